@@ -1,0 +1,127 @@
+# Postern: one non-recursive Makefile. Every folder with code has a module.mk that names its
+# sources; objects, generated code and programs go to build/ (or build-asan/, build-tsan/).
+#
+#   make            build the programs            make run     a whole cluster on this machine
+#   make test       the fast suite                make check   format, lint, layers
+#   make help       every target
+
+BUILD    ?= build
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
+PYTHON   ?= python3
+SAN      ?=
+
+PKGS     := libuv openssl libprotobuf-c lmdb libsodium libpq libzstd libxxhash libconfig libseccomp
+WARN     := -Wall -Wextra -Werror -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wundef \
+            -Wpointer-arith -Wcast-qual -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes \
+            -Wold-style-definition -Wvla -Wimplicit-fallthrough -Wswitch-enum -Wnull-dereference \
+            -Wdouble-promotion
+HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+LDHARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+OPT      := -O2 -g3 -fno-omit-frame-pointer
+ifeq ($(SAN),)
+OPT      += -D_FORTIFY_SOURCE=2
+else
+OPT      := -O1 -g3 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
+LDHARDEN := -pie -fsanitize=$(SAN)
+WARN     := $(filter-out -Wnull-dereference,$(WARN))
+endif
+ifneq (,$(findstring gcc,$(CC)))
+WARN     += -Wlogical-op -Wduplicated-cond -Wduplicated-branches
+endif
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+CFLAGS   ?=
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(PKG_CFLAGS) \
+              -I. -I$(BUILD)/gen -pthread $(CFLAGS)
+GEN_CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) $(HARDEN) $(PKG_CFLAGS) -I$(BUILD)/gen -w
+LIBS     := $(PKG_LIBS) -pthread -lm
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+# Each module.mk adds to these.
+COMMON_SRC :=
+FRONTEND_SRC :=
+BACKEND_SRC :=
+CTL_SRC :=
+PROTO :=
+UNIT_DIRS :=
+FUZZ_TARGETS :=
+PROGRAMS :=
+
+MODULES := $(sort $(shell find common frontend backend proto tests -name module.mk 2>/dev/null))
+include $(MODULES)
+
+PROTO_C   := $(PROTO:proto/%.proto=$(BUILD)/gen/proto/%.pb-c.c)
+PROTO_H   := $(PROTO_C:.c=.h)
+PROTO_OBJ := $(PROTO_C:.c=.o)
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+LIBCOMMON   := $(BUILD)/libcommon.a
+LIBFRONTEND := $(BUILD)/libfrontend.a
+LIBBACKEND  := $(BUILD)/libbackend.a
+LIBPROTO    := $(BUILD)/libproto.a
+
+# A change of flags rebuilds.
+FLAGS_STAMP := $(BUILD)/flags.stamp
+FLAGS_NOW   := $(CC) $(ALL_CFLAGS) $(LDHARDEN)
+$(FLAGS_STAMP): FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
+FORCE:
+
+$(BUILD)/gen/proto/%.pb-c.c $(BUILD)/gen/proto/%.pb-c.h: proto/%.proto
+	@mkdir -p $(BUILD)/gen
+	@protoc-c --c_out=$(BUILD)/gen $<
+
+$(BUILD)/gen/%.pb-c.o: $(BUILD)/gen/%.pb-c.c $(PROTO_H) $(FLAGS_STAMP)
+	@$(CC) $(GEN_CFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.c $(FLAGS_STAMP) | $(PROTO_H)
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	@$(CC) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$(basename $<))) -MMD -MP -c -o $@ $<
+
+$(LIBCOMMON): $(call obj,$(COMMON_SRC))
+$(LIBFRONTEND): $(call obj,$(FRONTEND_SRC))
+$(LIBBACKEND): $(call obj,$(BACKEND_SRC))
+$(LIBPROTO): $(PROTO_OBJ)
+$(LIBCOMMON) $(LIBFRONTEND) $(LIBBACKEND) $(LIBPROTO):
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar rcs $@ $^
+
+# Programs: PROGRAMS lists names; each has NAME_MAIN (its main file) and NAME_LIBS.
+define program_rule
+$(BUILD)/$(1): $(call obj,$($(1)_MAIN)) $($(1)_LIBS) $(LIBPROTO) $(LIBCOMMON)
+	@echo '  LD    $$@'
+	@$$(CC) $$(ALL_CFLAGS) $$(LDHARDEN) -o $$@ $$^ $$(LIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+# Unit tests: one program a folder below tests/unit, from every *_test.c in it.
+UNIT_PROGRAMS := $(patsubst tests/unit/%,$(BUILD)/unit/%.t,$(UNIT_DIRS))
+TESTLIB_OBJ   := $(call obj,$(TESTLIB_SRC))
+define unit_rule
+$(BUILD)/unit/$(1:tests/unit/%=%).t: $(call obj,$(sort $(wildcard $(1)/*_test.c))) $(TESTLIB_OBJ) \
+		$(if $(findstring unit/frontend,$(1)),$(LIBFRONTEND)) \
+		$(if $(findstring unit/backend,$(1)),$(LIBBACKEND)) $(LIBPROTO) $(LIBCOMMON)
+	@mkdir -p $$(@D)
+	@echo '  LD    $$@'
+	@$$(CC) $$(ALL_CFLAGS) $$(LDHARDEN) -o $$@ $$^ $$(LIBS)
+endef
+$(foreach d,$(UNIT_DIRS),$(eval $(call unit_rule,$(d))))
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+.PHONY: all unit clean FORCE
+all: $(addprefix $(BUILD)/,$(PROGRAMS))
+
+unit: $(UNIT_PROGRAMS)
+	$(PYTHON) tests/lib/run_unit.py $(UNIT_PROGRAMS)
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz build-clang

@@ -1,0 +1,103 @@
+#include "common/base/arena.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+
+#define ARENA_CHUNK 2048 /* small: an idle session should cost little */
+
+struct arena_chunk {
+	struct arena_chunk *next;
+	size_t size; /* payload bytes */
+	alignas(max_align_t) char data[];
+};
+
+void arena_init(struct arena *a, struct budget *budget)
+{
+	*a = (struct arena){.budget = budget};
+}
+
+void arena_reset(struct arena *a)
+{
+	while (a->head != NULL) {
+		struct arena_chunk *c = a->head;
+
+		a->head = c->next;
+		budget_give(a->budget, c->size);
+		xfree(&c);
+	}
+	a->left = 0;
+}
+
+static void *arena_bump(struct arena *a, size_t n)
+{
+	char *p = a->head->data + (a->head->size - a->left);
+
+	a->left -= n;
+	return memset(p, 0, n);
+}
+
+static void arena_grow(struct arena *a, size_t size)
+{
+	struct arena_chunk *c = xmalloc(sizeof *c + size);
+
+	c->size = size;
+	c->next = a->head;
+	a->head = c;
+	a->left = size;
+}
+
+static size_t arena_round(size_t n)
+{
+	size_t unit = alignof(max_align_t);
+
+	invariant(n <= SIZE_MAX / 2);
+	return (n + unit - 1) / unit * unit;
+}
+
+void *arena_try(struct arena *a, size_t n)
+{
+	size_t need;
+
+	if (n > SIZE_MAX / 4)
+		return NULL;
+	need = arena_round(n);
+	if (a->head == NULL || need > a->left) {
+		size_t size = MAX(need, (size_t)ARENA_CHUNK);
+
+		if (!budget_take(a->budget, size))
+			return NULL;
+		arena_grow(a, size);
+	}
+	return arena_bump(a, need);
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	size_t need = arena_round(n);
+
+	if (a->head == NULL || need > a->left) {
+		size_t size = MAX(need, (size_t)ARENA_CHUNK);
+
+		budget_force(a->budget, size);
+		arena_grow(a, size);
+	}
+	return arena_bump(a, need);
+}
+
+slice_t arena_dup(struct arena *a, slice_t s)
+{
+	char *p = arena_alloc(a, s.n + 1);
+
+	if (s.n != 0)
+		memcpy(p, s.p, s.n);
+	return slice(p, s.n);
+}
+
+char *arena_str(struct arena *a, slice_t s)
+{
+	char *p = arena_alloc(a, s.n + 1);
+
+	if (s.n != 0)
+		memcpy(p, s.p, s.n);
+	return p;
+}

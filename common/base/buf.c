@@ -1,0 +1,147 @@
+#include "common/base/buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BUF_FIRST 256
+
+void buf_init(struct buf *b, size_t max, struct budget *budget)
+{
+	*b = (struct buf){.max = max, .budget = budget};
+}
+
+void buf_fini(struct buf *b)
+{
+	budget_give(b->budget, b->cap);
+	xfree(&b->p);
+	*b = (struct buf){.max = b->max, .budget = b->budget};
+}
+
+void buf_reset(struct buf *b)
+{
+	b->n = 0;
+	b->failed = false;
+}
+
+void buf_trim(struct buf *b)
+{
+	if (b->n == 0 && b->cap != 0) {
+		bool failed = b->failed;
+
+		buf_fini(b);
+		b->failed = failed;
+	}
+}
+
+static bool buf_grow(struct buf *b, size_t more)
+{
+	size_t cap = b->cap != 0 ? b->cap : BUF_FIRST;
+
+	if (more > b->max || b->n > b->max - more)
+		return false;
+	while (cap < b->n + more)
+		cap *= 2;
+	if (cap > b->max)
+		cap = b->max;
+	if (!budget_take(b->budget, cap - b->cap))
+		return false;
+	b->p = xrealloc(b->p, cap);
+	b->cap = cap;
+	return true;
+}
+
+char *buf_reserve(struct buf *b, size_t n)
+{
+	if (b->failed)
+		return NULL;
+	if (n > b->cap - b->n && !buf_grow(b, n)) {
+		b->failed = true;
+		return NULL;
+	}
+	return b->p + b->n;
+}
+
+void buf_commit(struct buf *b, size_t n)
+{
+	invariant(n <= b->cap - b->n);
+	b->n += n;
+}
+
+void buf_put(struct buf *b, slice_t s)
+{
+	char *to;
+
+	if (s.n == 0)
+		return;
+	to = buf_reserve(b, s.n);
+	if (to != NULL) {
+		memcpy(to, s.p, s.n);
+		b->n += s.n;
+	}
+}
+
+void buf_putc(struct buf *b, char c)
+{
+	char *to = buf_reserve(b, 1);
+
+	if (to != NULL) {
+		*to = c;
+		b->n++;
+	}
+}
+
+void buf_puts(struct buf *b, const char *s)
+{
+	buf_put(b, slice_str(s));
+}
+
+void buf_put_u64(struct buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t i = sizeof digits;
+
+	do {
+		digits[--i] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v != 0);
+	buf_put(b, slice(digits + i, sizeof digits - i));
+}
+
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+	va_list again;
+	char small[256];
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(small, sizeof small, fmt, ap);
+	invariant(n >= 0);
+	if ((size_t)n < sizeof small) {
+		buf_put(b, slice(small, (size_t)n));
+	} else {
+		char *to = buf_reserve(b, (size_t)n + 1);
+
+		if (to != NULL) {
+			vsnprintf(to, (size_t)n + 1, fmt, again);
+			b->n += (size_t)n;
+		}
+	}
+	va_end(again);
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(b, fmt, ap);
+	va_end(ap);
+}
+
+void buf_drop(struct buf *b, size_t n)
+{
+	invariant(n <= b->n);
+	b->n -= n;
+	if (b->n != 0 && n != 0)
+		memmove(b->p, b->p + n, b->n);
+}

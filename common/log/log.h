@@ -1,0 +1,66 @@
+/*
+ * log: one event a line, `key=value`, to standard error. Values that hold a space, a quote, a
+ * control or a non-ASCII byte are quoted and escaped, so that no peer can forge a line. Contexts
+ * nest: a line carries the fields of its context and of all above it (listener, session,
+ * command), each of which is rendered once.
+ *
+ *   LOG(LOG_INFO, &s->log, "smtp.rcpt", LF_SLICE("to", path), LF_ERR("status", e));
+ *   ts=2026-11-21T18:26:03.123456Z level=info event=smtp.rcpt node=fe1 service=smtp session=... to=...
+ */
+#ifndef COMMON_LOG_LOG_H
+#define COMMON_LOG_LOG_H
+
+#include "common/base/err.h"
+#include "common/base/slice.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+enum log_kind { LOG_F_END, LOG_F_SLICE, LOG_F_INT, LOG_F_UINT, LOG_F_HEX };
+
+struct log_field {
+	const char *key;
+	enum log_kind kind;
+	slice_t text; /* SLICE, HEX */
+	int64_t i;
+	uint64_t u;
+};
+
+#define LF_SLICE(k, s) ((struct log_field){.key = (k), .kind = LOG_F_SLICE, .text = (s)})
+#define LF_STR(k, s)   LF_SLICE(k, slice_str(s))
+#define LF_HEX(k, s)   ((struct log_field){.key = (k), .kind = LOG_F_HEX, .text = (s)})
+#define LF_INT(k, v)   ((struct log_field){.key = (k), .kind = LOG_F_INT, .i = (int64_t)(v)})
+#define LF_UINT(k, v)  ((struct log_field){.key = (k), .kind = LOG_F_UINT, .u = (uint64_t)(v)})
+#define LF_ERR(k, e)   LF_STR(k, err_name(e))
+#define LF_ERRNO(k, e) LF_STR(k, log_errno(e))
+
+#define LOG_CTX_MAX 192 /* rendered fields of one level; more is cut */
+
+struct log_ctx {
+	const struct log_ctx *parent; /* borrowed; outlives this one */
+	uint16_t n;
+	char text[LOG_CTX_MAX]; /* rendered, each field with a leading space */
+};
+
+/* Starts a context below parent (may be NULL); fields end with {0}. */
+void log_ctx_init(struct log_ctx *c, const struct log_ctx *parent, const struct log_field *fields);
+/* Adds fields to a context that exists. */
+void log_ctx_add(struct log_ctx *c, const struct log_field *fields);
+#define LOG_FIELDS(...) ((struct log_field[]){__VA_ARGS__, {0}})
+
+void log_emit(enum log_level level, const struct log_ctx *c, const char *event,
+	      const struct log_field *fields);
+#define LOG(level, ctx, event, ...) \
+	do { \
+		if ((level) >= log_threshold) \
+			log_emit((level), (ctx), (event), \
+				 (struct log_field[]){__VA_ARGS__ __VA_OPT__(,){0}}); \
+	} while (0)
+
+extern enum log_level log_threshold; /* set once at start, or live by policy */
+/* Fields that every line of the process carries (node, service); copied. */
+void log_setup(enum log_level threshold, const struct log_field *fields);
+/* Where lines go, instead of standard error; for tests. NULL goes back. */
+void log_redirect(void (*sink)(slice_t line, void *arg), void *arg);
+const char *log_errno(int errnum); /* "ENOSPC", ... */
+
+#endif

@@ -1,0 +1,1 @@
+COMMON_SRC := $(sort $(shell find common -name '*.c'))

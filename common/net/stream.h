@@ -1,0 +1,114 @@
+/*
+ * common/net: bytes between the process and a peer.
+ *
+ *   stream   a connected socket: input window, output queue with high and low water, close once
+ *   tls      OpenSSL through an own BIO_METHOD on the stream's windows; both roles
+ *   listen   accepting sockets
+ *   ipaddr   addresses and nets
+ *
+ * A stream has one reading and one writing fiber at most. Bytes move on the loop's own stack:
+ * when a socket turns readable the stream layer reads, decrypts and fills the input window (at
+ * most `window_max` bytes of plain text), then sets the reader's event. Writes are copied into the
+ * output queue, which is encrypted and written once at the end of the turn; a writer waits while
+ * more than the high water is queued. An idle stream keeps no buffer.
+ */
+#ifndef COMMON_NET_STREAM_H
+#define COMMON_NET_STREAM_H
+
+#include "common/base/err.h"
+#include "common/base/budget.h"
+#include "common/base/slice.h"
+#include "common/net/ipaddr.h"
+
+struct stream;
+struct tls_ctx;
+
+enum close_reason {
+	CLOSE_DONE,      /* we ended the conversation */
+	CLOSE_PEER,      /* the peer closed */
+	CLOSE_TIMEOUT,
+	CLOSE_PROTOCOL,  /* the peer broke the protocol */
+	CLOSE_TLS,
+	CLOSE_LIMIT,
+	CLOSE_IO,
+	CLOSE_SHUTDOWN,  /* this process ends */
+};
+const char *close_reason_name(enum close_reason r);
+
+struct stream_opts {
+	size_t window_max;  /* plain-text input window; 0: 16 KiB */
+	size_t high_water;  /* a writer waits above this; 0: 64 KiB */
+	struct budget *budget; /* borrowed; charged for buffers; may be NULL */
+};
+
+/* Takes over a connected, non-blocking descriptor. */
+enum err stream_from_fd(int fd, const struct stream_opts *opts, struct stream **out) MUST_USE;
+WAITS enum err stream_connect(const struct ipaddr *to, uint16_t port, const struct ipaddr *from,
+			      const struct stream_opts *opts, int64_t deadline_ms,
+			      struct stream **out) MUST_USE;
+
+/* Handshakes. Bytes that arrived in clear before the handshake are an error for a server
+ * (a STARTTLS injection): E_INVALID. `name` is the SNI and, when the context verifies, the name
+ * checked; NULL: none. After an error the stream can only be closed. */
+WAITS enum err stream_tls_server(struct stream *s, struct tls_ctx *ctx, int64_t deadline_ms) MUST_USE;
+WAITS enum err stream_tls_client(struct stream *s, struct tls_ctx *ctx, const char *name,
+				 int64_t deadline_ms) MUST_USE;
+
+/* What has arrived and is not consumed; contiguous; valid until the next wait or consume. */
+slice_t stream_peek(const struct stream *s);
+void stream_consume(struct stream *s, size_t n);
+/* Waits until the window holds more than `have` bytes. E_CLOSED at the end of input (what is in
+ * the window may still be consumed), E_LIMIT if the window is full at `have`. `name` is the
+ * name of the wait ("smtp.command"). */
+WAITS enum err stream_fill(struct stream *s, size_t have, const char *name, int64_t deadline_ms) MUST_USE;
+
+/* Queues a copy; waits only while the queue is above the high water. */
+WAITS enum err stream_write(struct stream *s, slice_t data, int64_t deadline_ms) MUST_USE;
+/* Queues a copy without ever waiting: for small things (RPC control frames). E_LIMIT when the
+ * queue is beyond twice the high water. */
+enum err stream_write_now(struct stream *s, slice_t data) MUST_USE;
+/* Waits until everything queued was handed to the kernel. */
+WAITS enum err stream_flush(struct stream *s, int64_t deadline_ms) MUST_USE;
+size_t stream_queued(const struct stream *s);
+/* Waits until less than the high water is queued. */
+WAITS enum err stream_drain(struct stream *s, const char *name, int64_t deadline_ms) MUST_USE;
+
+/* Detaches the stream at once: waiting fibers get E_CLOSED, *s becomes NULL; what was queued is
+ * still sent for at most a few seconds when reason is CLOSE_DONE (or a polite refusal), dropped
+ * otherwise; memory is freed in the last close callback. NULL is harmless. */
+void stream_close(struct stream **s, enum close_reason reason);
+
+const struct ipaddr *stream_peer(const struct stream *s);
+uint16_t stream_peer_port(const struct stream *s);
+const struct ipaddr *stream_local(const struct stream *s);
+uint16_t stream_local_port(const struct stream *s);
+bool stream_is_tls(const struct stream *s);
+uint64_t stream_bytes_in(const struct stream *s);
+uint64_t stream_bytes_out(const struct stream *s);
+
+/* Facts of the finished handshake; slices live as long as the stream. */
+struct tls_facts {
+	const char *version; /* "TLSv1.3" */
+	const char *cipher;
+	const char *group;
+	slice_t peer_name;     /* subject CN of the verified peer certificate; empty if none */
+	slice_t peer_serial;   /* its serial number, hex */
+	slice_t exporter;      /* tls-exporter channel binding (RFC 9266), 32 bytes */
+};
+const struct tls_facts *stream_tls(const struct stream *s);
+
+/* listen: each accepted connection calls on_accept from the loop (no waiting there): it starts a
+ * fiber with the stream, or closes it. */
+struct listener;
+enum err listen_fd(int fd, const struct stream_opts *opts,
+		   void (*on_accept)(struct stream *s, void *arg), void *arg,
+		   struct listener **out) MUST_USE;
+/* Makes, binds and listens a TCP socket, SO_REUSEADDR, and SO_REUSEPORT when asked. */
+enum listen_share { LISTEN_ALONE, LISTEN_REUSEPORT };
+enum err listen_socket(const struct ipaddr *addr, uint16_t port, enum listen_share share,
+		       int *fd_out, struct diag *d) MUST_USE;
+void listener_pause(struct listener *l);
+void listener_resume(struct listener *l);
+void listener_close(struct listener **l);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * tls: contexts for stream_tls_*. The only file of net that includes OpenSSL. TLS 1.2 and 1.3
+ * with forward secrecy for the public; TLS 1.3 and mutual certificates for the RPC.
+ */
+#ifndef COMMON_NET_TLS_H
+#define COMMON_NET_TLS_H
+
+#include "common/base/err.h"
+#include "common/base/slice.h"
+
+struct tls_ctx;
+
+enum tls_profile {
+	TLS_PUBLIC_SERVER,  /* 1.2+, ECDHE only, no client certificate asked */
+	TLS_PUBLIC_CLIENT,  /* opportunistic: certificate not checked */
+	TLS_CLUSTER_SERVER, /* 1.3 only, client certificate of the CA required */
+	TLS_CLUSTER_CLIENT, /* 1.3 only, server certificate of the CA required; no host name check:
+			       roles are in the certificate (rpc/identity) */
+};
+
+struct tls_config {
+	enum tls_profile profile;
+	const char *cert_pem; /* the chain and the key as PEM text; copied */
+	const char *key_pem;
+	const char *ca_pem;   /* CLUSTER_*: the cluster's CA */
+};
+
+enum err tls_ctx_new(const struct tls_config *c, struct tls_ctx **out, struct diag *d) MUST_USE;
+void tls_ctx_ref(struct tls_ctx *c);
+void tls_ctx_unref(struct tls_ctx **c); /* streams hold their own reference */
+/* CLUSTER_*: certificates whose serial (lower-case hex) is in the list are refused from now on. */
+void tls_ctx_revoke(struct tls_ctx *c, const slice_t *serials, size_t n);
+/* OpenSSL's error queue as text, and empties it. */
+void tls_error_text(struct diag *d);
+
+#endif

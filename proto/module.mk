@@ -1,0 +1,1 @@
+PROTO := $(sort $(wildcard proto/*.proto))
