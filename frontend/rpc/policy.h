@@ -1,0 +1,42 @@
+/*
+ * policy: settings that back-ends push and that follow changes live. Each is a row of one typed
+ * table (policy.c) with its default and bounds; a value that does not fit is logged and the old
+ * one kept.
+ */
+#ifndef FRONTEND_RPC_POLICY_H
+#define FRONTEND_RPC_POLICY_H
+
+#include "common/base/err.h"
+#include "common/base/slice.h"
+
+struct policy {
+	const char *hostname;             /* in banners, EHLO, Received; default: the node's name */
+	/* SMTP (25) and submission */
+	uint64_t smtp_message_bytes_max;  /* 50 MiB */
+	uint64_t smtp_session_bytes_max;  /* 500 MiB */
+	uint32_t smtp_messages_max;       /* 100 a session; 0: no limit */
+	uint32_t smtp_recipients_max;     /* 500 a message */
+	uint32_t smtp_errors_max;         /* 20 bad commands a session */
+	int64_t smtp_command_timeout_ms;  /* 5 min */
+	int64_t smtp_data_timeout_ms;     /* 10 min for one message */
+	uint32_t smtp_hops_max;           /* 100 Received fields */
+	bool smtp_local_sender_check;     /* our own domains in MAIL FROM or From without AUTH: refused */
+	/* IMAP */
+	int64_t imap_idle_timeout_ms;     /* 30 min */
+	int64_t imap_login_timeout_ms;    /* 3 min before log-in */
+	uint64_t imap_append_bytes_max;   /* 50 MiB */
+	/* any listener, by service in order smtp, submission, imap, pop3, managesieve */
+	uint32_t connections_max[6];      /* at once, per worker */
+	uint32_t connections_per_ip_max[6];
+	uint32_t rate_per_ip_per_min[6];  /* new connections; 0: no limit */
+	int64_t tls_handshake_timeout_ms; /* 30 s */
+	bool auth_plain;                  /* offer PLAIN and LOGIN (under TLS only) */
+};
+
+/* The policy in force; the pointer stays, its values change between two waits. */
+const struct policy *policy(void);
+/* Puts one pushed setting in force. E_NOT_FOUND: no such row; E_INVALID: value refused. */
+enum err policy_set(slice_t key, slice_t value);
+void policy_reset(void); /* all defaults */
+
+#endif

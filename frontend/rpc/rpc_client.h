@@ -1,0 +1,53 @@
+/*
+ * frontend/rpc: the worker's links to the back-ends, the map of partitions, the policy pushed to
+ * it, and one file of typed calls per service. The only files of the front-end that see protobuf.
+ *
+ *   rpc_client   links, route map, one call with its packing and unpacking
+ *   policy       settings pushed by a back-end, read by name through a typed table
+ *   ticket       a logged-in session's ticket and its renewal
+ *   call_*       typed wrappers: auth, delivery, mailbox, message
+ *   limits       how long and how many, for the walker of answers (the interior is hostile too)
+ */
+#ifndef FRONTEND_RPC_RPC_CLIENT_H
+#define FRONTEND_RPC_RPC_CLIENT_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "common/base/arena.h"
+#include "common/rpc/dial.h"
+
+/* Starts the links of this worker (dialling, or accepting inside-out) and its policy watch. */
+struct rpc_client_conf {
+	struct rpc_identity self;
+	struct tls_ctx *tls;          /* CLUSTER_CLIENT, or CLUSTER_SERVER inside-out */
+	const struct ipaddr *addrs;   /* back-ends to begin with; others are learnt */
+	const uint16_t *ports;
+	size_t naddrs;
+	int listen_fd;                /* inside-out: back-ends dial here; else -1 */
+	uint32_t worker;
+};
+void rpc_client_start(const struct rpc_client_conf *c);
+void rpc_client_stop(void);
+
+/* A usable link, borrowed until the next wait (ref it to keep it); NULL: none up. */
+struct rpc_link *rpc_client_any(void);
+struct rpc_link *rpc_client_backend(slice_t name);
+/* The owner's, by the pushed map. */
+struct rpc_link *rpc_client_partition(uint32_t partition);
+/* Waits until any link is up and the first policy has come (a worker's start). */
+WAITS enum err rpc_client_ready(int64_t deadline_ms) MUST_USE;
+bool rpc_client_is_ready(void);
+
+/* Packs req, starts a call; the caller goes on with rpc_call_*. l may be NULL: E_RETRY. */
+enum err rpc_client_open(struct rpc_link *l, uint16_t method, const ProtobufCMessage *req,
+			 enum rpc_body body, int64_t deadline_ms, struct rpc_call **out) MUST_USE;
+/* Checks (walk) and unpacks an answer into the arena. */
+enum err rpc_client_unpack(const ProtobufCMessageDescriptor *d, slice_t bytes, struct arena *a,
+			   ProtobufCMessage **out) MUST_USE;
+/* open, response, unpack, free. *reply_out may be NULL. A failure's text goes to diag. */
+WAITS enum err rpc_client_call(struct rpc_link *l, uint16_t method, const ProtobufCMessage *req,
+			       const ProtobufCMessageDescriptor *reply, struct arena *a,
+			       int64_t deadline_ms, ProtobufCMessage **reply_out,
+			       struct diag *d) MUST_USE;
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * ticket: what a logged-in session holds: sealed bytes that only back-ends can open (DESIGN 4),
+ * where the account's owner is, and when to renew. Renewal happens on use and by a timer of the
+ * worker, so that an idle session keeps its ticket.
+ */
+#ifndef FRONTEND_RPC_TICKET_H
+#define FRONTEND_RPC_TICKET_H
+
+#include "common/base/arena.h"
+#include "common/base/err.h"
+
+#define TICKET_BYTES_MAX 512
+
+struct ticket {
+	uint8_t bytes[TICKET_BYTES_MAX];
+	size_t n;
+	int64_t expires_ms; /* mono */
+	int64_t renew_ms;
+	uint32_t partition; /* of the account; its owner is looked up at each call */
+	char account[321];  /* main address, for logs and for the sender's default */
+};
+
+static inline slice_t ticket_slice(const struct ticket *t)
+{
+	return slice(t->bytes, t->n);
+}
+
+struct ticket *ticket_new(slice_t bytes, uint32_t seconds, uint32_t partition, slice_t account);
+void ticket_free(struct ticket **t); /* wipes it */
+/* Renews when due. E_NO_TICKET: the session must end. */
+WAITS enum err ticket_refresh(struct ticket *t) MUST_USE;
+
+#endif
