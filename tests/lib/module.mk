@@ -1,0 +1,1 @@
+TESTLIB_SRC := tests/lib/check.c
