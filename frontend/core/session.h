@@ -10,7 +10,7 @@
 #include "common/net/stream.h"
 #include "common/net/tls.h"
 #include "common/rpc/identity.h"
-#include "frontend/rpc/ticket.h"
+#include "frontend/core/ticket.h"
 
 /* One bound port of a worker. TLS is implicit (465, 993) or offered (25, 587, 143). */
 struct endpoint {

@@ -3,8 +3,8 @@
  * it, and one file of typed calls per service. The only files of the front-end that see protobuf.
  *
  *   rpc_client   links, route map, one call with its packing and unpacking
- *   policy       settings pushed by a back-end, read by name through a typed table
- *   ticket       a logged-in session's ticket and its renewal
+ *   policy_watch the stream of settings, map, revocations and ended sessions
+ *   call_ticket  renewal of a logged-in session's ticket
  *   call_*       typed wrappers: auth, delivery, mailbox, message
  *   limits       how long and how many, for the walker of answers (the interior is hostile too)
  */

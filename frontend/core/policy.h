@@ -3,8 +3,8 @@
  * table (policy.c) with its default and bounds; a value that does not fit is logged and the old
  * one kept.
  */
-#ifndef FRONTEND_RPC_POLICY_H
-#define FRONTEND_RPC_POLICY_H
+#ifndef FRONTEND_CORE_POLICY_H
+#define FRONTEND_CORE_POLICY_H
 
 #include "common/base/err.h"
 #include "common/base/slice.h"

@@ -1,10 +1,10 @@
 /*
  * ticket: what a logged-in session holds: sealed bytes that only back-ends can open (DESIGN 4),
- * where the account's owner is, and when to renew. Renewal happens on use and by a timer of the
- * worker, so that an idle session keeps its ticket.
+ * which partition the account lives in, and when to renew (frontend/rpc/call_ticket.h does, on
+ * use and by a timer of the worker, so that an idle session keeps its ticket).
  */
-#ifndef FRONTEND_RPC_TICKET_H
-#define FRONTEND_RPC_TICKET_H
+#ifndef FRONTEND_CORE_TICKET_H
+#define FRONTEND_CORE_TICKET_H
 
 #include "common/base/arena.h"
 #include "common/base/err.h"
@@ -27,7 +27,4 @@ static inline slice_t ticket_slice(const struct ticket *t)
 
 struct ticket *ticket_new(slice_t bytes, uint32_t seconds, uint32_t partition, slice_t account);
 void ticket_free(struct ticket **t); /* wipes it */
-/* Renews when due. E_NO_TICKET: the session must end. */
-WAITS enum err ticket_refresh(struct ticket *t) MUST_USE;
-
 #endif
