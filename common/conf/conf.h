@@ -51,7 +51,7 @@ enum conf_type {
 };
 
 enum {
-	CONF_LIVE = 1,	   /* conf_reload may change it; others need a restart */
+	CONF_LIVE = 1,     /* conf_reload may change it; others need a restart */
 	CONF_REQUIRED = 2, /* must be set: conf_check */
 	CONF_SECRET = 4,   /* never printed by conf_dump */
 };
@@ -67,9 +67,9 @@ struct conf_def {
 };
 
 #define CONF_FILE_MAX  (1024 * 1024) /* bytes of one file: far above any real one */
-#define CONF_FILES_MAX 128	     /* drop-ins */
-#define CONF_LIST_MAX  256	     /* elements of a list */
-#define CONF_VALUE_MAX 4096	     /* bytes of one element */
+#define CONF_FILES_MAX 128           /* drop-ins */
+#define CONF_LIST_MAX  256           /* elements of a list */
+#define CONF_VALUE_MAX 4096          /* bytes of one element */
 
 struct conf_addr {
 	char host[256]; /* without brackets */

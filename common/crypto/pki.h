@@ -19,14 +19,14 @@
 #define PKI_PEM_MAX    (16 * 1024) /* one certificate or key as text */
 
 struct pki_info {
-	char cn[PKI_CN_MAX + 1];	   /* empty: none */
-	char serial[PKI_SERIAL_STR];	   /* lower-case hex */
+	char cn[PKI_CN_MAX + 1];           /* empty: none */
+	char serial[PKI_SERIAL_STR];       /* lower-case hex */
 	int64_t not_before_s, not_after_s; /* seconds since 1970 */
 	bool is_ca;
 };
 
 struct pki_names {
-	slice_t cn;	    /* 1 .. PKI_CN_MAX bytes of printable ASCII */
+	slice_t cn;         /* 1 .. PKI_CN_MAX bytes of printable ASCII */
 	const slice_t *dns; /* borrowed */
 	size_t ndns;
 	const slice_t *ips; /* text, IPv4 or IPv6 */
@@ -41,8 +41,8 @@ enum err pki_make_ca(slice_t cn, unsigned days, struct buf *cert_pem, struct buf
 /* Appends a new leaf's certificate and key, signed by the CA; *info (may be NULL) tells its serial
  * and end. E_INVALID: bad names, or the CA's PEM does not parse or fit together. */
 enum err pki_issue(slice_t ca_cert_pem, slice_t ca_key_pem, const struct pki_names *names,
-		   struct buf *cert_pem, struct buf *key_pem, struct pki_info *info,
-		   struct diag *d) MUST_USE;
+		   struct buf *cert_pem, struct buf *key_pem, struct pki_info *info, struct diag *d)
+	MUST_USE;
 /* A leaf that signs itself, for listeners without a certificate of their own yet. */
 enum err pki_self_signed(const struct pki_names *names, struct buf *cert_pem, struct buf *key_pem,
 			 struct diag *d) MUST_USE;

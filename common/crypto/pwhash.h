@@ -8,7 +8,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
-#define PWHASH_STR_MAX	    128	 /* bytes of a verifier */
+#define PWHASH_STR_MAX      128  /* bytes of a verifier */
 #define PWHASH_PASSWORD_MAX 1024 /* bytes; longer ones are refused before any work */
 
 /* 19 MiB, two passes: the smallest that OWASP recommends, so that a burst of log-ins fits the

@@ -13,13 +13,13 @@
 #include "common/base/err.h"
 #include "common/crypto/digest.h"
 
-#define SCRAM_KEY_LEN	   SHA256_LEN
-#define SCRAM_SALT_LEN	   16 /* of our own verifiers */
-#define SCRAM_SALT_MAX	   64
-#define SCRAM_ITER_MIN	   4096	   /* RFC 7677 section 4 */
+#define SCRAM_KEY_LEN      SHA256_LEN
+#define SCRAM_SALT_LEN     16 /* of our own verifiers */
+#define SCRAM_SALT_MAX     64
+#define SCRAM_ITER_MIN     4096    /* RFC 7677 section 4 */
 #define SCRAM_ITER_DEFAULT 100000  /* human passwords; about 25 ms */
-#define SCRAM_ITER_MAX	   2000000 /* bounds the work that a stored verifier can ask for */
-#define SCRAM_STR_MAX	   256	   /* bytes of a verifier as text */
+#define SCRAM_ITER_MAX     2000000 /* bounds the work that a stored verifier can ask for */
+#define SCRAM_STR_MAX      256     /* bytes of a verifier as text */
 #define SCRAM_PASSWORD_MAX 1024
 
 struct scram_verifier {
@@ -47,8 +47,8 @@ void scram_decoy(slice_t key, slice_t name, uint32_t iterations, struct scram_ve
 enum err scram_check_password(const struct scram_verifier *v, slice_t password) MUST_USE;
 /* ClientProof against AuthMessage (client-first-bare "," server-first ","
  * client-final-without-proof): E_OK or E_DENIED. Microseconds. */
-enum err scram_check_proof(const struct scram_verifier *v, slice_t auth_message,
-			   slice_t proof) MUST_USE;
+enum err scram_check_proof(const struct scram_verifier *v, slice_t auth_message, slice_t proof)
+	MUST_USE;
 void scram_server_signature(const struct scram_verifier *v, slice_t auth_message,
 			    uint8_t out[SCRAM_KEY_LEN]);
 

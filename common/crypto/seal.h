@@ -30,7 +30,7 @@ enum err seal_key_id(slice_t box, uint32_t *id_out) MUST_USE;
 enum err seal_open(const struct seal_key *k, slice_t aad, slice_t box, struct buf *out) MUST_USE;
 
 /* X25519. */
-#define NODE_KEY_LEN	  32
+#define NODE_KEY_LEN      32
 #define NODE_BOX_OVERHEAD 48
 
 struct node_key {

@@ -5,7 +5,7 @@
  * command), each of which is rendered once.
  *
  *   LOG(LOG_INFO, &s->log, "smtp.rcpt", LF_SLICE("to", path), LF_ERR("status", e));
- *   ts=2026-11-21T18:26:03.123456Z level=info event=smtp.rcpt node=fe1 service=smtp session=... to=...
+ *   ts=2026-11-21T18:26:03.123456Z level=info event=smtp.rcpt node=fe1 service=smtp to=...
  */
 #ifndef COMMON_LOG_LOG_H
 #define COMMON_LOG_LOG_H
@@ -53,10 +53,10 @@ void log_emit(enum log_level level, const struct log_ctx *c, const char *event,
 	do { \
 		if ((level) >= log_threshold) \
 			log_emit((level), (ctx), (event), \
-				 (struct log_field[]){__VA_ARGS__ __VA_OPT__(,){0}}); \
+				 (struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}}); \
 	} while (0)
 
-extern enum log_level log_threshold; /* set once at start, or live by policy */
+extern _Atomic(enum log_level) log_threshold; /* set at start, or live by policy */
 /* Fields that every line of the process carries (node, service); copied. */
 void log_setup(enum log_level threshold, const struct log_field *fields);
 /* Where lines go, instead of standard error; for tests. NULL goes back. */

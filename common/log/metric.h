@@ -27,8 +27,8 @@ enum metric_unit { METRIC_PLAIN, METRIC_US };
 
 #define METRIC_LABELS_MAX  4
 #define METRIC_BOUNDS_MAX  20
-#define METRIC_NAME_MAX	   96
-#define METRIC_LABEL_MAX   128	/* bytes of one label value */
+#define METRIC_NAME_MAX    96
+#define METRIC_LABEL_MAX   128  /* bytes of one label value */
 #define METRIC_SAMPLES_MAX 4096 /* in one snapshot: far above what a worker has (about 200) */
 
 struct metric_label {
@@ -58,16 +58,16 @@ struct metric_hist {
 /* Adds m to the process's registry; at start, or at any time, from any thread; once. */
 void metric_register(struct metric *m);
 
-#define METRIC_DEFINE_(var, k, metric_name, text, h, ...)                    \
-	static struct metric var = {.name = (metric_name),                   \
-				    .help = (text),                          \
-				    .kind = (k),                             \
-				    .hist = (h),                             \
-				    .labels = {__VA_ARGS__}};                \
+#define METRIC_DEFINE_(var, k, metric_name, text, h, ...) \
+	static struct metric var = {.name = (metric_name), \
+				    .help = (text), \
+				    .kind = (k), \
+				    .hist = (h), \
+				    .labels = {__VA_ARGS__}}; \
 	__attribute__((constructor)) static void metric_register_##var(void) \
-	{                                                                    \
-		metric_register(&var);                                       \
-	}                                                                    \
+	{ \
+		metric_register(&var); \
+	} \
 	struct metric_semicolon_
 
 /* Define one at file scope. Labels: up to METRIC_LABELS_MAX of {"key", "value"}. */
@@ -76,21 +76,21 @@ void metric_register(struct metric *m);
 #define METRIC_GAUGE(var, name, help, ...) \
 	METRIC_DEFINE_(var, METRIC_K_GAUGE, name, help, NULL, __VA_ARGS__)
 /* BOUNDS is METRIC_BOUNDS(1000, 10000, ...), at most METRIC_BOUNDS_MAX. */
-#define METRIC_HISTOGRAM(var, name, help, hist_unit, BOUNDS, ...)                       \
-	static struct metric_hist var##_hist = {.unit = (hist_unit),                    \
+#define METRIC_HISTOGRAM(var, name, help, hist_unit, BOUNDS, ...) \
+	static struct metric_hist var##_hist = {.unit = (hist_unit), \
 						.nbounds = sizeof((uint64_t[])BOUNDS) / \
-							   sizeof(uint64_t),            \
-						.bounds = BOUNDS};                      \
+							   sizeof(uint64_t), \
+						.bounds = BOUNDS}; \
 	METRIC_DEFINE_(var, METRIC_K_HISTOGRAM, name, help, &var##_hist, __VA_ARGS__)
-#define METRIC_BOUNDS(...)  \
-	{                   \
+#define METRIC_BOUNDS(...) \
+	{ \
 		__VA_ARGS__ \
 	}
 /* 100 us to 10 s, for latencies. */
-#define METRIC_LATENCY                                                                        \
-	{                                                                                     \
+#define METRIC_LATENCY \
+	{ \
 		100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, \
-			1000000, 2500000, 5000000, 10000000                                   \
+			1000000, 2500000, 5000000, 10000000 \
 	}
 
 static inline void metric_add(struct metric *m, int64_t n)
@@ -125,13 +125,13 @@ void metric_hook(struct metric_hook *h);
 void metric_snapshot(struct buf *out);
 
 struct metric_part {
-	slice_t snapshot;			       /* borrowed */
+	slice_t snapshot;                              /* borrowed */
 	struct metric_label labels[METRIC_LABELS_MAX]; /* added; win over the snapshot's own */
 };
 /* Appends the text format of all parts. A malformed part (E_INVALID) is named by its index in
  * the diag and nothing is appended; check parts one by one with metric_check as they come in. */
-enum err metric_render(struct buf *out, const struct metric_part *parts, size_t n,
-		       struct diag *d) MUST_USE;
+enum err metric_render(struct buf *out, const struct metric_part *parts, size_t n, struct diag *d)
+	MUST_USE;
 enum err metric_check(slice_t snapshot, struct diag *d) MUST_USE;
 
 #endif

@@ -12,16 +12,16 @@
 #include "common/parse/cursor.h"
 #include "common/parse/idn.h"
 
-#define ADDR_LOCAL_MAX	64 /* RFC 5321 4.5.3.1.1, octets as written */
+#define ADDR_LOCAL_MAX  64 /* RFC 5321 4.5.3.1.1, octets as written */
 #define ADDR_DOMAIN_MAX DOMAIN_MAX
-#define ADDR_PATH_MAX	256 /* RFC 5321 4.5.3.1.3, with the < > */
-#define ADDR_ROUTE_MAX	16  /* domains of a source route, which is read and dropped */
+#define ADDR_PATH_MAX   256 /* RFC 5321 4.5.3.1.3, with the < > */
+#define ADDR_ROUTE_MAX  16  /* domains of a source route, which is read and dropped */
 
 enum {
-	ADDR_NULL = 1,	     /* <>: no address at all */
+	ADDR_NULL = 1,       /* <>: no address at all */
 	ADDR_POSTMASTER = 2, /* <Postmaster>: no domain (RFC 5321 4.1.1.3) */
 	ADDR_LITERAL = 4,    /* the domain is [literal], brackets included */
-	ADDR_UTF8 = 8,	     /* a byte above 127 is in it: needs SMTPUTF8 */
+	ADDR_UTF8 = 8,       /* a byte above 127 is in it: needs SMTPUTF8 */
 };
 
 /* An address as it is meant, by value: the local part without quotes and backslashes, the domain
@@ -66,8 +66,8 @@ bool addr_eq(const struct addr *a, const struct addr *b);
 
 /* ---- header address lists ---- */
 
-#define ADDR_LIST_MAX	   2048 /* items of one field: no human writes more */
-#define ADDR_COMMENT_DEPTH 32	/* nested comments; deeper makes the item malformed */
+#define ADDR_LIST_MAX      2048 /* items of one field: no human writes more */
+#define ADDR_COMMENT_DEPTH 32   /* nested comments; deeper makes the item malformed */
 
 enum addr_item_kind { ADDR_MAILBOX, ADDR_GROUP_START, ADDR_GROUP_END };
 
@@ -76,8 +76,8 @@ enum addr_item_kind { ADDR_MAILBOX, ADDR_GROUP_START, ADDR_GROUP_END };
 struct addr_item {
 	enum addr_item_kind kind;
 	bool malformed; /* read as well as could be; not by the grammar */
-	slice_t name;	/* display-name, or else the last comment; the group's name */
-	slice_t route;	/* obs-route without the colon, "@a,@b" */
+	slice_t name;   /* display-name, or else the last comment; the group's name */
+	slice_t route;  /* obs-route without the colon, "@a,@b" */
 	slice_t local;
 	slice_t domain; /* may be empty, when malformed */
 };
@@ -86,13 +86,13 @@ struct addr_list {
 	struct addr_item *items; /* in the arena */
 	size_t n;
 	bool malformed; /* an item is, or something was skipped */
-	bool cut;	/* there were more than the limit */
+	bool cut;       /* there were more than the limit */
 };
 
 /* Reads the body of a From, To, ... field, folds included. Never refuses: what cannot be read is
  * skipped up to the next comma, and noted. At most max items (<= ADDR_LIST_MAX). E_LIMIT when the
  * arena's budget is used up. */
-enum err addr_list_parse(slice_t body, size_t max, struct arena *mem,
-			 struct addr_list *out) MUST_USE;
+enum err addr_list_parse(slice_t body, size_t max, struct arena *mem, struct addr_list *out)
+	MUST_USE;
 
 #endif

@@ -14,9 +14,9 @@ struct date {
 };
 
 struct civil {
-	int year;	/* 1..9999 */
+	int year;       /* 1..9999 */
 	unsigned month; /* 1..12 */
-	unsigned day;	/* 1..31 */
+	unsigned day;   /* 1..31 */
 	unsigned hour, min, sec;
 };
 
