@@ -89,7 +89,7 @@ $(BUILD)/obj/%.o: %.c $(FLAGS_STAMP) | $(PROTO_H)
 $(LIBCOMMON): $(call obj,$(COMMON_SRC))
 $(LIBFRONTEND): $(call obj,$(FRONTEND_SRC))
 $(LIBBACKEND): $(call obj,$(BACKEND_SRC))
-$(LIBPROTO): $(PROTO_OBJ)
+$(LIBPROTO): $(PROTO_OBJ) $(call obj,$(PROTO_SRC))
 $(LIBCOMMON) $(LIBFRONTEND) $(LIBBACKEND) $(LIBPROTO):
 	@mkdir -p $(@D)
 	@rm -f $@

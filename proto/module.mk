@@ -1,1 +1,2 @@
 PROTO := $(sort $(wildcard proto/*.proto))
+PROTO_SRC := $(sort $(wildcard proto/*.c))

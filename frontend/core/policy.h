@@ -1,6 +1,6 @@
 /*
- * policy: settings that back-ends push and that follow changes live. Each is a row of one typed
- * table (policy.c) with its default and bounds; a value that does not fit is logged and the old
+ * policy: settings that back-ends push and that follow changes live. Each is a row of the
+ * typed table in proto/settings.c with its default and bounds; a value that does not fit is logged and the old
  * one kept.
  */
 #ifndef FRONTEND_CORE_POLICY_H
@@ -8,9 +8,11 @@
 
 #include "common/base/err.h"
 #include "common/base/slice.h"
+#include "common/rpc/identity.h"
 
 struct policy {
 	const char *hostname;             /* in banners, EHLO, Received; default: the node's name */
+	const char *default_domain;       /* may be empty */
 	/* SMTP (25) and submission */
 	uint64_t smtp_message_bytes_max;  /* 50 MiB */
 	uint64_t smtp_session_bytes_max;  /* 500 MiB */
@@ -25,18 +27,24 @@ struct policy {
 	int64_t imap_idle_timeout_ms;     /* 30 min */
 	int64_t imap_login_timeout_ms;    /* 3 min before log-in */
 	uint64_t imap_append_bytes_max;   /* 50 MiB */
-	/* any listener, by service in order smtp, submission, imap, pop3, managesieve */
-	uint32_t connections_max[6];      /* at once, per worker */
-	uint32_t connections_per_ip_max[6];
-	uint32_t rate_per_ip_per_min[6];  /* new connections; 0: no limit */
+	/* any listener, by enum rpc_service; services without rows have the values of imap */
+	struct policy_limits {
+		uint32_t connections_max; /* at once, per worker */
+		uint32_t per_ip_max;      /* of them from one address */
+		uint32_t rate_per_min;    /* new ones from one address; 0: no limit */
+	} limits[SERVICE_LAST + 1];
 	int64_t tls_handshake_timeout_ms; /* 30 s */
 	bool auth_plain;                  /* offer PLAIN and LOGIN (under TLS only) */
 };
 
+/* Once at start; node is used as the host name while none is set. Copied. */
+void policy_init(const char *node);
 /* The policy in force; the pointer stays, its values change between two waits. */
 const struct policy *policy(void);
-/* Puts one pushed setting in force. E_NOT_FOUND: no such row; E_INVALID: value refused. */
+/* Sets one row of the set begun. E_NOT_FOUND: no such row; E_INVALID: value refused. */
 enum err policy_set(slice_t key, slice_t value);
-void policy_reset(void); /* all defaults */
+/* All defaults, before a whole new set is put in force; nothing is visible until policy_apply. */
+void policy_begin(void);
+void policy_apply(void);
 
 #endif

@@ -25,6 +25,9 @@ static inline slice_t ticket_slice(const struct ticket *t)
 	return slice(t->bytes, t->n);
 }
 
+/* NULL when a back-end sent what does not fit. Copies all. */
 struct ticket *ticket_new(slice_t bytes, uint32_t seconds, uint32_t partition, slice_t account);
+/* The renewed bytes (at most TICKET_BYTES_MAX) take the place of the old. */
+void ticket_put(struct ticket *t, slice_t bytes, uint32_t seconds);
 void ticket_free(struct ticket **t); /* wipes it */
 #endif

@@ -1,0 +1,121 @@
+#include "frontend/core/policy.h"
+
+#include "common/conf/conf.h"
+#include "proto/settings.h"
+
+#define POLICY_VALUE_MAX 4096
+
+static struct {
+	struct conf *live; /* what current borrows its strings from */
+	struct conf *next; /* the set begun, or NULL */
+	char node[256];
+	struct policy current;
+} state;
+
+static void read_limits(const struct conf *c, struct policy *p)
+{
+	static const struct {
+		enum rpc_service service;
+		const char *max, *per_ip, *rate;
+	} rows[] = {
+		{SERVICE_SMTP, "smtp.connections_max", "smtp.connections_per_ip_max",
+		 "smtp.rate_per_ip_per_min"},
+		{SERVICE_SUBMISSION, "submission.connections_max",
+		 "submission.connections_per_ip_max", "submission.rate_per_ip_per_min"},
+		{SERVICE_IMAP, "imap.connections_max", "imap.connections_per_ip_max",
+		 "imap.rate_per_ip_per_min"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		p->limits[rows[i].service] = (struct policy_limits){
+			.connections_max = (uint32_t)conf_int(c, rows[i].max),
+			.per_ip_max = (uint32_t)conf_int(c, rows[i].per_ip),
+			.rate_per_min = (uint32_t)conf_int(c, rows[i].rate),
+		};
+	}
+	for (size_t i = 0; i < ARRAY_LEN(p->limits); i++) {
+		if (p->limits[i].connections_max == 0)
+			p->limits[i] = p->limits[SERVICE_IMAP];
+	}
+}
+
+static void read_all(const struct conf *c, struct policy *p)
+{
+	const char *name = conf_str(c, "hostname");
+
+	*p = (struct policy){
+		.hostname = name[0] != '\0' ? name : state.node,
+		.default_domain = conf_str(c, "default_domain"),
+		.smtp_message_bytes_max = conf_bytes(c, "smtp.message_bytes_max"),
+		.smtp_session_bytes_max = conf_bytes(c, "smtp.session_bytes_max"),
+		.smtp_messages_max = (uint32_t)conf_int(c, "smtp.messages_max"),
+		.smtp_recipients_max = (uint32_t)conf_int(c, "smtp.recipients_max"),
+		.smtp_errors_max = (uint32_t)conf_int(c, "smtp.errors_max"),
+		.smtp_command_timeout_ms = conf_ms(c, "smtp.command_timeout"),
+		.smtp_data_timeout_ms = conf_ms(c, "smtp.data_timeout"),
+		.smtp_hops_max = (uint32_t)conf_int(c, "smtp.hops_max"),
+		.smtp_local_sender_check = conf_bool(c, "smtp.local_sender_check"),
+		.imap_idle_timeout_ms = conf_ms(c, "imap.idle_timeout"),
+		.imap_login_timeout_ms = conf_ms(c, "imap.login_timeout"),
+		.imap_append_bytes_max = conf_bytes(c, "imap.append_bytes_max"),
+		.tls_handshake_timeout_ms = conf_ms(c, "tls.handshake_timeout"),
+		.auth_plain = conf_bool(c, "auth.plain"),
+	};
+	read_limits(c, p);
+}
+
+void policy_init(const char *node)
+{
+	invariant(slice_to_str(slice_str(node), state.node, sizeof state.node));
+	policy_begin();
+	policy_apply();
+}
+
+const struct policy *policy(void)
+{
+	return &state.current;
+}
+
+void policy_begin(void)
+{
+	if (state.next != NULL)
+		conf_free(&state.next);
+	state.next = conf_new(settings_table, settings_table_len);
+}
+
+void policy_apply(void)
+{
+	invariant(state.next != NULL);
+	read_all(state.next, &state.current);
+	if (state.live != NULL)
+		conf_free(&state.live);
+	state.live = state.next;
+	state.next = NULL;
+}
+
+static bool is_known(slice_t key)
+{
+	for (size_t i = 0; i < settings_table_len; i++) {
+		if (slice_eq(key, slice_str(settings_table[i].name)))
+			return true;
+	}
+	return false;
+}
+
+enum err policy_set(slice_t key, slice_t value)
+{
+	struct diag d;
+	struct buf b;
+	enum err e;
+
+	invariant(state.next != NULL);
+	if (!is_known(key))
+		return E_NOT_FOUND;
+	buf_init(&b, POLICY_VALUE_MAX, NULL);
+	buf_put(&b, key);
+	buf_putc(&b, '=');
+	buf_put(&b, value);
+	e = buf_failed(&b) ? E_TOO_BIG : conf_set(state.next, buf_slice(&b), &d);
+	buf_fini(&b);
+	return e;
+}

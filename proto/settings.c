@@ -1,0 +1,55 @@
+#include "proto/settings.h"
+
+#define KIB 1024LL
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define MINUTE 60000LL
+#define HOUR (60 * MINUTE)
+
+#define LIMITS(svc, conns, per_ip, rate) \
+	{svc ".connections_max", CONF_INT, conns, 1, 1000000, CONF_LIVE, \
+	 "Connections at once, per worker", NULL}, \
+	{svc ".connections_per_ip_max", CONF_INT, per_ip, 1, 1000000, CONF_LIVE, \
+	 "Connections at once from one address, per worker", NULL}, \
+	{svc ".rate_per_ip_per_min", CONF_INT, rate, 0, 1000000, CONF_LIVE, \
+	 "New connections a minute from one address, per worker; 0: no limit", NULL}
+
+const struct conf_def settings_table[] = {
+	{"hostname", CONF_STRING, "", 0, 255, CONF_LIVE,
+	 "Name in greetings and Received fields; empty: the node's own", NULL},
+	{"default_domain", CONF_STRING, "", 0, 255, CONF_LIVE,
+	 "Added to bare user names at log-in", NULL},
+	{"tls.handshake_timeout", CONF_DURATION, "30s", 1000, 5 * MINUTE, CONF_LIVE,
+	 "A client may take so long for its TLS handshake", NULL},
+	{"auth.plain", CONF_BOOL, "true", 0, 0, CONF_LIVE,
+	 "Offer PLAIN and LOGIN, under TLS only", NULL},
+	{"smtp.message_bytes_max", CONF_BYTES, "50m", KIB, 4 * GIB, CONF_LIVE,
+	 "Size of a message", NULL},
+	{"smtp.session_bytes_max", CONF_BYTES, "500m", KIB, 1024 * GIB, CONF_LIVE,
+	 "Message bytes of one session", NULL},
+	{"smtp.messages_max", CONF_INT, "100", 0, 1000000, CONF_LIVE,
+	 "Messages of one session; 0: no limit", NULL},
+	{"smtp.recipients_max", CONF_INT, "500", 1, 1000, CONF_LIVE,
+	 "Recipients of one message", NULL},
+	{"smtp.errors_max", CONF_INT, "20", 1, 1000, CONF_LIVE,
+	 "Refused commands until a session is closed", NULL},
+	{"smtp.command_timeout", CONF_DURATION, "5m", 1000, HOUR, CONF_LIVE,
+	 "Silence between commands (RFC 5321 section 4.5.3.2.7)", NULL},
+	{"smtp.data_timeout", CONF_DURATION, "10m", 1000, 4 * HOUR, CONF_LIVE,
+	 "Time for the whole of one message", NULL},
+	{"smtp.hops_max", CONF_INT, "100", 1, 1000, CONF_LIVE,
+	 "Received fields until a message counts as looping", NULL},
+	{"smtp.local_sender_check", CONF_BOOL, "true", 0, 0, CONF_LIVE,
+	 "Refuse our own domains as sender without authentication", NULL},
+	{"imap.idle_timeout", CONF_DURATION, "30m", 1000, 24 * HOUR, CONF_LIVE,
+	 "Silence of a logged-in client (RFC 3501 section 5.4: at least 30 minutes)", NULL},
+	{"imap.login_timeout", CONF_DURATION, "3m", 1000, HOUR, CONF_LIVE,
+	 "Time until a client must have logged in", NULL},
+	{"imap.append_bytes_max", CONF_BYTES, "50m", KIB, 4 * GIB, CONF_LIVE,
+	 "Size of an appended message", NULL},
+	LIMITS("smtp", "2000", "100", "0"),
+	LIMITS("submission", "2000", "100", "0"),
+	LIMITS("imap", "20000", "5000", "0"),
+};
+
+const size_t settings_table_len = ARRAY_LEN(settings_table);
