@@ -26,11 +26,11 @@ struct rpc_endpoint {
 	struct budget *budget; /* parent of the budgets of links on which we request; may be NULL */
 };
 
-#define RPC_PAUSE_MIN_MS  100
-#define RPC_PAUSE_MAX_MS  5000
-#define RPC_STEADY_MS     10000 /* a link that lived so long resets the pause */
-#define RPC_HANDSHAKE_MS  10000 /* connect, TLS and hello together */
-#define RPC_HANDSHAKES_MAX 128  /* unfinished ones of an accepter at once: strangers' memory */
+#define RPC_PAUSE_MIN_MS   100
+#define RPC_PAUSE_MAX_MS   5000
+#define RPC_STEADY_MS      10000 /* a link that lived so long resets the pause */
+#define RPC_HANDSHAKE_MS   10000 /* connect, TLS and hello together */
+#define RPC_HANDSHAKES_MAX 128   /* unfinished ones of an accepter at once: strangers' memory */
 
 struct rpc_dialer;
 struct rpc_dialer *rpc_dialer_new(const struct rpc_endpoint *e, const struct ipaddr *addr,
@@ -40,8 +40,8 @@ struct rpc_dialer *rpc_dialer_new(const struct rpc_endpoint *e, const struct ipa
 void rpc_dialer_free(struct rpc_dialer **d);
 
 struct rpc_accepter;
-enum err rpc_accepter_new(const struct rpc_endpoint *e, int listen_fd,
-			  struct rpc_accepter **out) MUST_USE;
+enum err rpc_accepter_new(const struct rpc_endpoint *e, int listen_fd, struct rpc_accepter **out)
+	MUST_USE;
 /* Stops listening and closes its links, as rpc_dialer_free. */
 void rpc_accepter_free(struct rpc_accepter **a);
 

@@ -27,7 +27,7 @@ enum frame_type {
 #define FRAME_END  0x02 /* DATA: the last one */
 #define FRAME_ACK  0x04 /* PING: an answer */
 
-#define FRAME_REQUEST_PREFIX 4   /* u32: ms left to the deadline, before the method's payload */
+#define FRAME_REQUEST_PREFIX 4 /* u32: ms left to the deadline, before the method's payload */
 #define FRAME_NO_DEADLINE    UINT32_MAX
 #define FRAME_PING_LEN       8
 #define FRAME_HELLO_MAX      512
@@ -46,8 +46,8 @@ const char *frame_type_name(unsigned type);
 
 /* The first frame of in. P_MORE: not all there yet (but what is there may be refused at once).
  * P_BAD: *why_out says why, a literal. P_OK: *used_out bytes of in were taken. */
-enum parse_rc frame_parse(slice_t in, struct frame *out, size_t *used_out,
-			  const char **why_out) MUST_USE;
+enum parse_rc frame_parse(slice_t in, struct frame *out, size_t *used_out, const char **why_out)
+	MUST_USE;
 
 /* Writes a header for a payload of len bytes. */
 void frame_header_put(char out[FRAME_HEADER], enum frame_type type, unsigned flags, unsigned code,

@@ -36,13 +36,13 @@
 
 #define RPC_PAYLOAD_MAX (64 * 1024 + 512)
 #define RPC_CREDIT      (256 * 1024)
-#define RPC_STREAMS_MAX 4096  /* open at once on a link */
+#define RPC_STREAMS_MAX 4096 /* open at once on a link */
 /* The streams that links run on: the window holds one whole frame and the start of the next; a
  * sender waits while more than the high water is queued. */
-#define RPC_WINDOW     (128 * 1024)
-#define RPC_HIGH_WATER (256 * 1024)
-#define RPC_PING_MS    15000 /* without a byte from the peer: ask */
-#define RPC_DEAD_MS    30000 /* without a byte from the peer: gone */
+#define RPC_WINDOW      (128 * 1024)
+#define RPC_HIGH_WATER  (256 * 1024)
+#define RPC_PING_MS     15000 /* without a byte from the peer: ask */
+#define RPC_DEAD_MS     30000 /* without a byte from the peer: gone */
 
 struct rpc_link;
 struct rpc_call;
@@ -69,7 +69,7 @@ struct rpc_link_opts {
 	enum rpc_side side;
 	struct rpc_identity self; /* told to the peer, which compares it with our certificate */
 	const struct rpc_server_ops *ops; /* RPC_SERVER; borrowed, outlives the link */
-	struct budget *budget; /* RPC_REQUESTER: parent of the link's own; may be NULL */
+	struct budget *budget;            /* RPC_REQUESTER: parent of the link's own; may be NULL */
 };
 
 /* Runs the hello on a stream whose TLS handshake is done (E_DENIED without a verified peer
@@ -77,8 +77,8 @@ struct rpc_link_opts {
  * now on, also on error; it should have been made with RPC_WINDOW and RPC_HIGH_WATER. *out is a
  * reference of the caller's, to be given back with rpc_link_unref(). E_INVALID: the peer broke
  * the protocol, or has no protocol level in common with us. */
-WAITS enum err rpc_link_start(struct stream **s, const struct rpc_link_opts *o,
-			      int64_t deadline_ms, struct rpc_link **out) MUST_USE;
+WAITS enum err rpc_link_start(struct stream **s, const struct rpc_link_opts *o, int64_t deadline_ms,
+			      struct rpc_link **out) MUST_USE;
 /* Ends the link: its open calls get E_RETRY, its requests E_CANCELLED. */
 void rpc_link_close(struct rpc_link *l, enum close_reason reason);
 /* Sends GOAWAY: no new streams; closes when the open ones ended. A REQUEST that was under way is
@@ -164,8 +164,8 @@ struct rpc_detached_ops {
 void rpc_req_detach(struct rpc_req *r, const struct rpc_detached_ops *ops, void *arg);
 /* As rpc_req_reply and rpc_req_send, but they never wait: E_LIMIT without credit or room, and
  * nothing was sent. E_CANCELLED when gone. From anywhere on the loop. */
-enum err rpc_req_reply_now(struct rpc_req *r, enum err status, slice_t payload,
-			   enum rpc_body body) MUST_USE;
+enum err rpc_req_reply_now(struct rpc_req *r, enum err status, slice_t payload, enum rpc_body body)
+	MUST_USE;
 enum err rpc_req_send_now(struct rpc_req *r, slice_t bytes) MUST_USE;
 /* Ends a detached request: E_INTERNAL if it was not replied to; its body is ended cleanly if
  * rpc_req_send_end() or rpc_req_abort() was not called. *r becomes NULL. */
