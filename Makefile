@@ -5,6 +5,7 @@
 #   make test       the fast suite                make check   format, lint, layers
 #   make help       every target
 
+VERSION  := 0.1
 BUILD    ?= build
 ifeq ($(origin CC),default)
 CC       := gcc
@@ -34,7 +35,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 CFLAGS   ?=
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(PKG_CFLAGS) \
-              -I. -I$(BUILD)/gen -pthread $(CFLAGS)
+              -DPOSTERN_VERSION='"$(VERSION)"' -I. -isystem $(BUILD)/gen -pthread $(CFLAGS)
 GEN_CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) $(HARDEN) $(PKG_CFLAGS) -I$(BUILD)/gen -w
 LIBS     := $(PKG_LIBS) -pthread -lm
 
@@ -70,7 +71,7 @@ FLAGS_STAMP := $(BUILD)/flags.stamp
 FLAGS_NOW   := $(CC) $(ALL_CFLAGS) $(LDHARDEN)
 $(FLAGS_STAMP): FORCE
 	@mkdir -p $(@D)
-	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
+	@echo "$(subst ",,$(FLAGS_NOW))" | cmp -s - $@ || echo "$(subst ",,$(FLAGS_NOW))" > $@
 FORCE:
 .SECONDARY:
 

@@ -6,6 +6,7 @@
 #define FRONTEND_CORE_SESSION_H
 
 #include "common/base/arena.h"
+#include "common/base/list.h"
 #include "common/log/log.h"
 #include "common/net/stream.h"
 #include "common/net/tls.h"

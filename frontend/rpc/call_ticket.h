@@ -7,7 +7,9 @@
 /* Renews when half of its life is over, at any back-end. E_OK while the ticket is still good, also
  * when no back-end could be asked; E_NO_TICKET: the session must end. */
 WAITS enum err ticket_refresh(struct ticket *t) MUST_USE;
-/* Tells the owner that the session has ended (AuthEnd); does not wait for the answer. */
-void ticket_end(const struct ticket *t, const char *reason, uint64_t bytes_in, uint64_t bytes_out);
+/* Tells the owner that the session has ended (AuthEnd); a failure changes nothing for the client:
+ * the ticket ends by its expiry then. */
+WAITS void ticket_end(const struct ticket *t, const char *reason, uint64_t bytes_in,
+		      uint64_t bytes_out);
 
 #endif

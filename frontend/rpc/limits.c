@@ -1,0 +1,61 @@
+#include "frontend/rpc/limits.h"
+
+#include "proto/auth.pb-c.h"
+#include "proto/delivery.pb-c.h"
+#include "proto/mailbox.pb-c.h"
+#include "proto/message.pb-c.h"
+#include "proto/policy.pb-c.h"
+#include "proto/summary.pb-c.h"
+
+#define ROWS_MAX     1024  /* rows of one batch: a slice of the store is 100 */
+#define RANGES_MAX   8192  /* a DATA frame of 64 KiB cannot hold more */
+#define KEYWORDS_MAX 64    /* of a mailbox */
+#define FRAME_MAX    (64 * 1024)
+#define PATH_BYTES   (32 * 256) /* depth times the length of a name */
+
+const struct walk_limit fe_walk_limits[] = {
+	{&postern__auth_reply__descriptor, "challenge", 0, 4096},
+	{&postern__settings__descriptor, "settings", 512, 0},
+	{&postern__setting__descriptor, "value", 0, 4096},
+	{&postern__cluster__descriptor, "backends", 256, 0},
+	{&postern__cluster__descriptor, "partitions", 4096, 0},
+	{&postern__revoked__descriptor, "serials", 4096, 0},
+	{&postern__resolve_reply__descriptor, "targets", 4, 0},
+	{&postern__deliver_reply__descriptor, "results", 1000, 0},
+	{&postern__mailbox_batch__descriptor, "rows", ROWS_MAX, 0},
+	{&postern__mailbox_row__descriptor, "path", 0, PATH_BYTES},
+	{&postern__mailbox_open_reply__descriptor, "keywords", KEYWORDS_MAX, 0},
+	{&postern__mailbox_changes_reply__descriptor, "keywords", KEYWORDS_MAX, 0},
+	{&postern__uid_ranges__descriptor, "ranges", RANGES_MAX, 0},
+	{&postern__change_batch__descriptor, "added", RANGES_MAX, 0},
+	{&postern__change_batch__descriptor, "vanished", RANGES_MAX, 0},
+	{&postern__change_batch__descriptor, "uid", ROWS_MAX, 0},
+	{&postern__change_batch__descriptor, "flags", ROWS_MAX, 0},
+	{&postern__change_batch__descriptor, "keywords", ROWS_MAX, 0},
+	{&postern__change_batch__descriptor, "modseq", ROWS_MAX, 0},
+	{&postern__message_store_reply__descriptor, "keywords", KEYWORDS_MAX, 0},
+	{&postern__message_store_reply__descriptor, "modified", RANGES_MAX, 0},
+	{&postern__message_copy_reply__descriptor, "from", RANGES_MAX, 0},
+	{&postern__message_copy_reply__descriptor, "to", RANGES_MAX, 0},
+	{&postern__message_expunge_reply__descriptor, "vanished", RANGES_MAX, 0},
+	{&postern__fetch_batch__descriptor, "uid", ROWS_MAX, 0},
+	{&postern__fetch_batch__descriptor, "flags", ROWS_MAX, 0},
+	{&postern__fetch_batch__descriptor, "keywords", ROWS_MAX, 0},
+	{&postern__fetch_batch__descriptor, "modseq", ROWS_MAX, 0},
+	{&postern__fetch_batch__descriptor, "size", ROWS_MAX, 0},
+	{&postern__fetch_batch__descriptor, "date_us", ROWS_MAX, 0},
+	{&postern__fetch_batch__descriptor, "envelope", ROWS_MAX, FRAME_MAX},
+	{&postern__fetch_batch__descriptor, "bodystructure", ROWS_MAX, FRAME_MAX},
+	{&postern__fetch_batch__descriptor, "fields", ROWS_MAX, 0},
+	{&postern__fetch_batch__descriptor, "parts", ROWS_MAX, 0},
+	{&postern__fetch_batch__descriptor, "email_id", ROWS_MAX, 0},
+	{&postern__fetch_batch__descriptor, "thread_id", ROWS_MAX, 0},
+	{&postern__fetch_batch__descriptor, "prefix", ROWS_MAX, FRAME_MAX},
+	{&postern__fetch_batch__descriptor, "keyword_names", KEYWORDS_MAX, 0},
+	{&postern__part_table__descriptor, "parts", 1024, 0},
+	{&postern__field_list__descriptor, "fields", 64, 0},
+	{&postern__header_field__descriptor, "raw", 0, 2048},
+	{&postern__read_head__descriptor, "prefix", 0, FRAME_MAX},
+	{&postern__read_head__descriptor, "blocks", RANGES_MAX, 0},
+	{NULL, NULL, 0, 0},
+};
