@@ -1,6 +1,7 @@
 #include "frontend/rpc/call_ticket.h"
 
 #include "common/base/clock.h"
+#include "common/log/log.h"
 #include "common/loop/fiber.h"
 #include "frontend/rpc/rpc_client.h"
 #include "proto/auth.pb-c.h"
