@@ -1,0 +1,46 @@
+#include "frontend/fe_conf.h"
+
+static const struct conf_def table[] = {
+	{"name", CONF_STRING, NULL, 1, 63, CONF_REQUIRED, "This node's name in the cluster", NULL},
+	{"backends", CONF_ADDRS, NULL, 0, 64, 0, "Back-ends to begin with, ADDRESS:7411", NULL},
+	{"rpc.certs", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED,
+	 "Folder with ca.pem and, for each service, SERVICE.pem and SERVICE.key", NULL},
+	{"rpc.listen", CONF_ADDRS, NULL, 0, 1, 0,
+	 "Inside-out: back-ends dial here; worker n listens on this port plus n", NULL},
+	{"tls.cert", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Public certificate chain, PEM", NULL},
+	{"tls.key", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Its key, PEM", NULL},
+	{"listen.smtp", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of SMTP (25)", NULL},
+	{"listen.submission", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of submission (587)", NULL},
+	{"listen.submissions", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of submission over TLS (465)",
+	 NULL},
+	{"listen.imap", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of IMAP (143)", NULL},
+	{"listen.imaps", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of IMAP over TLS (993)", NULL},
+	{"workers.smtp", CONF_INT, "0", 0, 64, 0, "Worker processes; 0: one per core", NULL},
+	{"workers.submission", CONF_INT, "1", 0, 64, 0, "Worker processes; 0: one per core", NULL},
+	{"workers.imap", CONF_INT, "0", 0, 64, 0, "Worker processes; 0: one per core", NULL},
+	{"workers.uid_base", CONF_INT, "64800", 1000, 2000000000, 0,
+	 "Started by root, a worker runs as user postern-SERVICE, or, where there is no such user, "
+	 "as this number plus the service's", NULL},
+	{"log.level", CONF_WORD, "info", 0, 0, CONF_LIVE, "Least level that is logged",
+	 "debug info warn error"},
+};
+
+enum err fe_conf_load(const char *path, const char *const *sets, size_t nsets, struct conf **out,
+		      struct diag *d)
+{
+	struct conf *c = conf_new(table, ARRAY_LEN(table));
+	enum err e = conf_load(c, path, d);
+
+	for (size_t i = 0; e == E_OK && i < nsets; i++)
+		e = conf_set(c, slice_str(sets[i]), d);
+	if (e == E_OK)
+		e = conf_check(c, d);
+	if (e == E_OK && conf_count(c, "backends") == 0 && conf_count(c, "rpc.listen") == 0)
+		e = diag_set(d, E_INVALID, "%s: neither backends nor rpc.listen is set", path);
+	if (e != E_OK) {
+		conf_free(&c);
+		return e;
+	}
+	*out = c;
+	return E_OK;
+}

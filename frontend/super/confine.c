@@ -1,0 +1,104 @@
+#include "frontend/super/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log/log.h"
+
+enum err confine_identity(uint32_t uid, uint32_t gid, struct diag *d)
+{
+	pid_t parent = getppid();
+
+	if (uid != 0 && (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
+			 setresuid(uid, uid, uid) != 0))
+		return diag_set(d, E_IO, "become user %u: %s", uid, log_errno(errno));
+	/* After the change of user, which clears the death signal. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_DUMPABLE, 0) != 0)
+		return diag_set(d, E_IO, "prctl: %s", log_errno(errno));
+	if (getppid() != parent)
+		return diag_set(d, E_CLOSED, "the supervisor is gone");
+	return E_OK;
+}
+
+/* Everything that the loop, the allocator, OpenSSL and the C library's run time ask for once a
+ * worker is up. */
+static const int always[] = {
+	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(writev),
+	SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
+	SCMP_SYS(close), SCMP_SYS(shutdown), SCMP_SYS(accept4), SCMP_SYS(accept),
+	SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_create1),
+	SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(poll), SCMP_SYS(ioctl), SCMP_SYS(fcntl),
+	SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek), SCMP_SYS(brk), SCMP_SYS(munmap),
+	SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(getrandom), SCMP_SYS(getpid),
+	SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigaltstack), SCMP_SYS(sched_yield), SCMP_SYS(restart_syscall), SCMP_SYS(rseq),
+	SCMP_SYS(set_robust_list), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
+	SCMP_SYS(getegid), SCMP_SYS(sched_getaffinity), SCMP_SYS(prlimit64), SCMP_SYS(uname),
+};
+
+static int allow_checked(scmp_filter_ctx ctx, enum confine_dial dial)
+{
+	int rc = 0;
+
+	/* Memory is never executable (but for what was mapped before). */
+	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+			       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+			       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	/* Files are opened for reading only. */
+	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+			       SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+	if (dial == CONFINE_NO_DIAL)
+		return rc;
+	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+			       SCMP_A0(SCMP_CMP_EQ, AF_INET),
+			       SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
+	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+			       SCMP_A0(SCMP_CMP_EQ, AF_INET6),
+			       SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
+	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
+	return rc;
+}
+
+enum err confine_syscalls(enum rpc_service service, enum confine_dial dial, struct diag *d)
+{
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+	/* The sanitizers' own run time needs more than a worker may have. */
+	LOG(LOG_WARN, NULL, "confine.off", LF_STR("service", rpc_service_name(service)),
+	    LF_INT("dial", dial), LF_STR("why", "sanitizer build"));
+	(void)d;
+	return E_OK;
+#else
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int rc = ctx != NULL ? 0 : -1;
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(always); i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, always[i], 0);
+	/* What only an intruder asks for ends the process. */
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execve), 0) |
+		     seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 0) |
+		     seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(ptrace), 0);
+	if (rc == 0)
+		rc = allow_checked(ctx, dial);
+	if (rc == 0)
+		rc = seccomp_load(ctx);
+	if (ctx != NULL)
+		seccomp_release(ctx);
+	if (rc != 0)
+		return diag_set(d, E_IO, "seccomp for %s: %s", rpc_service_name(service),
+				log_errno(-rc));
+	return E_OK;
+#endif
+}
