@@ -13,6 +13,17 @@
 #include "common/rpc/identity.h"
 #include "frontend/core/ticket.h"
 
+/* Tells the owner that a ticket's session has ended (rpc/call_ticket). */
+typedef WAITS void ticket_end_fn(const struct ticket *t, const char *reason, uint64_t bytes_in,
+				 uint64_t bytes_out);
+
+/* Memory of one session besides its stream and TLS (DESIGN 5): before log-in a line's worth of
+ * state, so that unknown peers cost little; after it room for a large mailbox's view. */
+#define SESSION_MEMORY_SMALL     (16u * 1024)
+#define SESSION_MEMORY_LOGGED_IN (64u * 1024 * 1024)
+/* Of all sessions of a worker: above it each is refused more, never the process killed. */
+#define SESSION_MEMORY_ALL       ((size_t)1024 * 1024 * 1024)
+
 /* One bound port of a worker. TLS is implicit (465, 993) or offered (25, 587, 143). */
 struct endpoint {
 	const char *name;          /* "smtp", "submission", "submissions", "imap", "imaps" */
@@ -25,46 +36,58 @@ struct endpoint {
 struct session {
 	uint32_t magic;
 	struct list node;          /* in the worker's list of sessions */
+	const struct protocol *protocol;
 	struct fiber *fiber;
 	struct stream *stream;
-	const struct endpoint *endpoint;
+	struct endpoint *endpoint;
 	struct budget budget;      /* small until log-in, raised then */
 	struct log_ctx log;        /* session=..., peer=... */
 	uint8_t id[16];            /* random; the session id of tickets and logs */
 	char id_hex[33];
 	int64_t started_ms;
 	struct ticket *ticket;     /* after log-in, else NULL; owned */
+	const char *mechanism;     /* a literal: how it logged in */
 	const char *state;         /* a literal, for administrators: "greeting", "selected" */
-	const char *end_reason;    /* a literal for the last log line */
+	const char *end_reason;    /* a literal for the last log line; the first one set stays */
+	ticket_end_fn *give_back;
 };
 
 /* A protocol: what a worker of the service runs for each connection. */
 struct protocol {
 	enum rpc_service service;
-	size_t session_size;       /* its struct; begins with struct session */
+	size_t session_size;       /* its struct; begins with struct session; zeroed at start */
 	/* The whole conversation. When it returns the session is closed with CLOSE_DONE. For
 	 * implicit TLS the handshake is done before. */
 	WAITS void (*run)(struct session *s);
-	/* The last words for a connection over a limit or at shutdown; must not wait. */
+	/* The last words for a connection over a limit or at shutdown; must not wait. Not called
+	 * where TLS comes first. */
 	void (*refuse)(struct stream *s, const char *why);
 };
 
-/* Takes over an accepted stream: checks the limits of the endpoint (connections in all, per
- * address, rate per address, memory), starts the fiber or says the protocol's refusal. */
+/* Takes over an accepted stream: checks the limits of the service (connections in all, per
+ * address, rate per address), starts the fiber or says the protocol's refusal. */
 void session_accept(const struct protocol *p, struct endpoint *e, struct stream *stream);
-/* The certificates for public listeners; replaced on reload. */
+/* The certificates for public listeners; replaced on reload. NULL: none, no TLS is offered. */
 struct tls_ctx *session_tls(void);
-void session_tls_set(struct tls_ctx *ctx);
-/* STARTTLS: the handshake with the configured deadline; afterwards the conversation starts anew. */
+void session_tls_set(struct tls_ctx *ctx); /* takes a reference of its own */
+/* STARTTLS: the handshake with the configured deadline; afterwards the conversation starts anew.
+ * Any error ends the session. */
 WAITS enum err session_starttls(struct session *s) MUST_USE;
 /* Ends the session from outside its fiber (killed, shutdown): cancels it. why is a literal. */
 void session_end(struct session *s, const char *why);
+/* Names the reason of the end, for the log; why is a literal. The first one named stays. */
+void session_ends(struct session *s, const char *why);
+/* The same for an error of line_read and the like. */
+void session_failed(struct session *s, enum err e);
 /* Sessions of this worker. */
 unsigned session_count(void);
 struct session *session_find(const uint8_t id[16]);
 void session_each(void (*fn)(struct session *s, void *arg), void *arg);
-/* After log-in: keeps the ticket, raises the budget, adds user= to the log context. Takes over
- * *t. */
-void session_logged_in(struct session *s, struct ticket **t);
+/* After log-in: keeps the ticket, raises the budget, adds user= to the log context and writes the
+ * log-in line. Takes over *t. give_back is called once at the end, when the stream is closed. */
+void session_logged_in(struct session *s, struct ticket **t, const char *mechanism,
+		       ticket_end_fn *give_back);
+/* The session may use up to max bytes from now on (a transaction, a selected mailbox). */
+void session_memory(struct session *s, size_t max);
 
 #endif
