@@ -1,0 +1,234 @@
+/*
+ * dir_admin: the management calls on the directory. Each is one PostgreSQL transaction that also
+ * holds its audit row; a refused one leaves an audit row of its own. After E_OK the change is
+ * committed; this node's image has it too, unless the sync is behind (then within poll_ms).
+ *
+ * Errors of all: E_INVALID, E_EXISTS, E_NOT_FOUND with a text for people in the diag; E_RETRY when
+ * PostgreSQL is away; E_CANCELLED.
+ *
+ * Strings of rows lie in the caller's arena. Lists are paged: `after` is the last key of the page
+ * before (empty at first), `limit` at most DIR_PAGE_MAX.
+ */
+#ifndef BACKEND_DIRECTORY_DIR_ADMIN_H
+#define BACKEND_DIRECTORY_DIR_ADMIN_H
+
+#include "backend/directory/dir.h"
+#include "common/base/arena.h"
+
+#define DIR_PAGE_MAX 1000
+
+/* Who asks; goes to the audit. */
+struct dir_actor {
+	slice_t who;  /* "admin/alice" */
+	slice_t from; /* address of the peer; may be empty */
+};
+
+/* ---- domains ---- */
+
+enum dir_domain_kind { DIR_DOMAIN_LOCAL = 1, DIR_DOMAIN_ALIAS = 2, DIR_DOMAIN_REMOTE = 3 };
+
+struct dir_domain_spec {
+	slice_t name;
+	enum dir_domain_kind kind;
+	slice_t target;	   /* ALIAS: a local domain that exists */
+	slice_t catch_all; /* LOCAL: an address, or empty */
+	uint64_t accounts_max; /* LOCAL; 0: no limit */
+	uint64_t quota_bytes;  /* LOCAL: of new accounts that name none; 0: none */
+};
+
+struct dir_domain_row {
+	slice_t name;
+	enum dir_domain_kind kind;
+	slice_t target, catch_all;
+	uint64_t accounts_max, quota_bytes;
+	uint64_t accounts, addresses; /* how many it has */
+	int64_t created_us;
+};
+
+struct dir_domain_page {
+	struct dir_domain_row *rows;
+	size_t n;
+};
+
+WAITS enum err dir_domain_add(struct dir *d, const struct dir_actor *by,
+			      const struct dir_domain_spec *s, struct diag *diag) MUST_USE;
+/* Sets catch-all and limits of a local domain; the kind and the target stay. */
+WAITS enum err dir_domain_edit(struct dir *d, const struct dir_actor *by,
+			       const struct dir_domain_spec *s, struct diag *diag) MUST_USE;
+/* E_INVALID while it has accounts, addresses or alias domains. */
+WAITS enum err dir_domain_remove(struct dir *d, const struct dir_actor *by, slice_t name,
+				 struct diag *diag) MUST_USE;
+WAITS enum err dir_domain_list(struct dir *d, slice_t after, size_t limit, struct arena *mem,
+			       struct dir_domain_page *out, struct diag *diag) MUST_USE;
+WAITS enum err dir_domain_show(struct dir *d, slice_t name, struct arena *mem,
+			       struct dir_domain_row *out, struct diag *diag) MUST_USE;
+
+/* ---- accounts ---- */
+
+enum dir_cred_kind { DIR_CRED_NONE = 0, DIR_CRED_SCRAM_SHA_256 = 1, DIR_CRED_ARGON2ID = 2 };
+
+#define DIR_VERIFIER_MAX 256
+
+/* Made by backend/auth/passwd.h from a password; the directory never sees one. */
+struct dir_credential {
+	enum dir_cred_kind kind;
+	size_t n;
+	char verifier[DIR_VERIFIER_MAX];
+};
+
+/* quota fields: DIR_QUOTA_DEFAULT takes the domain's. */
+#define DIR_QUOTA_DEFAULT UINT64_MAX
+
+struct dir_account_spec {
+	slice_t address; /* with a domain of kind local */
+	slice_t display_name;
+	uint64_t quota_bytes, quota_messages; /* 0: none */
+	const struct dir_credential *cred;    /* NULL: nobody can log in yet */
+	uint32_t partition; /* DIR_PARTITION_ANY: chosen, evenly */
+};
+#define DIR_PARTITION_ANY UINT32_MAX
+
+struct dir_account_row {
+	uint64_t id;
+	slice_t address, display_name;
+	enum dir_account_state state;
+	uint64_t quota_bytes, quota_messages;
+	uint32_t partition, epoch;
+	enum dir_cred_kind cred;
+	int64_t created_us, password_us; /* password_us 0: never set */
+};
+
+struct dir_account_page {
+	struct dir_account_row *rows;
+	size_t n;
+};
+
+/* *id_out may be NULL. */
+WAITS enum err dir_account_add(struct dir *d, const struct dir_actor *by,
+			       const struct dir_account_spec *s, uint64_t *id_out,
+			       struct diag *diag) MUST_USE;
+/* domain empty: all. In order of address (by domain, then local part); `after` is an address. */
+WAITS enum err dir_account_list(struct dir *d, slice_t domain, slice_t after, size_t limit,
+				struct arena *mem, struct dir_account_page *out,
+				struct diag *diag) MUST_USE;
+WAITS enum err dir_account_show(struct dir *d, slice_t address, struct arena *mem,
+				struct dir_account_row *out, struct diag *diag) MUST_USE;
+/* Lock, password and removal raise the credential epoch: all sessions end. Locking a locked
+ * account (or unlocking an active one) is E_OK and changes nothing. */
+WAITS enum err dir_account_lock(struct dir *d, const struct dir_actor *by, slice_t address,
+				struct diag *diag) MUST_USE;
+WAITS enum err dir_account_unlock(struct dir *d, const struct dir_actor *by, slice_t address,
+				  struct diag *diag) MUST_USE;
+WAITS enum err dir_account_passwd(struct dir *d, const struct dir_actor *by, slice_t address,
+				  const struct dir_credential *cred, struct diag *diag) MUST_USE;
+WAITS enum err dir_account_quota(struct dir *d, const struct dir_actor *by, slice_t address,
+				 uint64_t bytes, uint64_t messages, struct diag *diag) MUST_USE;
+/* The name is free at once; the row stays (state removed) until dir_account_purged. */
+WAITS enum err dir_account_remove(struct dir *d, const struct dir_actor *by, slice_t address,
+				  struct diag *diag) MUST_USE;
+/* The owner has deleted the mail of a removed account. */
+WAITS enum err dir_account_purged(struct dir *d, uint64_t id, struct diag *diag) MUST_USE;
+
+/* ---- aliases and groups ---- */
+
+enum dir_alias_kind { DIR_ALIAS = 1, DIR_GROUP = 2 };
+
+struct dir_alias_spec {
+	slice_t address; /* in a local domain */
+	enum dir_alias_kind kind;
+	const slice_t *members; /* 1 .. DIR_MEMBERS_MAX addresses, local or outside */
+	size_t nmembers;
+};
+
+struct dir_alias_row {
+	slice_t address;
+	enum dir_alias_kind kind;
+	bool enabled;
+	slice_t *members;
+	size_t nmembers;
+	int64_t created_us;
+};
+
+struct dir_alias_page {
+	struct dir_alias_row *rows;
+	size_t n;
+};
+
+WAITS enum err dir_alias_add(struct dir *d, const struct dir_actor *by,
+			     const struct dir_alias_spec *s, struct diag *diag) MUST_USE;
+/* Replaces the members. */
+WAITS enum err dir_alias_set(struct dir *d, const struct dir_actor *by,
+			     const struct dir_alias_spec *s, struct diag *diag) MUST_USE;
+WAITS enum err dir_alias_list(struct dir *d, slice_t domain, slice_t after, size_t limit,
+			      struct arena *mem, struct dir_alias_page *out,
+			      struct diag *diag) MUST_USE;
+WAITS enum err dir_alias_show(struct dir *d, slice_t address, struct arena *mem,
+			      struct dir_alias_row *out, struct diag *diag) MUST_USE;
+WAITS enum err dir_alias_remove(struct dir *d, const struct dir_actor *by, slice_t address,
+				struct diag *diag) MUST_USE;
+WAITS enum err dir_alias_on(struct dir *d, const struct dir_actor *by, slice_t address,
+			    struct diag *diag) MUST_USE;
+WAITS enum err dir_alias_off(struct dir *d, const struct dir_actor *by, slice_t address,
+			     struct diag *diag) MUST_USE;
+
+/* ---- cluster and policy ---- */
+
+/* Makes the partition if it is not there; its epoch grows with every change of owner. */
+WAITS enum err dir_partition_assign(struct dir *d, const struct dir_actor *by, uint32_t id,
+				    slice_t node, struct diag *diag) MUST_USE;
+/* Makes partitions 0 .. n-1 owned by this node if the directory has none at all. */
+WAITS enum err dir_partition_bootstrap(struct dir *d, uint32_t n, struct diag *diag) MUST_USE;
+/* Makes or changes a node's row (a back-end does it for itself when it opens the directory). */
+WAITS enum err dir_node_register(struct dir *d, const struct dir_actor *by,
+				 const struct dir_node *n, struct diag *diag) MUST_USE;
+/* E_INVALID while it owns partitions. */
+WAITS enum err dir_node_remove(struct dir *d, const struct dir_actor *by, slice_t name,
+			       struct diag *diag) MUST_USE;
+/* Key: [a-z0-9_.-]; the value's meaning is checked by the caller, who knows the table. */
+WAITS enum err dir_setting_set(struct dir *d, const struct dir_actor *by, slice_t key,
+			       slice_t value, struct diag *diag) MUST_USE;
+WAITS enum err dir_setting_unset(struct dir *d, const struct dir_actor *by, slice_t key,
+				 struct diag *diag) MUST_USE;
+
+struct dir_cert_row {
+	slice_t serial; /* lower-case hex */
+	slice_t name;	/* the identity in its CN */
+	int64_t issued_us, expires_us;
+	int64_t revoked_us; /* 0: valid */
+};
+
+struct dir_cert_page {
+	struct dir_cert_row *rows;
+	size_t n;
+};
+
+WAITS enum err dir_cert_issued(struct dir *d, const struct dir_actor *by, slice_t serial,
+			       slice_t name, int64_t expires_us, struct diag *diag) MUST_USE;
+/* By serial, also of a certificate that was never registered (name may be empty then). */
+WAITS enum err dir_cert_revoke(struct dir *d, const struct dir_actor *by, slice_t serial,
+			       slice_t name, struct diag *diag) MUST_USE;
+WAITS enum err dir_cert_list(struct dir *d, slice_t after, size_t limit, struct arena *mem,
+			     struct dir_cert_page *out, struct diag *diag) MUST_USE;
+
+/* ---- audit ---- */
+
+struct dir_audit_row {
+	uint64_t id;
+	int64_t when_us;
+	slice_t who, from, method, target, result, detail;
+};
+
+struct dir_audit_page {
+	struct dir_audit_row *rows;
+	size_t n;
+};
+
+/* For management calls that are not in this header (lists, session kill, fsck). */
+WAITS enum err dir_audit_add(struct dir *d, const struct dir_actor *by, const char *method,
+			     slice_t target, enum err result, slice_t detail,
+			     struct diag *diag) MUST_USE;
+/* Newest first; before_id 0: from the newest. */
+WAITS enum err dir_audit_list(struct dir *d, uint64_t before_id, size_t limit, struct arena *mem,
+			      struct dir_audit_page *out, struct diag *diag) MUST_USE;
+
+#endif

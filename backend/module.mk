@@ -1,0 +1,1 @@
+BACKEND_SRC := $(sort $(filter-out backend/main.c, $(shell find backend -name '*.c' ! -path 'backend/ctl/*')))
