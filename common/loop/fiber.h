@@ -16,15 +16,16 @@
 #include "common/base/err.h"
 #include "common/base/list.h"
 #include "common/loop/loop.h"
+#include "common/loop/timer.h"
 
-#define FIBER_STACK    (64 * 1024) /* deepest known path (see tests) times two */
-#define NO_DEADLINE    INT64_MAX
+#define FIBER_STACK (64 * 1024) /* deepest known path times two; see fiber_stack_peak() */
+#define FIBER_MAX   100000      /* a process's bound, however many mappings the kernel grants */
 
 struct fiber;
 typedef void (*fiber_fn)(void *arg);
 
 /* Starts a root fiber of the current loop: the listener's session, a service's main. It runs at
- * the next pass over the ready list. name is a literal ("smtp.session"). E_LIMIT when no stack
+ * the next pass over the ready list; after loop_stop() it starts as a cancelled one. name is a literal ("smtp.session"). E_LIMIT when no stack
  * may be had. *out may be NULL; the pointer is valid until the fiber ends. */
 enum err fiber_start(const char *name, fiber_fn fn, void *arg, struct fiber **out) MUST_USE;
 /* The running fiber, or NULL outside of one. */
@@ -38,10 +39,13 @@ void fiber_shield_end(void);
 WAITS void fiber_yield(void);
 /* Gives untouched stack pages back to the kernel; for a fiber about to wait long (IDLE). */
 void fiber_trim_stack(void);
+/* Bytes of its stack that the running fiber's pages in memory span: how deep it has been. */
+size_t fiber_stack_peak(void);
 
 /* event: what a fiber waits for. Embedded in the object that completes it; at most one waiter at
- * a time (an invariant). Setting wakes the waiter; it stays set until reset or until a wait
- * consumes it. */
+ * a time (an invariant). Setting wakes the waiter, whose wait consumes it there and then (the
+ * object may be gone when the waiter runs); with no waiter it stays set until reset or until a
+ * wait consumes it. A waiter that was woken returns E_OK even if it is cancelled before it runs. */
 struct event {
 	struct fiber *waiter;
 	bool set;
@@ -81,6 +85,8 @@ WAITS enum err scope_join(struct scope *s, int64_t deadline_ms);
 
 /* How many fibers this process can hold, and holds. */
 unsigned fiber_capacity(void);
+/* Lowers the capacity, for a process that shall hold fewer; 0 goes back. */
+void fiber_capacity_limit(unsigned max);
 unsigned fiber_count(void);
 /* For administrators: name, what it waits for, since when (mono ms). */
 struct fiber_info {

@@ -2,6 +2,7 @@
  * common/loop: one libuv loop a thread, and fibers on it.
  *
  *   loop    the uv loop, the ready list, posts from other threads, orderly stop
+ *   timer   deadlines in a heap
  *   fiber   stacks, switch, wait, cancel, scope: the only file that knows how a switch is made
  *   work    jobs on a thread pool, whose asker may vanish
  *   sig     signals as events
@@ -25,6 +26,9 @@ struct loop *loop_new(void);
 void loop_free(struct loop **l);
 /* The loop of this thread; never NULL inside one. */
 struct loop *loop_current(void);
+/* A block of memory that lives as long as the loop: zeroed, made by the first call, the same at
+ * each later one. For common/net, whose streams share their scratch buffers. */
+void *loop_scratch(struct loop *l, size_t size);
 /* The uv_loop_t, as void * so that uv.h stays quarantined to common/loop, common/net, and the few
  * files of docs/layers.txt that may include it. */
 void *loop_uv(struct loop *l);

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/loop/fiber.h"
+
 #define TEST_SECONDS 120 /* a test that takes longer hangs: it is killed, with its name */
 #define NOTE_MAX     4096
 #define SHOWN_MAX    200 /* bytes of a slice shown in a failure */
@@ -181,6 +183,28 @@ static void on_alarm(int sig UNUSED)
 	n += write(STDERR_FILENO, now.name, strlen(now.name));
 	n += write(STDERR_FILENO, "\n", 1);
 	_exit(n > 0 ? 2 : 3);
+}
+
+struct fiber_test {
+	void (*fn)(void *);
+	struct loop *loop;
+};
+
+static void fiber_test_main(void *arg)
+{
+	struct fiber_test *t = arg;
+
+	t->fn(NULL);
+	loop_stop(t->loop);
+}
+
+void check_in_fiber(void (*fn)(void *))
+{
+	struct fiber_test t = {fn, loop_new()};
+
+	invariant(fiber_start(now.name, fiber_test_main, &t, NULL) == E_OK);
+	loop_run(t.loop);
+	loop_free(&t.loop);
 }
 
 static bool wanted(const char *name, int argc, char **argv)
