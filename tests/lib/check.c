@@ -15,6 +15,16 @@
 #define NOTE_MAX     4096
 #define SHOWN_MAX    200 /* bytes of a slice shown in a failure */
 
+#ifdef __SANITIZE_THREAD__
+/* libuv is not instrumented and closes its descriptors by bare system calls: TSan takes the next
+ * user of a number for a racer. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+	return "race:uv_pipe\nrace:uv_async_init\nrace:uv_loop_init\n";
+}
+#endif
+
 static struct check_test *tests;
 static struct check_test **tests_end = &tests;
 
