@@ -328,3 +328,14 @@ void log_emit(enum log_level level, const struct log_ctx *c, const char *event,
 	write_line(line, o.n);
 	errno = saved;
 }
+
+enum log_level log_level_parse(slice_t name)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (slice_eq(name, slice_str(names[i])))
+			return (enum log_level)i;
+	}
+	return LOG_INFO;
+}

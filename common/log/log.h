@@ -61,6 +61,8 @@ extern _Atomic(enum log_level) log_threshold; /* set at start, or live by policy
 void log_setup(enum log_level threshold, const struct log_field *fields);
 /* Where lines go, instead of standard error; for tests. NULL goes back. */
 void log_redirect(void (*sink)(slice_t line, void *arg), void *arg);
+/* "debug", "info", "warn", "error"; anything else is LOG_INFO. */
+enum log_level log_level_parse(slice_t name);
 const char *log_errno(int errnum); /* "ENOSPC", ... */
 
 #endif

@@ -1,0 +1,370 @@
+#include "frontend/super/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/num.h"
+#include "common/log/metric.h"
+#include "common/loop/fiber.h"
+#include "common/loop/sig.h"
+#include "frontend/core/policy.h"
+#include "frontend/rpc/call_node.h"
+#include "frontend/rpc/call_ticket.h"
+#include "frontend/rpc/rpc_client.h"
+#include "frontend/super/confine.h"
+#include "frontend/super/setup.h"
+
+#define READY_MS   5000  /* then clients hear "try later" rather than nothing */
+#define REPORT_MS  5000
+#define RENEW_MS   60000 /* tickets of idle sessions are looked at so often */
+
+static struct {
+	char message[SETUP_BYTES_MAX]; /* what setup borrows from */
+	struct worker_setup setup;
+	const struct protocol *protocol;
+	struct endpoint endpoints[SETUP_LISTENERS_MAX];
+	struct tls_ctx *cluster_tls;
+	int64_t started_us;
+	int statm_fd;
+	struct arena mem; /* of the process */
+} worker;
+
+/* ---- the set-up ---- */
+
+static enum err read_fully(int fd, char *to, size_t n)
+{
+	while (n != 0) {
+		ssize_t got = read(fd, to, n);
+
+		if (got <= 0 && errno != EINTR)
+			return E_CLOSED;
+		if (got > 0) {
+			to += got;
+			n -= (size_t)got;
+		}
+	}
+	return E_OK;
+}
+
+/* Before the loop exists: blocking. */
+static enum err read_setup(void)
+{
+	enum err e = read_fully(WORKER_CONTROL_FD, worker.message, 4);
+	uint32_t n = e == E_OK ? be32_get(worker.message) : 0;
+
+	if (e == E_OK && n > sizeof worker.message - 4)
+		e = E_TOO_BIG;
+	if (e == E_OK)
+		e = read_fully(WORKER_CONTROL_FD, worker.message + 4, n);
+	return e == E_OK ? setup_decode(slice(worker.message, n + 4), &worker.setup) : e;
+}
+
+static enum err make_public_tls(const struct worker_setup *s, struct tls_ctx **out, struct diag *d)
+{
+	struct buf cert, key;
+	struct tls_config c = {.profile = TLS_PUBLIC_SERVER};
+	enum err e;
+
+	buf_init(&cert, SETUP_BYTES_MAX, NULL);
+	buf_init(&key, SETUP_BYTES_MAX, NULL);
+	buf_put(&cert, s->tls_cert_pem);
+	buf_putc(&cert, '\0');
+	buf_put(&key, s->tls_key_pem);
+	buf_putc(&key, '\0');
+	c.cert_pem = cert.p;
+	c.key_pem = key.p;
+	e = tls_ctx_new(&c, out, d);
+	buf_fini(&cert);
+	buf_fini(&key);
+	return e;
+}
+
+static enum err make_cluster_tls(const struct worker_setup *s, struct diag *d)
+{
+	struct tls_config c = {.profile = s->rpc_listen ? TLS_CLUSTER_SERVER : TLS_CLUSTER_CLIENT};
+	struct arena a;
+	enum err e;
+
+	arena_init(&a, NULL);
+	c.cert_pem = arena_str(&a, s->cert_pem);
+	c.key_pem = arena_str(&a, s->key_pem);
+	c.ca_pem = arena_str(&a, s->ca_pem);
+	e = tls_ctx_new(&c, &worker.cluster_tls, d);
+	arena_reset(&a);
+	return e;
+}
+
+/* ---- fibers of the worker ---- */
+
+/* The supervisor sends a whole set-up again when certificates changed; its end is ours. */
+WAITS static void control_fiber(void *arg UNUSED)
+{
+	struct stream_opts opts = {.window_max = SETUP_BYTES_MAX};
+	struct stream *s = NULL;
+	enum err e = stream_from_fd(WORKER_CONTROL_FD, &opts, &s);
+
+	while (e == E_OK) {
+		slice_t in = stream_peek(s);
+		uint32_t n = in.n >= 4 ? be32_get(in.p) : 0;
+		struct worker_setup setup;
+		struct tls_ctx *tls;
+		struct diag d;
+
+		if (in.n < 4 || in.n - 4 < n) {
+			e = stream_fill(s, in.n, "worker.control", NO_DEADLINE);
+			continue;
+		}
+		e = setup_decode(slice_sub(in, 0, n + 4), &setup);
+		if (e == E_OK && make_public_tls(&setup, &tls, &d) == E_OK) {
+			session_tls_set(tls);
+			tls_ctx_unref(&tls);
+			LOG(LOG_INFO, NULL, "worker.certificates_renewed");
+		} else if (e == E_OK) {
+			LOG(LOG_ERROR, NULL, "worker.certificates_refused", LF_STR("why", d.text));
+		}
+		stream_consume(s, n + 4);
+	}
+	stream_close(&s, CLOSE_DONE);
+	if (!loop_stopping(loop_current()))
+		LOG(LOG_WARN, NULL, "worker.supervisor_gone");
+	loop_stop(loop_current());
+}
+
+static uint64_t memory_bytes(void)
+{
+	char text[128];
+	ssize_t n = worker.statm_fd >= 0 ? pread(worker.statm_fd, text, sizeof text, 0) : -1;
+	slice_t s = n > 0 ? slice(text, (size_t)n) : SLICE_NONE;
+	size_t gap = slice_find_char(s, ' ');
+	uint64_t pages = 0;
+
+	s = slice_from(s, gap + 1);
+	if (!num_parse(slice_sub(s, 0, slice_find_char(s, ' ')), UINT32_MAX, &pages))
+		return 0;
+	return pages * 4096;
+}
+
+WAITS static void report_fiber(void *arg UNUSED)
+{
+	struct buf metrics;
+
+	buf_init(&metrics, RPC_PAYLOAD_MAX / 2, NULL);
+	do {
+		struct node_report r = {
+			.worker = worker.setup.worker,
+			.started_us = worker.started_us,
+			.sessions = session_count(),
+			.memory_bytes = memory_bytes(),
+		};
+
+		buf_reset(&metrics);
+		metric_snapshot(&metrics);
+		if (!buf_failed(&metrics))
+			r.metrics = buf_slice(&metrics);
+		call_node_report(&r);
+	} while (fiber_sleep("worker.report", REPORT_MS) != E_CANCELLED);
+	buf_fini(&metrics);
+}
+
+struct renewal {
+	uint8_t ids[64][16];
+	size_t n;
+};
+
+static void collect_due(struct session *s, void *arg)
+{
+	struct renewal *r = arg;
+
+	if (s->ticket != NULL && s->ticket->renew_ms <= clock_mono_ms() && r->n < ARRAY_LEN(r->ids))
+		memcpy(r->ids[r->n++], s->id, sizeof s->id);
+}
+
+/* Renews the tickets of sessions that do nothing (IDLE), so that they live on. A session may end
+ * during the renewal of its ticket: work on a copy and find the session again afterwards. */
+WAITS static void renew_batch(struct renewal *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct session *s = session_find(r->ids[i]);
+		struct ticket copy;
+		enum err e;
+
+		if (s == NULL || s->ticket == NULL)
+			continue;
+		copy = *s->ticket;
+		e = ticket_refresh(&copy);
+		s = session_find(r->ids[i]);
+		if (s != NULL && s->ticket != NULL && e == E_OK)
+			*s->ticket = copy;
+		else if (s != NULL && e == E_NO_TICKET)
+			session_end(s, "ticket");
+	}
+}
+
+WAITS static void renew_fiber(void *arg UNUSED)
+{
+	while (fiber_sleep("worker.renew", RENEW_MS) != E_CANCELLED) {
+		struct renewal r;
+
+		do {
+			r.n = 0;
+			session_each(collect_due, &r);
+			renew_batch(&r);
+		} while (r.n == ARRAY_LEN(r.ids) && rpc_client_any() != NULL);
+	}
+}
+
+static void accepted(struct stream *s, void *arg)
+{
+	session_accept(worker.protocol, arg, s);
+}
+
+static enum err open_listeners(void)
+{
+	for (size_t i = 0; i < worker.setup.nlisteners; i++) {
+		struct endpoint *ep = &worker.endpoints[i];
+		enum err e;
+
+		ep->service = worker.setup.service;
+		ep->name = arena_str(&worker.mem, worker.setup.listeners[i]);
+		/* "submissions", "imaps": the names of RFC 8314. */
+		ep->implicit_tls = slice_ends(worker.setup.listeners[i], SL("s"));
+		e = listen_fd(WORKER_FIRST_FD + (int)i, NULL, accepted, ep, &ep->listener);
+		if (e != E_OK)
+			return e;
+	}
+	return E_OK;
+}
+
+static void end_each(struct session *s, void *arg UNUSED)
+{
+	session_end(s, "shutdown");
+}
+
+WAITS static void main_fiber(void *arg UNUSED)
+{
+	struct sig *term = NULL, *interrupt = NULL;
+	enum err e = sig_watch(SIGTERM, &term);
+
+	/* A terminal's Ctrl-C is the supervisor's to act on. */
+	if (e == E_OK)
+		e = sig_watch(SIGINT, &interrupt);
+
+	if (rpc_client_ready(deadline_in(READY_MS)) == E_TIMEOUT)
+		LOG(LOG_WARN, NULL, "worker.no_backend");
+	if (open_listeners() != E_OK)
+		LOG(LOG_ERROR, NULL, "worker.listen_failed");
+	LOG(LOG_INFO, NULL, "worker.serving", LF_UINT("worker", worker.setup.worker));
+	if (e == E_OK && sig_wait(term, "worker.signal", NO_DEADLINE) == E_OK)
+		LOG(LOG_INFO, NULL, "worker.stopping", LF_UINT("sessions", session_count()));
+	sig_unwatch(&term);
+	sig_unwatch(&interrupt);
+	for (size_t i = 0; i < worker.setup.nlisteners; i++)
+		listener_close(&worker.endpoints[i].listener);
+	session_each(end_each, NULL);
+	loop_stop(loop_current());
+}
+
+/* ---- start ---- */
+
+static const struct protocol *find_protocol(const struct protocol *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (list[i]->service == worker.setup.service)
+			return list[i];
+	}
+	return NULL;
+}
+
+static void start_client(void)
+{
+	struct rpc_client_conf c = {
+		.tls = worker.cluster_tls,
+		.listen_fd = worker.setup.rpc_listen ? WORKER_FIRST_FD + (int)worker.setup.nlisteners
+						     : -1,
+		.worker = worker.setup.worker,
+		.self = {.role = ROLE_FRONTEND, .service = worker.setup.service},
+	};
+	static struct ipaddr addrs[SETUP_BACKENDS_MAX];
+	static uint16_t ports[SETUP_BACKENDS_MAX];
+
+	for (size_t i = 0; i < worker.setup.nbackends; i++) {
+		if (ipaddr_parse_port(worker.setup.backends[i], &addrs[c.naddrs], &ports[c.naddrs]))
+			c.naddrs++;
+		else
+			LOG(LOG_ERROR, NULL, "worker.bad_backend",
+			    LF_SLICE("address", worker.setup.backends[i]));
+	}
+	c.addrs = addrs;
+	c.ports = ports;
+	invariant(slice_to_str(worker.setup.node, c.self.name, sizeof c.self.name));
+	rpc_client_start(&c);
+}
+
+static enum err start_fibers(void)
+{
+	enum err e = fiber_start("worker.main", main_fiber, NULL, NULL);
+
+	if (e == E_OK)
+		e = fiber_start("worker.control", control_fiber, NULL, NULL);
+	if (e == E_OK)
+		e = fiber_start("worker.report", report_fiber, NULL, NULL);
+	return e == E_OK ? fiber_start("worker.renew", renew_fiber, NULL, NULL) : e;
+}
+
+/* Everything that opens files or needs rights comes before the filter. */
+static enum err prepare(struct diag *d)
+{
+	struct tls_ctx *tls = NULL;
+	char node[256];
+	enum err e = make_cluster_tls(&worker.setup, d);
+
+	if (e == E_OK)
+		e = make_public_tls(&worker.setup, &tls, d);
+	if (e != E_OK)
+		return e;
+	session_tls_set(tls);
+	tls_ctx_unref(&tls);
+	invariant(slice_to_str(worker.setup.node, node, sizeof node));
+	policy_init(node);
+	worker.statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	e = confine_identity(worker.setup.uid, worker.setup.gid, d);
+	if (e != E_OK)
+		return e;
+	(void)fiber_capacity(); /* reads the kernel's limit */
+	return confine_syscalls(worker.setup.service,
+				worker.setup.rpc_listen ? CONFINE_NO_DIAL : CONFINE_MAY_DIAL, d);
+}
+
+int worker_run(const struct protocol *const *protocols, size_t n)
+{
+	struct diag d = {""};
+	struct loop *loop;
+	enum err e = read_setup();
+
+	if (e == E_OK) {
+		log_setup(log_level_parse(worker.setup.log_level),
+			  LOG_FIELDS(LF_SLICE("node", worker.setup.node),
+				     LF_STR("service", rpc_service_name(worker.setup.service))));
+		worker.started_us = clock_wall_us();
+		worker.protocol = find_protocol(protocols, n);
+		e = worker.protocol != NULL ? E_OK : diag_set(&d, E_INVALID, "no such service");
+	}
+	loop = loop_new();
+	if (e == E_OK)
+		e = prepare(&d);
+	if (e != E_OK) {
+		LOG(LOG_ERROR, NULL, "worker.start_refused", LF_ERR("error", e), LF_STR("why", d.text));
+		return EX_CONFIG;
+	}
+	start_client();
+	if (start_fibers() != E_OK)
+		return EX_OSERR;
+	loop_run(loop);
+	rpc_client_stop();
+	loop_free(&loop);
+	return EX_OK;
+}
