@@ -215,7 +215,9 @@ WAITS enum err rpc_client_ready(int64_t deadline_ms)
 	return E_OK;
 }
 
-#define SMALL_REQUEST 1024
+#define SMALL_REQUEST     1024
+#define RPC_PAYLOAD_SPARE 4           /* rpc_call_start's own */
+#define RPC_LONG_MAX      (512 * 1024) /* a commit with all recipients, structure and text */
 
 enum err rpc_client_open(struct rpc_link *l, uint16_t method, const ProtobufCMessage *req,
 			 enum rpc_body body, int64_t deadline_ms, struct rpc_call **out)
@@ -226,7 +228,7 @@ enum err rpc_client_open(struct rpc_link *l, uint16_t method, const ProtobufCMes
 
 	if (l == NULL)
 		return E_RETRY;
-	if (n > RPC_PAYLOAD_MAX)
+	if (n > RPC_PAYLOAD_MAX - RPC_PAYLOAD_SPARE)
 		return E_TOO_BIG;
 	if (n > sizeof small)
 		bytes = xmalloc(n);
@@ -235,6 +237,50 @@ enum err rpc_client_open(struct rpc_link *l, uint16_t method, const ProtobufCMes
 	if (bytes != small)
 		xfree(&bytes);
 	return e;
+}
+
+WAITS enum err rpc_client_open_long(struct rpc_link *l, uint16_t method,
+				    const ProtobufCMessage *req, int64_t deadline_ms,
+				    struct rpc_call **out)
+{
+	size_t n = protobuf_c_message_get_packed_size(req);
+	struct rpc_call *call;
+	uint8_t *bytes;
+	enum err e;
+
+	if (n <= RPC_PAYLOAD_MAX - RPC_PAYLOAD_SPARE)
+		return rpc_client_open(l, method, req, RPC_NO_BODY, deadline_ms, out);
+	if (l == NULL)
+		return E_RETRY;
+	if (n > RPC_LONG_MAX)
+		return E_TOO_BIG;
+	e = rpc_call_start(l, method, SLICE_NONE, RPC_BODY, deadline_ms, &call);
+	if (e != E_OK)
+		return e;
+	bytes = xmalloc(n);
+	protobuf_c_message_pack(req, bytes);
+	e = rpc_call_send(call, slice(bytes, n));
+	xfree(&bytes);
+	if (e == E_OK)
+		e = rpc_call_send_end(call);
+	if (e == E_OK || e == E_CLOSED) { /* answered early: the caller sees the answer */
+		*out = call;
+		return E_OK;
+	}
+	rpc_call_free(&call);
+	return e;
+}
+
+WAITS struct rpc_link *rpc_client_wait_partition(uint32_t partition, int64_t deadline_ms)
+{
+	for (;;) {
+		struct rpc_link *l = rpc_client_partition(partition);
+
+		if (l != NULL)
+			return l;
+		if (waitq_wait(&rpc_client.changed, "rpc.owner", deadline_ms) != E_OK)
+			return NULL;
+	}
 }
 
 enum err rpc_client_unpack(const ProtobufCMessageDescriptor *desc, slice_t bytes, struct arena *a,
@@ -247,6 +293,20 @@ enum err rpc_client_unpack(const ProtobufCMessageDescriptor *desc, slice_t bytes
 		LOG(LOG_ERROR, NULL, "rpc.bad_answer", LF_STR("message", desc->short_name),
 		    LF_STR("why", d.text));
 	return e == E_OK ? E_OK : E_INTERNAL;
+}
+
+static void owner_name(slice_t payload, struct diag *d)
+{
+	struct arena a;
+	ProtobufCMessage *m;
+
+	if (d == NULL)
+		return;
+	d->text[0] = '\0';
+	arena_init(&a, NULL);
+	if (rpc_client_unpack(&postern__wrong_owner__descriptor, payload, &a, &m) == E_OK)
+		(void)diag_set(d, E_OK, "%s", ((Postern__WrongOwner *)m)->backend);
+	arena_reset(&a);
 }
 
 static void failure_text(slice_t payload, struct diag *d)
@@ -278,7 +338,9 @@ WAITS enum err rpc_client_call(struct rpc_link *l, uint16_t method, const Protob
 	e = rpc_call_response(call, &payload);
 	if (e == E_OK && reply_out != NULL)
 		e = rpc_client_unpack(reply, payload, a, reply_out);
-	else if (e != E_OK && e != E_WRONG_OWNER)
+	else if (e == E_WRONG_OWNER)
+		owner_name(payload, d);
+	else if (e != E_OK)
 		failure_text(payload, d);
 	rpc_call_free(&call);
 	return e;

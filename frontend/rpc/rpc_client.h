@@ -41,10 +41,17 @@ bool rpc_client_is_ready(void);
 /* Packs req, starts a call; the caller goes on with rpc_call_*. l may be NULL: E_RETRY. */
 enum err rpc_client_open(struct rpc_link *l, uint16_t method, const ProtobufCMessage *req,
 			 enum rpc_body body, int64_t deadline_ms, struct rpc_call **out) MUST_USE;
+/* The same for a message that may be too long for one frame: then the request's payload is empty
+ * and the packed message is its body (proto/README.md). Waits for credit. */
+WAITS enum err rpc_client_open_long(struct rpc_link *l, uint16_t method, const ProtobufCMessage *req,
+				    int64_t deadline_ms, struct rpc_call **out) MUST_USE;
+/* Waits for a usable link to the owner of a partition; NULL when the deadline passed. */
+WAITS struct rpc_link *rpc_client_wait_partition(uint32_t partition, int64_t deadline_ms);
 /* Checks (walk) and unpacks an answer into the arena. */
 enum err rpc_client_unpack(const ProtobufCMessageDescriptor *d, slice_t bytes, struct arena *a,
 			   ProtobufCMessage **out) MUST_USE;
-/* open, response, unpack, free. *reply_out may be NULL. A failure's text goes to diag. */
+/* open, response, unpack, free. *reply_out may be NULL. A failure's text goes to diag; for
+ * E_WRONG_OWNER it is the owner's name. */
 WAITS enum err rpc_client_call(struct rpc_link *l, uint16_t method, const ProtobufCMessage *req,
 			       const ProtobufCMessageDescriptor *reply, struct arena *a,
 			       int64_t deadline_ms, ProtobufCMessage **reply_out,
