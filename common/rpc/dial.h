@@ -30,9 +30,11 @@ struct rpc_endpoint {
 #define RPC_PAUSE_MAX_MS   5000
 #define RPC_STEADY_MS      10000 /* a link that lived so long resets the pause */
 #define RPC_HANDSHAKE_MS   10000 /* connect, TLS and hello together */
+#define RPC_LINKS_PER_PEER 64    /* of one identity to an accepter: far above a service's workers */
 #define RPC_HANDSHAKES_MAX 128   /* unfinished ones of an accepter at once: strangers' memory */
 
 struct rpc_dialer;
+/* NULL: no fiber to be had. */
 struct rpc_dialer *rpc_dialer_new(const struct rpc_endpoint *e, const struct ipaddr *addr,
 				  uint16_t port);
 /* Stops trying and closes its link; `down` is called before it returns if a link was up, and no
