@@ -1,0 +1,42 @@
+/*
+ * backend/rpc: the only files of the back-end that see protobuf messages of the contract: each
+ * unpacks, calls the room that does the work, and packs the answer.
+ *
+ *   be            the assembled back-end that methods work on
+ *   rpc_methods   THE table: method, roles, services, ticket rights, caps, handler
+ *   rpc_server    links, admission, dispatch: ticket, account and partition before the handler
+ *   mcall         one call in progress, and its answer
+ *   limits        counts and lengths for the walker
+ *   m_auth m_policy m_delivery m_mailbox m_message m_append m_admin*   handlers, by service
+ *   convert       C structs of the store <-> messages
+ *   peers         links to the other back-ends, and Deliver over them
+ */
+#ifndef BACKEND_RPC_BE_H
+#define BACKEND_RPC_BE_H
+
+#include "backend/auth/auth.h"
+#include "backend/be_conf.h"
+#include "backend/delivery/deliver.h"
+#include "backend/directory/dir_admin.h"
+#include "backend/metrics/nodes.h"
+#include "backend/partitions/partitions.h"
+#include "backend/ticket/rcpt_token.h"
+#include "common/rpc/dial.h"
+
+struct be {
+	struct be_settings conf;
+	struct node *node;       /* hints and the directory's copy */
+	struct dir *dir;
+	struct tickets *tickets;
+	struct auth *auth;
+	struct notify *notify;
+	struct partitions *parts;
+	struct deliver *deliver;
+	struct nodes *nodes;     /* what workers reported */
+	struct list watches;     /* open PolicyWatch streams */
+	struct list links;       /* of front-ends, back-ends and administrators, see rpc_server */
+	struct dir_sub dir_sub;
+	int64_t started_us;
+};
+
+#endif

@@ -1,0 +1,62 @@
+#include "backend/rpc/limits.h"
+
+#include "backend/auth/auth.h"
+#include "backend/store/search.h"
+#include "backend/store/store.h"
+#include "backend/store/summary.h"
+#include "proto/auth.pb-c.h"
+#include "proto/delivery.pb-c.h"
+#include "proto/mailbox.pb-c.h"
+#include "proto/message.pb-c.h"
+#include "proto/policy.pb-c.h"
+#include "proto/summary.pb-c.h"
+
+#define RANGES_MAX     8192 /* a payload of 64 KiB cannot hold more */
+#define RECIPIENTS_MAX 1000 /* of one transaction: RFC 5321 asks for 100, policy gives 500 */
+
+const struct walk_limit be_walk_limits[] = {
+	{&postern__auth_start__descriptor, "initial", 0, AUTH_RESPONSE_MAX},
+	{&postern__auth_step__descriptor, "response", 0, AUTH_RESPONSE_MAX},
+	{&postern__node_report__descriptor, "metrics", 0, 60 * 1024},
+	{&postern__summary__descriptor, "envelope", 0, SUMMARY_ENVELOPE_MAX},
+	{&postern__summary__descriptor, "bodystructure", 0, SUMMARY_STRUCTURE_MAX},
+	{&postern__summary__descriptor, "parts", SUMMARY_PARTS_MAX, 0},
+	{&postern__summary__descriptor, "fields", SUMMARY_FIELDS_MAX, 0},
+	{&postern__summary__descriptor, "subject", 0, SUMMARY_COLUMN_MAX},
+	{&postern__summary__descriptor, "base_subject", 0, SUMMARY_COLUMN_MAX},
+	{&postern__summary__descriptor, "from", 0, SUMMARY_COLUMN_MAX},
+	{&postern__summary__descriptor, "to", 0, SUMMARY_COLUMN_MAX},
+	{&postern__summary__descriptor, "cc", 0, SUMMARY_COLUMN_MAX},
+	{&postern__summary__descriptor, "bcc", 0, SUMMARY_COLUMN_MAX},
+	{&postern__summary__descriptor, "message_id", 0, SUMMARY_MESSAGE_ID_MAX},
+	{&postern__summary__descriptor, "references", SUMMARY_REFERENCES_MAX, SUMMARY_MESSAGE_ID_MAX},
+	{&postern__header_field__descriptor, "raw", 0, SUMMARY_FIELDS_BYTES},
+	{&postern__deliver_commit__descriptor, "recipients", RECIPIENTS_MAX, 0},
+	{&postern__deliver_commit__descriptor, "others", 256, 0},
+	{&postern__deliver_commit__descriptor, "prefix", 0, STORE_PREFIX_MAX},
+	{&postern__deliver_commit__descriptor, "text", 0, STORE_TEXT_MAX},
+	{&postern__other_owner__descriptor, "recipients", RECIPIENTS_MAX, 0},
+	{&postern__deliver_settle__descriptor, "tokens", RECIPIENTS_MAX, 0},
+	{&postern__mailbox_create__descriptor, "path", 0, STORE_PATH_MAX},
+	{&postern__mailbox_delete__descriptor, "path", 0, STORE_PATH_MAX},
+	{&postern__mailbox_rename__descriptor, "from", 0, STORE_PATH_MAX},
+	{&postern__mailbox_rename__descriptor, "to", 0, STORE_PATH_MAX},
+	{&postern__mailbox_subscribe__descriptor, "path", 0, STORE_PATH_MAX},
+	{&postern__mailbox_open__descriptor, "path", 0, STORE_PATH_MAX},
+	{&postern__mailbox_status__descriptor, "path", 0, STORE_PATH_MAX},
+	{&postern__message_fetch__descriptor, "uids", RANGES_MAX, 0},
+	{&postern__message_read__descriptor, "uids", RANGES_MAX, 0},
+	{&postern__message_store__descriptor, "uids", RANGES_MAX, 0},
+	{&postern__message_store__descriptor, "keywords", STORE_KEYWORDS_MAX, STORE_KEYWORD_MAX},
+	{&postern__message_copy__descriptor, "uids", RANGES_MAX, 0},
+	{&postern__message_copy__descriptor, "to", 0, STORE_PATH_MAX},
+	{&postern__message_expunge__descriptor, "uids", RANGES_MAX, 0},
+	{&postern__message_search__descriptor, "keys", SEARCH_KEYS_MAX, 0},
+	{&postern__search_key__descriptor, "text", 0, SEARCH_TEXT_MAX},
+	{&postern__search_key__descriptor, "uids", RANGES_MAX, 0},
+	{&postern__append_begin__descriptor, "path", 0, STORE_PATH_MAX},
+	{&postern__append_commit__descriptor, "path", 0, STORE_PATH_MAX},
+	{&postern__append_commit__descriptor, "keywords", STORE_KEYWORDS_MAX, STORE_KEYWORD_MAX},
+	{&postern__append_commit__descriptor, "text", 0, STORE_TEXT_MAX},
+	{NULL, NULL, 0, 0},
+};

@@ -1,0 +1,47 @@
+/* mcall: one call in progress: what the dispatcher has made of the request, and the answer. */
+#ifndef BACKEND_RPC_MCALL_H
+#define BACKEND_RPC_MCALL_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "backend/rpc/be.h"
+#include "common/rpc/link.h"
+
+struct method;
+
+struct mcall {
+	struct be *be;
+	struct rpc_req *req;
+	const struct method *method;
+	const struct rpc_identity *peer;
+	struct arena mem;            /* the request's and the answer's; ends with the call */
+	const ProtobufCMessage *msg; /* unpacked and within limits */
+	/* With ticket rights in the method's row: */
+	struct ticket_claims claims;
+	struct dir_account account;
+	struct partition *part;      /* the account's, owned here */
+	bool replied;
+	struct diag diag;            /* text of a failure, for people */
+};
+
+/* The answer OK with this message. RPC_BODY: frames follow, by mcall_send. */
+WAITS enum err mcall_reply(struct mcall *c, const ProtobufCMessage *m, enum rpc_body body) MUST_USE;
+/* One DATA frame. E_TOO_BIG is our own mistake: callers cut what they send. */
+WAITS enum err mcall_send(struct mcall *c, const ProtobufCMessage *m) MUST_USE;
+/* The answer that is not OK. E_WRONG_OWNER carries the partition's owner instead of a text. */
+WAITS void mcall_fail(struct mcall *c, enum err e);
+WAITS enum err mcall_wrong_owner(struct mcall *c, uint32_t partition);
+
+/* Finds the owner of the account's partition: E_OK and c->part, or the answer was given. */
+WAITS enum err mcall_partition(struct mcall *c, uint32_t partition) MUST_USE;
+/* After a read said E_NOT_FOUND: makes the account's row if that was what is missing. True: it was
+ * made; ask again. */
+WAITS bool mcall_account_made(struct mcall *c);
+
+/* Runs fn(arg) on a reader thread; its own result is in arg. */
+WAITS enum err mcall_read(const char *name, void (*fn)(void *arg), void *arg) MUST_USE;
+
+#define MCALL_BYTES(s)	    ((ProtobufCBinaryData){(s).n, (uint8_t *)(uintptr_t)(s).p})
+#define MCALL_SLICE(b)	    slice((b).data, (b).len)
+
+#endif

@@ -1,0 +1,110 @@
+#include "backend/rpc/rpc_methods.h"
+
+#include <stdlib.h>
+
+#include "proto/auth.pb-c.h"
+#include "proto/delivery.pb-c.h"
+#include "proto/mailbox.pb-c.h"
+#include "proto/message.pb-c.h"
+#include "proto/method.pb-c.h"
+#include "proto/policy.pb-c.h"
+
+#define FE	  ROLES(ROLE_FRONTEND)
+#define FE_BE	  (ROLES(ROLE_FRONTEND) | ROLES(ROLE_BACKEND))
+#define ALL_FE	  (~0u)
+#define LOGINS	  (SERVICES(SERVICE_SUBMISSION) | SERVICES(SERVICE_IMAP) | SERVICES(SERVICE_POP3) | \
+		   SERVICES(SERVICE_MANAGESIEVE))
+#define MAIL_IN	  (SERVICES(SERVICE_SMTP) | SERVICES(SERVICE_SUBMISSION))
+#define READERS	  (SERVICES(SERVICE_IMAP) | SERVICES(SERVICE_POP3))
+#define IMAP	  SERVICES(SERVICE_IMAP)
+#define SMALL	  (8 * 1024)
+#define WHOLE	  RPC_PAYLOAD_MAX /* summaries, lists of UIDs */
+#define SECONDS(n) ((n) * 1000LL)
+#define MINUTES(n) ((n) * 60000LL)
+
+/* number, name, request, roles, services, rights, ticket, repeat, payload, deadline, rate, run */
+#define M(num, type, desc, roles, svcs, rpt, cap, dl, rate, fn) \
+	{POSTERN__METHOD__METHOD_##num, type, &postern__##desc##__descriptor, PORT_RPC, roles, \
+	 svcs, 0, 0, rpt, cap, dl, rate, fn}
+/* With a ticket: the field's place in the message. */
+#define T(num, name, desc, msg, svcs, rights, rpt, cap, dl, fn) \
+	{POSTERN__METHOD__METHOD_##num, name, &postern__##desc##__descriptor, PORT_RPC, FE, svcs, \
+	 rights, offsetof(msg, ticket), rpt, cap, dl, RATE_FREE, fn}
+
+const struct method methods[] = {
+	M(AUTH_START, "Auth.Start", auth_start, FE, LOGINS, IDEMPOTENT, SMALL, MINUTES(1),
+	  RATE_LOGIN, m_auth_start),
+	M(AUTH_STEP, "Auth.Step", auth_step, FE, LOGINS, ONCE, SMALL, MINUTES(1), RATE_FREE,
+	  m_auth_step),
+	M(TICKET_RENEW, "Ticket.Renew", ticket_renew, FE, LOGINS, IDEMPOTENT, SMALL, SECONDS(30),
+	  RATE_LOGIN, m_ticket_renew),
+	M(AUTH_END, "Auth.End", auth_end, FE, LOGINS, IDEMPOTENT, SMALL, SECONDS(30), RATE_FREE,
+	  m_auth_end),
+	M(POLICY_WATCH, "Policy.Watch", policy_watch, FE, ALL_FE, IDEMPOTENT, SMALL, NO_DEADLINE,
+	  RATE_LOOKUP, m_policy_watch),
+	M(NODE_REPORT, "Node.Report", node_report, FE, ALL_FE, IDEMPOTENT, WHOLE, SECONDS(30),
+	  RATE_LOOKUP, m_node_report),
+	M(RESOLVE, "Resolve", resolve, FE, MAIL_IN, IDEMPOTENT, SMALL, SECONDS(30), RATE_LOOKUP,
+	  m_resolve),
+	M(DELIVER_BEGIN, "Deliver.Begin", deliver_begin, FE_BE, MAIL_IN, ONCE, SMALL, MINUTES(60),
+	  RATE_FREE, m_deliver_begin),
+	M(DELIVER_COMMIT, "Deliver.Commit", deliver_commit, FE_BE, MAIL_IN, IDEMPOTENT, WHOLE,
+	  MINUTES(10), RATE_FREE, m_deliver_commit),
+	M(DELIVER_ABORT, "Deliver.Abort", deliver_abort, FE_BE, MAIL_IN, IDEMPOTENT, SMALL,
+	  SECONDS(30), RATE_FREE, m_deliver_abort),
+	M(DELIVER_SETTLE, "Deliver.Settle", deliver_settle, FE, MAIL_IN, IDEMPOTENT, WHOLE,
+	  MINUTES(1), RATE_FREE, m_deliver_settle),
+	M(SENDER_CHECK, "Sender.Check", sender_check, FE, MAIL_IN, IDEMPOTENT, SMALL, SECONDS(30),
+	  RATE_LOOKUP, m_sender_check),
+	T(MAILBOX_LIST, "Mailbox.List", mailbox_list, Postern__MailboxList, READERS, TICKET_READ,
+	  IDEMPOTENT, SMALL, MINUTES(2), m_mailbox_list),
+	T(MAILBOX_CREATE, "Mailbox.Create", mailbox_create, Postern__MailboxCreate, IMAP,
+	  TICKET_WRITE, ONCE, 2 * SMALL, MINUTES(2), m_mailbox_create),
+	T(MAILBOX_DELETE, "Mailbox.Delete", mailbox_delete, Postern__MailboxDelete, IMAP,
+	  TICKET_WRITE, ONCE, 2 * SMALL, MINUTES(10), m_mailbox_delete),
+	T(MAILBOX_RENAME, "Mailbox.Rename", mailbox_rename, Postern__MailboxRename, IMAP,
+	  TICKET_WRITE, ONCE, 4 * SMALL, MINUTES(10), m_mailbox_rename),
+	T(MAILBOX_SUBSCRIBE, "Mailbox.Subscribe", mailbox_subscribe, Postern__MailboxSubscribe, IMAP,
+	  TICKET_WRITE, IDEMPOTENT, 2 * SMALL, MINUTES(2), m_mailbox_subscribe),
+	T(MAILBOX_OPEN, "Mailbox.Open", mailbox_open, Postern__MailboxOpen, READERS, TICKET_READ,
+	  IDEMPOTENT, 2 * SMALL, MINUTES(2), m_mailbox_open),
+	T(MAILBOX_STATUS, "Mailbox.Status", mailbox_status, Postern__MailboxStatus, READERS,
+	  TICKET_READ, IDEMPOTENT, 2 * SMALL, MINUTES(2), m_mailbox_status),
+	T(MAILBOX_CHANGES, "Mailbox.Changes", mailbox_changes, Postern__MailboxChanges, READERS,
+	  TICKET_READ, IDEMPOTENT, SMALL, MINUTES(5), m_mailbox_changes),
+	T(MAILBOX_WATCH, "Mailbox.Watch", mailbox_watch, Postern__MailboxWatch, READERS, TICKET_READ,
+	  IDEMPOTENT, SMALL, NO_DEADLINE, m_mailbox_watch),
+	T(MESSAGE_FETCH, "Message.Fetch", message_fetch, Postern__MessageFetch, READERS, TICKET_READ,
+	  IDEMPOTENT, WHOLE, MINUTES(60), m_message_fetch),
+	T(MESSAGE_READ, "Message.Read", message_read, Postern__MessageRead, READERS, TICKET_READ,
+	  IDEMPOTENT, WHOLE, MINUTES(60), m_message_read),
+	T(MESSAGE_STORE, "Message.Store", message_store, Postern__MessageStore, IMAP, TICKET_WRITE,
+	  IDEMPOTENT, WHOLE, MINUTES(10), m_message_store),
+	T(MESSAGE_COPY, "Message.Copy", message_copy, Postern__MessageCopy, IMAP, TICKET_WRITE,
+	  IDEMPOTENT, WHOLE, MINUTES(10), m_message_copy),
+	T(MESSAGE_EXPUNGE, "Message.Expunge", message_expunge, Postern__MessageExpunge, READERS,
+	  TICKET_WRITE, IDEMPOTENT, WHOLE, MINUTES(10), m_message_expunge),
+	T(MESSAGE_SEARCH, "Message.Search", message_search, Postern__MessageSearch, READERS,
+	  TICKET_READ, IDEMPOTENT, WHOLE, MINUTES(30), m_message_search),
+	T(APPEND_BEGIN, "Append.Begin", append_begin, Postern__AppendBegin, IMAP, TICKET_WRITE, ONCE,
+	  2 * SMALL, MINUTES(60), m_append_begin),
+	T(APPEND_COMMIT, "Append.Commit", append_commit, Postern__AppendCommit, IMAP, TICKET_WRITE,
+	  IDEMPOTENT, WHOLE, MINUTES(10), m_append_commit),
+	T(APPEND_ABORT, "Append.Abort", append_abort, Postern__AppendAbort, IMAP, TICKET_WRITE,
+	  IDEMPOTENT, SMALL, SECONDS(30), m_append_abort),
+};
+
+const size_t nmethods = ARRAY_LEN(methods);
+
+static int by_number(const void *key, const void *row)
+{
+	uint16_t number = *(const uint16_t *)key;
+	const struct method *m = row;
+
+	return number < m->number ? -1 : number > m->number;
+}
+
+const struct method *method_find(uint16_t number)
+{
+	return bsearch(&number, methods, nmethods, sizeof methods[0], by_number);
+}
