@@ -14,6 +14,7 @@
  *   codec     base64, hex
  *   utf8      validation and counting
  *   clock     monotonic and wall time, replaceable in tests
+ *   civil     the calendar
  *
  * Ownership: a `slice_t` borrows; its field's comment names the arena or buffer that it borrows
  * from. Small allocations never fail (the process dies); what a peer can size goes through a

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "common/base/civil.h"
 #include "common/base/clock.h"
 #include "common/log/metric.h"
 
@@ -235,29 +236,24 @@ static const char *level_name(enum log_level level)
 	return "?";
 }
 
-/* "2026-11-21T18:26:03" of a second since 1970. The calendar is Howard Hinnant's days algorithm:
- * gmtime_r takes a lock of the C library. */
+/* "2026-11-21T18:26:03" of a second since 1970. */
 static void render_second(int64_t s, char text[19])
 {
 	struct out o = {.p = text, .max = 19};
-	int64_t days = s / 86400, rest = s % 86400;
-	int64_t z = days + 719468, era = z / 146097, doe = z % 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	int64_t mp = (5 * doy + 2) / 153;
-	int64_t month = mp < 10 ? mp + 3 : mp - 9;
+	struct civil c;
 
-	out_padded(&o, (uint64_t)(yoe + era * 400 + (month <= 2)), 4);
+	civil_of(s, &c);
+	out_padded(&o, (uint64_t)c.year, 4);
 	out_char(&o, '-');
-	out_padded(&o, (uint64_t)month, 2);
+	out_padded(&o, c.month, 2);
 	out_char(&o, '-');
-	out_padded(&o, (uint64_t)(doy - (153 * mp + 2) / 5 + 1), 2);
+	out_padded(&o, c.day, 2);
 	out_char(&o, 'T');
-	out_padded(&o, (uint64_t)(rest / 3600), 2);
+	out_padded(&o, c.hour, 2);
 	out_char(&o, ':');
-	out_padded(&o, (uint64_t)(rest / 60 % 60), 2);
+	out_padded(&o, c.min, 2);
 	out_char(&o, ':');
-	out_padded(&o, (uint64_t)(rest % 60), 2);
+	out_padded(&o, c.sec, 2);
 }
 
 static void out_time(struct out *o)

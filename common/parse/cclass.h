@@ -6,7 +6,7 @@
  *   cursor    the reader: takes what matches, within a limit, or leaves the cursor where it was
  *   addr      addresses of RFC 5321 and of RFC 5322 headers
  *   idn       domain names with non-ASCII labels
- *   date      dates of RFC 5322 and RFC 3501, and the calendar behind them
+ *   date      dates of RFC 5322 and RFC 3501
  *
  * All of it is attacker's input. Rules: a reader advances only on success; every repetition has a
  * limit in the parser itself; nesting is counted, never recursed; a function says in its header

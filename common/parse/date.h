@@ -1,6 +1,6 @@
 /*
- * date: dates as mail writes them, and the proleptic Gregorian calendar behind them. A point in
- * time is seconds since 1970-01-01 UTC, with the zone in which it was written. Years 1 to 9999.
+ * date: dates as mail writes them. A point in time is seconds since 1970-01-01 UTC, with the zone
+ * in which it was written. Years 1 to 9999.
  */
 #ifndef COMMON_PARSE_DATE_H
 #define COMMON_PARSE_DATE_H
@@ -9,20 +9,12 @@
 
 struct date {
 	int64_t utc_s;
-	int16_t zone_min; /* east of UTC, -5999..5999 as RFC 5322 lets it be written; "-0000" is 0
-			   */
-};
-
-struct civil {
-	int year;       /* 1..9999 */
-	unsigned month; /* 1..12 */
-	unsigned day;   /* 1..31 */
-	unsigned hour, min, sec;
+	int16_t zone_min; /* east of UTC, up to 99:59 as the grammars allow; "-0000" is 0 */
 };
 
 /* date-time of RFC 5322 3.3 and 4.3: folds and comments, two and three digit years, named and
  * military zones, missing seconds, missing zone (taken as UTC). A wrong day name is ignored; a
- * leap second becomes the one before. */
+ * leap second becomes the one before; what follows the zone is ignored. */
 bool date_parse_rfc5322(slice_t s, struct date *out) MUST_USE;
 /* date-time of RFC 3501 9 without its quotes: "17-Jul-1996 02:44:25 -0700"; day may be SP DIGIT. */
 bool date_parse_imap(slice_t s, struct date *out) MUST_USE;
@@ -35,12 +27,6 @@ const char *date_format_imap(struct date d, char buf[DATE_STR_MAX]);
 /* "Wed, 17 Jul 1996 02:44:25 -0700". */
 const char *date_format_rfc5322(struct date d, char buf[DATE_STR_MAX]);
 
-/* Days since 1970-01-01 of a day of the calendar, and back. month and day in range. */
-int32_t date_days(int year, unsigned month, unsigned day);
-void date_civil(int64_t utc_s, struct civil *out);
-bool date_valid(int year, unsigned month, unsigned day);
-/* 0: Sunday. */
-unsigned date_weekday(int32_t days);
 /* The day (since 1970-01-01) of a date in its own zone: what IMAP's SENTSINCE compares. */
 int32_t date_local_day(struct date d);
 
