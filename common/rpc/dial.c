@@ -57,6 +57,10 @@ static WAITS enum err carrier_start(struct carrier *c, struct stream **s, int64_
 	struct rpc_identity peer;
 	enum err e;
 
+	if (c->released) {
+		stream_close(s, CLOSE_SHUTDOWN);
+		return E_CANCELLED;
+	}
 	if (!welcome(c, *s, &peer, &o.side)) {
 		stream_close(s, CLOSE_PROTOCOL);
 		return E_DENIED;
