@@ -302,6 +302,21 @@ static void dump_about(const struct conf *c, size_t row, struct buf *out)
 	buf_puts(out, (def->flags & CONF_LIVE) != 0 ? "; live\n" : "\n");
 }
 
+void conf_text(const struct conf *c, const char *name, struct buf *out)
+{
+	size_t i = conf_find(c, slice_str(name));
+
+	const struct conf_value *v;
+
+	invariant(i < c->n);
+	v = effective(c, c->files, i);
+	for (size_t k = 0; k < v->n; k++) {
+		if (k != 0)
+			buf_putc(out, ',');
+		buf_puts(out, v->items[k]);
+	}
+}
+
 void conf_dump(const struct conf *c, enum conf_dump what, struct buf *out)
 {
 	for (size_t i = 0; i < c->n; i++) {

@@ -107,6 +107,8 @@ int64_t conf_ms(const struct conf *c, const char *name);
 size_t conf_count(const struct conf *c, const char *name); /* ADDRS, STRINGS */
 const char *conf_item(const struct conf *c, const char *name, size_t i);
 struct conf_addr conf_addr(const struct conf *c, const char *name, size_t i);
+/* Any setting as text, a list with commas: what conf_set takes. */
+void conf_text(const struct conf *c, const char *name, struct buf *out);
 /* Set by a file or the command line, to whatever value. */
 bool conf_is_set(const struct conf *c, const char *name);
 

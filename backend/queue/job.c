@@ -1,0 +1,102 @@
+#include "backend/queue/job.h"
+
+#include "common/rpc/walk.h"
+#include "proto/queue.pb-c.h"
+
+static const struct walk_limit limits[] = {
+	{&postern__queue_job__descriptor, "accounts", JOB_ACCOUNTS_MAX, 0},
+	{&postern__queue_job__descriptor, "prefix", 0, STORE_PREFIX_MAX},
+	{NULL, NULL, 0, 0},
+};
+
+const char *job_kind_name(enum job_kind k)
+{
+	switch (k) {
+	case JOB_EXPAND:
+		return "expand";
+	case JOB_ACCOUNTS:
+		return "accounts";
+	case JOB_OUTSIDE:
+		return "outside";
+	case JOB_REFUSED:
+		return "refused";
+	}
+	return "unknown";
+}
+
+static ProtobufCBinaryData bytes_of(slice_t s)
+{
+	return (ProtobufCBinaryData){s.n, (uint8_t *)(uintptr_t)s.p};
+}
+
+slice_t job_pack(const struct job *j, struct arena *mem)
+{
+	Postern__QueueJob m = POSTERN__QUEUE_JOB__INIT;
+	uint8_t *out;
+	size_t n;
+
+	m.kind = (Postern__JobKind)j->kind;
+	m.origin = arena_str(mem, j->origin);
+	m.txid = bytes_of(slice(j->txid, sizeof j->txid));
+	m.partition = j->partition;
+	m.accounts = (uint64_t *)(uintptr_t)j->accounts;
+	m.n_accounts = j->naccounts;
+	m.address = bytes_of(j->address);
+	m.sender = bytes_of(j->sender);
+	m.prefix = bytes_of(j->prefix);
+	m.junk = j->junk;
+	m.notify = j->notify;
+	m.orcpt = bytes_of(j->orcpt);
+	m.ret = j->ret;
+	m.envid = bytes_of(j->envid);
+	m.trace_id = bytes_of(slice(j->trace_id, sizeof j->trace_id));
+	m.first_us = j->first_us;
+	m.attempts = j->attempts;
+	m.last_error = arena_str(mem, j->last_error);
+	m.depth = j->depth;
+	n = protobuf_c_message_get_packed_size(&m.base);
+	out = arena_alloc(mem, n);
+	protobuf_c_message_pack(&m.base, out);
+	return slice(out, n);
+}
+
+static slice_t slice_of(ProtobufCBinaryData b)
+{
+	return slice(b.data, b.len);
+}
+
+enum err job_unpack(slice_t bytes, struct arena *mem, struct job *out)
+{
+	const Postern__QueueJob *m;
+	ProtobufCMessage *base;
+	struct diag d;
+
+	if (walk_unpack(&postern__queue_job__descriptor, limits, bytes, mem, &base, &d) != E_OK)
+		return E_CORRUPT;
+	m = (const void *)base;
+	if (m->kind < POSTERN__JOB_KIND__JOB_EXPAND || m->kind > POSTERN__JOB_KIND__JOB_REFUSED ||
+	    m->txid.len != STORE_TXID_SIZE || m->trace_id.len != sizeof out->trace_id)
+		return E_CORRUPT;
+	*out = (struct job){
+		.kind = (enum job_kind)m->kind,
+		.origin = slice_str(m->origin),
+		.partition = m->partition,
+		.accounts = m->accounts,
+		.naccounts = m->n_accounts,
+		.address = slice_of(m->address),
+		.sender = slice_of(m->sender),
+		.prefix = slice_of(m->prefix),
+		.junk = m->junk,
+		.notify = m->notify,
+		.orcpt = slice_of(m->orcpt),
+		.ret = m->ret,
+		.envid = slice_of(m->envid),
+		.first_us = m->first_us,
+		.attempts = m->attempts,
+		.last_error = slice_str(m->last_error),
+		.depth = m->depth,
+	};
+	memcpy(out->txid, m->txid.data, sizeof out->txid);
+	memcpy(out->trace_id, m->trace_id.data, sizeof out->trace_id);
+	return E_OK;
+}

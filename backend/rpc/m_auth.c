@@ -1,0 +1,122 @@
+/* Log-ins and tickets. What the front-end relays is checked in backend/auth. */
+#include "backend/rpc/rpc_methods.h"
+
+#include "proto/auth.pb-c.h"
+#include "proto/types.pb-c.h"
+
+static enum err read_ip(const ProtobufCBinaryData *b, struct ipaddr *out)
+{
+	*out = (struct ipaddr){0};
+	if (b->len == 0)
+		return E_OK;
+	if (b->len != 4 && b->len != 16)
+		return E_INVALID;
+	out->family = b->len == 4 ? 4 : 6;
+	memcpy(out->b, b->data, b->len);
+	return E_OK;
+}
+
+static enum err read_client(struct mcall *c, const Postern__AuthStart *m, struct auth_client *out)
+{
+	const Postern__ClientFacts *f = m->client;
+
+	*out = (struct auth_client){0};
+	if (m->session_id.len != TICKET_SESSION_LEN || f == NULL ||
+	    read_ip(&f->ip, &out->ip) != E_OK || f->port > UINT16_MAX || f->local_port > UINT16_MAX ||
+	    f->channel_binding.len > AUTH_BINDING_MAX)
+		return diag_set(&c->diag, E_INVALID, "client facts out of bounds");
+	memcpy(out->session, m->session_id.data, TICKET_SESSION_LEN);
+	out->port = (uint16_t)f->port;
+	out->local_port = (uint16_t)f->local_port;
+	out->tls = f->tls;
+	out->tls_version = slice_str(f->tls_version);
+	out->tls_cipher = slice_str(f->tls_cipher);
+	out->channel_binding = MCALL_SLICE(f->channel_binding);
+	return E_OK;
+}
+
+WAITS static enum err answer(struct mcall *c, struct auth_reply *r)
+{
+	Postern__AuthReply m = POSTERN__AUTH_REPLY__INIT;
+
+	m.exchange = r->exchange;
+	m.challenge = MCALL_BYTES(buf_slice(&r->challenge));
+	if (r->done) {
+		m.ticket = MCALL_BYTES(buf_slice(&r->ticket));
+		m.ticket_seconds = r->ticket_seconds;
+		m.account = r->account.address;
+		m.partition = r->account.partition;
+		m.backend = r->backend;
+	}
+	return mcall_reply(c, &m.base, RPC_NO_BODY);
+}
+
+WAITS static enum err finish(struct mcall *c, enum err e, struct auth_reply *r)
+{
+	if (e == E_OK)
+		e = answer(c, r);
+	else if (e == E_WRONG_OWNER)
+		e = mcall_wrong_owner(c, r->owner.id);
+	auth_reply_fini(r);
+	return e;
+}
+
+WAITS enum err m_auth_start(struct mcall *c)
+{
+	const Postern__AuthStart *m = (const void *)c->msg;
+	struct auth_client client;
+	struct auth_reply r;
+	enum err e = read_client(c, m, &client);
+
+	if (e != E_OK)
+		return e;
+	auth_reply_init(&r);
+	e = auth_start(c->be->auth, c->peer, &client, slice_str(m->mechanism), m->has_initial,
+		       MCALL_SLICE(m->initial), &r, &c->diag);
+	return finish(c, e, &r);
+}
+
+WAITS enum err m_auth_step(struct mcall *c)
+{
+	const Postern__AuthStep *m = (const void *)c->msg;
+	struct auth_reply r;
+	enum err e;
+
+	auth_reply_init(&r);
+	e = auth_step(c->be->auth, c->peer, m->exchange, MCALL_SLICE(m->response), &r, &c->diag);
+	return finish(c, e, &r);
+}
+
+WAITS enum err m_auth_end(struct mcall *c)
+{
+	const Postern__AuthEnd *m = (const void *)c->msg;
+	struct ticket_claims claims;
+	enum err e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, 0, &claims,
+				 &c->diag);
+
+	if (e != E_OK)
+		return e;
+	ticket_forget_session(c->be->tickets, &claims);
+	auth_end(c->be->auth, &claims, slice_str(m->reason), m->bytes_in, m->bytes_out);
+	return E_OK;
+}
+
+WAITS enum err m_ticket_renew(struct mcall *c)
+{
+	const Postern__TicketRenew *m = (const void *)c->msg;
+	Postern__TicketReply reply = POSTERN__TICKET_REPLY__INIT;
+	struct ticket_claims claims;
+	struct buf out;
+	enum err e;
+
+	buf_init(&out, TICKET_BYTES_MAX, NULL);
+	e = ticket_renew(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, &claims, &out, &c->diag);
+	if (e == E_OK) {
+		sessions_touch(auth_sessions(c->be->auth), &claims);
+		reply.ticket = MCALL_BYTES(buf_slice(&out));
+		reply.ticket_seconds = ticket_seconds(&claims);
+		e = mcall_reply(c, &reply.base, RPC_NO_BODY);
+	}
+	buf_fini(&out);
+	return e;
+}

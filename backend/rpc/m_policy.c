@@ -1,0 +1,290 @@
+/*
+ * Policy.Watch: a detached request a worker. What it should know is kept as three dirty bits; a
+ * stream without credit keeps its bits until it is writable, so nothing is lost and nothing
+ * queues up. Ended sessions are the exception: they are few, and a worker too slow to take one is
+ * cut (its link is unhealthy, and its sessions must not live on).
+ */
+#include "backend/rpc/policy_push.h"
+#include "backend/rpc/rpc_methods.h"
+
+#include "common/base/clock.h"
+#include "common/log/log.h"
+#include "proto/policy.pb-c.h"
+#include "proto/settings.h"
+
+enum { DIRTY_SETTINGS = 1, DIRTY_CLUSTER = 2, DIRTY_REVOKED = 4, DIRTY_ALL = 7 };
+
+struct watch {
+	struct list node; /* in be->watches */
+	struct be *be;
+	struct rpc_req *req;
+	unsigned dirty;
+};
+
+static enum err send_event(struct watch *w, const Postern__PolicyEvent *ev)
+{
+	size_t n = protobuf_c_message_get_packed_size(&ev->base);
+	uint8_t *bytes;
+	enum err e;
+
+	if (n > RPC_PAYLOAD_MAX) {
+		LOG(LOG_ERROR, NULL, "policy.too_big", LF_INT("event", ev->event_case),
+		    LF_UINT("bytes", n));
+		return E_OK;
+	}
+	bytes = xmalloc(n);
+	protobuf_c_message_pack(&ev->base, bytes);
+	e = rpc_req_send_now(w->req, slice(bytes, n));
+	xfree(&bytes);
+	return e;
+}
+
+/* The directory's value of a setting, but for those that this node's command line overrides. */
+static bool find_setting(const struct be *be, const struct conf_def *def, Postern__Setting *out,
+			 struct arena *mem)
+{
+	struct buf value;
+
+	if (!conf_is_set(be->conf.pushed, def->name)) {
+		slice_t v = dir_setting(be->dir, def->name);
+
+		if (v.p == NULL)
+			return false;
+		out->value = arena_str(mem, v);
+	} else {
+		buf_init(&value, DIR_SETTING_VALUE_MAX, NULL);
+		conf_text(be->conf.pushed, def->name, &value);
+		out->value = arena_str(mem, buf_slice(&value));
+		buf_fini(&value);
+	}
+	out->key = arena_str(mem, slice_str(def->name));
+	return true;
+}
+
+static enum err send_settings(struct watch *w, struct arena *mem)
+{
+	Postern__PolicyEvent ev = POSTERN__POLICY_EVENT__INIT;
+	Postern__Settings m = POSTERN__SETTINGS__INIT;
+
+	m.settings = arena_alloc(mem, settings_table_len * sizeof *m.settings);
+	for (size_t i = 0; i < settings_table_len; i++) {
+		Postern__Setting *row = arena_new(mem, Postern__Setting);
+
+		postern__setting__init(row);
+		if (find_setting(w->be, &settings_table[i], row, mem))
+			m.settings[m.n_settings++] = row;
+	}
+	ev.event_case = POSTERN__POLICY_EVENT__EVENT_SETTINGS;
+	ev.settings = &m;
+	return send_event(w, &ev);
+}
+
+static void add_backends(const struct be *be, Postern__Cluster *m, struct arena *mem)
+{
+	size_t n = dir_node_count(be->dir);
+
+	m->backends = arena_alloc(mem, n * sizeof *m->backends);
+	for (size_t i = 0; i < n; i++) {
+		Postern__BackendNode *row = arena_new(mem, Postern__BackendNode);
+		struct dir_node node;
+
+		dir_node_at(be->dir, i, &node);
+		postern__backend_node__init(row);
+		row->name = arena_str(mem, slice_str(node.name));
+		row->address = arena_str(mem, slice_str(node.address));
+		row->port = node.port;
+		m->backends[m->n_backends++] = row;
+	}
+}
+
+static enum err send_cluster(struct watch *w, struct arena *mem)
+{
+	Postern__PolicyEvent ev = POSTERN__POLICY_EVENT__INIT;
+	Postern__Cluster m = POSTERN__CLUSTER__INIT;
+	const struct dir *dir = w->be->dir;
+	size_t n = dir_partition_count(dir);
+
+	add_backends(w->be, &m, mem);
+	m.partitions = arena_alloc(mem, n * sizeof *m.partitions);
+	for (size_t i = 0; i < n; i++) {
+		Postern__Partition *row = arena_new(mem, Postern__Partition);
+		struct dir_partition p;
+
+		dir_partition_at(dir, i, &p);
+		postern__partition__init(row);
+		row->id = p.id;
+		row->epoch = p.epoch;
+		row->backend = arena_str(mem, slice_str(p.node));
+		m.partitions[m.n_partitions++] = row;
+	}
+	ev.event_case = POSTERN__POLICY_EVENT__EVENT_CLUSTER;
+	ev.cluster = &m;
+	return send_event(w, &ev);
+}
+
+static enum err send_revoked(struct watch *w, struct arena *mem)
+{
+	Postern__PolicyEvent ev = POSTERN__POLICY_EVENT__INIT;
+	Postern__Revoked m = POSTERN__REVOKED__INIT;
+	size_t n = dir_revoked_count(w->be->dir);
+
+	m.serials = arena_alloc(mem, n * sizeof *m.serials);
+	for (size_t i = 0; i < n; i++)
+		m.serials[m.n_serials++] = arena_str(mem, dir_revoked_at(w->be->dir, i));
+	ev.event_case = POSTERN__POLICY_EVENT__EVENT_REVOKED;
+	ev.revoked = &m;
+	return send_event(w, &ev);
+}
+
+/* Sends what is dirty, as far as there is room. */
+static void watch_flush(struct watch *w)
+{
+	static enum err (*const send[])(struct watch *, struct arena *) = {send_settings, send_cluster,
+									   send_revoked};
+	/* The map first: settings tell the worker that it is ready. */
+	static const unsigned order[] = {1, 2, 0};
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		unsigned bit = 1u << order[i];
+
+		if ((w->dirty & bit) == 0)
+			continue;
+		if (send[order[i]](w, &mem) != E_OK)
+			break;
+		w->dirty &= ~bit;
+	}
+	arena_reset(&mem);
+}
+
+static void watch_free(struct watch *w)
+{
+	list_remove(&w->node);
+	rpc_req_end(&w->req);
+	xfree(&w);
+}
+
+static void watch_gone(struct rpc_req *r UNUSED, void *arg)
+{
+	watch_free(arg);
+}
+
+static void watch_writable(struct rpc_req *r UNUSED, void *arg)
+{
+	watch_flush(arg);
+}
+
+static const struct rpc_detached_ops watch_ops = {.gone = watch_gone, .writable = watch_writable};
+
+WAITS enum err m_policy_watch(struct mcall *c)
+{
+	struct watch *w;
+	enum err e = mcall_reply(c, NULL, RPC_BODY);
+
+	if (e != E_OK)
+		return e;
+	w = xcalloc(1, sizeof *w);
+	w->be = c->be;
+	w->req = c->req;
+	w->dirty = DIRTY_ALL;
+	list_append(&c->be->watches, &w->node);
+	rpc_req_detach(c->req, &watch_ops, w);
+	watch_flush(w);
+	return E_OK;
+}
+
+static void push_all(struct be *be, unsigned bits)
+{
+	list_for_each(i, &be->watches) {
+		struct watch *w = list_entry(i, struct watch, node);
+
+		w->dirty |= bits;
+		watch_flush(w);
+	}
+}
+
+void policy_push_kill(struct be *be, const uint8_t *session, const char *account,
+		      const char *reason)
+{
+	Postern__PolicyEvent ev = POSTERN__POLICY_EVENT__INIT;
+	Postern__KillSession m = POSTERN__KILL_SESSION__INIT;
+	char account_text[DIR_ADDRESS_MAX + 1] = "", why[128] = "";
+
+	if (session != NULL)
+		m.session_id = (ProtobufCBinaryData){TICKET_SESSION_LEN,
+						     (uint8_t *)(uintptr_t)session};
+	if (account != NULL && slice_to_str(slice_str(account), account_text, sizeof account_text))
+		m.account = account_text;
+	if (slice_to_str(slice_str(reason), why, sizeof why))
+		m.reason = why;
+	ev.event_case = POSTERN__POLICY_EVENT__EVENT_KILL;
+	ev.kill = &m;
+	list_for_each_safe(i, &be->watches) {
+		struct watch *w = list_entry(i, struct watch, node);
+
+		if (send_event(w, &ev) == E_LIMIT) {
+			LOG(LOG_WARN, NULL, "policy.worker_too_slow",
+			    LF_STR("node", rpc_link_peer(rpc_req_link(w->req))->name));
+			rpc_req_abort(w->req, E_RETRY);
+		}
+	}
+}
+
+static void on_dir_event(const struct dir_event *ev, void *arg)
+{
+	struct be *be = arg;
+
+	switch (ev->kind) {
+	case DIR_EV_SETTINGS:
+		push_all(be, DIRTY_SETTINGS);
+		break;
+	case DIR_EV_CLUSTER:
+		push_all(be, DIRTY_CLUSTER);
+		break;
+	case DIR_EV_REVOKED:
+		push_all(be, DIRTY_REVOKED);
+		break;
+	case DIR_EV_ACCOUNT:
+		if (ev->sessions_end)
+			policy_push_kill(be, NULL, ev->account->address, "account changed");
+		break;
+	case DIR_EV_SESSION:
+		policy_push_kill(be, ev->session, NULL, "ended by an administrator");
+		break;
+	case DIR_EV_KEYS:
+		break;
+	}
+}
+
+void policy_push_start(struct be *be)
+{
+	list_init(&be->watches);
+	be->dir_sub = (struct dir_sub){.fn = on_dir_event, .arg = be};
+	dir_subscribe(be->dir, &be->dir_sub);
+}
+
+void policy_push_stop(struct be *be)
+{
+	dir_unsubscribe(&be->dir_sub);
+	while (!list_empty(&be->watches))
+		watch_free(list_entry(be->watches.next, struct watch, node));
+}
+
+WAITS enum err m_node_report(struct mcall *c)
+{
+	const Postern__NodeReport *m = (const void *)c->msg;
+	struct node_info info = {
+		.id = *c->peer,
+		.worker = m->worker,
+		.pid = m->pid,
+		.started_us = m->started_us,
+		.heard_ms = clock_mono_ms(),
+		.sessions = m->sessions,
+		.memory_bytes = m->memory_bytes,
+	};
+
+	if (!slice_to_str(slice_str(m->version), info.version, sizeof info.version))
+		return diag_set(&c->diag, E_INVALID, "version: too long");
+	return nodes_report(c->be->nodes, &info, MCALL_SLICE(m->metrics), &c->diag);
+}
