@@ -3,7 +3,8 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
-#define ARENA_CHUNK 2048 /* small: an idle session should cost little */
+#define ARENA_CHUNK	2048	    /* the first: an idle session should cost little */
+#define ARENA_CHUNK_MAX (64 * 1024) /* later ones double up to here: few calls for much data */
 
 struct arena_chunk {
 	struct arena_chunk *next;
@@ -36,6 +37,14 @@ static void *arena_bump(struct arena *a, size_t n)
 	return memset(p, 0, n);
 }
 
+static size_t arena_chunk_size(const struct arena *a, size_t need)
+{
+	size_t size = a->head != NULL ? MIN(2 * a->head->size, (size_t)ARENA_CHUNK_MAX)
+				      : (size_t)ARENA_CHUNK;
+
+	return MAX(need, size);
+}
+
 static void arena_grow(struct arena *a, size_t size)
 {
 	struct arena_chunk *c = xmalloc(sizeof *c + size);
@@ -62,7 +71,7 @@ void *arena_try(struct arena *a, size_t n)
 		return NULL;
 	need = arena_round(n);
 	if (a->head == NULL || need > a->left) {
-		size_t size = MAX(need, (size_t)ARENA_CHUNK);
+		size_t size = arena_chunk_size(a, need);
 
 		if (!budget_take(a->budget, size))
 			return NULL;
@@ -76,7 +85,7 @@ void *arena_alloc(struct arena *a, size_t n)
 	size_t need = arena_round(n);
 
 	if (a->head == NULL || need > a->left) {
-		size_t size = MAX(need, (size_t)ARENA_CHUNK);
+		size_t size = arena_chunk_size(a, need);
 
 		budget_force(a->budget, size);
 		arena_grow(a, size);

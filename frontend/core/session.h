@@ -56,6 +56,7 @@ struct session {
 struct protocol {
 	enum rpc_service service;
 	size_t session_size;       /* its struct; begins with struct session; zeroed at start */
+	size_t window_max;         /* of its streams: the longest line and two; 0: the default */
 	/* The whole conversation. When it returns the session is closed with CLOSE_DONE. For
 	 * implicit TLS the handshake is done before. */
 	WAITS void (*run)(struct session *s);

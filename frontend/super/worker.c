@@ -224,6 +224,8 @@ static void accepted(struct stream *s, void *arg)
 
 static enum err open_listeners(void)
 {
+	struct stream_opts opts = {.window_max = worker.protocol->window_max};
+
 	for (size_t i = 0; i < worker.setup.nlisteners; i++) {
 		struct endpoint *ep = &worker.endpoints[i];
 		enum err e;
@@ -232,7 +234,7 @@ static enum err open_listeners(void)
 		ep->name = arena_str(&worker.mem, worker.setup.listeners[i]);
 		/* "submissions", "imaps": the names of RFC 8314. */
 		ep->implicit_tls = slice_ends(worker.setup.listeners[i], SL("s"));
-		e = listen_fd(WORKER_FIRST_FD + (int)i, NULL, accepted, ep, &ep->listener);
+		e = listen_fd(WORKER_FIRST_FD + (int)i, &opts, accepted, ep, &ep->listener);
 		if (e != E_OK)
 			return e;
 	}
