@@ -110,3 +110,15 @@ char *arena_str(struct arena *a, slice_t s)
 		memcpy(p, s.p, s.n);
 	return p;
 }
+
+bool arena_try_dup(struct arena *a, slice_t s, slice_t *out)
+{
+	char *p = arena_try(a, s.n + 1);
+
+	if (p == NULL)
+		return false;
+	if (s.n != 0)
+		memcpy(p, s.p, s.n);
+	*out = slice(p, s.n);
+	return true;
+}

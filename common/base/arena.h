@@ -27,6 +27,8 @@ void *arena_alloc(struct arena *a, size_t n);
 void *arena_try(struct arena *a, size_t n) MUST_USE;
 /* Copies; the returned slice is followed by a NUL that is not counted. */
 slice_t arena_dup(struct arena *a, slice_t s);
+/* Copies what a peer chose; false when the budget says no. */
+bool arena_try_dup(struct arena *a, slice_t s, slice_t *out) MUST_USE;
 /* As arena_dup, as a C string; s must not hold a NUL that matters. */
 char *arena_str(struct arena *a, slice_t s);
 

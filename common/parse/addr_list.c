@@ -308,21 +308,17 @@ static void take_route(struct reader *r)
 /* local-part inside of angle brackets, with obs-local-part's CFWS. */
 static void take_local(struct reader *r)
 {
-	bool after_word = false;
-
 	for (;;) {
+		int ch;
+
 		skip_cfws(r);
-		if (cur_char(&r->c, '.')) {
-			buf_putc(&r->local, '.');
-			after_word = false;
-			continue;
-		}
-		if (cur_peek(&r->c) == '"')
+		ch = cur_peek(&r->c);
+		if (ch == '"')
 			take_quoted(r, &r->local);
+		else if (cur_char(&r->c, '.'))
+			buf_putc(&r->local, '.');
 		else if (!take_atom(r, &r->local))
 			return;
-		r->malformed |= after_word;
-		after_word = true;
 	}
 }
 

@@ -4,7 +4,8 @@
 
 #include "common/base/buf.h"
 
-/* Fields that something here looks at. */
+/* Fields that something here looks at. The numbers are stored with kept fields: new ones go to the
+ * end, none changes. */
 enum hdr_id {
 	HDR_OTHER = 0,
 	HDR_FROM,

@@ -21,4 +21,8 @@ void imaptext_nstring(struct buf *out, slice_t s);
  */
 bool imaptext_list_check(slice_t s, unsigned max_depth);
 
+/* Passes over the quoted string or literal that *s begins with. False: it is not well-formed. */
+bool imaptext_skip_quoted(slice_t *s) MUST_USE;
+bool imaptext_skip_literal(slice_t *s) MUST_USE;
+
 #endif

@@ -39,8 +39,8 @@
 /* Raw header fields kept for header fetches, all together: usual mail fits, and the row stays
  * in one page of the store with the rest. */
 #define SUMMARY_FIELDS_BYTES_MAX 1536
-/* A field needs at least "Cc:\r\n". */
-#define SUMMARY_FIELDS_MAX (SUMMARY_FIELDS_BYTES_MAX / 5)
+/* A field needs at least "Cc:" and a line feed. */
+#define SUMMARY_FIELDS_MAX (SUMMARY_FIELDS_BYTES_MAX / 4)
 /* Rendered texts. A longer envelope loses its longest lists, a longer structure its parameters,
  * then its parts; both stay true. */
 #define SUMMARY_ENVELOPE_MAX  (16u * 1024)
@@ -111,13 +111,10 @@ struct mime_summary {
 
 	/* Search and sort: UTF-8, decoded, folding undone, cut at a character. */
 	slice_t from, to, cc, bcc, subject;
-	/* RFC 5256 section 5: the mailbox (local part) of the first address; for SORT. */
-	slice_t from_mailbox, to_mailbox, cc_mailbox;
-	slice_t base_subject; /* RFC 5256 section 2.1, upper case undone: ASCII folded to lower */
-	bool subject_is_reply; /* a "re"/"fwd" was removed to get it */
-	bool has_sent;        /* Date was there and made sense */
-	int64_t sent_us;      /* since 1970 UTC */
-	int32_t sent_day;     /* days since 1970 of the date as written, zone ignored: SENTON */
+	slice_t base_subject; /* RFC 5256 section 2.1; ASCII letters in lower case */
+	bool has_sent;         /* Date was there and made sense */
+	int64_t sent_us;       /* since 1970 UTC */
+	int16_t sent_zone_min; /* the zone it was written in, minutes east: SENTON wants that day */
 	slice_t message_id;   /* without angle brackets; empty: none */
 	slice_t references[SUMMARY_REFERENCES_MAX]; /* oldest first, as message_id; the newest are
 						       kept. In-Reply-To's first if no References */

@@ -17,7 +17,8 @@ struct record_read {
 	struct budget *budget; /* borrowed */
 	uint32_t next;  /* the block whose bytes come next */
 	uint32_t end;   /* one past the last block asked for */
-	struct buf stored; /* bytes of the block being gathered */
+	size_t gathering;  /* bytes of that block in stored */
+	struct buf stored; /* the block being gathered */
 	struct buf plain;  /* the block opened last */
 };
 
@@ -43,7 +44,7 @@ enum parse_rc record_read_next(struct record_read *r, slice_t *stored, slice_t *
 /* True when all blocks asked for were given out. */
 static inline bool record_read_done(const struct record_read *r)
 {
-	return r->next == r->end && r->stored.n == 0;
+	return r->next == r->end;
 }
 void record_read_fini(struct record_read *r);
 

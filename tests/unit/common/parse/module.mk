@@ -1,1 +1,0 @@
-UNIT_DIRS += tests/unit/common/parse
