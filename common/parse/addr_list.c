@@ -308,17 +308,21 @@ static void take_route(struct reader *r)
 /* local-part inside of angle brackets, with obs-local-part's CFWS. */
 static void take_local(struct reader *r)
 {
-	for (;;) {
-		int ch;
+	bool after_word = false;
 
+	for (;;) {
 		skip_cfws(r);
-		ch = cur_peek(&r->c);
-		if (ch == '"')
-			take_quoted(r, &r->local);
-		else if (cur_char(&r->c, '.'))
+		if (cur_char(&r->c, '.')) {
 			buf_putc(&r->local, '.');
+			after_word = false;
+			continue;
+		}
+		if (cur_peek(&r->c) == '"')
+			take_quoted(r, &r->local);
 		else if (!take_atom(r, &r->local))
 			return;
+		r->malformed |= after_word;
+		after_word = true;
 	}
 }
 
