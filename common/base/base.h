@@ -36,6 +36,8 @@
 #define WAITS
 
 #define ARRAY_LEN(a)   (sizeof(a) / sizeof((a)[0]))
+#undef MIN /* <sys/param.h> has its own, by way of <uv.h> */
+#undef MAX
 #define MIN(a, b)      ((a) < (b) ? (a) : (b))
 #define MAX(a, b)      ((a) > (b) ? (a) : (b))
 

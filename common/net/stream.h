@@ -1,12 +1,16 @@
 /*
  * common/net: bytes between the process and a peer.
  *
- *   stream   a connected socket: input window, output queue with high and low water, close once
- *   tls      OpenSSL through an own BIO_METHOD on the stream's windows; both roles
- *   listen   accepting sockets
+ *   stream       a connected socket: input window, close once
+ *   stream_out   its output queue with high and low water
+ *   connect      outgoing connections
+ *   tls          OpenSSL contexts
+ *   tls_conn     OpenSSL through an own BIO_METHOD on the stream's windows; both roles
+ *   listen       accepting sockets
  *   ipaddr   addresses and nets
  *
- * A stream has one reading and one writing fiber at most. Bytes move on the loop's own stack:
+ * A stream has one reading fiber at most; any number may write, each write is kept together only
+ * up to the high water. Bytes move on the loop's own stack:
  * when a socket turns readable the stream layer reads, decrypts and fills the input window (at
  * most `window_max` bytes of plain text), then sets the reader's event. Writes are copied into the
  * output queue, which is encrypted and written once at the end of the turn; a writer waits while
@@ -41,14 +45,17 @@ struct stream_opts {
 	struct budget *budget; /* borrowed; charged for buffers; may be NULL */
 };
 
-/* Takes over a connected, non-blocking descriptor. */
+/* Takes over a connected descriptor (closed on error, too). Nothing is read before the first
+ * stream_fill(), stream_notify() or handshake. E_IO: not a socket. */
 enum err stream_from_fd(int fd, const struct stream_opts *opts, struct stream **out) MUST_USE;
+/* E_TIMEOUT, E_CANCELLED, or E_IO: refused or unreachable. from may be NULL. */
 WAITS enum err stream_connect(const struct ipaddr *to, uint16_t port, const struct ipaddr *from,
 			      const struct stream_opts *opts, int64_t deadline_ms,
 			      struct stream **out) MUST_USE;
 
-/* Handshakes. Bytes that arrived in clear before the handshake are an error for a server
- * (a STARTTLS injection): E_INVALID. `name` is the SNI and, when the context verifies, the name
+/* Handshakes. What was queued is sent in clear first; bytes that arrived in clear before are an
+ * error (a STARTTLS injection): E_INVALID. E_TLS: see stream_diag(); E_CLOSED: the peer left;
+ * E_LIMIT: it sent more than a handshake needs. `name` is the SNI and, when the context verifies, the name
  * checked; NULL: none. After an error the stream can only be closed. */
 WAITS enum err stream_tls_server(struct stream *s, struct tls_ctx *ctx, int64_t deadline_ms) MUST_USE;
 WAITS enum err stream_tls_client(struct stream *s, struct tls_ctx *ctx, const char *name,
@@ -62,6 +69,13 @@ void stream_consume(struct stream *s, size_t n);
  * name of the wait ("smtp.command"). */
 WAITS enum err stream_fill(struct stream *s, size_t have, const char *name, int64_t deadline_ms) MUST_USE;
 
+/* For a fiber that waits for other things beside input (IDLE): sets *e when input arrives or
+ * ends, at once if it has; NULL stops. */
+struct event;
+void stream_notify(struct stream *s, struct event *e);
+/* stream_fill(s, have) would not wait: more is there, or the end. */
+bool stream_readable(const struct stream *s, size_t have);
+
 /* Queues a copy; waits only while the queue is above the high water. */
 WAITS enum err stream_write(struct stream *s, slice_t data, int64_t deadline_ms) MUST_USE;
 /* Queues a copy without ever waiting: for small things (RPC control frames). E_LIMIT when the
@@ -74,8 +88,9 @@ size_t stream_queued(const struct stream *s);
 WAITS enum err stream_drain(struct stream *s, const char *name, int64_t deadline_ms) MUST_USE;
 
 /* Detaches the stream at once: waiting fibers get E_CLOSED, *s becomes NULL; what was queued is
- * still sent for at most a few seconds when reason is CLOSE_DONE (or a polite refusal), dropped
- * otherwise; memory is freed in the last close callback. NULL is harmless. */
+ * still sent for at most a few seconds (and TLS closed in order), unless the reason says that the
+ * peer is gone or cannot be talked to (PEER, TLS, IO); memory is freed in the last close
+ * callback. NULL is harmless. */
 void stream_close(struct stream **s, enum close_reason reason);
 
 const struct ipaddr *stream_peer(const struct stream *s);
@@ -83,8 +98,12 @@ uint16_t stream_peer_port(const struct stream *s);
 const struct ipaddr *stream_local(const struct stream *s);
 uint16_t stream_local_port(const struct stream *s);
 bool stream_is_tls(const struct stream *s);
+/* Bytes on the wire. */
 uint64_t stream_bytes_in(const struct stream *s);
 uint64_t stream_bytes_out(const struct stream *s);
+
+/* What went wrong, for the log: OpenSSL's or the system's words; empty if nothing did. */
+void stream_diag(const struct stream *s, struct diag *d);
 
 /* Facts of the finished handshake; slices live as long as the stream. */
 struct tls_facts {
@@ -93,13 +112,17 @@ struct tls_facts {
 	const char *group;
 	slice_t peer_name;     /* subject CN of the verified peer certificate; empty if none */
 	slice_t peer_serial;   /* its serial number, hex */
-	slice_t exporter;      /* tls-exporter channel binding (RFC 9266), 32 bytes */
+	slice_t exporter;      /* tls-exporter channel binding (RFC 9266), 32 bytes; empty if the
+				  session has none (TLS 1.2 without extended master secret) */
 };
+/* NULL before the handshake is done. */
 const struct tls_facts *stream_tls(const struct stream *s);
 
 /* listen: each accepted connection calls on_accept from the loop (no waiting there): it starts a
  * fiber with the stream, or closes it. */
 struct listener;
+/* Takes over a listening descriptor (closed on error, too); opts and its budget are for each
+ * stream. */
 enum err listen_fd(int fd, const struct stream_opts *opts,
 		   void (*on_accept)(struct stream *s, void *arg), void *arg,
 		   struct listener **out) MUST_USE;
@@ -107,6 +130,8 @@ enum err listen_fd(int fd, const struct stream_opts *opts,
 enum listen_share { LISTEN_ALONE, LISTEN_REUSEPORT };
 enum err listen_socket(const struct ipaddr *addr, uint16_t port, enum listen_share share,
 		       int *fd_out, struct diag *d) MUST_USE;
+/* The port a descriptor is bound to; for sockets made with port 0. */
+uint16_t listen_port(int fd);
 void listener_pause(struct listener *l);
 void listener_resume(struct listener *l);
 void listener_close(struct listener **l);

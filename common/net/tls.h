@@ -1,5 +1,5 @@
 /*
- * tls: contexts for stream_tls_*. The only file of net that includes OpenSSL. TLS 1.2 and 1.3
+ * tls: contexts for stream_tls_*. tls*.c are the only files of net that include OpenSSL. TLS 1.2 and 1.3
  * with forward secrecy for the public; TLS 1.3 and mutual certificates for the RPC.
  */
 #ifndef COMMON_NET_TLS_H
@@ -25,10 +25,17 @@ struct tls_config {
 	const char *ca_pem;   /* CLUSTER_*: the cluster's CA */
 };
 
+/* E_INVALID with a reason: the PEM does not parse, or the key is not the certificate's. */
 enum err tls_ctx_new(const struct tls_config *c, struct tls_ctx **out, struct diag *d) MUST_USE;
 void tls_ctx_ref(struct tls_ctx *c);
 void tls_ctx_unref(struct tls_ctx **c); /* streams hold their own reference */
-/* CLUSTER_*: certificates whose serial (lower-case hex) is in the list are refused from now on. */
+/* PUBLIC_SERVER: asked with the name of each ClientHello (lower case; empty: none was sent); the
+ * context returned (borrowed; referenced by the handshake) gives the certificate, NULL keeps
+ * c's. Called from the loop; must not wait. */
+void tls_ctx_on_name(struct tls_ctx *c, struct tls_ctx *(*pick)(slice_t name, void *arg),
+		     void *arg);
+/* CLUSTER_*: certificates whose serial (lower-case hex) is in the list are refused from now on;
+ * the list replaces the one before. Connections that stand are the caller's to close. */
 void tls_ctx_revoke(struct tls_ctx *c, const slice_t *serials, size_t n);
 /* OpenSSL's error queue as text, and empties it. */
 void tls_error_text(struct diag *d);

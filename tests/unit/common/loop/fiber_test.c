@@ -446,7 +446,7 @@ TEST_FIBER(beyond_the_capacity_is_refused_and_room_comes_back)
 	CHECK(more.done);
 }
 
-static char *touch_deep(char *frame, size_t n)
+static volatile char *touch_deep(volatile char *frame, size_t n)
 {
 	for (size_t i = 0; i < n; i += 512)
 		frame[i] = (char)i;
@@ -455,7 +455,7 @@ static char *touch_deep(char *frame, size_t n)
 
 TEST_FIBER(the_whole_stack_can_be_used_and_is_measured)
 {
-	char deep[FIBER_STACK / 2];
+	volatile char deep[FIBER_STACK / 2];
 	size_t before = fiber_stack_peak();
 
 	CHECK(touch_deep(deep, sizeof deep) == deep);
@@ -463,9 +463,9 @@ TEST_FIBER(the_whole_stack_can_be_used_and_is_measured)
 	CHECK(fiber_stack_peak() >= before);
 }
 
-static size_t deep_then_trim(void)
+__attribute__((noinline)) static size_t deep_then_trim(void)
 {
-	char deep[FIBER_STACK / 2];
+	volatile char deep[FIBER_STACK / 2];
 
 	return (size_t)touch_deep(deep, sizeof deep)[0];
 }

@@ -1,0 +1,27 @@
+/* tls_priv: the inside of a context, shared by tls and tls_conn. */
+#ifndef COMMON_NET_TLS_PRIV_H
+#define COMMON_NET_TLS_PRIV_H
+
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/base/map.h"
+#include "common/net/tls.h"
+
+struct tls_ctx {
+	atomic_uint refs;
+	SSL_CTX *ssl_ctx;
+	enum tls_profile profile;
+	pthread_mutex_t lock; /* guards revoked: handshakes of any loop look there */
+	struct map revoked;   /* serial -> the context itself */
+	struct tls_ctx *(*pick)(slice_t name, void *arg);
+	void *pick_arg;
+};
+
+/* A certificate's serial number in lower-case hex, as tls_ctx_revoke() wants it: no leading
+ * zeroes, at most 20 bytes (RFC 5280 4.1.2.2). False if it is longer. */
+#define TLS_SERIAL_STR 41
+bool tls_serial(const X509 *cert, char text[TLS_SERIAL_STR]) MUST_USE;
+
+#endif
