@@ -73,8 +73,12 @@ void *arena_try(struct arena *a, size_t n)
 	if (a->head == NULL || need > a->left) {
 		size_t size = arena_chunk_size(a, need);
 
-		if (!budget_take(a->budget, size))
-			return NULL;
+		/* Near the end of a budget, what is asked for and no more. */
+		if (!budget_take(a->budget, size)) {
+			size = need;
+			if (!budget_take(a->budget, size))
+				return NULL;
+		}
 		arena_grow(a, size);
 	}
 	return arena_bump(a, need);
