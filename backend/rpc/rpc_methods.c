@@ -19,17 +19,26 @@
 #define IMAP	  SERVICES(SERVICE_IMAP)
 #define SMALL	  (8 * 1024)
 #define WHOLE	  RPC_PAYLOAD_MAX /* summaries, lists of UIDs */
+#define LONG	  (512 * 1024)
 #define SECONDS(n) ((n) * 1000LL)
 #define MINUTES(n) ((n) * 60000LL)
 
 /* number, name, request, roles, services, rights, ticket, repeat, payload, deadline, rate, run */
 #define M(num, type, desc, roles, svcs, rpt, cap, dl, rate, fn) \
 	{POSTERN__METHOD__METHOD_##num, type, &postern__##desc##__descriptor, PORT_RPC, roles, \
-	 svcs, 0, 0, rpt, cap, dl, rate, fn}
+	 svcs, 0, 0, rpt, cap, dl, rate, fn, 0}
+/* The same, for messages that may be longer than a frame. */
+#define ML(num, type, desc, roles, svcs, rpt, dl, rate, fn) \
+	{POSTERN__METHOD__METHOD_##num, type, &postern__##desc##__descriptor, PORT_RPC, roles, \
+	 svcs, 0, 0, rpt, WHOLE, dl, rate, fn, LONG}
 /* With a ticket: the field's place in the message. */
 #define T(num, name, desc, msg, svcs, rights, rpt, cap, dl, fn) \
 	{POSTERN__METHOD__METHOD_##num, name, &postern__##desc##__descriptor, PORT_RPC, FE, svcs, \
-	 rights, offsetof(msg, ticket), rpt, cap, dl, RATE_FREE, fn}
+	 rights, offsetof(msg, ticket), rpt, cap, dl, RATE_FREE, fn, 0}
+
+#define TL(num, name, desc, msg, svcs, rights, rpt, dl, fn) \
+	{POSTERN__METHOD__METHOD_##num, name, &postern__##desc##__descriptor, PORT_RPC, FE, svcs, \
+	 rights, offsetof(msg, ticket), rpt, WHOLE, dl, RATE_FREE, fn, LONG}
 
 const struct method methods[] = {
 	M(AUTH_START, "Auth.Start", auth_start, FE, LOGINS, IDEMPOTENT, SMALL, MINUTES(1),
@@ -48,8 +57,8 @@ const struct method methods[] = {
 	  m_resolve),
 	M(DELIVER_BEGIN, "Deliver.Begin", deliver_begin, FE_BE, MAIL_IN, ONCE, SMALL, MINUTES(60),
 	  RATE_FREE, m_deliver_begin),
-	M(DELIVER_COMMIT, "Deliver.Commit", deliver_commit, FE_BE, MAIL_IN, IDEMPOTENT, WHOLE,
-	  MINUTES(10), RATE_FREE, m_deliver_commit),
+	ML(DELIVER_COMMIT, "Deliver.Commit", deliver_commit, FE_BE, MAIL_IN, IDEMPOTENT, MINUTES(10),
+	   RATE_FREE, m_deliver_commit),
 	M(DELIVER_ABORT, "Deliver.Abort", deliver_abort, FE_BE, MAIL_IN, IDEMPOTENT, SMALL,
 	  SECONDS(30), RATE_FREE, m_deliver_abort),
 	M(DELIVER_SETTLE, "Deliver.Settle", deliver_settle, FE, MAIL_IN, IDEMPOTENT, WHOLE,
@@ -88,8 +97,8 @@ const struct method methods[] = {
 	  TICKET_READ, IDEMPOTENT, WHOLE, MINUTES(30), m_message_search),
 	T(APPEND_BEGIN, "Append.Begin", append_begin, Postern__AppendBegin, IMAP, TICKET_WRITE, ONCE,
 	  2 * SMALL, MINUTES(60), m_append_begin),
-	T(APPEND_COMMIT, "Append.Commit", append_commit, Postern__AppendCommit, IMAP, TICKET_WRITE,
-	  IDEMPOTENT, WHOLE, MINUTES(10), m_append_commit),
+	TL(APPEND_COMMIT, "Append.Commit", append_commit, Postern__AppendCommit, IMAP, TICKET_WRITE,
+	   IDEMPOTENT, MINUTES(10), m_append_commit),
 	T(APPEND_ABORT, "Append.Abort", append_abort, Postern__AppendAbort, IMAP, TICKET_WRITE,
 	  IDEMPOTENT, SMALL, SECONDS(30), m_append_abort),
 };

@@ -31,6 +31,9 @@ struct method {
 	enum rate_class rate;
 	/* Answers by mcall_reply, or returns why not; E_OK without a reply is an empty answer. */
 	WAITS enum err (*run)(struct mcall *c);
+	/* The message may come as the request's body instead, of at most so many bytes
+	 * (proto/README.md, long requests); 0: it may not. */
+	size_t long_max;
 };
 
 /* NULL: none. */

@@ -192,12 +192,36 @@ static bool take_token(struct be *be, const struct rpc_link *l, enum rate_class 
 	return true;
 }
 
-static enum err unpack(struct mcall *c)
+/* A long request: the message is the body. */
+WAITS static enum err receive_long(struct mcall *c, struct buf *out)
 {
-	ProtobufCMessage *m;
-	enum err e = walk_unpack(c->method->request, be_walk_limits, rpc_req_payload(c->req), &c->mem,
-				 &m, &c->diag);
+	slice_t bytes;
+	enum err e;
 
+	while ((e = rpc_req_recv(c->req, &bytes)) == E_OK) {
+		buf_put(out, bytes);
+		if (buf_failed(out))
+			return diag_set(&c->diag, E_TOO_BIG, "request longer than %zu",
+					c->method->long_max);
+	}
+	return e == E_CLOSED ? E_OK : e;
+}
+
+WAITS static enum err unpack(struct mcall *c)
+{
+	slice_t payload = rpc_req_payload(c->req);
+	bool is_long = payload.n == 0 && c->method->long_max != 0 && rpc_req_has_body(c->req);
+	ProtobufCMessage *m;
+	struct buf body;
+	enum err e = E_OK;
+
+	buf_init(&body, c->method->long_max, NULL);
+	if (is_long)
+		e = receive_long(c, &body);
+	if (e == E_OK)
+		e = walk_unpack(c->method->request, be_walk_limits,
+				is_long ? buf_slice(&body) : payload, &c->mem, &m, &c->diag);
+	buf_fini(&body);
 	if (e != E_OK) {
 		metric_add(&refused_malformed, 1);
 		return e;

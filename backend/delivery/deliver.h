@@ -1,0 +1,85 @@
+/*
+ * backend/delivery: a message from a transaction into mailboxes (DESIGN 7).
+ *
+ *   resolve  an address into owners and sealed tokens
+ *   inbound  messages between Begin and Commit
+ *   deliver  Commit: tokens into copies and queue items, one change of the partition
+ *   forward  a message that is here already, to accounts of any partition of any node
+ *
+ * Delivery decides nothing about content; verdicts come from the front-end (and, later, Sieve).
+ */
+#ifndef BACKEND_DELIVERY_DELIVER_H
+#define BACKEND_DELIVERY_DELIVER_H
+
+#include "backend/delivery/inbound.h"
+#include "backend/partitions/partitions.h"
+#include "backend/queue/job.h"
+#include "backend/store/change.h"
+#include "backend/ticket/rcpt_token.h"
+
+struct deliver {
+	struct dir *dir;              /* borrowed, all three */
+	struct tickets *tickets;
+	struct partitions *parts;
+	struct inbounds inbounds;
+};
+
+/* Zeroes and fills; the pointers are borrowed. */
+void deliver_init(struct deliver *d, struct dir *dir, struct tickets *tickets,
+		  struct partitions *parts);
+void deliver_fini(struct deliver *d);
+void deliver_drop_link(struct deliver *d, const void *link);
+
+/* One recipient of a Commit. */
+struct deliver_rcpt {
+	slice_t token;
+	uint32_t notify; /* RFC 3461 */
+	slice_t orcpt;
+	/* out */
+	enum err result;
+};
+
+struct deliver_msg {
+	const struct rpc_identity *peer; /* who presents the tokens */
+	slice_t origin;                  /* who drew txid, as text; what retries are known by */
+	uint8_t txid[STORE_TXID_SIZE];
+	uint32_t partition_id;
+	struct partition *part;
+	slice_t sender;                  /* reverse-path */
+	slice_t prefix;                  /* without Return-Path */
+	struct stage *stage;             /* NULL: only a retry can succeed */
+	const struct summary *summary;
+	slice_t text;
+	bool junk;
+	uint32_t ret;
+	slice_t envid;
+	uint8_t trace_id[16];
+	struct deliver_rcpt *rcpts;
+	size_t nrcpts;
+	/* As the lead: recipients of others, queued until they are settled. */
+	struct deliver_rcpt *others;
+	size_t nothers;
+};
+
+/* How long the lead leaves other owners' recipients to the front-end. */
+#define DELIVER_SETTLE_US (20 * 1000000LL)
+
+/* One commit; E_OK even when single recipients were refused: look at theirs. Else nobody got it
+ * (E_RETRY, E_FULL, E_NO_TICKET for a forged token, ...). */
+WAITS enum err deliver_commit(struct deliver *d, struct deliver_msg *m, struct diag *diag) MUST_USE;
+/* The queue items of these recipients are not needed any more. */
+WAITS enum err deliver_settle(struct deliver *d, const struct rpc_identity *peer, slice_t origin,
+			      slice_t txid, struct partition *part, const slice_t *tokens, size_t n,
+			      struct diag *diag) MUST_USE;
+
+/* What a copy, and a queue item, is known by within (origin, txid). Into the arena. */
+slice_t deliver_copy_key(uint64_t account, slice_t address, struct arena *mem);
+slice_t deliver_item_key(uint32_t partition, slice_t address, struct arena *mem);
+/* "Return-Path: <sender>" and the rest. Into the arena. */
+slice_t deliver_prefix(slice_t sender, slice_t prefix, struct arena *mem);
+
+/* Junk folder for junk, else INBOX; the account's limits. */
+enum err deliver_fill_copy(const struct dir *dir, uint64_t account, bool junk,
+			   struct deliver_copy *out) MUST_USE;
+
+#endif

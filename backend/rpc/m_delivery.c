@@ -1,0 +1,270 @@
+/* Resolve and Deliver.*: RPC's side of backend/delivery. */
+#include "backend/delivery/resolve.h"
+#include "backend/rpc/begin.h"
+#include "backend/rpc/convert.h"
+#include "backend/rpc/rpc_methods.h"
+#include "common/log/log.h"
+#include "proto/delivery.pb-c.h"
+
+#define MESSAGE_STORED_MAX ((uint64_t)RECORD_PLAIN_MAX + 1024 * 1024)
+
+/* ---- Resolve, Sender.Check ---- */
+
+WAITS enum err m_resolve(struct mcall *c)
+{
+	const Postern__Resolve *m = (const void *)c->msg;
+	Postern__ResolveReply reply = POSTERN__RESOLVE_REPLY__INIT;
+	Postern__Target rows[RESOLVE_OWNERS_MAX], *list[RESOLVE_OWNERS_MAX];
+	struct resolved r;
+	enum err e = resolve_address(c->be->deliver, c->peer, MCALL_SLICE(m->address), m->size,
+				     &c->mem, &r, &c->diag);
+
+	if (e == E_WRONG_OWNER)
+		return mcall_wrong_owner(c, r.wrong_owner);
+	/* An authenticated user's mail to the outside has no way out yet: not a refusal for good. */
+	if (e == E_DENIED && c->peer->service == SERVICE_SUBMISSION)
+		return diag_set(&c->diag, E_RETRY, "mail to outside addresses is not sent from here");
+	if (e != E_OK)
+		return e;
+	for (size_t i = 0; i < r.n; i++) {
+		postern__target__init(&rows[i]);
+		rows[i].token = MCALL_BYTES(r.targets[i].token);
+		rows[i].partition = r.targets[i].partition;
+		rows[i].backend = r.targets[i].backend;
+		list[i] = &rows[i];
+	}
+	reply.targets = list;
+	reply.n_targets = r.n;
+	return mcall_reply(c, &reply.base, RPC_NO_BODY);
+}
+
+/* With a ticket: may its account send as this address? Without one (port 25): E_DENIED for a
+ * domain of ours, whose users would have logged in (FEATURES E10). */
+WAITS enum err m_sender_check(struct mcall *c)
+{
+	const Postern__SenderCheck *m = (const void *)c->msg;
+	slice_t address = MCALL_SLICE(m->address);
+	const char *at = address.n != 0 ? memrchr(address.p, '@', address.n) : NULL;
+	struct ticket_claims claims;
+	enum err e;
+
+	if (m->ticket.len != 0) {
+		e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT,
+				&claims, &c->diag);
+		return e == E_OK ? dir_may_send_as(c->be->dir, claims.account, address) : e;
+	}
+	if (at == NULL)
+		return E_INVALID;
+	e = dir_domain_is_ours(c->be->dir, slice_from(address, (size_t)(at - address.p) + 1));
+	if (e == E_OK)
+		return E_DENIED;
+	return e == E_DENIED ? E_OK : e;
+}
+
+/* ---- Begin ---- */
+
+/* What lets a peer begin: one good recipient token, and for submission a ticket. */
+static enum err may_begin(struct mcall *c, slice_t token, const ProtobufCBinaryData *ticket,
+			  uint32_t partition)
+{
+	struct rcpt_token t;
+	struct ticket_claims claims;
+	enum err e = rcpt_token_open(c->be->tickets, token, c->peer, &t, &c->diag);
+
+	if (e == E_OK && t.partition != partition)
+		e = diag_set(&c->diag, E_NO_TICKET, "token of another partition");
+	if (e == E_OK && c->peer->role == ROLE_FRONTEND && c->peer->service == SERVICE_SUBMISSION)
+		e = ticket_open(c->be->tickets, MCALL_SLICE(*ticket), c->peer, TICKET_SUBMIT,
+				&claims, &c->diag);
+	return e;
+}
+
+/* Receives the request's body into the message begun. */
+WAITS static enum err receive(struct mcall *c, struct inbound *in)
+{
+	enum err e, ended;
+	slice_t bytes;
+
+	while ((e = rpc_req_recv(c->req, &bytes)) == E_OK) {
+		e = inbound_write(in, bytes);
+		if (e != E_OK)
+			break;
+	}
+	ended = inbound_end(in, e == E_CLOSED ? E_OK : e);
+	inbound_release(&in, ended == E_OK ? INBOUND_KEEP : INBOUND_DROP);
+	return ended;
+}
+
+WAITS enum err begin_message(struct mcall *c, const ProtobufCBinaryData *txid, uint32_t partition,
+			     uint64_t size)
+{
+	struct inbound_key key;
+	struct inbound *in;
+	enum err e;
+
+	if (txid->len != STORE_TXID_SIZE || !rpc_req_has_body(c->req))
+		return diag_set(&c->diag, E_INVALID, "no transaction id, or no body");
+	key = inbound_key(c->peer, MCALL_SLICE(*txid), partition);
+	e = inbound_begin(&c->be->deliver->inbounds, &key, rpc_req_link(c->req), c->part, size,
+			  MESSAGE_STORED_MAX, &in);
+	return e == E_OK ? receive(c, in) : e;
+}
+
+WAITS enum err m_deliver_begin(struct mcall *c)
+{
+	const Postern__DeliverBegin *m = (const void *)c->msg;
+	enum err e = may_begin(c, MCALL_SLICE(m->token), &m->ticket, m->partition);
+
+	if (e == E_OK)
+		e = mcall_partition(c, m->partition);
+	return e == E_OK ? begin_message(c, &m->txid, m->partition, m->size) : e;
+}
+
+/* ---- Commit ---- */
+
+static struct deliver_rcpt *read_recipients(Postern__Recipient *const *v, size_t n,
+					    struct arena *mem)
+{
+	struct deliver_rcpt *r = arena_alloc(mem, n * sizeof *r);
+
+	for (size_t i = 0; i < n; i++)
+		r[i] = (struct deliver_rcpt){.token = MCALL_SLICE(v[i]->token),
+					     .notify = v[i]->notify,
+					     .orcpt = MCALL_SLICE(v[i]->orcpt)};
+	return r;
+}
+
+static void read_others(const Postern__DeliverCommit *m, struct arena *mem,
+			struct deliver_msg *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_others; i++)
+		n += m->others[i]->n_recipients;
+	out->others = arena_alloc(mem, n * sizeof *out->others);
+	for (size_t i = 0; i < m->n_others; i++) {
+		const Postern__OtherOwner *o = m->others[i];
+		struct deliver_rcpt *r = read_recipients(o->recipients, o->n_recipients, mem);
+
+		memcpy(out->others + out->nothers, r, o->n_recipients * sizeof *r);
+		out->nothers += o->n_recipients;
+	}
+}
+
+/* Submission: the ticket's account must be allowed to send as the reverse-path. */
+static enum err check_submitter(struct mcall *c, const Postern__DeliverCommit *m)
+{
+	struct ticket_claims claims;
+	enum err e;
+
+	if (c->peer->role != ROLE_FRONTEND || c->peer->service != SERVICE_SUBMISSION)
+		return E_OK;
+	e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT, &claims,
+			&c->diag);
+	if (e != E_OK)
+		return e;
+	sessions_touch(auth_sessions(c->be->auth), &claims);
+	return dir_may_send_as(c->be->dir, claims.account, MCALL_SLICE(m->sender));
+}
+
+static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
+			    struct deliver_msg *out, struct summary *summary)
+{
+	char id[RPC_IDENTITY_STR];
+
+	*out = (struct deliver_msg){
+		.peer = c->peer,
+		.origin = c->peer->role == ROLE_BACKEND
+				  ? slice_str(m->origin)
+				  : arena_dup(&c->mem, slice_str(rpc_identity_str(c->peer, id))),
+		.partition_id = m->partition,
+		.sender = MCALL_SLICE(m->sender),
+		.prefix = MCALL_SLICE(m->prefix),
+		.text = MCALL_SLICE(m->text),
+		.junk = m->verdict == POSTERN__VERDICT__VERDICT_JUNK,
+		.ret = m->ret,
+		.envid = MCALL_SLICE(m->envid),
+		.rcpts = read_recipients(m->recipients, m->n_recipients, &c->mem),
+		.nrcpts = m->n_recipients,
+		.summary = summary,
+	};
+	read_others(m, &c->mem, out);
+	if (convert_txid(&m->txid, out->txid) != E_OK || m->trace_id.len > sizeof out->trace_id ||
+	    convert_summary(m->summary, &c->mem, summary) != E_OK || m->n_recipients == 0)
+		return diag_set(&c->diag, E_INVALID, "incomplete commit");
+	if (m->trace_id.len != 0)
+		memcpy(out->trace_id, m->trace_id.data, m->trace_id.len);
+	return E_OK;
+}
+
+WAITS static enum err answer_commit(struct mcall *c, const struct deliver_msg *msg)
+{
+	Postern__DeliverReply reply = POSTERN__DELIVER_REPLY__INIT;
+	Postern__RecipientResult *rows = arena_alloc(&c->mem, msg->nrcpts * sizeof *rows);
+
+	reply.results = arena_alloc(&c->mem, msg->nrcpts * sizeof *reply.results);
+	reply.n_results = msg->nrcpts;
+	for (size_t i = 0; i < msg->nrcpts; i++) {
+		postern__recipient_result__init(&rows[i]);
+		rows[i].status = err_to_wire(msg->rcpts[i].result);
+		reply.results[i] = &rows[i];
+	}
+	return mcall_reply(c, &reply.base, RPC_NO_BODY);
+}
+
+WAITS enum err m_deliver_commit(struct mcall *c)
+{
+	const Postern__DeliverCommit *m = (const void *)c->msg;
+	struct inbounds *table = &c->be->deliver->inbounds;
+	struct inbound *in = NULL;
+	struct inbound_key key;
+	struct deliver_msg msg;
+	struct summary summary;
+	enum err e = check_submitter(c, m);
+
+	if (e == E_OK)
+		e = read_commit(c, m, &msg, &summary);
+	if (e == E_OK)
+		e = mcall_partition(c, m->partition);
+	if (e != E_OK)
+		return e;
+	key = inbound_key(c->peer, slice(msg.txid, sizeof msg.txid), m->partition);
+	e = inbound_take(table, &key, rpc_req_deadline(c->req), &in);
+	/* Not there: either the commit of a retry whose first one went through, which the store
+	 * knows, or a message that was lost with its link; E_NOT_FOUND then. */
+	if (e != E_OK && e != E_NOT_FOUND)
+		return e;
+	msg.part = c->part;
+	msg.stage = in != NULL ? in->stage : NULL;
+	e = deliver_commit(c->be->deliver, &msg, &c->diag);
+	if (in != NULL)
+		inbound_release(&in, INBOUND_DROP);
+	return e == E_OK ? answer_commit(c, &msg) : e;
+}
+
+WAITS enum err m_deliver_abort(struct mcall *c)
+{
+	const Postern__DeliverAbort *m = (const void *)c->msg;
+	struct inbound_key key;
+
+	if (m->txid.len != STORE_TXID_SIZE)
+		return E_INVALID;
+	key = inbound_key(c->peer, MCALL_SLICE(m->txid), m->partition);
+	inbound_abort(&c->be->deliver->inbounds, &key);
+	return E_OK;
+}
+
+WAITS enum err m_deliver_settle(struct mcall *c)
+{
+	const Postern__DeliverSettle *m = (const void *)c->msg;
+	slice_t *tokens = arena_alloc(&c->mem, m->n_tokens * sizeof *tokens);
+	char id[RPC_IDENTITY_STR];
+	enum err e = m->txid.len == STORE_TXID_SIZE ? mcall_partition(c, m->partition) : E_INVALID;
+
+	if (e != E_OK)
+		return e;
+	for (size_t i = 0; i < m->n_tokens; i++)
+		tokens[i] = MCALL_SLICE(m->tokens[i]);
+	return deliver_settle(c->be->deliver, c->peer, slice_str(rpc_identity_str(c->peer, id)),
+			      MCALL_SLICE(m->txid), c->part, tokens, m->n_tokens, &c->diag);
+}
