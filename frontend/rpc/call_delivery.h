@@ -1,0 +1,107 @@
+/*
+ * call_delivery: typed calls of proto/delivery.proto: where an address's mail goes, and one
+ * message's way to its owners.
+ *
+ * A struct deliver is one message on its way to one owner: begun, fed with the stored bytes of its
+ * record, committed or aborted. Begin is not waited for: with a small message all of it leaves in
+ * one write. Errors are enum err of the wire; whatever breaks on the way is E_RETRY.
+ */
+#ifndef FRONTEND_RPC_CALL_DELIVERY_H
+#define FRONTEND_RPC_CALL_DELIVERY_H
+
+#include "common/base/arena.h"
+#include "frontend/core/session.h"
+#include "frontend/mime/summary.h"
+
+#define DELIVER_TXID_BYTES  16
+#define DELIVER_TRACE_BYTES 16
+#define DELIVER_TARGETS_MAX 4    /* owners of one address */
+#define DELIVER_TOKEN_MAX   1024 /* bytes of a sealed recipient */
+#define DELIVER_PREFIX_MAX  (16u * 1024)
+
+struct rpc_link;
+struct rpc_call;
+
+/* One owner that takes an address's mail. Slices in the arena given to call_resolve. */
+struct deliver_target {
+	slice_t token;
+	slice_t backend;
+	uint32_t partition;
+};
+
+struct resolve_query {
+	slice_t address; /* local-part@domain without quotes */
+	slice_t sender;  /* empty for <> */
+	uint64_t size;   /* 0: not said */
+};
+
+/* E_NOT_FOUND: no such user; E_DENIED: not our domain; E_QUOTA; E_LIMIT; E_RETRY: cannot tell. The
+ * back-end's words, if any, in d. */
+WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, struct arena *a,
+			    struct deliver_target out[DELIVER_TARGETS_MAX], size_t *n_out,
+			    struct diag *d) MUST_USE;
+
+/* May the ticket's account send as this address? With t NULL: is its domain not one of ours? E_OK
+ * or E_DENIED; others: cannot tell now. */
+WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct diag *d) MUST_USE;
+
+struct deliver_rcpt {
+	slice_t token;
+	slice_t orcpt;   /* RFC 3461, decoded: "rfc822;..." */
+	uint32_t notify; /* bits: 1 success, 2 failure, 4 delay, 8 never; 0 not given */
+};
+
+/* The recipients of one owner. All borrowed. */
+struct deliver_group {
+	const struct deliver_rcpt *rcpts;
+	size_t n;
+	slice_t backend;
+	uint32_t partition;
+};
+
+/* What all owners are told alike; borrowed for the message's life. */
+struct deliver_meta {
+	uint8_t txid[DELIVER_TXID_BYTES];
+	uint8_t trace_id[DELIVER_TRACE_BYTES];
+	const struct ticket *ticket; /* submission; else NULL */
+	slice_t sender;              /* reverse-path, empty for <> */
+	slice_t envid;
+	uint32_t ret;                /* 1 FULL, 2 HDRS, 0 not given */
+	slice_t prefix;
+	const void *summary;         /* by deliver_meta_pack */
+	slice_t text;
+};
+
+/* Packs what the parser found, once for all owners, into the arena. */
+void deliver_meta_pack(struct deliver_meta *m, const struct mime_summary *s, struct arena *a);
+
+struct deliver {
+	struct deliver_group group;
+	struct rpc_link *link;  /* a reference while it is on its way */
+	struct rpc_call *begin;
+	bool staged;            /* all was sent, and it is not committed */
+	enum err err;           /* sticky: the owner cannot take it */
+};
+
+/* Announces the message to the group's owner; never waits. The error stays in d->err. size: plain
+ * bytes if known, or 0. */
+void deliver_begin(struct deliver *d, const struct deliver_meta *m, uint64_t size,
+		   int64_t deadline_ms);
+/* Stored bytes of the record; nothing after an error. Waits for credit. */
+WAITS void deliver_send(struct deliver *d, slice_t stored);
+void deliver_send_end(struct deliver *d);
+/* The owner keeps the message for its group, and, as the lead, queue items for the others. One
+ * result for each recipient of the group, in order. When the link broke before the answer the
+ * same commit is asked again for a few seconds: the owner does it once. */
+WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
+			      const struct deliver_group *others, size_t nothers,
+			      enum err *results) MUST_USE;
+/* Tells the lead that another owner has taken its recipients. A failure is harmless: the queue
+ * finds the delivery done. */
+WAITS void deliver_settle(const struct deliver *lead, const struct deliver_meta *m,
+			  const struct deliver_group *taken);
+/* Frees the calls; drops at the owner what was sent and not committed, also when the fiber is
+ * cancelled. Harmless when nothing was begun. */
+WAITS void deliver_end(struct deliver *d, const struct deliver_meta *m);
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * frontend/smtp: mail in, from other servers (25) and from users (submission: 587, 465). One
+ * engine; a profile says what differs. RFC 5321, with STARTTLS (3207), PIPELINING (2920), SIZE
+ * (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034), CHUNKING (3030), SMTPUTF8 (6531), DSN (3461),
+ * AUTH (4954), submission (6409).
+ *
+ *   smtp_server  the conversation: greeting, one command after the other, last words
+ *   smtp_cmds    the tables of commands, and the small ones
+ *   smtp_reply   every reply's code and words; the table from enum err to a reply
+ *   smtp_parse   arguments of commands; pure functions
+ *   smtp_auth    AUTH
+ *   smtp_mail    MAIL           smtp_rcpt   RCPT
+ *   smtp_sender  may this sender be used? (ours without AUTH; a user's own)
+ *   smtp_tx      the transaction: sender, recipients by owner; one reset
+ *   smtp_data    DATA and BDAT: the message's bytes, read once and passed on as they come
+ *   smtp_header  what the end of data must know of the message's own header
+ *   smtp_eom     end of data: the checks, the trace field, the commits, the reply
+ *
+ * A message is never kept here: its bytes go through the MIME parser and the record's blocks to
+ * the owners while they arrive, and 250 is said when the lead owner has it on stable storage.
+ * A transaction's memory is bounded by SMTP_TX_MEMORY, whatever its size. Nothing is relayed:
+ * recipients are what a back-end resolves.
+ */
+#ifndef FRONTEND_SMTP_SMTP_H
+#define FRONTEND_SMTP_SMTP_H
+
+#include "frontend/core/cmd.h"
+#include "frontend/core/policy.h"
+#include "frontend/core/session.h"
+#include "frontend/smtp/smtp_reply.h"
+#include "frontend/smtp/smtp_tx.h"
+
+/* RFC 5321 section 4.5.3.1.4 says 512 with CRLF; its extensions add up to about 1,600 (ORCPT 500,
+ * ENVID 100, AUTH 500, paths in UTF-8). */
+#define SMTP_LINE_MAX 2046
+/* RFC 4954 section 4: AUTH lines, on submission. */
+#define SMTP_AUTH_LINE_MAX 12286
+/* Of one transaction: parser, one block of the record plain and compressed, recipients. */
+#define SMTP_TX_MEMORY (4u * 1024 * 1024)
+/* Commands in a row that do nothing (NOOP, RSET, EHLO, ...): more is a session kept for its own
+ * sake. */
+#define SMTP_FREE_MAX 100
+/* Failed log-ins in a session; the owner's throttle counts across sessions. */
+#define SMTP_AUTH_TRIES_MAX 3
+/* Unknown recipients in a session: so many are a mistyped list, answered at once ... */
+#define SMTP_UNKNOWN_FREE 3
+/* ... then each takes longer, and after so many the session is cut: somebody is guessing. */
+#define SMTP_UNKNOWN_MAX 15
+#define SMTP_UNKNOWN_DELAY_MS 1000
+/* Sender addresses of a session's user that were found to be his. */
+#define SMTP_SENDERS_CACHED 8
+
+/* States, as bits for the tables. */
+enum smtp_state {
+	SMTP_START = 1, /* before EHLO or HELO */
+	SMTP_READY = 2, /* greeted, no transaction */
+	SMTP_MAIL = 4,  /* sender taken */
+	SMTP_RCPT = 8,  /* at least one recipient taken */
+	SMTP_BDAT = 16, /* a chunk taken, the last not yet */
+	SMTP_ANY = 31,
+};
+
+struct smtp_profile {
+	const struct cmd_def *table;
+	size_t table_n;
+	size_t line_max;
+	bool submission;
+};
+const struct smtp_profile *smtp_profile(enum rpc_service service);
+
+struct smtp {
+	struct session base;
+	const struct smtp_profile *profile;
+	struct smtp_tx tx;
+	enum smtp_state state;
+	bool ehlo;                /* extensions may be used */
+	unsigned errors;          /* replies of 5xx */
+	unsigned free_commands;   /* in a row */
+	unsigned unknown;         /* recipients */
+	unsigned auth_failures;
+	unsigned messages;        /* transactions begun */
+	uint64_t bytes;           /* of messages */
+	unsigned nsenders;
+	uint64_t senders[SMTP_SENDERS_CACHED]; /* keyed hashes */
+	char helo[256];
+};
+
+extern const struct protocol smtp_protocol;       /* 25 */
+extern const struct protocol submission_protocol; /* 587, 465 */
+
+static inline struct smtp *smtp_of(struct session *s)
+{
+	return container_of(s, struct smtp, base);
+}
+
+void smtp_set_state(struct smtp *s, enum smtp_state state);
+/* Forgets the transaction: back to SMTP_READY (or stays in SMTP_START). */
+WAITS void smtp_reset(struct smtp *s);
+
+/* Handlers, each in its file. */
+WAITS enum err smtp_auth(struct session *base, slice_t args, void *arg);
+WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg);
+WAITS enum err smtp_rcpt(struct session *base, slice_t args, void *arg);
+WAITS enum err smtp_data(struct session *base, slice_t args, void *arg);
+WAITS enum err smtp_bdat(struct session *base, slice_t args, void *arg);
+/* End of data: judges, commits, replies. The transaction is over afterwards. */
+WAITS enum err smtp_eom(struct smtp *s);
+
+#endif

@@ -1,0 +1,174 @@
+/* The tables of commands, and the handlers that are a few lines. */
+#include "common/loop/fiber.h"
+#include "frontend/smtp/smtp.h"
+
+#include "frontend/sasl/sasl.h"
+
+#define EHLO_MAX 1024
+
+static void put_extensions(const struct smtp *s, struct buf *b)
+{
+	struct stream *st = s->base.stream;
+
+	buf_printf(b, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", policy()->hostname,
+		   (unsigned long long)policy()->smtp_message_bytes_max);
+	buf_puts(b, "250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-DSN\r\n");
+	if (!stream_is_tls(st) && session_tls() != NULL)
+		buf_puts(b, "250-STARTTLS\r\n");
+	if (s->profile->submission && stream_is_tls(st)) {
+		buf_puts(b, "250-AUTH");
+		sasl_list(b, " ", st);
+		buf_puts(b, "\r\n");
+	}
+	buf_puts(b, "250 ENHANCEDSTATUSCODES\r\n");
+}
+
+/* EHLO and HELO clear the transaction (RFC 5321 section 4.1.4). */
+static WAITS enum err hello(struct smtp *s, slice_t args, bool ehlo)
+{
+	char name[SMTP_HELO_MAX + 1];
+	enum smtp_say why = smtp_parse_helo(args, name);
+	struct buf b;
+	enum err e;
+
+	if (why != SAY_NOTHING)
+		return smtp_say(s, why);
+	memcpy(s->helo, name, sizeof name);
+	s->ehlo = ehlo;
+	if (s->state != SMTP_START)
+		smtp_reset(s);
+	smtp_set_state(s, SMTP_READY);
+	buf_init(&b, EHLO_MAX, NULL);
+	if (ehlo)
+		put_extensions(s, &b);
+	else
+		buf_printf(&b, "250 %s\r\n", policy()->hostname);
+	invariant(!buf_failed(&b));
+	e = stream_write(s->base.stream, buf_slice(&b),
+			 deadline_in(policy()->smtp_command_timeout_ms));
+	buf_fini(&b);
+	return e;
+}
+
+static WAITS enum err smtp_ehlo(struct session *base, slice_t args, void *arg UNUSED)
+{
+	return hello(smtp_of(base), args, true);
+}
+
+static WAITS enum err smtp_helo(struct session *base, slice_t args, void *arg UNUSED)
+{
+	return hello(smtp_of(base), args, false);
+}
+
+static WAITS enum err smtp_starttls(struct session *base, slice_t args UNUSED, void *arg UNUSED)
+{
+	struct smtp *s = smtp_of(base);
+	enum err e;
+
+	if (session_tls() == NULL)
+		return smtp_say(s, SAY_TLS_NOT_NOW);
+	e = smtp_say(s, SAY_TLS_GO);
+	if (e == E_OK)
+		e = session_starttls(base);
+	if (e != E_OK)
+		return e;
+	/* RFC 3207 section 4.2: nothing said in clear is known any more. */
+	smtp_reset(s);
+	s->helo[0] = '\0';
+	s->ehlo = false;
+	smtp_set_state(s, SMTP_START);
+	return E_OK;
+}
+
+static WAITS enum err smtp_rset(struct session *base, slice_t args UNUSED, void *arg UNUSED)
+{
+	struct smtp *s = smtp_of(base);
+
+	if (s->state != SMTP_START)
+		smtp_reset(s);
+	return smtp_say(s, SAY_OK);
+}
+
+static WAITS enum err smtp_noop(struct session *base, slice_t args UNUSED, void *arg UNUSED)
+{
+	return smtp_say(smtp_of(base), SAY_OK);
+}
+
+static WAITS enum err smtp_help(struct session *base, slice_t args UNUSED, void *arg UNUSED)
+{
+	return smtp_say(smtp_of(base), SAY_HELP);
+}
+
+/* The same for everything: who exists is nobody's business. */
+static WAITS enum err smtp_vrfy(struct session *base, slice_t args UNUSED, void *arg UNUSED)
+{
+	return smtp_say(smtp_of(base), SAY_VRFY);
+}
+
+static WAITS enum err smtp_not_implemented(struct session *base, slice_t args UNUSED,
+					   void *arg UNUSED)
+{
+	return smtp_say(smtp_of(base), SAY_NOT_IMPLEMENTED);
+}
+
+static WAITS enum err smtp_quit(struct session *base, slice_t args UNUSED, void *arg UNUSED)
+{
+	struct smtp *s = smtp_of(base);
+	enum err e = smtp_say(s, SAY_BYE);
+
+	session_ends(base, "quit");
+	return e == E_OK ? E_CLOSED : e;
+}
+
+/* RFC 2920 section 3.1 names the last ones of a group. BDAT judges its state itself: its bytes have
+ * to be read whatever it is. */
+#define COMMON_COMMANDS \
+	{"EHLO", SMTP_START | SMTP_READY | SMTP_MAIL | SMTP_RCPT | SMTP_BDAT, \
+	 CMD_LAST | CMD_FREE, smtp_ehlo}, \
+	{"HELO", SMTP_START | SMTP_READY | SMTP_MAIL | SMTP_RCPT | SMTP_BDAT, \
+	 CMD_LAST | CMD_FREE, smtp_helo}, \
+	{"BDAT", SMTP_ANY, CMD_PAYLOAD, smtp_bdat}, \
+	{"RSET", SMTP_ANY, CMD_FREE | CMD_NO_ARGS, smtp_rset}, \
+	{"NOOP", SMTP_ANY, CMD_FREE, smtp_noop}, \
+	{"HELP", SMTP_ANY, CMD_FREE, smtp_help}, \
+	{"VRFY", SMTP_ANY, CMD_FREE, smtp_vrfy}, \
+	{"EXPN", SMTP_ANY, CMD_FREE, smtp_not_implemented}, \
+	{"QUIT", SMTP_ANY, CMD_MAY_CLOSE, smtp_quit}, \
+	{"STARTTLS", SMTP_READY | SMTP_MAIL | SMTP_RCPT, \
+	 CMD_LAST | CMD_NO_ARGS | CMD_NEEDS_CLEAR | CMD_MAY_CLOSE, smtp_starttls}
+
+static const struct cmd_def smtp_table[] = {
+	{"MAIL", SMTP_READY, 0, smtp_mail},
+	{"RCPT", SMTP_MAIL | SMTP_RCPT, 0, smtp_rcpt},
+	{"DATA", SMTP_RCPT, CMD_LAST | CMD_NO_ARGS | CMD_PAYLOAD, smtp_data},
+	COMMON_COMMANDS,
+	/* Users log in elsewhere; what they send here by mistake is not logged. */
+	{"AUTH", SMTP_ANY, CMD_SECRET, smtp_not_implemented},
+};
+
+#define PRIVATE (CMD_NEEDS_TLS | CMD_NEEDS_AUTH)
+
+static const struct cmd_def submission_table[] = {
+	{"MAIL", SMTP_READY, PRIVATE, smtp_mail},
+	{"RCPT", SMTP_MAIL | SMTP_RCPT, PRIVATE, smtp_rcpt},
+	{"DATA", SMTP_RCPT, PRIVATE | CMD_LAST | CMD_NO_ARGS | CMD_PAYLOAD, smtp_data},
+	COMMON_COMMANDS,
+	{"AUTH", SMTP_READY, CMD_NEEDS_TLS | CMD_NEEDS_NO_AUTH | CMD_LAST | CMD_SECRET, smtp_auth},
+};
+
+const struct smtp_profile *smtp_profile(enum rpc_service service)
+{
+	static const struct smtp_profile server = {
+		.table = smtp_table,
+		.table_n = ARRAY_LEN(smtp_table),
+		.line_max = SMTP_LINE_MAX,
+	};
+	static const struct smtp_profile submission = {
+		.table = submission_table,
+		.table_n = ARRAY_LEN(submission_table),
+		.line_max = SMTP_AUTH_LINE_MAX,
+		.submission = true,
+	};
+
+	return service == SERVICE_SUBMISSION ? &submission : &server;
+}

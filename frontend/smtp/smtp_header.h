@@ -1,0 +1,36 @@
+/*
+ * smtp_header: watches a message's own header go by, for what the end of data must know: the
+ * number of trace fields (loops), what a submission lacks (RFC 6409 section 8), and the addresses of
+ * From and Sender. It reads the header only, byte by byte, and stops at the empty line.
+ */
+#ifndef FRONTEND_SMTP_SMTP_HEADER_H
+#define FRONTEND_SMTP_SMTP_HEADER_H
+
+#include "common/base/buf.h"
+
+/* Of all From and Sender fields together: a hundred addresses with names. */
+#define SMTP_HEADER_FROM_MAX 16384
+/* The longest name looked for. */
+#define SMTP_HEADER_NAME_MAX 16
+
+struct smtp_header {
+	uint8_t state;
+	uint8_t field;
+	uint8_t name_n;
+	bool cr;
+	char name[SMTP_HEADER_NAME_MAX];
+	bool has_date, has_message_id, has_from;
+	uint32_t received;
+	struct buf from; /* bodies of all From and Sender fields, with commas between */
+};
+
+void smtp_header_init(struct smtp_header *h, struct budget *budget);
+void smtp_header_fini(struct smtp_header *h);
+void smtp_header_feed(struct smtp_header *h, slice_t bytes);
+/* From or Sender did not fit: they cannot be judged. */
+static inline bool smtp_header_cut(const struct smtp_header *h)
+{
+	return buf_failed(&h->from);
+}
+
+#endif

@@ -1,0 +1,141 @@
+#include "frontend/smtp/smtp_intake.h"
+
+#include "common/crypto/random.h"
+#include "common/loop/fiber.h"
+#include "frontend/smtp/smtp.h"
+
+/* Stored bytes are passed on from here on; below it a message is small and leaves at its end. */
+#define SEND_FROM (16u * 1024)
+/* A record's end at once: two blocks that did not compress, the table, the trailer. */
+#define OUT_MAX (2u * RECORD_BLOCK_STORED_MAX + RECORD_BLOCKS_MAX * RECORD_ENTRY_SIZE + 1024u)
+/* What Begin's deadline adds to the message's own, for the checks and the commit. */
+#define BEGIN_SPARE_MS 120000
+
+static enum err take_stored(void *arg, slice_t stored)
+{
+	struct buf *out = arg;
+
+	buf_put(out, stored);
+	return buf_failed(out) ? E_LIMIT : E_OK;
+}
+
+void smtp_intake_new(struct smtp *s)
+{
+	struct smtp_intake *in = xcalloc(1, sizeof *in);
+	struct budget *b = &s->base.budget;
+	uint8_t id[RECORD_ID_SIZE];
+
+	budget_force(b, sizeof *in);
+	s->tx.in = in;
+	in->deadline_ms = deadline_in(policy()->smtp_data_timeout_ms);
+	random_bytes(id, sizeof id);
+	buf_init(&in->out, OUT_MAX, b);
+	record_write_init(&in->record, id, RECORD_COMP_ZSTD, policy()->smtp_message_bytes_max, b,
+			  take_stored, &in->out);
+	in->mime = mime_parser_new(NULL, b);
+	smtp_header_init(&in->header, b);
+}
+
+void smtp_intake_free(struct smtp_intake **pin)
+{
+	struct smtp_intake *in = *pin;
+	struct budget *b;
+
+	if (in == NULL)
+		return;
+	b = in->out.budget;
+	mime_parser_free(&in->mime);
+	record_write_fini(&in->record);
+	smtp_header_fini(&in->header);
+	buf_fini(&in->out);
+	budget_give(b, sizeof *in);
+	xfree(pin);
+}
+
+void smtp_intake_fail(struct smtp *s, enum smtp_say why)
+{
+	if (s->tx.in->failed == SAY_NOTHING)
+		s->tx.in->failed = why;
+}
+
+static void begin_all(struct smtp *s, uint64_t size)
+{
+	struct smtp_intake *in = s->tx.in;
+
+	for (size_t i = 0; i < s->tx.nowners; i++)
+		deliver_begin(&s->tx.owners[i].deliver, &s->tx.meta, size,
+			      in->deadline_ms + BEGIN_SPARE_MS);
+	in->begun = true;
+}
+
+/* Sends what is ready to every owner that still takes it; fails when none does. */
+static WAITS void send_all(struct smtp *s, uint64_t size)
+{
+	struct smtp_intake *in = s->tx.in;
+	enum err first = E_OK;
+	bool taken = false;
+
+	if (!in->begun)
+		begin_all(s, size);
+	for (size_t i = 0; i < s->tx.nowners; i++) {
+		struct deliver *d = &s->tx.owners[i].deliver;
+
+		deliver_send(d, buf_slice(&in->out));
+		if (d->err == E_OK)
+			taken = true;
+		else if (first == E_OK)
+			first = d->err;
+	}
+	buf_reset(&in->out);
+	if (!taken) {
+		enum smtp_say why = smtp_say_for(AT_MESSAGE, first);
+
+		smtp_intake_fail(s, why != SAY_NOTHING ? why : SAY_LATER);
+	}
+}
+
+static enum smtp_say record_failure(enum err e)
+{
+	return e == E_TOO_BIG ? SAY_TOO_BIG : e == E_LIMIT ? SAY_NO_ROOM : SAY_LATER;
+}
+
+WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes)
+{
+	struct smtp_intake *in = s->tx.in;
+	enum err e;
+
+	in->bytes += bytes.n;
+	if (in->bytes > policy()->smtp_message_bytes_max)
+		smtp_intake_fail(s, SAY_TOO_BIG);
+	if (in->failed != SAY_NOTHING)
+		return;
+	smtp_header_feed(&in->header, bytes);
+	if (in->header.received > policy()->smtp_hops_max) {
+		smtp_intake_fail(s, SAY_LOOP);
+		return;
+	}
+	mime_parser_feed(in->mime, bytes);
+	e = record_write_feed(&in->record, bytes); /* take_stored does not wait */
+	if (e != E_OK)
+		smtp_intake_fail(s, record_failure(e));
+	else if (in->out.n >= SEND_FROM)
+		send_all(s, 0);
+}
+
+WAITS void smtp_intake_end(struct smtp *s)
+{
+	struct smtp_intake *in = s->tx.in;
+	struct record_info info;
+	enum err e;
+
+	if (in->failed != SAY_NOTHING)
+		return;
+	e = record_write_finish(&in->record, &info);
+	if (e != E_OK) {
+		smtp_intake_fail(s, record_failure(e));
+		return;
+	}
+	send_all(s, info.plain_size);
+	for (size_t i = 0; i < s->tx.nowners; i++)
+		deliver_send_end(&s->tx.owners[i].deliver);
+}

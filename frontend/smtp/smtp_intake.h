@@ -1,0 +1,38 @@
+/*
+ * smtp_intake: the bytes of one message on their way: through the header watch, the MIME parser and
+ * the record writer to all owners, once, as they arrive. After the first failure the rest is
+ * counted and thrown away. Small messages leave in one write, at their end.
+ */
+#ifndef FRONTEND_SMTP_SMTP_INTAKE_H
+#define FRONTEND_SMTP_SMTP_INTAKE_H
+
+#include "frontend/core/line.h"
+#include "frontend/mime/mime.h"
+#include "frontend/record/record_write.h"
+#include "frontend/smtp/smtp_header.h"
+#include "frontend/smtp/smtp_reply.h"
+
+struct smtp;
+
+struct smtp_intake {
+	struct smtp_header header;
+	struct mime_parser *mime;
+	struct record_write record;
+	struct buf out;        /* stored bytes not sent yet */
+	struct eol_check eol;
+	uint64_t bytes;
+	int64_t deadline_ms;   /* for the whole message */
+	bool begun;            /* the owners know of it */
+	enum smtp_say failed;  /* SAY_NOTHING: none */
+};
+
+/* For the transaction under way. */
+void smtp_intake_new(struct smtp *s);
+void smtp_intake_free(struct smtp_intake **in);
+/* Takes bytes (borrowed until the first wait inside). Failures stay in in->failed. */
+WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes);
+/* All bytes are there: finishes the record and sends the last of it to the owners. */
+WAITS void smtp_intake_end(struct smtp *s);
+void smtp_intake_fail(struct smtp *s, enum smtp_say why);
+
+#endif

@@ -1,0 +1,62 @@
+/* MAIL (RFC 5321 section 4.1.1.2) and its parameters. */
+#include "frontend/rpc/call_ticket.h"
+#include "frontend/smtp/smtp.h"
+#include "frontend/smtp/smtp_sender.h"
+
+/* What the session's own limits say. */
+static enum smtp_say limits_check(const struct smtp *s, const struct smtp_mail_args *m)
+{
+	const struct policy *p = policy();
+
+	if (p->smtp_messages_max != 0 && s->messages >= p->smtp_messages_max)
+		return SAY_MESSAGES;
+	if (s->bytes >= p->smtp_session_bytes_max)
+		return SAY_SESSION_BYTES;
+	return m->size > p->smtp_message_bytes_max ? SAY_TOO_BIG : SAY_NOTHING;
+}
+
+static void log_refused(const struct smtp *s, slice_t args, enum smtp_say why)
+{
+	LOG(LOG_INFO, &s->base.log, "smtp.sender_refused",
+	    LF_SLICE("args", slice_sub(args, 0, ADDR_PATH_MAX)), LF_STR("helo", s->helo),
+	    LF_UINT("code", smtp_say_code(why)));
+}
+
+WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg UNUSED)
+{
+	struct smtp *s = smtp_of(base);
+	struct smtp_mail_args m;
+	enum smtp_say why;
+	enum err e = E_OK;
+
+	why = smtp_parse_mail(args, s->ehlo ? SMTP_PARAMS : SMTP_NO_PARAMS, &m);
+	if (why == SAY_NOTHING)
+		why = limits_check(s, &m);
+	if (why != SAY_NOTHING) {
+		log_refused(s, args, why);
+		return smtp_say(s, why);
+	}
+	if (s->profile->submission)
+		e = ticket_refresh(base->ticket);
+	if (e == E_OK)
+		e = smtp_sender_check(s, &m.from, &why);
+	else
+		why = smtp_say_for(AT_SENDER, e);
+	if (why != SAY_NOTHING) {
+		struct buf b;
+
+		/* The line is gone: waiting moved the window. */
+		buf_init(&b, 2 * ADDR_PATH_MAX, NULL);
+		addr_format(&m.from, &b);
+		log_refused(s, buf_slice(&b), why);
+		buf_fini(&b);
+		return smtp_say(s, why);
+	}
+	if (e != E_OK)
+		return e;
+	session_memory(base, SMTP_TX_MEMORY);
+	smtp_tx_begin(&s->tx, base, &m);
+	s->messages++;
+	smtp_set_state(s, SMTP_MAIL);
+	return smtp_say(s, SAY_SENDER_OK);
+}

@@ -1,0 +1,52 @@
+/*
+ * smtp_parse: the arguments of SMTP commands. Pure functions over one line's bytes; each returns
+ * SAY_NOTHING when all is well, or the refusal.
+ */
+#ifndef FRONTEND_SMTP_SMTP_PARSE_H
+#define FRONTEND_SMTP_SMTP_PARSE_H
+
+#include "common/parse/addr.h"
+#include "frontend/smtp/smtp_reply.h"
+
+#define SMTP_HELO_MAX   255 /* RFC 5321 section 4.5.3.1.2: a domain, or an address literal */
+#define SMTP_ENVID_MAX  100 /* RFC 3461 section 4.4, encoded */
+#define SMTP_ORCPT_MAX  500 /* RFC 3461 section 4.2, encoded */
+#define SMTP_PARAMS_MAX 16  /* of one command: more than there are */
+
+enum smtp_params { SMTP_NO_PARAMS, SMTP_PARAMS }; /* after HELO, after EHLO */
+
+enum { RET_FULL = 1, RET_HDRS = 2 };
+enum { NOTIFY_SUCCESS = 1, NOTIFY_FAILURE = 2, NOTIFY_DELAY = 4, NOTIFY_NEVER = 8 };
+
+struct smtp_mail_args {
+	struct addr from;
+	uint64_t size; /* 0: not said */
+	bool body_8bit;
+	bool utf8;
+	uint32_t ret;
+	size_t envid_n;
+	char envid[SMTP_ENVID_MAX]; /* decoded */
+};
+
+struct smtp_rcpt_args {
+	struct addr to;
+	uint32_t notify;
+	size_t orcpt_n;
+	char orcpt[SMTP_ORCPT_MAX]; /* type;address, decoded */
+};
+
+/* "FROM:" Reverse-path [SP Mail-parameters] (RFC 5321 section 4.1.1.2). */
+enum smtp_say smtp_parse_mail(slice_t args, enum smtp_params p, struct smtp_mail_args *out);
+/* "TO:" Forward-path [SP Rcpt-parameters]. */
+enum smtp_say smtp_parse_rcpt(slice_t args, enum smtp_params p, enum addr_charset cs,
+			      struct smtp_rcpt_args *out);
+/* Domain or address-literal; tolerant about what is in it, but only printable ASCII without
+ * what could be taken for more in a trace field; UTF-8 U-labels (RFC 6531) pass too. */
+enum smtp_say smtp_parse_helo(slice_t args, char out[SMTP_HELO_MAX + 1]);
+/* chunk-size [SP "LAST"] (RFC 3030 section 2). */
+enum smtp_say smtp_parse_bdat(slice_t args, uint64_t *size_out, bool *last_out);
+/* xtext (RFC 3461 section 4) into out of at least s.n bytes; false: malformed, or it holds what
+ * is not printable ASCII. */
+bool smtp_xtext_decode(slice_t s, char *out, size_t *n_out) MUST_USE;
+
+#endif

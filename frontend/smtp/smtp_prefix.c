@@ -1,0 +1,73 @@
+#include "frontend/smtp/smtp_prefix.h"
+
+#include "common/base/clock.h"
+#include "common/parse/date.h"
+#include "frontend/smtp/smtp.h"
+#include "frontend/smtp/smtp_intake.h"
+
+/* RFC 3848, RFC 6531 section 4.3. */
+static const char *with_protocol(const struct smtp *s)
+{
+	static const char *const names[2][2][2] = {
+		/* [utf8][tls][auth] */
+		{{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}},
+		{{"UTF8SMTP", "UTF8SMTPA"}, {"UTF8SMTPS", "UTF8SMTPSA"}},
+	};
+
+	if (!s->ehlo)
+		return "SMTP";
+	return names[s->tx.utf8][stream_is_tls(s->base.stream)][s->base.ticket != NULL];
+}
+
+static void put_date(struct buf *out)
+{
+	char date[DATE_STR_MAX];
+
+	buf_puts(out, date_format_rfc5322((struct date){.utc_s = clock_wall_s()}, date));
+}
+
+static void put_received(const struct smtp *s, struct buf *out)
+{
+	const struct ipaddr *peer = stream_peer(s->base.stream);
+	const struct tls_facts *tls =
+		stream_is_tls(s->base.stream) ? stream_tls(s->base.stream) : NULL;
+	char ip[IPADDR_STR];
+
+	/* RFC 5321 section 4.1.3: an IPv6 literal has its tag. */
+	buf_printf(out, "Received: from %s ([%s%s])\r\n", s->helo, peer->family == 6 ? "IPv6:" : "",
+		   ipaddr_str(peer, ip));
+	if (tls != NULL)
+		buf_printf(out, "\t(using %s with %s)\r\n", tls->version, tls->cipher);
+	buf_printf(out, "\tby %s with %s id %s", policy()->hostname, with_protocol(s),
+		   s->tx.trace_hex);
+	/* More than one would tell each of the others. */
+	if (s->tx.nrcpts == 1) {
+		buf_puts(out, "\r\n\tfor <");
+		buf_put(out, s->tx.first_rcpt);
+		buf_putc(out, '>');
+	}
+	buf_puts(out, ";\r\n\t");
+	put_date(out);
+	buf_puts(out, "\r\n");
+}
+
+void smtp_prefix(const struct smtp *s, struct buf *out)
+{
+	const struct smtp_header *h = &s->tx.in->header;
+
+	put_received(s, out);
+	if (!s->profile->submission)
+		return;
+	if (!h->has_date) {
+		buf_puts(out, "Date: ");
+		put_date(out);
+		buf_puts(out, "\r\n");
+	}
+	if (!h->has_message_id)
+		buf_printf(out, "Message-ID: <%s@%s>\r\n", s->tx.trace_hex, policy()->hostname);
+	if (!h->has_from && s->tx.meta.sender.n > 0) {
+		buf_puts(out, "From: <");
+		buf_put(out, s->tx.meta.sender);
+		buf_puts(out, ">\r\n");
+	}
+}

@@ -1,0 +1,12 @@
+/* smtp_prefix: what we put in front of a message: the trace field (RFC 5321 section 4.4) and what a
+ * submission lacks (RFC 6409 section 8). Return-Path is the owner's, for each copy. */
+#ifndef FRONTEND_SMTP_SMTP_PREFIX_H
+#define FRONTEND_SMTP_SMTP_PREFIX_H
+
+#include "common/base/buf.h"
+
+struct smtp;
+
+void smtp_prefix(const struct smtp *s, struct buf *out);
+
+#endif

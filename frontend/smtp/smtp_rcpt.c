@@ -1,0 +1,118 @@
+/* RCPT (RFC 5321 section 4.1.1.3): each address is asked of a back-end. Guessing addresses is made
+ * slow, then ended. */
+#include "common/log/metric.h"
+#include "common/loop/fiber.h"
+#include "frontend/smtp/smtp.h"
+
+METRIC_COUNTER(m_taken, "smtp_recipients_total", "Recipients by result", {"result", "accepted"});
+METRIC_COUNTER(m_refused, "smtp_recipients_total", "Recipients by result", {"result", "refused"});
+METRIC_COUNTER(m_later, "smtp_recipients_total", "Recipients by result", {"result", "later"});
+
+static void log_rcpt(const struct smtp *s, const struct smtp_rcpt_args *r, enum smtp_say why)
+{
+	struct buf b;
+
+	buf_init(&b, 2 * ADDR_PATH_MAX, NULL);
+	addr_format(&r->to, &b);
+	LOG(LOG_INFO, &s->base.log, "smtp.recipient_refused", LF_SLICE("to", buf_slice(&b)),
+	    LF_SLICE("from", s->tx.meta.sender), LF_STR("helo", s->helo),
+	    LF_UINT("code", smtp_say_code(why)));
+	buf_fini(&b);
+	metric_add(smtp_say_code(why) < 500 ? &m_later : &m_refused, 1);
+}
+
+/* <Postmaster> without a domain is ours (RFC 5321 section 4.5.1). */
+static enum err complete(struct addr *a)
+{
+	const struct policy *p = policy();
+	slice_t domain = slice_str(p->default_domain[0] != '\0' ? p->default_domain : p->hostname);
+
+	if (!(a->flags & ADDR_POSTMASTER))
+		return addr_normalise(a);
+	if (!slice_to_str(domain, a->domain, sizeof a->domain))
+		return E_INVALID;
+	a->domain_n = (uint8_t)domain.n;
+	a->flags &= (uint8_t)~ADDR_POSTMASTER;
+	return addr_normalise(a);
+}
+
+static WAITS enum err resolve(struct smtp *s, const struct smtp_rcpt_args *r,
+			      struct deliver_target *targets, size_t *n_out, struct diag *d)
+{
+	struct resolve_query q = {.sender = s->tx.meta.sender, .size = s->tx.size};
+	struct addr to = r->to;
+	struct buf b;
+	enum err e;
+
+	if (complete(&to) != E_OK)
+		return E_INVALID;
+	buf_init(&b, ADDR_LOCAL_MAX + ADDR_DOMAIN_MAX + 2, NULL);
+	buf_put(&b, addr_local(&to));
+	buf_putc(&b, '@');
+	buf_put(&b, addr_domain(&to));
+	q.address = buf_slice(&b);
+	e = call_resolve(&s->base, &q, &s->tx.arena, targets, n_out, d);
+	buf_fini(&b);
+	return e;
+}
+
+static WAITS enum err unknown_user(struct smtp *s)
+{
+	s->unknown++;
+	if (s->unknown > SMTP_UNKNOWN_MAX) {
+		LOG(LOG_WARN, &s->base.log, "smtp.guessing", LF_UINT("unknown", s->unknown));
+		return smtp_say(s, SAY_GUESSING);
+	}
+	if (s->unknown > SMTP_UNKNOWN_FREE) {
+		enum err e = fiber_sleep("smtp.slow_unknown", SMTP_UNKNOWN_DELAY_MS);
+
+		if (e != E_TIMEOUT)
+			return e;
+	}
+	return smtp_say(s, SAY_NO_SUCH_USER);
+}
+
+/* What a failed question means for the client. */
+static WAITS enum err refuse(struct smtp *s, const struct smtp_rcpt_args *r, enum err e,
+			     const struct diag *d)
+{
+	enum smtp_say why = smtp_say_for(AT_RCPT, e);
+
+	if (why == SAY_NOTHING)
+		return e;
+	/* A user's recipient elsewhere: the back-end says in words that it cannot go out. */
+	if (s->profile->submission && e == E_RETRY && d->text[0] != '\0')
+		why = SAY_OUTSIDE_LATER;
+	log_rcpt(s, r, why);
+	return why == SAY_NO_SUCH_USER ? unknown_user(s) : smtp_say(s, why);
+}
+
+WAITS enum err smtp_rcpt(struct session *base, slice_t args, void *arg UNUSED)
+{
+	struct smtp *s = smtp_of(base);
+	struct deliver_target targets[DELIVER_TARGETS_MAX];
+	struct smtp_rcpt_args r;
+	struct diag d = {""};
+	enum smtp_say why;
+	size_t n;
+	enum err e;
+
+	why = smtp_parse_rcpt(args, s->ehlo ? SMTP_PARAMS : SMTP_NO_PARAMS,
+			      s->tx.utf8 ? ADDR_SMTPUTF8 : ADDR_ASCII, &r);
+	if (why == SAY_NOTHING && s->tx.nrcpts >= policy()->smtp_recipients_max)
+		why = SAY_RCPT_TOO_MANY;
+	if (why != SAY_NOTHING) {
+		log_rcpt(s, &r, why);
+		return smtp_say(s, why);
+	}
+	e = resolve(s, &r, targets, &n, &d);
+	if (e != E_OK)
+		return refuse(s, &r, e, &d);
+	if (smtp_tx_add(&s->tx, &r, targets, n) != E_OK) {
+		log_rcpt(s, &r, SAY_RCPT_TOO_MANY);
+		return smtp_say(s, SAY_RCPT_TOO_MANY);
+	}
+	metric_add(&m_taken, 1);
+	smtp_set_state(s, SMTP_RCPT);
+	return smtp_say(s, SAY_RCPT_OK);
+}

@@ -1,0 +1,150 @@
+#include "frontend/smtp/smtp_sender.h"
+
+#include "common/base/clock.h"
+#include "common/base/map.h"
+#include "frontend/rpc/call_delivery.h"
+#include "frontend/smtp/smtp.h"
+
+#define DOMAINS 512 /* a power of two; 12 KiB a worker */
+
+/* Direct-mapped, by a keyed hash: nobody outside can choose collisions. */
+static struct {
+	uint64_t hash;
+	int64_t until_ms;
+	bool ours;
+} domains[DOMAINS];
+
+static slice_t address_text(const struct addr *a, struct buf *b)
+{
+	buf_put(b, addr_local(a));
+	buf_putc(b, '@');
+	buf_put(b, addr_domain(a));
+	return buf_slice(b);
+}
+
+/* Is the domain one of ours? E_OK: no; E_DENIED: yes. */
+static WAITS enum err foreign_domain(const struct addr *a, slice_t address)
+{
+	uint64_t h = map_hash(addr_domain(a));
+	size_t i = h & (DOMAINS - 1);
+	struct diag d;
+	enum err e;
+
+	if (domains[i].hash == h && domains[i].until_ms > clock_mono_ms())
+		return domains[i].ours ? E_DENIED : E_OK;
+	e = call_sender_check(NULL, address, &d);
+	if (e == E_OK || e == E_DENIED) {
+		domains[i].hash = h;
+		domains[i].until_ms = clock_mono_ms() + SMTP_DOMAIN_TTL_MS;
+		domains[i].ours = e == E_DENIED;
+	}
+	return e;
+}
+
+/* Does the address belong to the session's account? */
+static WAITS enum err own_address(struct smtp *s, slice_t address)
+{
+	uint64_t h = map_hash(address);
+	struct diag d;
+	enum err e;
+
+	for (unsigned i = 0; i < MIN(s->nsenders, SMTP_SENDERS_CACHED); i++) {
+		if (s->senders[i] == h)
+			return E_OK;
+	}
+	e = call_sender_check(s->base.ticket, address, &d);
+	if (e == E_OK)
+		s->senders[s->nsenders++ % SMTP_SENDERS_CACHED] = h;
+	return e;
+}
+
+static WAITS enum err may_use(struct smtp *s, const struct addr *a)
+{
+	struct buf b;
+	slice_t address;
+	enum err e;
+
+	buf_init(&b, ADDR_LOCAL_MAX + ADDR_DOMAIN_MAX + 2, NULL);
+	address = address_text(a, &b);
+	e = s->profile->submission ? own_address(s, address) : foreign_domain(a, address);
+	buf_fini(&b);
+	return e;
+}
+
+WAITS enum err smtp_sender_check(struct smtp *s, const struct addr *from, enum smtp_say *why_out)
+{
+	struct addr a = *from;
+	enum err e;
+
+	*why_out = SAY_NOTHING;
+	if (a.flags & ADDR_NULL)
+		return E_OK;
+	if (!smtp_from_matters(s))
+		return E_OK;
+	if (addr_normalise(&a) != E_OK) {
+		/* A domain that cannot exist is no domain of ours. */
+		if (s->profile->submission)
+			*why_out = SAY_BAD_SENDER;
+		return E_OK;
+	}
+	e = may_use(s, &a);
+	if (e == E_OK)
+		return E_OK;
+	*why_out = e == E_DENIED && !s->profile->submission ? SAY_SENDER_OURS
+							    : smtp_say_for(AT_SENDER, e);
+	return *why_out == SAY_NOTHING ? e : E_OK;
+}
+
+/* One address of the header. Malformed ones: a submission is refused; from outside what can be
+ * read is looked at, since a reader's program does the same. */
+static WAITS enum err item_check(struct smtp *s, const struct addr_item *item,
+				 enum smtp_say *why_out)
+{
+	struct addr a = {.flags = 0};
+	enum err e;
+
+	if (!slice_to_str(item->local, a.local, sizeof a.local) ||
+	    !slice_to_str(item->domain, a.domain, sizeof a.domain) || item->domain.n == 0 ||
+	    (s->profile->submission && item->malformed)) {
+		if (s->profile->submission)
+			*why_out = SAY_FROM_BAD;
+		return E_OK;
+	}
+	a.local_n = (uint8_t)item->local.n;
+	a.domain_n = (uint8_t)item->domain.n;
+	e = smtp_sender_check(s, &a, why_out);
+	if (*why_out == SAY_SENDER_OURS)
+		*why_out = SAY_FROM_OURS;
+	else if (*why_out == SAY_SENDER_NOT_YOURS)
+		*why_out = SAY_FROM_NOT_YOURS;
+	else if (*why_out == SAY_BAD_SENDER)
+		*why_out = SAY_FROM_BAD;
+	return e;
+}
+
+bool smtp_from_matters(const struct smtp *s)
+{
+	return s->profile->submission || policy()->smtp_local_sender_check;
+}
+
+WAITS enum err smtp_from_check(struct smtp *s, slice_t from, enum smtp_say *why_out)
+{
+	struct addr_list list;
+	enum err e;
+
+	*why_out = SAY_NOTHING;
+	if (from.n == 0 || !smtp_from_matters(s))
+		return E_OK;
+	e = addr_list_parse(from, SMTP_FROM_ADDRESSES_MAX, &s->tx.arena, &list);
+	if (e != E_OK || list.cut || (s->profile->submission && list.malformed)) {
+		*why_out = e == E_LIMIT ? SAY_NO_ROOM : SAY_FROM_BAD;
+		return E_OK;
+	}
+	for (size_t i = 0; i < list.n && *why_out == SAY_NOTHING; i++) {
+		if (list.items[i].kind == ADDR_MAILBOX)
+			e = item_check(s, &list.items[i], why_out);
+		if (e != E_OK)
+			return e;
+	}
+	return E_OK;
+}

@@ -1,0 +1,29 @@
+/*
+ * smtp_sender: may this address stand as sender? On 25 an address of our own domains needs
+ * authentication, which 25 does not have, so it is refused: no letter from the boss comes in from
+ * outside. A submission may only use its account's own addresses. Both hold for the envelope and
+ * for From and Sender in the header.
+ */
+#ifndef FRONTEND_SMTP_SMTP_SENDER_H
+#define FRONTEND_SMTP_SMTP_SENDER_H
+
+#include "common/parse/addr.h"
+#include "frontend/smtp/smtp_reply.h"
+
+/* Domains found foreign or ours are remembered by the worker so long. A domain that becomes ours is
+ * protected after this time. */
+#define SMTP_DOMAIN_TTL_MS 30000
+/* Addresses of From and Sender together that are looked at. */
+#define SMTP_FROM_ADDRESSES_MAX 64
+
+struct smtp;
+
+/* The reverse-path. E_OK with *why_out SAY_NOTHING: it may be used. An error is the session's. */
+WAITS enum err smtp_sender_check(struct smtp *s, const struct addr *from,
+				 enum smtp_say *why_out) MUST_USE;
+/* Whether From and Sender are looked at on this session. */
+bool smtp_from_matters(const struct smtp *s);
+/* What From and Sender of the message say, as smtp_header gathered it. */
+WAITS enum err smtp_from_check(struct smtp *s, slice_t from, enum smtp_say *why_out) MUST_USE;
+
+#endif

@@ -1,0 +1,116 @@
+#include "frontend/smtp/smtp_tx.h"
+
+#include "common/base/codec.h"
+#include "common/crypto/random.h"
+#include "frontend/smtp/smtp_intake.h"
+
+#define RCPTS_FIRST 4
+
+void smtp_tx_begin(struct smtp_tx *tx, struct session *s, const struct smtp_mail_args *m)
+{
+	struct buf b;
+
+	*tx = (struct smtp_tx){.utf8 = m->utf8, .size = m->size};
+	arena_init(&tx->arena, &s->budget);
+	tx->owners = arena_alloc(&tx->arena, SMTP_OWNERS_MAX * sizeof *tx->owners);
+	random_bytes(tx->meta.txid, sizeof tx->meta.txid);
+	random_bytes(tx->meta.trace_id, sizeof tx->meta.trace_id);
+	buf_init(&b, sizeof tx->trace_hex, NULL);
+	hex_encode(&b, slice(tx->meta.trace_id, sizeof tx->meta.trace_id));
+	invariant(slice_to_str(buf_slice(&b), tx->trace_hex, sizeof tx->trace_hex));
+	buf_fini(&b);
+	buf_init(&b, 2 * ADDR_PATH_MAX, NULL);
+	addr_format(&m->from, &b);
+	tx->meta.sender = arena_dup(&tx->arena, buf_slice(&b));
+	buf_fini(&b);
+	tx->meta.envid = arena_dup(&tx->arena, slice(m->envid, m->envid_n));
+	tx->meta.ret = m->ret;
+	tx->meta.ticket = s->ticket;
+}
+
+/* Room for k more recipients of the owner. */
+static enum err owner_room(struct smtp_tx *tx, struct smtp_owner *o, size_t k)
+{
+	size_t cap = o->cap == 0 ? RCPTS_FIRST : o->cap * 2;
+	struct deliver_rcpt *rows;
+
+	if (o->n + k <= o->cap)
+		return E_OK;
+	if (o->n + k > SMTP_OWNER_RCPTS_MAX)
+		return E_LIMIT;
+	rows = arena_try(&tx->arena, cap * sizeof *rows);
+	if (rows == NULL)
+		return E_LIMIT;
+	if (o->n > 0)
+		memcpy(rows, o->rcpts, o->n * sizeof *rows);
+	o->rcpts = rows;
+	o->cap = cap;
+	return E_OK;
+}
+
+/* The owner of a target; NULL: too many. A new one counts in *nowners alone until it is taken. */
+static struct smtp_owner *owner_get(struct smtp_tx *tx, const struct deliver_target *t,
+				    size_t *nowners)
+{
+	struct smtp_owner *o;
+
+	for (size_t i = 0; i < *nowners; i++) {
+		if (tx->owners[i].deliver.group.partition == t->partition)
+			return &tx->owners[i];
+	}
+	if (*nowners == SMTP_OWNERS_MAX)
+		return NULL;
+	o = &tx->owners[(*nowners)++];
+	*o = (struct smtp_owner){.n = 0};
+	o->deliver.group.partition = t->partition;
+	o->deliver.group.backend = arena_dup(&tx->arena, t->backend);
+	return o;
+}
+
+enum err smtp_tx_add(struct smtp_tx *tx, const struct smtp_rcpt_args *r,
+		     const struct deliver_target *targets, size_t n)
+{
+	struct smtp_owner *owners[DELIVER_TARGETS_MAX];
+	size_t nowners = tx->nowners;
+	slice_t orcpt = arena_dup(&tx->arena, slice(r->orcpt, r->orcpt_n));
+
+	invariant(n >= 1 && n <= DELIVER_TARGETS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		size_t same = 1;
+
+		owners[i] = owner_get(tx, &targets[i], &nowners);
+		for (size_t k = 0; k < i; k++)
+			same += owners[k] == owners[i];
+		if (owners[i] == NULL || owner_room(tx, owners[i], same) != E_OK)
+			return E_LIMIT;
+	}
+	for (size_t i = 0; i < n; i++)
+		owners[i]->rcpts[owners[i]->n++] = (struct deliver_rcpt){
+			.token = arena_dup(&tx->arena, targets[i].token),
+			.orcpt = orcpt,
+			.notify = r->notify,
+		};
+	tx->nowners = nowners;
+	for (size_t i = 0; i < nowners; i++) {
+		tx->owners[i].deliver.group.rcpts = tx->owners[i].rcpts;
+		tx->owners[i].deliver.group.n = tx->owners[i].n;
+	}
+	if (tx->nrcpts++ == 0) {
+		struct buf b;
+
+		buf_init(&b, 2 * ADDR_PATH_MAX, NULL);
+		addr_format(&r->to, &b);
+		tx->first_rcpt = arena_dup(&tx->arena, buf_slice(&b));
+		buf_fini(&b);
+	}
+	return E_OK;
+}
+
+WAITS void smtp_tx_reset(struct smtp_tx *tx)
+{
+	for (size_t i = 0; i < tx->nowners; i++)
+		deliver_end(&tx->owners[i].deliver, &tx->meta);
+	smtp_intake_free(&tx->in);
+	arena_reset(&tx->arena);
+	*tx = (struct smtp_tx){.nrcpts = 0};
+}

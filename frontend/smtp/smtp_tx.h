@@ -1,0 +1,50 @@
+/*
+ * smtp_tx: one mail transaction: the sender, the recipients grouped by the owners of their
+ * mailboxes, and the message while it arrives. All of its memory is in one arena and in the
+ * intake; smtp_tx_reset is the only way out of it.
+ */
+#ifndef FRONTEND_SMTP_SMTP_TX_H
+#define FRONTEND_SMTP_SMTP_TX_H
+
+#include "frontend/rpc/call_delivery.h"
+#include "frontend/smtp/smtp_parse.h"
+
+/* Owners of one message: a stream to each is open at once. Recipients of further ones are told to
+ * come in another transaction (452). */
+#define SMTP_OWNERS_MAX 16
+/* Targets of one owner; a lead's answer has a row for each. */
+#define SMTP_OWNER_RCPTS_MAX 1000
+
+struct session;
+struct smtp_intake;
+
+struct smtp_owner {
+	struct deliver deliver;
+	struct deliver_rcpt *rcpts; /* in the arena; what deliver.group points to */
+	size_t n, cap;
+};
+
+struct smtp_tx {
+	struct arena arena;
+	struct deliver_meta meta;  /* slices in the arena */
+	struct smtp_owner *owners; /* SMTP_OWNERS_MAX of them, in the arena */
+	size_t nowners;
+	unsigned nrcpts;           /* accepted RCPT commands */
+	uint64_t size;             /* as declared */
+	bool utf8;
+	slice_t first_rcpt;        /* as given; for the trace field of a single recipient */
+	struct smtp_intake *in;    /* once DATA or BDAT began */
+	bool bdat_failed;
+	char trace_hex[2 * DELIVER_TRACE_BYTES + 1];
+};
+
+/* Begins one for a session: draws the ids. */
+void smtp_tx_begin(struct smtp_tx *tx, struct session *s, const struct smtp_mail_args *m);
+/* Adds one address with all its targets, or nothing. E_LIMIT: too many owners, or no memory. */
+enum err smtp_tx_add(struct smtp_tx *tx, const struct smtp_rcpt_args *r,
+		     const struct deliver_target *targets, size_t n) MUST_USE;
+/* Over: aborts what was begun and not committed, gives all memory back. Harmless when none was
+ * begun. Also runs to its end in a cancelled fiber. */
+WAITS void smtp_tx_reset(struct smtp_tx *tx);
+
+#endif
