@@ -362,7 +362,7 @@ void stream_consume(struct stream *s, size_t n)
 	if (s->in_off == s->in.n) {
 		s->in_off = 0;
 		buf_reset(&s->in);
-		buf_trim(&s->in);
+		loop_at_turn_end(&s->hook); /* the memory goes then: a reader may still look at it */
 	}
 	if (!s->reading && stream_room(s) >= s->window_max / 2)
 		loop_at_turn_end(&s->hook);
@@ -500,6 +500,8 @@ static void on_turn_end(struct loop_hook *hook)
 	invariant(s->magic == STREAM_MAGIC);
 	switch (s->closing) {
 	case CLOSING_NOT:
+		if (available(s) == 0)
+			buf_trim(&s->in);
 		resume_input(s);
 		stream_flush_out(s);
 		break;

@@ -61,7 +61,8 @@ WAITS enum err stream_tls_server(struct stream *s, struct tls_ctx *ctx, int64_t 
 WAITS enum err stream_tls_client(struct stream *s, struct tls_ctx *ctx, const char *name,
 				 int64_t deadline_ms) MUST_USE;
 
-/* What has arrived and is not consumed; contiguous; valid until the next wait or consume. */
+/* What has arrived and is not consumed; contiguous. Its bytes stay as they are until the next
+ * wait, also those that are consumed meanwhile. */
 slice_t stream_peek(const struct stream *s);
 void stream_consume(struct stream *s, size_t n);
 /* Waits until the window holds more than `have` bytes. E_CLOSED at the end of input (what is in

@@ -50,6 +50,10 @@
 /* Sender addresses of a session's user that were found to be his. */
 #define SMTP_SENDERS_CACHED 8
 
+/* The greeting waits so long for bytes that came with the connection: who speaks first is no mail
+ * server. */
+#define SMTP_EARLY_MS 2
+
 /* States, as bits for the tables. */
 enum smtp_state {
 	SMTP_START = 1, /* before EHLO or HELO */

@@ -144,10 +144,12 @@ static WAITS enum err turn(struct smtp *s)
 static WAITS enum err greet(struct smtp *s)
 {
 	struct buf b;
-	enum err e;
+	enum err e = stream_fill(s->base.stream, 0, "smtp.early", deadline_in(SMTP_EARLY_MS));
 
-	if (stream_peek(s->base.stream).n > 0)
+	if (e == E_OK)
 		return out_of_step(s, SAY_TALKS_EARLY, SL("connect"));
+	if (e != E_TIMEOUT)
+		return e;
 	buf_init(&b, 512, NULL);
 	buf_printf(&b, "220 %s ESMTP\r\n", policy()->hostname);
 	e = stream_write(s->base.stream, buf_slice(&b),
