@@ -67,7 +67,7 @@ WAITS static void wait_main(void *arg)
 	w->done = true;
 }
 
-static struct fiber *start_waiter(struct waiter *w, int64_t deadline_ms)
+WAITS static struct fiber *start_waiter(struct waiter *w, int64_t deadline_ms)
 {
 	struct fiber *f = NULL;
 

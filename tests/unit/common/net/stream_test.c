@@ -4,7 +4,7 @@
 
 #include "tests/unit/common/net/net_lib.h"
 
-static void check_read(struct stream *s, slice_t want)
+WAITS static void check_read(struct stream *s, slice_t want)
 {
 	struct buf b;
 

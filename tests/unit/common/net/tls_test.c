@@ -25,7 +25,7 @@ static void cluster_fini(struct cluster *c)
 	tls_ctx_unref(&c->client_ctx);
 }
 
-static void check_echo(struct stream *a, struct stream *b)
+WAITS static void check_echo(struct stream *a, struct stream *b)
 {
 	struct buf got;
 

@@ -1,0 +1,26 @@
+# Checks of the source text. They need Python, and clang-format for the format; nothing is built.
+
+LINT_C = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+
+.PHONY: check lint layers format-check fmt help
+
+check: format-check lint layers ## format, lint, layers
+
+lint: ## banned functions, lengths, comments, WAITS
+	@$(PYTHON) tests/lint/selftest.py
+	@$(PYTHON) tests/lint/style.py
+	@$(PYTHON) tests/lint/waits.py
+
+layers: ## who includes whom (docs/layers.txt)
+	@$(PYTHON) tests/lint/layers.py
+
+format-check: ## clang-format agrees with every file
+	@clang-format --dry-run -Werror $(LINT_C)
+
+fmt: ## let clang-format rewrite every file
+	@clang-format -i $(LINT_C)
+
+# Targets are listed by the comment after their `##`.
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' \
+		$(sort $(MAKEFILE_LIST))

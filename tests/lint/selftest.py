@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""The lint programs on small trees of which each breaks one rule: every rule must be found out,
+and the clean tree must pass. Ends with `N passed, N failed`."""
+
+import pathlib
+import sys
+import tempfile
+
+import csource
+import layers
+import style
+import waits
+
+LAYERS = """
+[order common]
+base
+net
+[order frontend]
+core
+rpc
+.
+[uses frontend]
+common
+[library uv.h]
+common/net/*
+"""
+HEADER = "/* {0}: what it promises. */\n#ifndef {1}\n#define {1}\n{2}\n#endif\n"
+
+
+def header(path, body=""):
+    return HEADER.format(path, path.upper().replace("/", "_").replace(".", "_"), body)
+
+
+LONG = "".join(f"\tx += {i};\n" for i in range(80))
+CLEAN = {
+    "docs/layers.txt": LAYERS,
+    "common/base/a.h": header("common/base/a.h", "int a(int x);"),
+    "common/net/n.h": header("common/net/n.h", "WAITS int n_read(int x);\n"
+                             "struct n_ops { WAITS int (*serve)(int x); int (*plain)(int x); };"),
+    "common/net/n.c": '#include "common/net/n.h"\n#include "common/base/a.h"\n#include <uv.h>\n'
+                      "WAITS static int twice(int x)\n{\n\treturn n_read(x) + n_read(x);\n}\n\n"
+                      "WAITS int n_read(int x)\n{\n\treturn a(x) + twice(x);\n}\n",
+    "frontend/core/c.c": '#include "common/net/n.h"\n'
+                         "int c(struct n_ops *o)\n{\n\t/* n_read() and atoi() in a comment */\n"
+                         '\treturn o->plain(sizeof "strcpy(");\n}\n',
+}
+
+# (program, file to add or change, its text, part of what must be found)
+CASES = [
+    (layers, "common/base/b.c", '#include "common/net/n.h"\n', "which is not below it"),
+    (layers, "common/net/o.c", '#include "frontend/core/x.h"\n', "not a path from the root"),
+    (layers, "common/net/o.c", '#include "frontend/core/c.c"\n', "common may not include"),
+    (layers, "frontend/core/d.c", "#include <uv.h>\n", "uv.h belongs in"),
+    (layers, "frontend/other/d.c", '#include "common/base/a.h"\n', "stands in no level"),
+    (layers, "frontend/core/e_priv.h", header("frontend/core/e_priv.h"), None),
+    (layers, "common/base/a.h", header("common/base/a.h", '#include "common/base/b.h"'),
+     "not a path"),
+    (layers, "common/base/a.h", header("common/base/a.h", '#include "common/base/a.h"'),
+     "include cycle"),
+    (style, "common/base/b.c", "int b(const char *s)\n{\n\treturn atoi(s);\n}\n", "use num_parse"),
+    (style, "common/base/b.c", "void b(char *p)\n{\n\tstrcpy(p, p);\n\tfree(p);\n}\n", "strcpy"),
+    (style, "common/base/b.c", "long b(void)\n{\n\treturn time(0);\n}\n", "one door"),
+    (style, "common/base/b.c", "void b(void)\n{\n\tusleep(1);\n}\n", "wait for an event"),
+    (style, "common/base/b.c", "int b(struct x *x)\n{\n\treturn x->time(1);\n}\n", None),
+    (style, "common/base/b.c", "int b(int x)\n{\n" + LONG + "\treturn x;\n}\n", "has 84 lines"),
+    (style, "common/base/b.c", "int b(int x)\n{\n\t/* lint: long because it is a table */\n" +
+     LONG + "\treturn x;\n}\n", None),
+    (style, "common/base/b.c", "int x;\n" * 1001, "the file has 1001 lines"),
+    (style, "common/base/b.c", "void b(int x)\n{\n" + "if (x) {\n" * 5 + "}\n" * 5 + "}\n",
+     "nests 5"),
+    (style, "common/base/b.h", "#ifndef COMMON_BASE_B_H\n#define COMMON_BASE_B_H\n#endif\n",
+     "starts with a comment"),
+    (style, "common/base/b.h", header("common/base/c.h"), "include guard"),
+    (style, "common/base/b.c", "/* TO" "DO: later */\n", "forbidden"),
+    (style, "docs/x.md", "FIX" "ME\n", "forbidden"),
+    (style, "common/crypto/b.c",
+     "int b(char *k)\n{\n\treturn memcmp(k, my_key, 32);\n}\n", "use secret_eq"),
+    (waits, "frontend/core/d.c", "int d(int x)\n{\n\treturn n_read(x);\n}\n", "d calls n_read"),
+    (waits, "frontend/core/d.c", "WAITS int d(int x)\n{\n\treturn n_read(x);\n}\n", None),
+    (waits, "frontend/core/d.c", "int d(struct n_ops *o)\n{\n\treturn o->serve(1);\n}\n",
+     "d calls serve"),
+    (waits, "frontend/core/d.c", "int n_read(int x)\n{\n\treturn x;\n}\n",
+     "mark its definition too"),
+    (waits, "frontend/core/d.c", "typedef WAITS int (*fn)(int);\nstruct d { fn *run; };\n"
+     "int d(struct d *d)\n{\n\treturn d->run(1);\n}\n", "d calls run"),
+    (waits, "frontend/core/d.c", "TEST_FIBER(d)\n{\n\tn_read(1);\n}\n", None),
+    (waits, "frontend/core/d.c", "static int twice(int x)\n{\n\treturn x;\n}\n"
+     "int d(int x)\n{\n\treturn twice(x);\n}\n", None),
+]
+
+
+def run(program, extra):
+    with tempfile.TemporaryDirectory() as d:
+        root = pathlib.Path(d)
+        for path, text in {**CLEAN, **extra}.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+        report = csource.Report("selftest")
+        program.check(root, report)
+        return [f"{p}:{n}: {t}" for p, n, t in report.found]
+
+
+def main():
+    passed = failed = 0
+    for program, path, text, want in [(p, "docs/none.md", "", None) for p in
+                                      (layers, style, waits)] + CASES:
+        found = run(program, {path: text})
+        ok = not found if want is None else any(want in f for f in found)
+        if ok:
+            passed += 1
+        else:
+            failed += 1
+            print(f"FAIL {program.__name__} {path}: wanted {want!r}, found {found}\n{text}")
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
