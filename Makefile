@@ -120,10 +120,10 @@ $(foreach d,$(UNIT_DIRS),$(eval $(call unit_rule,$(d))))
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 .PHONY: all unit clean FORCE
-all: $(addprefix $(BUILD)/,$(PROGRAMS))
+all: $(addprefix $(BUILD)/,$(PROGRAMS)) ## build the programs
 
-unit: $(UNIT_PROGRAMS)
+unit: $(UNIT_PROGRAMS) ## the unit tests
 	$(PYTHON) tests/lib/run_unit.py $(UNIT_PROGRAMS)
 
-clean:
+clean: ## remove everything that was built
 	rm -rf build build-asan build-tsan build-fuzz build-clang

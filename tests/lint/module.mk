@@ -23,4 +23,4 @@ fmt: ## let clang-format rewrite every file
 # Targets are listed by the comment after their `##`.
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' \
-		$(sort $(MAKEFILE_LIST))
+		$(sort $(filter Makefile %.mk,$(MAKEFILE_LIST)))
