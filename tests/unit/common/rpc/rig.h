@@ -41,6 +41,8 @@ struct rig_server {
 	struct rpc_server_ops ops;
 };
 
+void rig_server_init(struct rig_server *srv); /* xfree() its watches */
+
 struct duo {
 	struct rpc_link *ask, *serve;
 	struct rig_server server;

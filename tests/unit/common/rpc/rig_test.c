@@ -232,7 +232,7 @@ static void closed(struct rpc_link *l, void *arg)
 	server_of(arg)->closed++;
 }
 
-static void server_init(struct rig_server *srv)
+void rig_server_init(struct rig_server *srv)
 {
 	memset(srv, 0, sizeof(*srv));
 	waitq_init(&srv->go);
@@ -306,7 +306,7 @@ WAITS bool duo_open(struct duo *d)
 	enum err e;
 
 	d->ask = d->serve = NULL;
-	server_init(&d->server);
+	rig_server_init(&d->server);
 	if (!rig_streams(&s, &st.s))
 		return false;
 	st.o = (struct rpc_link_opts){.side = RPC_SERVER, .self = be, .ops = &d->server.ops};
@@ -422,7 +422,7 @@ WAITS bool raw_open_silent(struct raw *r, enum rpc_side side)
 	r->l = NULL;
 	r->hello = E_OK;
 	event_init(&r->started);
-	server_init(&r->server);
+	rig_server_init(&r->server);
 	if (!rig_streams(&r->s, &r->theirs))
 		return false;
 	r->opts = (struct rpc_link_opts){.side = side, .self = side == RPC_SERVER ? be : fe};
