@@ -125,7 +125,7 @@ enum err dir_resolve(const struct dir *d, slice_t address, struct arena *mem,
 		     struct dir_resolved *out, struct diag *diag) MUST_USE;
 /* A domain whose mail we take (local, alias or remote kind). E_OK, E_DENIED, E_RETRY. */
 enum err dir_domain_is_ours(const struct dir *d, slice_t domain) MUST_USE;
-/* "" when there is no local domain. */
+/* "" when there is no local domain. Valid until the next call. */
 const char *dir_default_domain(const struct dir *d);
 
 /* ---- the cluster ---- */

@@ -35,6 +35,14 @@ struct dir_kv {
 			       bool (*each)(slice_t key, slice_t value, void *arg), void *arg);
 };
 
+/* On the node's environment (borrowed); each call is a job on a worker thread. "dir/" keys go to its
+ * table of the directory, others to its hints. */
+struct node;
+struct dir_kv_node;
+struct dir_kv_node *dir_kv_node_new(struct node *n);
+void dir_kv_node_free(struct dir_kv_node **k);
+const struct dir_kv *dir_kv_node_ops(struct dir_kv_node *k);
+
 /* In memory; for tests and tools. */
 struct dir_kv_mem;
 struct dir_kv_mem *dir_kv_mem_new(void);

@@ -1,0 +1,302 @@
+#include "backend/directory/dir_image.h"
+
+struct dir_row {
+	uint32_t value_n;
+	uint16_t key_n;
+	uint8_t round; /* of the image when it was last put or kept */
+	char bytes[]; /* key, value */
+};
+
+/* Keys of im->names: a domain's name; an address's domain and local part. */
+#define NAME_KEY_MAX (1 + 8 + 255)
+
+void dir_image_init(struct dir_image *im)
+{
+	*im = (struct dir_image){.accounts = 0};
+	map_init(&im->rows);
+	map_init(&im->names);
+}
+
+void dir_image_fini(struct dir_image *im)
+{
+	struct map_iter it = {0};
+	struct dir_list *lists[] = {&im->partitions, &im->nodes, &im->settings,
+				    &im->certs,	     &im->keys,	 &im->domains};
+	void *row;
+
+	while (map_next(&im->rows, &it, NULL, &row))
+		xfree(&row);
+	map_fini(&im->rows);
+	map_fini(&im->names);
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		xfree(&lists[i]->v);
+	*im = (struct dir_image){.accounts = 0};
+}
+
+slice_t dir_row_key(const struct dir_row *r)
+{
+	return slice(r->bytes, r->key_n);
+}
+
+slice_t dir_row_value(const struct dir_row *r)
+{
+	return slice(r->bytes + r->key_n, r->value_n);
+}
+
+static struct dir_list *list_of(struct dir_image *im, char kind)
+{
+	switch (kind) {
+	case DIR_K_PARTITION:
+		return &im->partitions;
+	case DIR_K_NODE:
+		return &im->nodes;
+	case DIR_K_SETTING:
+		return &im->settings;
+	case DIR_K_CERT:
+		return &im->certs;
+	case DIR_K_KEY:
+		return &im->keys;
+	case DIR_K_DOMAIN:
+		return &im->domains;
+	default:
+		return NULL;
+	}
+}
+
+/* Index of the first row whose key is not below. */
+static size_t list_find(const struct dir_list *l, slice_t key)
+{
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (slice_cmp(dir_row_key(l->v[mid]), key) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static void list_put(struct dir_list *l, struct dir_row *row, bool replaces)
+{
+	size_t at = list_find(l, dir_row_key(row));
+
+	if (!replaces) {
+		if (l->n == l->cap) {
+			l->cap = l->cap == 0 ? 16 : l->cap * 2;
+			l->v = xrealloc(l->v, l->cap * sizeof(struct dir_row *));
+		}
+		memmove(l->v + at + 1, l->v + at, (l->n - at) * sizeof(struct dir_row *));
+		l->n++;
+	}
+	l->v[at] = row;
+}
+
+static void list_del(struct dir_list *l, slice_t key)
+{
+	size_t at = list_find(l, key);
+
+	memmove(l->v + at, l->v + at + 1, (l->n - at - 1) * sizeof(struct dir_row *));
+	l->n--;
+}
+
+/* ---- names ---- */
+
+struct name_key {
+	char b[NAME_KEY_MAX];
+};
+
+static slice_t name_domain(struct name_key *k, slice_t name)
+{
+	k->b[0] = 'D';
+	memcpy(k->b + 1, name.p, MIN(name.n, 255u));
+	return slice(k->b, 1 + MIN(name.n, 255u));
+}
+
+static slice_t name_address(struct name_key *k, uint64_t domain, slice_t local)
+{
+	k->b[0] = 'R';
+	be64_put(k->b + 1, domain);
+	memcpy(k->b + 9, local.p, MIN(local.n, 255u));
+	return slice(k->b, 9 + MIN(local.n, 255u));
+}
+
+/* Empty: rows of this kind have no name. */
+static slice_t name_of(struct name_key *k, const struct dir_row *row)
+{
+	struct dir_rec_domain domain;
+	struct dir_rec_address address;
+
+	if (row->bytes[0] == DIR_K_DOMAIN) {
+		invariant(dir_rec_domain(dir_row_value(row), &domain));
+		return name_domain(k, domain.name);
+	}
+	if (row->bytes[0] == DIR_K_ADDRESS) {
+		invariant(dir_rec_address(dir_row_value(row), &address));
+		return name_address(k, address.domain, address.local);
+	}
+	return SLICE_NONE;
+}
+
+/* A name may have gone over to another row before this one leaves. */
+static void name_drop(struct dir_image *im, const struct dir_row *row)
+{
+	struct name_key k;
+	slice_t name = name_of(&k, row);
+
+	if (name.n > 0 && map_get(&im->names, name) == row)
+		map_del(&im->names, name);
+}
+
+static void name_add(struct dir_image *im, struct dir_row *row)
+{
+	struct name_key k;
+	slice_t name = name_of(&k, row);
+
+	if (name.n > 0)
+		map_put(&im->names, name, row);
+}
+
+/* ---- rows ---- */
+
+slice_t dir_image_get(const struct dir_image *im, slice_t key)
+{
+	const struct dir_row *row = map_get(&im->rows, key);
+
+	return row != NULL ? dir_row_value(row) : SLICE_NONE;
+}
+
+static void count(struct dir_image *im, char kind, bool more)
+{
+	if (kind == DIR_K_ACCOUNT)
+		im->accounts += more ? 1 : UINT64_MAX;
+	if (kind == DIR_K_ADDRESS)
+		im->addresses += more ? 1 : UINT64_MAX;
+}
+
+void dir_image_put(struct dir_image *im, slice_t key, slice_t value)
+{
+	struct dir_row *row, *old;
+	struct dir_list *l = list_of(im, key.p[0]);
+
+	invariant(key.n <= DIR_REC_KEY_MAX && value.n <= DIR_KV_VALUE_MAX);
+	row = xmalloc(sizeof(*row) + key.n + value.n);
+	row->key_n = (uint16_t)key.n;
+	row->value_n = (uint32_t)value.n;
+	row->round = im->round;
+	memcpy(row->bytes, key.p, key.n);
+	memcpy(row->bytes + key.n, value.p, value.n);
+	old = map_put(&im->rows, dir_row_key(row), row);
+	if (l != NULL)
+		list_put(l, row, old != NULL);
+	if (old != NULL) {
+		name_drop(im, old);
+		xfree(&old);
+	} else {
+		count(im, key.p[0], true);
+	}
+	name_add(im, row);
+}
+
+void dir_image_del(struct dir_image *im, slice_t key)
+{
+	struct dir_row *row = map_get(&im->rows, key);
+	struct dir_list *l = list_of(im, key.p[0]);
+
+	if (row == NULL)
+		return;
+	if (l != NULL)
+		list_del(l, key);
+	name_drop(im, row);
+	count(im, key.p[0], false);
+	map_del(&im->rows, key);
+	xfree(&row);
+}
+
+bool dir_image_next(const struct dir_image *im, struct map_iter *it, slice_t *key, slice_t *value)
+{
+	void *v;
+
+	if (!map_next(&im->rows, it, NULL, &v))
+		return false;
+	*key = dir_row_key(v);
+	*value = dir_row_value(v);
+	return true;
+}
+
+void dir_image_begin(struct dir_image *im)
+{
+	im->round++;
+}
+
+void dir_image_keep(struct dir_image *im, slice_t key)
+{
+	struct dir_row *row = map_get(&im->rows, key);
+
+	if (row != NULL)
+		row->round = im->round;
+}
+
+bool dir_image_stale(const struct dir_image *im, struct map_iter *it, slice_t *key)
+{
+	void *v;
+
+	while (map_next(&im->rows, it, NULL, &v)) {
+		const struct dir_row *row = v;
+
+		*key = dir_row_key(row);
+		if (row->round != im->round)
+			return true;
+	}
+	return false;
+}
+
+bool dir_image_domain(const struct dir_image *im, slice_t name, uint64_t *id_out,
+		      struct dir_rec_domain *out)
+{
+	struct name_key k;
+	const struct dir_row *row = map_get(&im->names, name_domain(&k, name));
+
+	if (row == NULL)
+		return false;
+	if (id_out != NULL)
+		*id_out = dir_key_id(dir_row_key(row));
+	invariant(dir_rec_domain(dir_row_value(row), out));
+	return true;
+}
+
+bool dir_image_domain_id(const struct dir_image *im, uint64_t id, struct dir_rec_domain *out)
+{
+	struct dir_key k;
+	slice_t v = dir_image_get(im, dir_key_u64(&k, DIR_K_DOMAIN, id));
+
+	if (v.p == NULL)
+		return false;
+	invariant(dir_rec_domain(v, out));
+	return true;
+}
+
+bool dir_image_address(const struct dir_image *im, uint64_t domain, slice_t local,
+		       struct dir_rec_address *out)
+{
+	struct name_key k;
+	const struct dir_row *row = map_get(&im->names, name_address(&k, domain, local));
+
+	if (row == NULL)
+		return false;
+	invariant(dir_rec_address(dir_row_value(row), out));
+	return true;
+}
+
+bool dir_image_account(const struct dir_image *im, uint64_t id, struct dir_rec_account *out)
+{
+	struct dir_key k;
+	slice_t v = dir_image_get(im, dir_key_u64(&k, DIR_K_ACCOUNT, id));
+
+	if (v.p == NULL)
+		return false;
+	invariant(dir_rec_account(v, out));
+	return true;
+}

@@ -1,0 +1,384 @@
+#include "backend/directory/dir_rec.h"
+
+/* ---- writing ---- */
+
+static void put_u16(struct buf *out, uint16_t v)
+{
+	uint8_t b[2];
+
+	be16_put(b, v);
+	buf_put(out, slice(b, sizeof(b)));
+}
+
+static void put_u32(struct buf *out, uint32_t v)
+{
+	uint8_t b[4];
+
+	be32_put(b, v);
+	buf_put(out, slice(b, sizeof(b)));
+}
+
+static void put_u64(struct buf *out, uint64_t v)
+{
+	uint8_t b[8];
+
+	be64_put(b, v);
+	buf_put(out, slice(b, sizeof(b)));
+}
+
+static void put_head(struct buf *out)
+{
+	buf_putc(out, DIR_REC_VERSION);
+}
+
+void dir_rec_put_text(struct buf *out, slice_t text)
+{
+	if (text.n > UINT16_MAX) {
+		out->failed = true;
+		return;
+	}
+	put_u16(out, (uint16_t)text.n);
+	buf_put(out, text);
+}
+
+void dir_rec_put_domain(struct buf *out, const struct dir_rec_domain *r)
+{
+	put_head(out);
+	buf_putc(out, (char)r->kind);
+	put_u64(out, r->target);
+	dir_rec_put_text(out, r->name);
+	dir_rec_put_text(out, r->catch_all);
+}
+
+void dir_rec_put_account(struct buf *out, const struct dir_rec_account *r)
+{
+	put_head(out);
+	buf_putc(out, (char)r->state);
+	put_u32(out, r->partition);
+	put_u32(out, r->epoch);
+	put_u64(out, r->quota_bytes);
+	put_u64(out, r->quota_messages);
+	dir_rec_put_text(out, r->address);
+}
+
+void dir_rec_put_address(struct buf *out, const struct dir_rec_address *r)
+{
+	put_head(out);
+	buf_putc(out, (char)r->kind);
+	buf_putc(out, r->enabled ? 1 : 0);
+	put_u64(out, r->domain);
+	put_u64(out, r->account);
+	dir_rec_put_text(out, r->local);
+	put_u16(out, r->nmembers);
+}
+
+void dir_rec_put_partition(struct buf *out, const struct dir_rec_partition *r)
+{
+	put_head(out);
+	put_u64(out, r->epoch);
+	dir_rec_put_text(out, r->node);
+}
+
+void dir_rec_put_node(struct buf *out, const struct dir_rec_node *r)
+{
+	put_head(out);
+	put_u16(out, r->port);
+	dir_rec_put_text(out, r->address);
+	dir_rec_put_text(out, r->public_key);
+}
+
+void dir_rec_put_setting(struct buf *out, slice_t value)
+{
+	put_head(out);
+	dir_rec_put_text(out, value);
+}
+
+void dir_rec_put_cert(struct buf *out)
+{
+	put_head(out);
+}
+
+void dir_rec_put_key(struct buf *out, const struct dir_rec_key *r)
+{
+	put_head(out);
+	put_u64(out, (uint64_t)r->created_s);
+	dir_rec_put_text(out, r->box);
+}
+
+void dir_rec_put_session(struct buf *out, int64_t until_s)
+{
+	put_head(out);
+	put_u64(out, (uint64_t)until_s);
+}
+
+void dir_rec_put_meta(struct buf *out, const struct dir_rec_meta *r)
+{
+	put_head(out);
+	buf_putc(out, r->complete ? 1 : 0);
+	put_u64(out, r->txid);
+	put_u64(out, r->serial);
+	put_u64(out, (uint64_t)r->confirmed_us);
+	dir_rec_put_text(out, r->source);
+	dir_rec_put_text(out, r->secret);
+}
+
+/* ---- reading ---- */
+
+/* Takes things off the front; ok turns false at the first that is not there. */
+struct reader {
+	slice_t s;
+	bool ok;
+};
+
+static const char *take(struct reader *r, size_t n)
+{
+	const char *p = r->s.p;
+
+	if (!r->ok || r->s.n < n) {
+		r->ok = false;
+		return NULL;
+	}
+	r->s = slice_from(r->s, n);
+	return p;
+}
+
+static uint8_t take_u8(struct reader *r)
+{
+	const char *p = take(r, 1);
+
+	return p != NULL ? (uint8_t)*p : 0;
+}
+
+/* One of 1 .. max. */
+static uint8_t take_enum(struct reader *r, uint8_t max)
+{
+	uint8_t v = take_u8(r);
+
+	if (v < 1 || v > max)
+		r->ok = false;
+	return v;
+}
+
+static bool take_bool(struct reader *r)
+{
+	uint8_t v = take_u8(r);
+
+	if (v > 1)
+		r->ok = false;
+	return v == 1;
+}
+
+static uint16_t take_u16(struct reader *r)
+{
+	const char *p = take(r, 2);
+
+	return p != NULL ? be16_get(p) : 0;
+}
+
+static uint32_t take_u32(struct reader *r)
+{
+	const char *p = take(r, 4);
+
+	return p != NULL ? be32_get(p) : 0;
+}
+
+static uint64_t take_u64(struct reader *r)
+{
+	const char *p = take(r, 8);
+
+	return p != NULL ? be64_get(p) : 0;
+}
+
+static slice_t take_text(struct reader *r, size_t max)
+{
+	size_t n = take_u16(r);
+	const char *p = take(r, n);
+
+	if (n > max)
+		r->ok = false;
+	return r->ok ? slice(p, n) : SLICE_NONE;
+}
+
+static struct reader read_head(slice_t value)
+{
+	struct reader r = {value, true};
+
+	if (take_u8(&r) != DIR_REC_VERSION)
+		r.ok = false;
+	return r;
+}
+
+static bool read_end(const struct reader *r)
+{
+	return r->ok && r->s.n == 0;
+}
+
+bool dir_rec_domain(slice_t value, struct dir_rec_domain *out)
+{
+	struct reader r = read_head(value);
+
+	out->kind = (enum dir_domain_kind)take_enum(&r, DIR_DOMAIN_REMOTE);
+	out->target = take_u64(&r);
+	out->name = take_text(&r, 255);
+	out->catch_all = take_text(&r, DIR_ADDRESS_MAX);
+	return read_end(&r);
+}
+
+bool dir_rec_account(slice_t value, struct dir_rec_account *out)
+{
+	struct reader r = read_head(value);
+
+	out->state = (enum dir_account_state)take_enum(&r, DIR_REMOVED);
+	out->partition = take_u32(&r);
+	out->epoch = take_u32(&r);
+	out->quota_bytes = take_u64(&r);
+	out->quota_messages = take_u64(&r);
+	out->address = take_text(&r, DIR_ADDRESS_MAX);
+	return read_end(&r);
+}
+
+bool dir_rec_address(slice_t value, struct dir_rec_address *out)
+{
+	struct reader r = read_head(value);
+	slice_t rest, member;
+	size_t n = 0;
+
+	out->kind = (enum dir_address_kind)take_enum(&r, DIR_ADDR_GROUP);
+	out->enabled = take_bool(&r);
+	out->domain = take_u64(&r);
+	out->account = take_u64(&r);
+	out->local = take_text(&r, 64);
+	out->nmembers = take_u16(&r);
+	out->members = rest = r.s;
+	if (!r.ok || out->nmembers > DIR_MEMBERS_MAX)
+		return false;
+	while (dir_rec_member(&rest, &member))
+		n++;
+	return n == out->nmembers && rest.n == 0;
+}
+
+bool dir_rec_member(slice_t *members, slice_t *out)
+{
+	struct reader r = {*members, true};
+
+	*out = take_text(&r, DIR_ADDRESS_MAX);
+	if (r.ok)
+		*members = r.s;
+	return r.ok;
+}
+
+bool dir_rec_partition(slice_t value, struct dir_rec_partition *out)
+{
+	struct reader r = read_head(value);
+
+	out->epoch = take_u64(&r);
+	out->node = take_text(&r, DIR_NODE_MAX);
+	return read_end(&r);
+}
+
+bool dir_rec_node(slice_t value, struct dir_rec_node *out)
+{
+	struct reader r = read_head(value);
+
+	out->port = take_u16(&r);
+	out->address = take_text(&r, 255);
+	out->public_key = take_text(&r, NODE_KEY_LEN);
+	return read_end(&r) && out->public_key.n == NODE_KEY_LEN;
+}
+
+bool dir_rec_setting(slice_t value, slice_t *out)
+{
+	struct reader r = read_head(value);
+
+	*out = take_text(&r, DIR_SETTING_VALUE_MAX);
+	return read_end(&r);
+}
+
+bool dir_rec_key(slice_t value, struct dir_rec_key *out)
+{
+	struct reader r = read_head(value);
+
+	out->created_s = (int64_t)take_u64(&r);
+	out->box = take_text(&r, 256);
+	return read_end(&r);
+}
+
+bool dir_rec_session(slice_t value, int64_t *until_s)
+{
+	struct reader r = read_head(value);
+
+	*until_s = (int64_t)take_u64(&r);
+	return read_end(&r);
+}
+
+bool dir_rec_meta(slice_t value, struct dir_rec_meta *out)
+{
+	struct reader r = read_head(value);
+
+	out->complete = take_bool(&r);
+	out->txid = take_u64(&r);
+	out->serial = take_u64(&r);
+	out->confirmed_us = (int64_t)take_u64(&r);
+	out->source = take_text(&r, 128);
+	out->secret = take_text(&r, 32);
+	return read_end(&r) && (out->secret.n == 32 || out->secret.n == 0);
+}
+
+bool dir_rec_valid(slice_t key, slice_t value)
+{
+	struct dir_rec_domain domain;
+	struct dir_rec_account account;
+	struct dir_rec_address address;
+	struct dir_rec_partition partition;
+	struct dir_rec_node node;
+	struct dir_rec_key tk;
+	struct dir_rec_meta meta;
+	slice_t text;
+	int64_t until_s;
+
+	if (key.n < 1 || key.n > DIR_REC_KEY_MAX)
+		return false;
+	switch (key.p[0]) {
+	case DIR_K_ACCOUNT:
+		return key.n == 9 && dir_rec_account(value, &account);
+	case DIR_K_DOMAIN:
+		return key.n == 9 && dir_rec_domain(value, &domain);
+	case DIR_K_ADDRESS:
+		return key.n == 9 && dir_rec_address(value, &address);
+	case DIR_K_PARTITION:
+		return key.n == 9 && dir_rec_partition(value, &partition);
+	case DIR_K_KEY:
+		return key.n == 9 && dir_rec_key(value, &tk);
+	case DIR_K_SESSION:
+		return key.n == 1 + DIR_SESSION_LEN && dir_rec_session(value, &until_s);
+	case DIR_K_NODE:
+		return dir_rec_node(value, &node);
+	case DIR_K_SETTING:
+		return dir_rec_setting(value, &text);
+	case DIR_K_CERT:
+		return value.n == 1 && value.p[0] == DIR_REC_VERSION;
+	case DIR_K_META:
+		return key.n == 1 && dir_rec_meta(value, &meta);
+	default:
+		return false;
+	}
+}
+
+/* ---- keys ---- */
+
+slice_t dir_key_u64(struct dir_key *k, enum dir_kind kind, uint64_t id)
+{
+	k->b[0] = (char)kind;
+	be64_put(k->b + 1, id);
+	return slice(k->b, 9);
+}
+
+slice_t dir_key_text(struct dir_key *k, enum dir_kind kind, slice_t id)
+{
+	size_t n = MIN(id.n, sizeof(k->b) - 1);
+
+	k->b[0] = (char)kind;
+	if (n > 0)
+		memcpy(k->b + 1, id.p, n);
+	return slice(k->b, 1 + n);
+}

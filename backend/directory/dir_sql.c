@@ -1,0 +1,250 @@
+#include "backend/directory/dir_sql.h"
+
+#define US(col) "(extract(epoch FROM " col ") * 1000000)::bigint"
+
+/* ---- schema ---- */
+
+/* Arbitrary numbers, one for each thing that is done by one node at a time. */
+const char dir_sql_schema_lock[] = "SELECT pg_advisory_xact_lock(7411, 1)";
+const char dir_sql_key_lock[] = "SELECT pg_advisory_xact_lock(7411, 2)";
+const char dir_sql_partition_lock[] = "SELECT pg_advisory_xact_lock(7411, 3)";
+
+const char dir_sql_schema_table[] =
+	"CREATE TABLE IF NOT EXISTS schema_migrations ("
+	" version integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL,"
+	" applied timestamptz NOT NULL DEFAULT now())";
+const char dir_sql_schema_applied[] =
+	"SELECT version, sha256 FROM schema_migrations ORDER BY version";
+const char dir_sql_schema_record[] =
+	"INSERT INTO schema_migrations (version, name, sha256) VALUES ($1::integer, $2, $3)";
+
+/* ---- sync ---- */
+
+/* The time line is part of the source: after a fail-over changes that only the lost primary had
+ * are gone, and everything is read anew. */
+const char dir_sql_state[] =
+	"SELECT id::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),"
+	" pruned_txid::text, secret, pg_snapshot_xmin(pg_current_snapshot())::text FROM dir_meta";
+const char dir_sql_changes[] =
+	"SELECT txid::text, serial, kind, id FROM dir_change"
+	" WHERE (txid, serial) > ($1::xid8, $2::bigint)"
+	" AND txid < pg_snapshot_xmin(pg_current_snapshot())"
+	" ORDER BY txid, serial LIMIT $3::bigint";
+/* Everything at or below the newest transaction that is old enough. */
+const char dir_sql_prune[] =
+	"WITH old AS (SELECT txid FROM dir_change WHERE at < now() - make_interval(secs => $1)"
+	" AND txid < pg_snapshot_xmin(pg_current_snapshot())),"
+	" top AS (SELECT max(txid::text::numeric)::text::xid8 AS txid FROM old),"
+	" gone AS (DELETE FROM dir_change USING top WHERE dir_change.txid <= top.txid)"
+	" UPDATE dir_meta SET pruned_txid = top.txid FROM top WHERE top.txid IS NOT NULL";
+
+#define DOMAIN_COLS    "id, kind, coalesce(target, 0), name, catch_all"
+#define ACCOUNT_COLS   "id, state, partition, epoch, quota_bytes, quota_messages, address"
+#define ADDRESS_COLS                                                                  \
+	"id, kind, enabled, domain_id, coalesce(account_id, 0), local, cardinality(members)," \
+	" array_to_string(members, E'\\n')"
+#define PARTITION_COLS "id, epoch, coalesce(node, '')"
+#define NODE_COLS      "name, port, address, public_key"
+#define KEY_COLS       "id, extract(epoch FROM created)::bigint, sealed"
+#define SESSION_COLS   "id, extract(epoch FROM until)::bigint"
+
+#define BY_IDS(cols, from, key, cast) \
+	"SELECT " cols " FROM " from " WHERE " key " = ANY ($1::text[]::" cast "[])"
+#define PAGE(cols, from, key, cast) \
+	"SELECT " cols " FROM " from " WHERE " key " > $1::" cast " ORDER BY " key \
+	" LIMIT $2::bigint"
+
+const struct dir_sql_kind dir_sql_kinds[] = {
+	{"domain", DIR_K_DOMAIN, BY_IDS(DOMAIN_COLS, "domains", "id", "bigint"),
+	 PAGE(DOMAIN_COLS, "domains", "id", "bigint"), "-1", false},
+	{"account", DIR_K_ACCOUNT, BY_IDS(ACCOUNT_COLS, "accounts", "id", "bigint"),
+	 PAGE(ACCOUNT_COLS, "accounts", "id", "bigint"), "-1", false},
+	{"address", DIR_K_ADDRESS, BY_IDS(ADDRESS_COLS, "addresses", "id", "bigint"),
+	 PAGE(ADDRESS_COLS, "addresses", "id", "bigint"), "-1", false},
+	{"partition", DIR_K_PARTITION, BY_IDS(PARTITION_COLS, "partitions", "id", "integer"),
+	 PAGE(PARTITION_COLS, "partitions", "id", "integer"), "-1", false},
+	{"node", DIR_K_NODE, BY_IDS(NODE_COLS, "nodes", "name", "text"),
+	 PAGE(NODE_COLS, "nodes", "name", "text"), "", false},
+	{"setting", DIR_K_SETTING, BY_IDS("key, value", "settings", "key", "text"),
+	 PAGE("key, value", "settings", "key", "text"), "", false},
+	{"cert", DIR_K_CERT,
+	 BY_IDS("serial", "certificates", "revoked IS NOT NULL AND serial", "text"),
+	 PAGE("serial", "(SELECT serial FROM certificates WHERE revoked IS NOT NULL) c", "serial",
+	      "text"),
+	 "", false},
+	{"key", DIR_K_KEY, BY_IDS(KEY_COLS, "ticket_keys", "node = $2 AND id", "integer"),
+	 "SELECT " KEY_COLS " FROM ticket_keys WHERE id > $1::integer AND node = $3"
+	 " ORDER BY id LIMIT $2::bigint",
+	 "-1", true},
+	{"session", DIR_K_SESSION, BY_IDS(SESSION_COLS, "ended_sessions", "id", "bytea"),
+	 PAGE(SESSION_COLS, "ended_sessions", "id", "bytea"), "\\x", false},
+};
+const size_t dir_sql_kinds_n = ARRAY_LEN(dir_sql_kinds);
+
+/* ---- domains ---- */
+
+const char dir_sql_domain_add[] =
+	"INSERT INTO domains (name, kind, target, catch_all, accounts_max, quota_bytes) VALUES ($1,"
+	" $2::smallint, (SELECT id FROM domains WHERE name = $3 AND kind = 1), $4, $5::bigint,"
+	" $6::bigint)";
+const char dir_sql_domain_edit[] =
+	"UPDATE domains SET catch_all = $2, accounts_max = $3::bigint, quota_bytes = $4::bigint"
+	" WHERE name = $1 AND kind = 1";
+const char dir_sql_domain_in_use[] =
+	"SELECT (SELECT count(*) FROM accounts WHERE domain_id = d.id),"
+	" (SELECT count(*) FROM addresses WHERE domain_id = d.id),"
+	" (SELECT count(*) FROM domains WHERE target = d.id)"
+	" FROM domains d WHERE name = $1 FOR UPDATE";
+const char dir_sql_domain_remove[] = "DELETE FROM domains WHERE name = $1";
+#define DOMAIN_ROW                                                                             \
+	"SELECT d.name, d.kind, coalesce(t.name, ''), d.catch_all, d.accounts_max,"            \
+	" d.quota_bytes, (SELECT count(*) FROM accounts WHERE domain_id = d.id),"              \
+	" (SELECT count(*) FROM addresses WHERE domain_id = d.id AND kind <> 1), " US("d.created") \
+	" FROM domains d LEFT JOIN domains t ON t.id = d.target"
+const char dir_sql_domain_list[] = DOMAIN_ROW " WHERE d.name COLLATE \"C\" > $1"
+					      " ORDER BY d.name COLLATE \"C\" LIMIT $2::bigint";
+const char dir_sql_domain_show[] = DOMAIN_ROW " WHERE d.name = $1";
+/* The row's lock keeps two additions apart, so that the limit can be counted after it. */
+const char dir_sql_domain_for_add[] =
+	"SELECT id, kind, accounts_max, quota_bytes FROM domains WHERE name = $1 FOR NO KEY UPDATE";
+const char dir_sql_domain_accounts[] =
+	"SELECT count(*) FROM accounts WHERE domain_id = $1::bigint";
+
+/* ---- accounts ---- */
+
+const char dir_sql_partition_pick[] =
+	"SELECT id FROM partitions WHERE node IS NOT NULL ORDER BY id"
+	" OFFSET $1::bigint % greatest((SELECT count(*) FROM partitions WHERE node IS NOT NULL), 1)"
+	" LIMIT 1";
+const char dir_sql_partition_has[] = "SELECT 1 FROM partitions WHERE id = $1::integer";
+const char dir_sql_account_add[] =
+	"INSERT INTO accounts (domain_id, local, address, quota_bytes, quota_messages, partition,"
+	" display_name) VALUES ($1::bigint, $2, $3, $4::bigint, $5::bigint, $6::integer, $7)"
+	" RETURNING id";
+const char dir_sql_account_address_add[] =
+	"INSERT INTO addresses (domain_id, local, kind, account_id)"
+	" VALUES ($1::bigint, $2, 1, $3::bigint)";
+#define ACCOUNT_ROW                                                                           \
+	"SELECT a.id, a.address, a.display_name, a.state, a.quota_bytes, a.quota_messages,"   \
+	" a.partition, a.epoch, coalesce(c.kind, 0), " US("a.created") ", " US("c.changed") \
+	" FROM accounts a JOIN domains d ON d.id = a.domain_id"                               \
+	" LEFT JOIN credentials c ON c.account_id = a.id"
+#define IN_ORDER(alias)                                                                    \
+	" ORDER BY d.name COLLATE \"C\", " alias ".local COLLATE \"C\" LIMIT $4::bigint"
+#define AFTER(alias)                                                           \
+	" WHERE ($1 = '' OR d.name = $1) AND (d.name COLLATE \"C\", " alias    \
+	".local COLLATE \"C\") > ($2, $3)"
+const char dir_sql_account_list[] = ACCOUNT_ROW AFTER("a") IN_ORDER("a");
+const char dir_sql_account_show[] = ACCOUNT_ROW " WHERE d.name = $1 AND a.local = $2";
+const char dir_sql_account_lock[] =
+	"SELECT a.id, a.state FROM accounts a JOIN domains d ON d.id = a.domain_id"
+	" WHERE d.name = $1 AND a.local = $2 FOR UPDATE OF a";
+const char dir_sql_account_state[] = "UPDATE accounts SET state = $2::smallint,"
+				     " epoch = epoch + $3::integer WHERE id = $1::bigint";
+const char dir_sql_account_quota[] = "UPDATE accounts SET quota_bytes = $2::bigint,"
+				     " quota_messages = $3::bigint WHERE id = $1::bigint";
+const char dir_sql_account_remove[] = "UPDATE accounts SET state = 3, domain_id = NULL,"
+				      " epoch = epoch + 1 WHERE id = $1::bigint";
+const char dir_sql_account_unname[] = "DELETE FROM addresses WHERE account_id = $1::bigint";
+const char dir_sql_account_uncred[] = "DELETE FROM credentials WHERE account_id = $1::bigint";
+const char dir_sql_account_purged[] =
+	"DELETE FROM accounts WHERE id = $1::bigint AND state = 3";
+const char dir_sql_credential_set[] =
+	"INSERT INTO credentials (account_id, kind, verifier) VALUES ($1::bigint, $2::smallint, $3)"
+	" ON CONFLICT (account_id) DO UPDATE SET kind = excluded.kind,"
+	" verifier = excluded.verifier, changed = now()";
+const char dir_sql_credential_get[] =
+	"SELECT coalesce(c.kind, 0), coalesce(c.verifier, ''), a.epoch, a.state FROM accounts a"
+	" LEFT JOIN credentials c ON c.account_id = a.id WHERE a.id = $1::bigint";
+const char dir_sql_credential_upgrade[] =
+	"UPDATE credentials c SET kind = $3::smallint, verifier = $4 FROM accounts a"
+	" WHERE c.account_id = $1::bigint AND a.id = c.account_id AND a.epoch = $2::integer";
+
+/* ---- aliases ---- */
+
+const char dir_sql_alias_add[] =
+	"INSERT INTO addresses (domain_id, local, kind, members)"
+	" VALUES ($1::bigint, $2, $3::smallint, $4::text[])";
+#define ALIAS_NAMED " FROM domains d WHERE d.id = r.domain_id AND d.name = $1 AND r.local = $2" \
+		    " AND r.kind <> 1"
+const char dir_sql_alias_set[] =
+	"UPDATE addresses r SET kind = $3::smallint, members = $4::text[]" ALIAS_NAMED;
+const char dir_sql_alias_enable[] = "UPDATE addresses r SET enabled = $3::boolean" ALIAS_NAMED;
+const char dir_sql_alias_remove[] =
+	"DELETE FROM addresses r USING domains d WHERE d.id = r.domain_id AND d.name = $1"
+	" AND r.local = $2 AND r.kind <> 1";
+#define ALIAS_ROW                                                                           \
+	"SELECT r.local || '@' || d.name, r.kind, r.enabled, array_to_string(r.members, E'\\n'), "    \
+	US("r.created") ", cardinality(r.members)"                                          \
+	" FROM addresses r JOIN domains d ON d.id = r.domain_id"
+const char dir_sql_alias_list[] = ALIAS_ROW AFTER("r") " AND r.kind <> 1" IN_ORDER("r");
+const char dir_sql_alias_show[] =
+	ALIAS_ROW " WHERE d.name = $1 AND r.local = $2 AND r.kind <> 1";
+
+/* ---- cluster, policy ---- */
+
+const char dir_sql_partition_assign[] =
+	"INSERT INTO partitions (id, node) VALUES ($1::integer, $2)"
+	" ON CONFLICT (id) DO UPDATE SET node = excluded.node, epoch = partitions.epoch + 1"
+	" WHERE partitions.node IS DISTINCT FROM excluded.node";
+const char dir_sql_partition_bootstrap[] =
+	"INSERT INTO partitions (id, node) SELECT i, $2 FROM generate_series(0, $1::integer - 1) i"
+	" WHERE NOT EXISTS (SELECT 1 FROM partitions)";
+const char dir_sql_node_register[] =
+	"WITH old AS (SELECT public_key FROM nodes WHERE name = $1)"
+	" INSERT INTO nodes (name, address, port, public_key) VALUES ($1, $2, $3::integer, $4::bytea)"
+	" ON CONFLICT (name) DO UPDATE SET address = excluded.address, port = excluded.port,"
+	" public_key = excluded.public_key WHERE (nodes.address, nodes.port, nodes.public_key)"
+	" IS DISTINCT FROM (excluded.address, excluded.port, excluded.public_key)"
+	" RETURNING coalesce((SELECT public_key <> $4::bytea FROM old), false)";
+const char dir_sql_node_forget_keys[] = "DELETE FROM ticket_keys WHERE node = $1";
+const char dir_sql_node_owns[] = "SELECT count(*) FROM partitions WHERE node = $1";
+const char dir_sql_node_remove[] = "DELETE FROM nodes WHERE name = $1";
+const char dir_sql_setting_set[] =
+	"INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE"
+	" SET value = excluded.value WHERE settings.value <> excluded.value";
+const char dir_sql_setting_unset[] = "DELETE FROM settings WHERE key = $1";
+const char dir_sql_cert_issued[] =
+	"INSERT INTO certificates (serial, name, expires)"
+	" VALUES ($1, $2, to_timestamp($3::bigint / 1000000.0))";
+const char dir_sql_cert_revoke[] =
+	"INSERT INTO certificates (serial, name, revoked) VALUES ($1, $2, now())"
+	" ON CONFLICT (serial) DO UPDATE SET revoked = now() WHERE certificates.revoked IS NULL";
+const char dir_sql_cert_list[] =
+	"SELECT serial, name, " US("issued") ", " US("expires") ", " US("revoked")
+	" FROM certificates WHERE serial COLLATE \"C\" > $1"
+	" ORDER BY serial COLLATE \"C\" LIMIT $2::bigint";
+
+/* ---- keys, sessions ---- */
+
+const char dir_sql_key_youngest[] =
+	"SELECT extract(epoch FROM now() - max(created))::bigint FROM ticket_keys";
+const char dir_sql_key_next[] = "SELECT nextval('ticket_key_id')";
+const char dir_sql_key_put[] =
+	"INSERT INTO ticket_keys (id, node, sealed, created, not_after) SELECT $1::integer, name,"
+	" $3::bytea, now(), now() + make_interval(secs => $4) FROM nodes WHERE name = $2";
+const char dir_sql_key_copy[] =
+	"INSERT INTO ticket_keys (id, node, sealed, created, not_after)"
+	" SELECT id, n.name, $3::bytea, min(k.created), max(k.not_after)"
+	" FROM ticket_keys k, nodes n WHERE k.id = $1::integer AND n.name = $2"
+	" GROUP BY k.id, n.name ON CONFLICT DO NOTHING";
+const char dir_sql_key_drop[] = "DELETE FROM ticket_keys WHERE not_after < now()";
+const char dir_sql_key_missing[] =
+	"SELECT k.id FROM ticket_keys k WHERE k.node = $2 AND NOT EXISTS (SELECT 1 FROM"
+	" ticket_keys o WHERE o.node = $1 AND o.id = k.id)"
+	" AND EXISTS (SELECT 1 FROM nodes WHERE name = $1) ORDER BY k.id DESC LIMIT $3::bigint";
+const char dir_sql_node_all[] =
+	"SELECT name, address, port, public_key FROM nodes ORDER BY name FOR SHARE";
+const char dir_sql_session_end[] =
+	"INSERT INTO ended_sessions (id, until) VALUES ($1::bytea, to_timestamp($2::bigint))"
+	" ON CONFLICT DO NOTHING";
+const char dir_sql_session_drop[] = "DELETE FROM ended_sessions WHERE until < now()";
+
+/* ---- audit ---- */
+
+const char dir_sql_audit_add[] =
+	"INSERT INTO audit (who, origin, method, target, result, detail)"
+	" VALUES ($1, $2, $3, $4, $5, $6)";
+const char dir_sql_audit_list[] =
+	"SELECT id, " US("at") ", who, origin, method, target, result, detail FROM audit"
+	" WHERE id < $1::bigint ORDER BY id DESC LIMIT $2::bigint";
