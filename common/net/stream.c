@@ -6,6 +6,7 @@
  */
 #include "common/net/stream.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
@@ -194,15 +195,15 @@ enum err stream_adopt(int fd, const struct stream_opts *opts, const struct socka
 	socklen_t n = sizeof ss;
 	struct stream *s = stream_new(opts);
 	const int on = 1;
-	int rc = uv_tcp_open(&s->tcp, fd);
 
-	if (rc != 0) {
+	/* It also fails for a local socket pair, which needs it not. */
+	if ((setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 &&
+	     (errno == ENOTSOCK || errno == EBADF)) ||
+	    uv_tcp_open(&s->tcp, fd) != 0) {
 		close(fd);
 		stream_abort(s);
 		return E_IO;
 	}
-	/* Fails for a socket pair, which needs it not. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (peer == NULL && getpeername(fd, (struct sockaddr *)&ss, &n) == 0)
 		peer = (struct sockaddr *)&ss;
 	if (peer != NULL)

@@ -54,9 +54,10 @@ WAITS enum err stream_connect(const struct ipaddr *to, uint16_t port, const stru
 			      struct stream **out) MUST_USE;
 
 /* Handshakes. What was queued is sent in clear first; bytes that arrived in clear before are an
- * error (a STARTTLS injection): E_INVALID. E_TLS: see stream_diag(); E_CLOSED: the peer left;
- * E_LIMIT: it sent more than a handshake needs. `name` is the SNI and, when the context verifies, the name
- * checked; NULL: none. After an error the stream can only be closed. */
+ * error (a STARTTLS injection): E_INVALID. So a server calls this right after it queued its
+ * go-ahead, with no wait in between. E_TLS: see stream_diag(); E_CLOSED: the peer left;
+ * E_LIMIT: it sent more than a handshake needs. `name` is the SNI, NULL: none; no profile checks
+ * it against the certificate. After an error the stream can only be closed. */
 WAITS enum err stream_tls_server(struct stream *s, struct tls_ctx *ctx, int64_t deadline_ms) MUST_USE;
 WAITS enum err stream_tls_client(struct stream *s, struct tls_ctx *ctx, const char *name,
 				 int64_t deadline_ms) MUST_USE;

@@ -3,6 +3,8 @@
 #ifndef TESTS_UNIT_COMMON_NET_NET_LIB_H
 #define TESTS_UNIT_COMMON_NET_NET_LIB_H
 
+#include <pthread.h>
+
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/loop/fiber.h"
@@ -30,6 +32,21 @@ struct tls_ctx *pki_ctx(enum tls_profile profile, const struct pem *own, const s
 /* Handshakes on both ends at once. */
 WAITS void tls_pair(struct stream *client, struct tls_ctx *client_ctx, struct stream *server,
 		    struct tls_ctx *server_ctx, enum err *client_out, enum err *server_out);
+
+/* A client of OpenSSL's own making, on a thread, for what our client does not do. It connects,
+ * sends "hello" (after asking for a renegotiation, when told), reads to the end, and leaves. */
+struct raw_tls {
+	int fd; /* blocking; closed at the end */
+	enum { RAW_ANY, RAW_TLS12, RAW_TLS11 } version;
+	const char *ciphers; /* TLS 1.2's, or NULL */
+	bool renegotiate;
+	/* What came of it. */
+	bool connected, clean_end;
+	char version_name[16], cipher[64], got[64];
+	pthread_t thread;
+};
+void raw_tls_start(struct raw_tls *r);
+void raw_tls_join(struct raw_tls *r);
 
 /* Byte i of the test pattern; and whether got is the pattern from `at` on. */
 char pattern(size_t i);

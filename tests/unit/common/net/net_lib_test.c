@@ -4,7 +4,9 @@
 #include <openssl/bn.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -143,6 +145,66 @@ struct tls_ctx *pki_ctx(enum tls_profile profile, const struct pem *own, const s
 	CHECK_STR(d.text, "");
 	invariant(c != NULL);
 	return c;
+}
+
+static SSL *raw_client(const struct raw_tls *r, SSL_CTX *ctx)
+{
+	SSL *ssl;
+
+	SSL_CTX_set_security_level(ctx, 0);
+	if (r->version == RAW_TLS12)
+		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+	if (r->version == RAW_TLS11) {
+		SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
+		SSL_CTX_set_max_proto_version(ctx, TLS1_1_VERSION);
+	}
+	if (r->ciphers != NULL)
+		invariant(SSL_CTX_set_cipher_list(ctx, r->ciphers) == 1);
+	ssl = SSL_new(ctx);
+	SSL_set_fd(ssl, r->fd);
+	return ssl;
+}
+
+static void raw_talk(struct raw_tls *r, SSL *ssl)
+{
+	int n, at = 0;
+
+	r->connected = SSL_connect(ssl) == 1;
+	if (!r->connected)
+		return;
+	snprintf(r->version_name, sizeof r->version_name, "%s", SSL_get_version(ssl));
+	snprintf(r->cipher, sizeof r->cipher, "%s", SSL_get_cipher_name(ssl));
+	if (r->renegotiate)
+		SSL_renegotiate(ssl);
+	if (SSL_write(ssl, "hello", 5) != 5)
+		return;
+	while ((n = SSL_read(ssl, r->got + at, (int)sizeof r->got - 1 - at)) > 0)
+		at += n;
+	r->clean_end = SSL_get_error(ssl, n) == SSL_ERROR_ZERO_RETURN;
+	SSL_shutdown(ssl);
+}
+
+static void *raw_main(void *arg)
+{
+	struct raw_tls *r = arg;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = raw_client(r, ctx);
+
+	raw_talk(r, ssl);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	close(r->fd);
+	return NULL;
+}
+
+void raw_tls_start(struct raw_tls *r)
+{
+	invariant(pthread_create(&r->thread, NULL, raw_main, r) == 0);
+}
+
+void raw_tls_join(struct raw_tls *r)
+{
+	pthread_join(r->thread, NULL);
 }
 
 struct server_side {
