@@ -55,7 +55,7 @@ static bool plan_piece(struct reading *r, uint64_t *left)
 {
 	const struct msg_record *rec = &r->slice.record[r->row];
 	struct piece *p = &r->pieces[r->npieces];
-	uint32_t first, last;
+	uint32_t first = 0, last = 0;
 
 	*p = (struct piece){.row = r->row, .head = !r->started};
 	if (wanted_blocks(r, rec, &first, &last)) {

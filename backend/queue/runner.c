@@ -1,0 +1,368 @@
+/*
+ * One fiber looks at all partitions, takes what is due, and works on up to RUNNER_AT_ONCE items
+ * side by side. An item is removed only after everything that it stands for is committed; a crash
+ * before that does it again, and the transaction's id keeps it from doubling.
+ */
+#include "backend/queue/runner.h"
+
+#include "backend/store/due.h"
+#include "common/base/clock.h"
+#include "common/log/log.h"
+#include "common/loop/work.h"
+
+#define PAYLOADS_MAX (RUNNER_AT_ONCE * STORE_PAYLOAD_MAX)
+#define ERROR_PAUSE_MS 5000 /* after a scan that failed */
+
+struct runner {
+	const struct forward_ways *ways;
+	struct fiber *fiber;
+	struct event wake, ended;
+	bool stop;
+};
+
+/* One item under way. */
+struct task {
+	struct runner *runner;
+	struct partition *part;
+	uint64_t id, record_no;
+	struct job job;
+	struct arena mem;
+	struct forward_account accounts[JOB_ACCOUNTS_MAX];
+	uint32_t partitions[JOB_ACCOUNTS_MAX];
+	size_t n;
+	slice_t outside[DIR_MEMBERS_MAX];
+	size_t noutside;
+};
+
+/* Soon at first (an owner that restarts), then as mail servers do (RFC 5321 section 4.5.4.1). */
+static int64_t pause_us(uint32_t attempts)
+{
+	static const int64_t seconds[] = {2, 5, 15, 60, 300, 900, 1800, 3600, 14400};
+	size_t i = MIN((size_t)attempts, ARRAY_LEN(seconds) - 1);
+
+	return seconds[i] * 1000000;
+}
+
+/* ---- what an item stands for ---- */
+
+static void add_account(struct task *t, uint64_t account, uint32_t partition)
+{
+	if (t->n == JOB_ACCOUNTS_MAX)
+		return;
+	t->partitions[t->n] = partition;
+	t->accounts[t->n++] = (struct forward_account){.account = account, .result = E_RETRY};
+}
+
+static enum err expand_address(struct task *t)
+{
+	const struct dir *dir = t->runner->ways->deliver->dir;
+	struct dir_resolved r;
+	struct diag d = {""};
+	enum err e = dir_resolve(dir, t->job.address, &t->mem, &r, &d);
+
+	if (e != E_OK)
+		return e;
+	for (size_t i = 0; i < r.ntargets; i++) {
+		if (r.targets[i].kind == DIR_TO_ACCOUNT)
+			add_account(t, r.targets[i].account, r.targets[i].partition);
+		else if (t->noutside < DIR_MEMBERS_MAX)
+			t->outside[t->noutside++] = r.targets[i].address;
+	}
+	return E_OK;
+}
+
+static enum err expand_accounts(struct task *t)
+{
+	const struct dir *dir = t->runner->ways->deliver->dir;
+
+	for (size_t i = 0; i < t->job.naccounts; i++) {
+		struct dir_account a;
+		enum err e = dir_account_by_id(dir, t->job.accounts[i], &a);
+
+		if (e == E_OK && a.state != DIR_REMOVED)
+			add_account(t, a.id, a.partition);
+		else if (e != E_OK && e != E_NOT_FOUND)
+			return e;
+	}
+	return E_OK;
+}
+
+/* ---- doing it ---- */
+
+/* All accounts of one partition by one forward; their places in t->accounts are made neighbours. */
+WAITS static void forward_groups(struct task *t)
+{
+	size_t begin = 0;
+
+	while (begin < t->n) {
+		uint32_t partition = t->partitions[begin];
+		size_t end = begin + 1;
+		struct forward f;
+		enum err e;
+
+		for (size_t i = end; i < t->n; i++) {
+			if (t->partitions[i] != partition)
+				continue;
+			struct forward_account a = t->accounts[i];
+
+			t->accounts[i] = t->accounts[end];
+			t->partitions[i] = t->partitions[end];
+			t->accounts[end] = a;
+			t->partitions[end++] = partition;
+		}
+		f = (struct forward){
+			.job = &t->job,
+			.from = t->part,
+			.record_no = t->record_no,
+			.to = partition,
+			.accounts = t->accounts + begin,
+			.n = end - begin,
+		};
+		e = forward_run(t->runner->ways, &f);
+		for (size_t i = begin; e != E_OK && i < end; i++)
+			t->accounts[i].result = e;
+		begin = end;
+	}
+}
+
+/* Items for addresses that are not ours wait for the way out. */
+WAITS static enum err queue_outside(struct task *t)
+{
+	struct queue_add *items = xcalloc(t->noutside, sizeof *items);
+	struct change_deliver c;
+	enum err e;
+
+	for (size_t i = 0; i < t->noutside; i++) {
+		struct job j = t->job;
+
+		j.kind = JOB_OUTSIDE;
+		j.address = t->outside[i];
+		j.naccounts = 0;
+		j.depth++;
+		items[i].key = deliver_item_key(UINT32_MAX, t->outside[i], &t->mem);
+		items[i].payload = job_pack(&j, &t->mem);
+		items[i].due_us = QUEUE_PARKED_US;
+	}
+	change_deliver_init(&c);
+	c.origin = t->job.origin;
+	memcpy(c.txid, t->job.txid, sizeof c.txid);
+	c.record_no = t->record_no;
+	c.items = items;
+	c.nitems = t->noutside;
+	e = t->noutside != 0 ? store_change(t->part, &c.change) : E_OK;
+	xfree(&items);
+	return e;
+}
+
+WAITS static enum err edit_item(struct task *t, enum queue_what what, int64_t due_us,
+				slice_t payload)
+{
+	struct queue_edit edit = {.id = t->id, .due_us = due_us, .payload = payload};
+	struct change_queue c;
+
+	change_queue_init(&c);
+	c.what = what;
+	c.edits = &edit;
+	c.n = 1;
+	return store_change(t->part, &c.change);
+}
+
+/* What is left goes on later, or, when it is too old, is parked until the sender can be told. */
+WAITS static enum err keep_rest(struct task *t, enum err why)
+{
+	uint64_t left[JOB_ACCOUNTS_MAX];
+	struct job j = t->job;
+	int64_t now = clock_wall_us();
+	bool expired = now - j.first_us >= QUEUE_EXPIRE_US;
+
+	j.naccounts = 0;
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->accounts[i].result != E_OK && t->accounts[i].result != E_NOT_FOUND)
+			left[j.naccounts++] = t->accounts[i].account;
+	}
+	if (t->n != 0) {
+		j.kind = JOB_ACCOUNTS;
+		j.accounts = left;
+	}
+	if (expired)
+		j.kind = JOB_REFUSED;
+	j.attempts++;
+	j.last_error = slice_str(err_name(why));
+	LOG(expired ? LOG_WARN : LOG_INFO, NULL, expired ? "queue.expired" : "queue.deferred",
+	    LF_UINT("item", t->id), LF_HEX("trace", slice(j.trace_id, sizeof j.trace_id)),
+	    LF_UINT("attempts", j.attempts), LF_ERR("why", why));
+	return edit_item(t, QUEUE_RESCHEDULE, expired ? QUEUE_PARKED_US : now + pause_us(j.attempts),
+			 job_pack(&j, &t->mem));
+}
+
+static enum err first_left(const struct task *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->accounts[i].result != E_OK && t->accounts[i].result != E_NOT_FOUND)
+			return t->accounts[i].result;
+	}
+	return E_OK;
+}
+
+WAITS static enum err work_on(struct task *t)
+{
+	enum err e = t->job.kind == JOB_EXPAND ? expand_address(t) : expand_accounts(t);
+
+	if (e == E_NOT_FOUND || e == E_DENIED)
+		t->n = 0; /* the address went away meanwhile: nobody is behind it any more */
+	else if (e != E_OK)
+		return keep_rest(t, e);
+	forward_groups(t);
+	e = queue_outside(t);
+	if (e == E_OK)
+		e = first_left(t);
+	if (e != E_OK)
+		return keep_rest(t, e);
+	LOG(LOG_INFO, NULL, "queue.done", LF_UINT("item", t->id),
+	    LF_STR("kind", job_kind_name(t->job.kind)),
+	    LF_HEX("trace", slice(t->job.trace_id, sizeof t->job.trace_id)),
+	    LF_UINT("accounts", t->n), LF_UINT("outside", t->noutside));
+	return edit_item(t, QUEUE_REMOVE, 0, SLICE_NONE);
+}
+
+WAITS static void task_run(void *arg)
+{
+	struct task *t = arg;
+	enum err e = E_OK;
+
+	if (t->job.kind == JOB_EXPAND || t->job.kind == JOB_ACCOUNTS)
+		e = work_on(t);
+	else
+		e = edit_item(t, QUEUE_RESCHEDULE, QUEUE_PARKED_US, SLICE_NONE);
+	if (e != E_OK)
+		LOG(LOG_WARN, NULL, "queue.item_failed", LF_UINT("item", t->id), LF_ERR("error", e));
+	arena_reset(&t->mem);
+	xfree(&t);
+}
+
+/* ---- looking ---- */
+
+struct scan {
+	struct partition *part;
+	int64_t now_us;
+	struct due_item items[RUNNER_AT_ONCE];
+	size_t n;
+	int64_t next_us;
+	struct buf bytes;
+	enum err result;
+};
+
+static void run_scan(void *arg)
+{
+	struct scan *s = arg;
+	struct due_item none = {0};
+
+	buf_reset(&s->bytes);
+	s->result = due_scan(s->part, s->now_us, &none, s->items, RUNNER_AT_ONCE, &s->n, &s->next_us,
+			     &s->bytes);
+}
+
+static void start_tasks(struct runner *r, struct scan *s, struct scope *scope)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct task *t = xcalloc(1, sizeof *t);
+
+		t->runner = r;
+		t->part = s->part;
+		t->id = s->items[i].id;
+		t->record_no = s->items[i].record_no;
+		arena_init(&t->mem, NULL);
+		if (job_unpack(s->items[i].payload, &t->mem, &t->job) != E_OK) {
+			LOG(LOG_ERROR, NULL, "queue.bad_item", LF_UINT("item", t->id));
+			t->job = (struct job){.kind = JOB_REFUSED};
+		}
+		if (scope_start(scope, "queue.item", task_run, t) != E_OK) {
+			arena_reset(&t->mem);
+			xfree(&t);
+		}
+	}
+}
+
+/* One look at every partition; returns when to look again (wall us). */
+WAITS static int64_t look(struct runner *r, struct scan *s)
+{
+	const struct partitions *parts = r->ways->deliver->parts;
+	int64_t next = INT64_MAX;
+
+	for (size_t i = 0; i < partitions_count(parts) && !r->stop; i++) {
+		struct scope scope;
+		enum err e;
+
+		s->part = partitions_at(parts, i);
+		s->now_us = clock_wall_us();
+		s->n = 0;
+		e = work_run("queue.scan", run_scan, s);
+		if (e != E_OK || s->result != E_OK) {
+			next = MIN(next, s->now_us + ERROR_PAUSE_MS * 1000LL);
+			continue;
+		}
+		scope_init(&scope);
+		start_tasks(r, s, &scope);
+		(void)scope_join(&scope, NO_DEADLINE);
+		next = MIN(next, s->n != 0 ? s->now_us : s->next_us);
+	}
+	return next;
+}
+
+WAITS static void runner_run(void *arg)
+{
+	struct runner *r = arg;
+	struct scan *s = xcalloc(1, sizeof *s);
+
+	buf_init(&s->bytes, PAYLOADS_MAX, NULL);
+	while (!r->stop) {
+		int64_t next = look(r, s), wait = next - clock_wall_us();
+		int64_t deadline = next >= QUEUE_PARKED_US ? NO_DEADLINE
+							   : deadline_in(MAX(wait / 1000 + 1, 1));
+
+		if (event_wait(&r->wake, "queue.due", deadline) == E_CANCELLED)
+			break;
+	}
+	buf_fini(&s->bytes);
+	xfree(&s);
+	r->fiber = NULL;
+	event_set(&r->ended);
+}
+
+enum err runner_start(const struct forward_ways *ways, struct runner **out)
+{
+	struct runner *r = xcalloc(1, sizeof *r);
+	enum err e;
+
+	r->ways = ways;
+	event_init(&r->wake);
+	event_init(&r->ended);
+	e = fiber_start("queue.runner", runner_run, r, &r->fiber);
+	if (e != E_OK)
+		xfree(&r);
+	else
+		*out = r;
+	return e;
+}
+
+WAITS void runner_stop(struct runner **pr)
+{
+	struct runner *r = *pr;
+
+	if (r == NULL)
+		return;
+	r->stop = true;
+	fiber_shield_begin();
+	if (r->fiber != NULL) {
+		fiber_cancel(r->fiber);
+		while (event_wait(&r->ended, "queue.stop", NO_DEADLINE) != E_OK)
+			;
+	}
+	fiber_shield_end();
+	xfree(pr);
+}
+
+void runner_wake(struct runner *r)
+{
+	event_set(&r->wake);
+}

@@ -1,0 +1,20 @@
+/* runner: takes queue items of this node's partitions as they fall due. */
+#ifndef BACKEND_QUEUE_RUNNER_H
+#define BACKEND_QUEUE_RUNNER_H
+
+#include "backend/delivery/forward.h"
+
+#define RUNNER_AT_ONCE 16 /* items under way at a time, of all partitions */
+#define QUEUE_EXPIRE_US (2LL * 86400 * 1000000) /* then the sender is to be told */
+/* The due time of what waits for something else than time. */
+#define QUEUE_PARKED_US (INT64_MAX - 1)
+
+struct runner;
+
+/* ways is borrowed. */
+enum err runner_start(const struct forward_ways *ways, struct runner **out) MUST_USE;
+WAITS void runner_stop(struct runner **r);
+/* Something was added or changed: look again. */
+void runner_wake(struct runner *r);
+
+#endif
