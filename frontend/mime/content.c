@@ -86,9 +86,24 @@ static void take_filename(struct content *c, const struct ctype_param *p)
 	ctype_param_text(p, &c->filename, CONTENT_FILENAME_MAX);
 }
 
+/* A parameter that means something here; even those are met in the extended form. */
+static size_t take_param(struct content *c, const struct ctype_param *p, char *to, size_t max)
+{
+	slice_t value;
+
+	if (p == NULL)
+		return 0;
+	value = p->value;
+	if (p->extended) {
+		buf_reset(&c->render);
+		ctype_param_text(p, &c->render, max + 1);
+		value = buf_slice(&c->render);
+	}
+	return copy_name(to, max, slice_trim(value));
+}
+
 static enum err take_type(struct content *c, slice_t body)
 {
-	const struct ctype_param *p;
 	struct ctype t;
 	enum err err;
 
@@ -105,12 +120,9 @@ static enum err take_type(struct content *c, slice_t body)
 	}
 	c->type_n = copy_name(c->type, sizeof c->type, t.type);
 	c->subtype_n = copy_name(c->subtype, sizeof c->subtype, t.subtype);
-	p = ctype_param(&t, SL("charset"));
-	if (p != NULL)
-		c->charset_n = copy_name(c->charset, sizeof c->charset, p->value);
-	p = ctype_param(&t, SL("boundary"));
-	if (p != NULL && !p->extended)
-		c->boundary_n = copy_name(c->boundary, sizeof c->boundary, slice_trim(p->value));
+	c->charset_n = take_param(c, ctype_param(&t, SL("charset")), c->charset, sizeof c->charset);
+	c->boundary_n =
+		take_param(c, ctype_param(&t, SL("boundary")), c->boundary, sizeof c->boundary);
 	if (!c->has_name)
 		take_filename(c, ctype_param(&t, SL("name")));
 	buf_reset(&c->render);

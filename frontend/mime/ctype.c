@@ -110,8 +110,11 @@ static bool read_pieces(struct reader *r)
 		bool named;
 
 		/* To the next semicolon, whatever is in between. */
-		while (!cur_end(&r->c) && r->c.s.p[r->c.at] != ';')
+		skip_cfws(&r->c);
+		if (!cur_end(&r->c) && cur_peek(&r->c) != ';') {
 			r->c.at++;
+			continue;
+		}
 		while (cur_is(&r->c, CC_WSP) || cur_peek(&r->c) == ';')
 			r->c.at++;
 		skip_cfws(&r->c);

@@ -444,10 +444,12 @@ static bool matches(const struct level *l, slice_t line, bool *close_out)
 /* The level that a line delimits, counted from 1; 0: it is no delimiter. */
 static unsigned find_delimited(const struct mime_parser *p, slice_t line, bool *close_out)
 {
-	if (p->delimited == 0 || line.n > MIME_DELIMITER_MAX || !slice_starts(line, SL("--")))
+	if (p->delimited == 0 || !slice_starts(line, SL("--")))
 		return 0;
 	if (line.p[line.n - 1] == '\n')
 		line.n--;
+	if (line.n >= MIME_DELIMITER_MAX)
+		return 0; /* longer, or only the first part of it */
 	if (line.n != 0 && line.p[line.n - 1] == '\r')
 		line.n--;
 	for (unsigned i = p->depth; i != 0; i--) {
