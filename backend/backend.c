@@ -1,0 +1,333 @@
+/*
+ * Assembly. Rooms are opened from the ground up (node, directory, tickets, auth, partitions, then
+ * the network) and closed the other way round: no request is served before what it needs, and
+ * nothing is taken away under one.
+ */
+#include "backend/backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "backend/metrics/expo.h"
+#include "backend/node_key.h"
+#include "backend/queue/runner.h"
+#include "backend/rpc/be.h"
+#include "backend/rpc/peers.h"
+#include "backend/rpc/policy_push.h"
+#include "backend/rpc/rpc_server.h"
+#include "backend/store/node.h"
+#include "backend/store/stage.h"
+#include "common/base/clock.h"
+#include "common/log/log.h"
+#include "common/loop/fiber.h"
+#include "common/loop/sig.h"
+#include "common/loop/work.h"
+
+#define FIRST_SYNC_MS (60 * 1000) /* a first start needs PostgreSQL; a later one its copy */
+#define PEM_MAX	      (64 * 1024)
+
+static struct backend {
+	struct be be;
+	struct dir_kv_node *kv;
+	struct node_key key;
+	struct tls_ctx *accept_tls, *dial_tls;
+	struct deliver deliver;
+	struct forward_ways ways;
+	struct peers *peers;
+	struct runner *runner;
+	struct rpc_server *server;
+	struct expo *expo;
+	struct event stop;
+	int status;
+	bool ready;
+} backend;
+
+/* ---- files ---- */
+
+static enum err read_pem(const char *path, struct buf *out, struct diag *d)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 0;
+	char *to;
+
+	if (fd < 0)
+		return diag_set(d, E_IO, "%s: %s", path, log_errno(errno));
+	buf_init(out, PEM_MAX, NULL);
+	to = buf_reserve(out, PEM_MAX);
+	n = read(fd, to, PEM_MAX - 1);
+	close(fd);
+	if (n < 0)
+		return diag_set(d, E_IO, "%s: %s", path, log_errno(errno));
+	buf_commit(out, (size_t)n);
+	buf_putc(out, '\0');
+	return E_OK;
+}
+
+static enum err make_tls(const struct conf *conf, struct diag *d)
+{
+	struct buf cert = {0}, key = {0}, ca = {0};
+	struct tls_config c = {.profile = TLS_CLUSTER_SERVER};
+	enum err e = read_pem(conf_str(conf, "rpc.cert"), &cert, d);
+
+	if (e == E_OK)
+		e = read_pem(conf_str(conf, "rpc.key"), &key, d);
+	if (e == E_OK)
+		e = read_pem(conf_str(conf, "rpc.ca"), &ca, d);
+	c.cert_pem = cert.p;
+	c.key_pem = key.p;
+	c.ca_pem = ca.p;
+	if (e == E_OK)
+		e = tls_ctx_new(&c, &backend.accept_tls, d);
+	c.profile = TLS_CLUSTER_CLIENT;
+	if (e == E_OK)
+		e = tls_ctx_new(&c, &backend.dial_tls, d);
+	buf_fini(&cert);
+	buf_fini(&key);
+	buf_fini(&ca);
+	return e;
+}
+
+/* ---- rooms, in the order of their opening ---- */
+
+static enum err open_node(const struct conf *conf, struct diag *d)
+{
+	const char *data = conf_str(conf, "data");
+	char path[4200];
+	enum err e;
+
+	if (mkdir(data, 0700) != 0 && errno != EEXIST)
+		return diag_set(d, E_IO, "%s: %s", data, log_errno(errno));
+	snprintf(path, sizeof path, "%s/node", data);
+	e = node_key_load(data, &backend.key, d);
+	if (e == E_OK)
+		e = node_open(path, 0, &backend.be.node, d);
+	if (e == E_OK)
+		backend.kv = dir_kv_node_new(backend.be.node);
+	return e;
+}
+
+WAITS static enum err open_directory(const struct conf *conf, struct diag *d)
+{
+	struct be *be = &backend.be;
+	const char *where = conf_count(conf, "rpc.advertise") != 0 ? "rpc.advertise" : "rpc.listen";
+	struct conf_addr addr = {"", 0};
+	struct dir_conf c = {
+		.conninfo = conf_str(conf, "database"),
+		.sql_dir = conf_str(conf, "sql_dir")[0] != '\0' ? conf_str(conf, "sql_dir") : NULL,
+		.kv = dir_kv_node_ops(backend.kv),
+		.node = conf_str(conf, "name"),
+		.node_key = backend.key,
+	};
+	struct dir_status st;
+	enum err e;
+
+	if (conf_count(conf, where) != 0)
+		addr = conf_addr(conf, where, 0);
+	c.node_address = addr.host;
+	c.node_port = addr.port;
+	e = dir_open(&c, &be->dir, d);
+	if (e != E_OK)
+		return e;
+	dir_get_status(be->dir, &st);
+	e = dir_wait_synced(be->dir, deadline_in(st.complete ? 2000 : FIRST_SYNC_MS));
+	if (e == E_TIMEOUT && st.complete) {
+		LOG(LOG_WARN, NULL, "directory.from_copy", LF_STR("why", "PostgreSQL is away"));
+		return E_OK;
+	}
+	if (e == E_OK)
+		e = dir_partition_bootstrap(be->dir, (uint32_t)conf_int(conf, "store.partitions"), d);
+	if (e == E_OK)
+		e = dir_wait_synced(be->dir, deadline_in(FIRST_SYNC_MS));
+	return e;
+}
+
+WAITS static enum err open_auth(struct diag *d)
+{
+	struct be *be = &backend.be;
+	struct tickets_conf t = {.dir = be->dir, .node_key = backend.key};
+	struct auth_conf a = {.dir = be->dir, .kv = dir_kv_node_ops(backend.kv)};
+	enum err e = tickets_open(&t, &be->tickets, d);
+
+	a.tickets = be->tickets;
+	return e == E_OK ? auth_open(&a, &be->auth, d) : e;
+}
+
+static void queue_changed(uint32_t partition UNUSED, void *arg UNUSED)
+{
+	if (backend.runner != NULL)
+		runner_wake(backend.runner);
+}
+
+WAITS static enum err open_store(const struct conf *conf, struct diag *d)
+{
+	struct be *be = &backend.be;
+	struct partitions_conf c = {
+		.dir = be->dir,
+		.data = conf_str(conf, "data"),
+		.queue_changed = queue_changed,
+		.store = {.map_bytes = conf_bytes(conf, "store.map_bytes"),
+			  .volume_bytes = conf_bytes(conf, "store.volume_bytes"),
+			  .disk_reserve = conf_bytes(conf, "store.disk_reserve"),
+			  .expunged_ms = MAX(conf_ms(conf, "store.expunged_keep"), (int64_t)-1)},
+	};
+	enum err e;
+
+	if (c.store.expunged_ms == 0)
+		c.store.expunged_ms = -1;
+	stage_budget(conf_bytes(conf, "store.memory"));
+	be->notify = notify_new(loop_current());
+	c.notify = be->notify;
+	e = partitions_open(&c, &be->parts, d);
+	if (e != E_OK)
+		return e;
+	deliver_init(&backend.deliver, be->dir, be->tickets, be->parts);
+	be->deliver = &backend.deliver;
+	return E_OK;
+}
+
+static bool is_healthy(void *arg UNUSED)
+{
+	return backend.ready && tickets_ready(backend.be.tickets);
+}
+
+static enum err open_network(const struct conf *conf, struct diag *d)
+{
+	struct be *be = &backend.be;
+	struct expo_conf x = {.node = conf_str(conf, "name"), .healthy = is_healthy};
+	enum err e;
+
+	be->nodes = nodes_new();
+	x.nodes = be->nodes;
+	policy_push_start(be);
+	backend.peers = peers_start(be->dir, be->tickets, backend.dial_tls);
+	backend.ways = (struct forward_ways){
+		.deliver = be->deliver, .remote = peers_forward, .arg = backend.peers};
+	e = runner_start(&backend.ways, &backend.runner);
+	if (e == E_OK)
+		e = rpc_server_start(be, backend.accept_tls, backend.dial_tls, &backend.server, d);
+	if (e == E_OK && conf_count(conf, "metrics.listen") != 0) {
+		struct conf_addr a = conf_addr(conf, "metrics.listen", 0);
+		struct ipaddr ip;
+
+		if (!ipaddr_parse(slice_str(a.host), &ip))
+			return diag_set(d, E_INVALID, "metrics.listen: not an address");
+		e = expo_start(&x, &ip, a.port, &backend.expo, d);
+	}
+	return e;
+}
+
+WAITS static enum err open_all(const struct conf *conf, struct diag *d)
+{
+	enum err e = make_tls(conf, d);
+
+	if (e == E_OK)
+		e = open_node(conf, d);
+	if (e == E_OK)
+		e = open_directory(conf, d);
+	if (e == E_OK)
+		e = open_auth(d);
+	if (e == E_OK)
+		e = open_store(conf, d);
+	return e == E_OK ? open_network(conf, d) : e;
+}
+
+WAITS static void close_all(void)
+{
+	struct be *be = &backend.be;
+
+	backend.ready = false;
+	expo_stop(&backend.expo);
+	rpc_server_free(&backend.server);
+	runner_stop(&backend.runner);
+	peers_stop(&backend.peers);
+	if (be->nodes != NULL)
+		policy_push_stop(be);
+	nodes_free(&be->nodes);
+	partitions_close(&be->parts);
+	if (be->deliver != NULL)
+		deliver_fini(be->deliver);
+	if (be->auth != NULL)
+		auth_close(&be->auth);
+	if (be->tickets != NULL)
+		tickets_close(&be->tickets);
+	if (be->dir != NULL)
+		dir_close(&be->dir);
+	notify_free(&be->notify);
+	if (backend.kv != NULL)
+		dir_kv_node_free(&backend.kv);
+	if (be->node != NULL)
+		node_close(&be->node);
+	tls_ctx_unref(&backend.accept_tls);
+	tls_ctx_unref(&backend.dial_tls);
+}
+
+/* ---- life ---- */
+
+WAITS static void watch_signal(void *arg)
+{
+	if (sig_wait(arg, "backend.signal", NO_DEADLINE) == E_OK)
+		event_set(&backend.stop);
+}
+
+WAITS static void life(void)
+{
+	struct scope scope;
+	struct sig *term = NULL, *interrupt = NULL;
+
+	event_init(&backend.stop);
+	scope_init(&scope);
+	if (sig_watch(SIGTERM, &term) != E_OK || sig_watch(SIGINT, &interrupt) != E_OK ||
+	    scope_start(&scope, "backend.signal", watch_signal, term) != E_OK ||
+	    scope_start(&scope, "backend.signal", watch_signal, interrupt) != E_OK)
+		event_set(&backend.stop);
+	if (event_wait(&backend.stop, "backend.stop", NO_DEADLINE) != E_OK)
+		LOG(LOG_WARN, NULL, "backend.cancelled");
+	scope_cancel(&scope);
+	(void)scope_join(&scope, NO_DEADLINE);
+	sig_unwatch(&term);
+	sig_unwatch(&interrupt);
+}
+
+WAITS static void main_fiber(void *arg)
+{
+	const struct be_settings *conf = arg;
+	struct diag d = {""};
+	enum err e;
+
+	list_init(&backend.be.links);
+	list_init(&backend.be.watches);
+	backend.be.conf = *conf;
+	backend.be.started_us = clock_wall_us();
+	e = open_all(conf->own, &d);
+	if (e == E_OK) {
+		backend.ready = true;
+		LOG(LOG_INFO, NULL, "backend.serving",
+		    LF_UINT("partitions", partitions_count(backend.be.parts)));
+		life();
+		LOG(LOG_INFO, NULL, "backend.stopping");
+	} else {
+		LOG(LOG_ERROR, NULL, "backend.start_refused", LF_ERR("error", e),
+		    LF_STR("why", d.text));
+		backend.status = e == E_INVALID ? EX_CONFIG : EX_UNAVAILABLE;
+	}
+	close_all();
+	loop_stop(loop_current());
+}
+
+int backend_run(const struct be_settings *conf)
+{
+	struct loop *loop;
+
+	work_threads((unsigned)conf_int(conf->own, "threads"));
+	loop = loop_new();
+	if (fiber_start("backend.main", main_fiber, (void *)(uintptr_t)conf, NULL) != E_OK)
+		return EX_OSERR;
+	loop_run(loop);
+	loop_free(&loop);
+	return backend.status;
+}
