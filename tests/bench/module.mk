@@ -1,0 +1,3 @@
+PROGRAMS += rpcbench
+rpcbench_MAIN := tests/bench/rpcbench.c
+rpcbench_LIBS :=
