@@ -244,11 +244,14 @@ static void put_time(char *p, const struct civil *f, int zone_min)
 	*p = '\0';
 }
 
+/* Seconds since 1970 as a clock in the date's zone shows them; clamped to the calendar. */
 static int64_t local_s(struct date d)
 {
-	int64_t s = MIN(MAX(d.utc_s, (int64_t)CIVIL_MIN_S), (int64_t)CIVIL_MAX_S);
+	int64_t zone_s = (int64_t)d.zone_min * 60;
 
-	return MIN(MAX(s + d.zone_min * 60, (int64_t)CIVIL_MIN_S), (int64_t)CIVIL_MAX_S);
+	if (d.utc_s < CIVIL_MIN_S - zone_s)
+		return CIVIL_MIN_S;
+	return d.utc_s > CIVIL_MAX_S - zone_s ? CIVIL_MAX_S : d.utc_s + zone_s;
 }
 
 const char *date_format_imap(struct date d, char buf[DATE_STR_MAX])
