@@ -40,11 +40,12 @@ class Rules:
         if tree not in self.order:
             return None
         folder = rest.rsplit("/", 1)[0].split("/")[0] if "/" in rest else "."
-        for number, names in enumerate(self.order[tree]):
-            for name in names:
-                if name == folder or (folder == "." and "." in name[1:] and
-                                      fnmatch.fnmatch(rest, name)):
-                    return tree, number, name
+        for pattern in (True, False):
+            for number, names in enumerate(self.order[tree]):
+                for name in names:
+                    if ("*" in name) == pattern and (fnmatch.fnmatch(rest, name) if pattern
+                                                     else name == folder):
+                        return tree, number, name
         return tree, None, folder
 
     def refused(self, path, target):

@@ -13,7 +13,7 @@ import waits
 
 LAYERS = """
 [order common]
-base
+base net/low.*
 net
 [order frontend]
 core
@@ -48,6 +48,8 @@ CLEAN = {
 # (program, file to add or change, its text, part of what must be found)
 CASES = [
     (layers, "common/base/b.c", '#include "common/net/n.h"\n', "which is not below it"),
+    (layers, "common/net/low.c", '#include "common/net/n.h"\n', "which is not below it"),
+    (layers, "common/net/low.h", header("common/net/low.h"), None),
     (layers, "common/net/o.c", '#include "frontend/core/x.h"\n', "not a path from the root"),
     (layers, "common/net/o.c", '#include "frontend/core/c.c"\n', "common may not include"),
     (layers, "frontend/core/d.c", "#include <uv.h>\n", "uv.h belongs in"),

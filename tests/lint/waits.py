@@ -3,8 +3,9 @@
 and so is everything that calls it (see common/loop/fiber.h).
 
 Marked are: functions declared or defined with WAITS; function pointers in structs declared with
-WAITS, or of a type that was (typedef WAITS ...); bodies of TEST_FIBER. A pointer's name counts
-only where no unmarked pointer has the same name."""
+WAITS, or of a type that was (typedef WAITS ...). A pointer's name counts only where no unmarked
+pointer has the same name. The bodies of TEST and TEST_FIBER may call anything: outside of a fiber
+a call that would suspend dies by itself."""
 
 import re
 
@@ -56,7 +57,7 @@ class Marks:
 
 def check_function(f, path, marks, report):
     waits = marks.waits(path)
-    marked = bool(re.search(r"\bWAITS\b", f.head)) or f.name == "TEST_FIBER"
+    marked = bool(re.search(r"\bWAITS\b", f.head)) or f.name in ("TEST", "TEST_FIBER")
     if f.name in waits and not marked:
         report.add(path, f.line, f"{f.name} is declared WAITS: mark its definition too")
         return

@@ -76,8 +76,8 @@ TEST_FIBER(cluster_ends_know_each_other)
 
 /* ---- who is refused ---- */
 
-static void check_refused(struct tls_ctx *client, struct tls_ctx *server, const char *client_why,
-			  const char *server_why)
+WAITS static void check_refused(struct tls_ctx *client, struct tls_ctx *server,
+				const char *client_why, const char *server_why)
 {
 	struct stream *a, *b;
 	struct diag why;
@@ -421,7 +421,7 @@ WAITS static void reader_main(void *arg)
 	m->done = read_pattern(m->s, m->n);
 }
 
-static void move_both_ways(struct stream *a, struct stream *b, size_t n, size_t piece)
+WAITS static void move_both_ways(struct stream *a, struct stream *b, size_t n, size_t piece)
 {
 	struct mover m[4];
 	struct scope scope;
