@@ -24,10 +24,10 @@ struct pem {
 	char key[4096];
 };
 /* A self-signed authority. */
-void pki_ca(struct pem *out, const char *name);
+void net_pki_ca(struct pem *out, const char *name);
 /* A certificate of the authority; serial as hex. */
-void pki_issue(const struct pem *ca, const char *cn, const char *serial_hex, struct pem *out);
-struct tls_ctx *pki_ctx(enum tls_profile profile, const struct pem *own, const struct pem *ca);
+void net_pki_issue(const struct pem *ca, const char *cn, const char *serial_hex, struct pem *out);
+struct tls_ctx *net_pki_ctx(enum tls_profile profile, const struct pem *own, const struct pem *ca);
 
 /* Handshakes on both ends at once. */
 WAITS void tls_pair(struct stream *client, struct tls_ctx *client_ctx, struct stream *server,

@@ -97,7 +97,7 @@ static void add_ca_extension(X509 *x)
 	X509_EXTENSION_free(e);
 }
 
-void pki_ca(struct pem *out, const char *name)
+void net_pki_ca(struct pem *out, const char *name)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *x = new_cert(name, "01", key);
@@ -110,7 +110,7 @@ void pki_ca(struct pem *out, const char *name)
 	EVP_PKEY_free(key);
 }
 
-void pki_issue(const struct pem *ca, const char *cn, const char *serial_hex, struct pem *out)
+void net_pki_issue(const struct pem *ca, const char *cn, const char *serial_hex, struct pem *out)
 {
 	BIO *b = BIO_new_mem_buf(ca->cert, -1);
 	X509 *ca_cert = PEM_read_bio_X509(b, NULL, NULL, NULL);
@@ -130,7 +130,7 @@ void pki_issue(const struct pem *ca, const char *cn, const char *serial_hex, str
 	EVP_PKEY_free(ca_key);
 }
 
-struct tls_ctx *pki_ctx(enum tls_profile profile, const struct pem *own, const struct pem *ca)
+struct tls_ctx *net_pki_ctx(enum tls_profile profile, const struct pem *own, const struct pem *ca)
 {
 	struct tls_config conf = {
 		.profile = profile,

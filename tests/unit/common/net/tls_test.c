@@ -12,11 +12,11 @@ struct cluster {
 
 static void cluster_init_named(struct cluster *c, const char *name)
 {
-	pki_ca(&c->ca, name);
-	pki_issue(&c->ca, "backend/be1", "0A01", &c->server);
-	pki_issue(&c->ca, "frontend/fe1/smtp", "00FF02", &c->client);
-	c->server_ctx = pki_ctx(TLS_CLUSTER_SERVER, &c->server, &c->ca);
-	c->client_ctx = pki_ctx(TLS_CLUSTER_CLIENT, &c->client, &c->ca);
+	net_pki_ca(&c->ca, name);
+	net_pki_issue(&c->ca, "backend/be1", "0A01", &c->server);
+	net_pki_issue(&c->ca, "frontend/fe1/smtp", "00FF02", &c->client);
+	c->server_ctx = net_pki_ctx(TLS_CLUSTER_SERVER, &c->server, &c->ca);
+	c->client_ctx = net_pki_ctx(TLS_CLUSTER_CLIENT, &c->client, &c->ca);
 }
 
 static void cluster_init(struct cluster *c)
@@ -108,7 +108,7 @@ TEST_FIBER(another_authority_is_refused)
 	cluster_init_named(&other, "another CA");
 	check_refused(other.client_ctx, c.server_ctx, "unable to get local issuer certificate",
 		      "tlsv1 alert unknown ca");
-	wrong = pki_ctx(TLS_CLUSTER_CLIENT, &other.client, &c.ca);
+	wrong = net_pki_ctx(TLS_CLUSTER_CLIENT, &other.client, &c.ca);
 	check_refused(wrong, c.server_ctx, "tlsv1 alert unknown ca",
 		      "unable to get local issuer certificate");
 	tls_ctx_unref(&wrong);
@@ -123,7 +123,7 @@ TEST_FIBER(another_authority_is_refused)
 TEST_FIBER(no_certificate_is_refused)
 {
 	struct cluster c;
-	struct tls_ctx *none = pki_ctx(TLS_PUBLIC_CLIENT, NULL, NULL);
+	struct tls_ctx *none = net_pki_ctx(TLS_PUBLIC_CLIENT, NULL, NULL);
 
 	cluster_init(&c);
 	check_refused(none, c.server_ctx, "tlsv13 alert certificate required",
@@ -189,7 +189,7 @@ TEST_FIBER(versions_and_ciphers)
 	struct raw_tls r;
 
 	cluster_init(&c);
-	server = pki_ctx(TLS_PUBLIC_SERVER, &c.server, NULL);
+	server = net_pki_ctx(TLS_PUBLIC_SERVER, &c.server, NULL);
 	r = (struct raw_tls){.version = RAW_TLS12};
 	CHECK_ERR(serve_raw(&r, c.server_ctx), E_TLS);
 	CHECK(!r.connected);
@@ -225,7 +225,7 @@ TEST_FIBER(versions_and_ciphers)
 static struct tls_ctx *public_server(struct cluster *c)
 {
 	cluster_init(c);
-	return pki_ctx(TLS_PUBLIC_SERVER, &c->server, NULL);
+	return net_pki_ctx(TLS_PUBLIC_SERVER, &c->server, NULL);
 }
 
 TEST_FIBER(garbage_instead_of_a_handshake)
@@ -265,7 +265,7 @@ TEST_FIBER(bytes_before_the_handshake_are_an_injection)
 {
 	struct cluster c;
 	struct tls_ctx *server = public_server(&c);
-	struct tls_ctx *client = pki_ctx(TLS_PUBLIC_CLIENT, NULL, NULL);
+	struct tls_ctx *client = net_pki_ctx(TLS_PUBLIC_CLIENT, NULL, NULL);
 	struct stream *s;
 	int fd = net_raw_pair(NULL, &s);
 
@@ -303,7 +303,7 @@ TEST_FIBER(starttls_after_clear_text)
 {
 	struct cluster c;
 	struct starttls t = {.ctx = public_server(&c)};
-	struct tls_ctx *client = pki_ctx(TLS_PUBLIC_CLIENT, NULL, NULL);
+	struct tls_ctx *client = net_pki_ctx(TLS_PUBLIC_CLIENT, NULL, NULL);
 	struct scope scope;
 	struct stream *a;
 	struct buf got;
@@ -614,12 +614,12 @@ TEST_FIBER(a_name_chooses_the_certificate)
 	struct cluster c;
 	struct tls_ctx *server = public_server(&c);
 	struct tls_ctx *client;
-	struct picker p = {.other = pki_ctx(TLS_PUBLIC_SERVER, &c.client, NULL)};
+	struct picker p = {.other = net_pki_ctx(TLS_PUBLIC_SERVER, &c.client, NULL)};
 	struct stream *a, *b;
 	enum err ea, eb;
 
 	tls_ctx_on_name(server, pick, &p);
-	client = pki_ctx(TLS_CLUSTER_CLIENT, &c.client, &c.ca); /* it shows whom it met */
+	client = net_pki_ctx(TLS_CLUSTER_CLIENT, &c.client, &c.ca); /* it shows whom it met */
 	net_pair(NULL, &a, &b);
 	tls_pair(a, client, b, server, &ea, &eb);
 	CHECK_ERR(ea, E_OK);
