@@ -148,7 +148,7 @@ enum smtp_say smtp_parse_mail(slice_t args, enum smtp_params allowed, struct smt
 			return why;
 	}
 	if (bad)
-		return SAY_BAD_SENDER;
+		return n > 0 ? SAY_SYNTAX : SAY_BAD_SENDER;
 	return (out->from.flags & ADDR_UTF8) && !out->utf8 ? SAY_NEEDS_UTF8 : SAY_NOTHING;
 }
 
@@ -237,7 +237,7 @@ enum smtp_say smtp_parse_rcpt(slice_t args, enum smtp_params allowed, enum addr_
 			return why;
 	}
 	if (bad)
-		return SAY_BAD_RCPT;
+		return n > 0 ? SAY_SYNTAX : SAY_BAD_RCPT;
 	return (out->to.flags & ADDR_UTF8) && cs == ADDR_ASCII ? SAY_NEEDS_UTF8 : SAY_NOTHING;
 }
 

@@ -1,0 +1,63 @@
+/*
+ * smtp_lib: SMTP sessions in this process with a back-end that is played: call_delivery, call_auth
+ * and call_ticket are answered here (smtp_lib_test.c takes their place at the link). Users: alice,
+ * bob, carol at example.org (carol in another partition); full@ is over quota, slow@ cannot be told
+ * now. The domain example.org is ours; alice may send as alice@example.org. Password: "secret".
+ */
+#ifndef TESTS_UNIT_FRONTEND_SMTP_SMTP_LIB_H
+#define TESTS_UNIT_FRONTEND_SMTP_SMTP_LIB_H
+
+#include "common/base/buf.h"
+#include "frontend/smtp/smtp.h"
+#include "tests/lib/check.h"
+#include "tests/lib/wire.h"
+
+#define PLAYED_OWNERS 4
+#define PLAYED_MAX    (1u << 20)
+
+/* What the played owners saw of one message. */
+struct played_owner {
+	unsigned begun, committed, settled, aborted;
+	size_t recipients;
+	size_t others; /* groups named to the lead */
+	struct buf stored;
+};
+
+struct played {
+	struct played_owner owner[PLAYED_OWNERS]; /* by partition */
+	unsigned resolved, sender_checks, messages;
+	uint64_t stored_max;       /* bytes an owner takes before it says E_TOO_BIG; 0: all */
+	enum err commit[PLAYED_OWNERS];
+	enum err result[PLAYED_OWNERS]; /* of every recipient */
+	enum err begin[PLAYED_OWNERS];
+	bool away;                 /* no back-end at all */
+	char prefix[4096];         /* of the last commit */
+	char sender[512];
+	char envid[128];
+	uint32_t ret, notify;
+	char orcpt[512];
+	struct buf plain;          /* of the last commit's record */
+};
+
+extern struct played played;
+
+enum smtp_port { PORT_25, PORT_587, PORT_465 };
+
+/* A fresh back-end and a greeted connection; for 465 the handshake is done. */
+WAITS void smtp_open(struct wire *w, enum smtp_port port);
+/* Policy rows beside the defaults, before smtp_open: "key=value" pairs, ends with NULL. */
+void smtp_policy(const char *const *pairs);
+WAITS void smtp_close(struct wire *w);
+/* Sends a line and takes the reply; true if it begins with want. */
+WAITS bool smtp_ask(struct wire *w, const char *line, const char *want);
+#define ASK(w, line, want) CHECK(smtp_ask(w, line, want))
+/* STARTTLS and the client's handshake. */
+WAITS void smtp_tls(struct wire *w);
+/* EHLO, TLS where it lacks, AUTH PLAIN as alice, ready for MAIL. */
+WAITS void smtp_login(struct wire *w);
+/* What the log holds since smtp_open. */
+bool smtp_logged(const char *what);
+/* The session under test (the only one). */
+struct smtp *smtp_session(void);
+
+#endif

@@ -1,0 +1,219 @@
+#include "frontend/smtp/smtp_parse.h"
+
+#include <stdio.h>
+
+#include "tests/lib/check.h"
+
+struct mail_case {
+	const char *args;
+	enum smtp_say say;
+	const char *local;
+	uint64_t size;
+};
+
+TEST(parse_mail)
+{
+	static const struct mail_case cases[] = {
+		{"FROM:<a@b.example>", SAY_NOTHING, "a", 0},
+		{"from:<a@b.example>", SAY_NOTHING, "a", 0},
+		{"FROM: <a@b.example>", SAY_NOTHING, "a", 0},
+		{"FROM:<>", SAY_NOTHING, "", 0},
+		{"FROM:<a@b.example> SIZE=1000", SAY_NOTHING, "a", 1000},
+		{"FROM:<a@b.example> BODY=8BITMIME SIZE=7", SAY_NOTHING, "a", 7},
+		{"FROM:<a@b.example> body=7bit", SAY_NOTHING, "a", 0},
+		{"FROM:<\"a b\"@b.example>", SAY_NOTHING, "a b", 0},
+		{"FROM:<a@b.example> AUTH=<>", SAY_NOTHING, "a", 0},
+		{"FROM:<a@b.example> AUTH=e+3Dmc2@example.com", SAY_NOTHING, "a", 0},
+		{"FROM:<\xc3\xa4@b.example> SMTPUTF8", SAY_NOTHING, "\xc3\xa4", 0},
+		{"FROM:<\xc3\xa4@b.example>", SAY_NEEDS_UTF8, NULL, 0},
+		{"FROM:a@b.example", SAY_BAD_SENDER, NULL, 0},
+		{"FROM:<a@b.example", SAY_BAD_SENDER, NULL, 0},
+		{"FROM:<a@b.example>SIZE=1", SAY_BAD_SENDER, NULL, 0},
+		{"FROM:<a@>", SAY_BAD_SENDER, NULL, 0},
+		{"", SAY_SYNTAX, NULL, 0},
+		{"TO:<a@b.example>", SAY_SYNTAX, NULL, 0},
+		{"FROM:<a@b.example> SIZE", SAY_SYNTAX, NULL, 0},
+		{"FROM:<a@b.example> SIZE=", SAY_SYNTAX, NULL, 0},
+		{"FROM:<a@b.example> SIZE=-1", SAY_SYNTAX, NULL, 0},
+		{"FROM:<a@b.example> SIZE=99999999999999999999", SAY_SYNTAX, NULL, 0},
+		{"FROM:<a@b.example> SIZE=111111111111111111111", SAY_SYNTAX, NULL, 0},
+		{"FROM:<a@b.example> SIZE=1 SIZE=2", SAY_SYNTAX, NULL, 0},
+		{"FROM:<a@b.example> BODY=BINARYMIME", SAY_PARAMETER, NULL, 0},
+		{"FROM:<a@b.example> X-UNKNOWN=1", SAY_PARAMETER, NULL, 0},
+		{"FROM:<a@b.example> SMTPUTF8=1", SAY_SYNTAX, NULL, 0},
+		{"FROM:<a@b.example> RET=ALL", SAY_SYNTAX, NULL, 0},
+		{"FROM:<a@b.example> ENVID=a+3", SAY_SYNTAX, NULL, 0},
+		{"FROM:<a@b.example> ENVID=a=b", SAY_SYNTAX, NULL, 0},
+		{"FROM:<a@b.example> =", SAY_SYNTAX, NULL, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct smtp_mail_args m;
+
+		check_note("case %s", cases[i].args);
+		CHECK_INT(smtp_parse_mail(slice_str(cases[i].args), SMTP_PARAMS, &m),
+			  cases[i].say);
+		if (cases[i].local == NULL)
+			continue;
+		CHECK_STR(m.from.local, cases[i].local);
+		CHECK_INT(m.size, cases[i].size);
+	}
+}
+
+TEST(parse_mail_dsn)
+{
+	struct smtp_mail_args m;
+
+	CHECK_INT(smtp_parse_mail(SL("FROM:<a@b.example> RET=HDRS ENVID=QQ314159+2B"), SMTP_PARAMS,
+				  &m),
+		  SAY_NOTHING);
+	CHECK_INT(m.ret, RET_HDRS);
+	CHECK_SLICE(slice(m.envid, m.envid_n), SL("QQ314159+"));
+	CHECK_INT(smtp_parse_mail(SL("FROM:<a@b.example> RET=FULL"), SMTP_NO_PARAMS, &m),
+		  SAY_PARAMETER);
+}
+
+/* The limits of RFC 5321 section 4.5.3.1 and RFC 3461. */
+TEST(parse_limits)
+{
+	char line[1200];
+	struct smtp_mail_args m;
+	struct smtp_rcpt_args r;
+
+	for (int over = 0; over <= 1; over++) {
+		snprintf(line, sizeof line, "FROM:<%.*s@b.example>", ADDR_LOCAL_MAX + over,
+			 "0123456789012345678901234567890123456789012345678901234567890123456");
+		CHECK_INT(smtp_parse_mail(slice_str(line), SMTP_PARAMS, &m),
+			  over ? SAY_BAD_SENDER : SAY_NOTHING);
+	}
+	for (int over = 0; over <= 1; over++) {
+		char envid[SMTP_ENVID_MAX + 2];
+
+		memset(envid, 'e', sizeof envid);
+		snprintf(line, sizeof line, "FROM:<> ENVID=%.*s", SMTP_ENVID_MAX + over, envid);
+		CHECK_INT(smtp_parse_mail(slice_str(line), SMTP_PARAMS, &m),
+			  over ? SAY_SYNTAX : SAY_NOTHING);
+	}
+	for (int over = 0; over <= 1; over++) {
+		char orcpt[SMTP_ORCPT_MAX + 2];
+
+		memset(orcpt, 'o', sizeof orcpt);
+		snprintf(line, sizeof line, "TO:<a@b.example> ORCPT=rfc822;%.*s",
+			 SMTP_ORCPT_MAX - 7 + over, orcpt);
+		CHECK_INT(smtp_parse_rcpt(slice_str(line), SMTP_PARAMS, ADDR_ASCII, &r),
+			  over ? SAY_SYNTAX : SAY_NOTHING);
+	}
+	snprintf(line, sizeof line, "FROM:<>");
+	for (int i = 0; i <= SMTP_PARAMS_MAX; i++)
+		snprintf(line + strlen(line), sizeof line - strlen(line), " SIZE=%d", i);
+	CHECK(smtp_parse_mail(slice_str(line), SMTP_PARAMS, &m) != SAY_NOTHING);
+}
+
+TEST(parse_rcpt)
+{
+	static const struct {
+		const char *args;
+		enum smtp_say say;
+		uint32_t notify;
+		const char *orcpt;
+	} cases[] = {
+		{"TO:<a@b.example>", SAY_NOTHING, 0, ""},
+		{"to: <a@b.example>", SAY_NOTHING, 0, ""},
+		{"TO:<@x.example,@y.example:a@b.example>", SAY_NOTHING, 0, ""},
+		{"TO:<postmaster>", SAY_NOTHING, 0, ""},
+		{"TO:<a@b.example> NOTIFY=NEVER", SAY_NOTHING, NOTIFY_NEVER, ""},
+		{"TO:<a@b.example> NOTIFY=success,FAILURE", SAY_NOTHING,
+		 NOTIFY_SUCCESS | NOTIFY_FAILURE, ""},
+		{"TO:<a@b.example> ORCPT=rfc822;a+2Bc@b.example NOTIFY=DELAY", SAY_NOTHING,
+		 NOTIFY_DELAY, "rfc822;a+c@b.example"},
+		{"TO:<a@b.example> NOTIFY=NEVER,SUCCESS", SAY_SYNTAX, 0, NULL},
+		{"TO:<a@b.example> NOTIFY=SUCCESS,SUCCESS", SAY_SYNTAX, 0, NULL},
+		{"TO:<a@b.example> NOTIFY=", SAY_SYNTAX, 0, NULL},
+		{"TO:<a@b.example> NOTIFY=SOON", SAY_SYNTAX, 0, NULL},
+		{"TO:<a@b.example> ORCPT=rfc822", SAY_SYNTAX, 0, NULL},
+		{"TO:<a@b.example> ORCPT=rfc822;a+0Ab", SAY_SYNTAX, 0, NULL},
+		{"TO:<a@b.example> SIZE=1", SAY_PARAMETER, 0, NULL},
+		{"TO:<>", SAY_BAD_RCPT, 0, NULL},
+		{"TO:<a>", SAY_BAD_RCPT, 0, NULL},
+		{"TO:<a@b.example", SAY_BAD_RCPT, 0, NULL},
+		{"TO:<a@b.example>x", SAY_BAD_RCPT, 0, NULL},
+		{"FROM:<a@b.example>", SAY_SYNTAX, 0, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct smtp_rcpt_args r;
+
+		check_note("case %s", cases[i].args);
+		CHECK_INT(smtp_parse_rcpt(slice_str(cases[i].args), SMTP_PARAMS, ADDR_ASCII, &r),
+			  cases[i].say);
+		if (cases[i].orcpt == NULL)
+			continue;
+		CHECK_INT(r.notify, cases[i].notify);
+		CHECK_SLICE(slice(r.orcpt, r.orcpt_n), slice_str(cases[i].orcpt));
+	}
+}
+
+TEST(parse_bdat)
+{
+	static const struct {
+		const char *args;
+		bool ok, last;
+		uint64_t size;
+	} cases[] = {
+		{"0", true, false, 0},	     {"100", true, false, 100},
+		{"86 LAST", true, true, 86}, {"0 last", true, true, 0},
+		{"", false, false, 0},	     {"LAST", false, false, 0},
+		{"-1", false, false, 0},     {"1 FIRST", false, false, 0},
+		{"1 LAST x", false, false, 0}, {"1LAST", false, false, 0},
+		{"99999999999999999999", false, false, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint64_t n = 0;
+		bool last;
+
+		check_note("case %s", cases[i].args);
+		CHECK_INT(smtp_parse_bdat(slice_str(cases[i].args), &n, &last) == SAY_NOTHING,
+			  cases[i].ok);
+		if (!cases[i].ok)
+			continue;
+		CHECK_INT(n, cases[i].size);
+		CHECK_INT(last, cases[i].last);
+	}
+}
+
+TEST(parse_helo)
+{
+	static const struct {
+		const char *args;
+		bool ok;
+	} cases[] = {
+		{"mx.example.org", true}, {"[192.0.2.1]", true},  {"[IPv6:2001:db8::1]", true},
+		{"my_host", true},	  {"", false},		  {"a b", false},
+		{"a(b)", false},	  {"a\tb", false},	  {"<a>", false},
+		{"\xc3\xa4.example", true}, {"\xff.example", false},
+	};
+	char out[SMTP_HELO_MAX + 1], longest[SMTP_HELO_MAX + 2];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("case %s", cases[i].args);
+		CHECK_INT(smtp_parse_helo(slice_str(cases[i].args), out) == SAY_NOTHING,
+			  cases[i].ok);
+	}
+	memset(longest, 'a', sizeof longest);
+	CHECK_INT(smtp_parse_helo(slice(longest, SMTP_HELO_MAX), out), SAY_NOTHING);
+	CHECK(smtp_parse_helo(slice(longest, SMTP_HELO_MAX + 1), out) != SAY_NOTHING);
+}
+
+TEST(parse_xtext)
+{
+	char out[64];
+	size_t n;
+
+	CHECK(smtp_xtext_decode(SL("a+2Bb+3Dc"), out, &n));
+	CHECK_SLICE(slice(out, n), SL("a+b=c"));
+	CHECK(!smtp_xtext_decode(SL("a+2b"), out, &n));
+	CHECK(!smtp_xtext_decode(SL("a+"), out, &n));
+	CHECK(!smtp_xtext_decode(SL("a+0D"), out, &n));
+	CHECK(!smtp_xtext_decode(SL("a b"), out, &n));
+}

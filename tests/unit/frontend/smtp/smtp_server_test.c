@@ -1,0 +1,517 @@
+#include "tests/unit/frontend/smtp/smtp_lib.h"
+
+#include <stdio.h>
+
+#include "common/loop/fiber.h"
+
+#define MESSAGE "Subject: hi\r\nFrom: x@far.example\r\n\r\nbody\r\n"
+
+static WAITS void begin(struct wire *w)
+{
+	ASK(w, "MAIL FROM:<x@far.example>", "250 2.1.0");
+	ASK(w, "RCPT TO:<alice@example.org>", "250 2.1.5");
+}
+
+TEST_FIBER(smtp_one_message)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 mx.example.org ESMTP");
+	ASK(&w, "EHLO client.example", "250 ENHANCEDSTATUSCODES");
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, MESSAGE "..dot\r\n.", "250 2.0.0");
+	CHECK_SLICE(buf_slice(&played.plain), SL(MESSAGE ".dot\r\n"));
+	CHECK_INT(played.owner[0].committed, 1);
+	CHECK_INT(played.owner[0].recipients, 1);
+	CHECK_STR(played.sender, "x@far.example");
+	CHECK(strstr(played.prefix, "Received: from client.example ([127.0.0.1])\r\n\tby "
+				    "mx.example.org with ESMTP id ") == played.prefix);
+	CHECK(strstr(played.prefix, "\r\n\tfor <alice@example.org>;") != NULL);
+	CHECK(smtp_logged("smtp.message "));
+	ASK(&w, "QUIT", "221 2.0.0");
+	CHECK(wire_is_closed(&w));
+	CHECK(smtp_logged("reason=quit"));
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_says_nothing_of_itself)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 mx.example.org ESMTP");
+	CHECK_STR(w.line, "220 mx.example.org ESMTP");
+	ASK(&w, "HELO c", "250 mx.example.org");
+	ASK(&w, "VRFY alice", "252 2.5.2");
+	ASK(&w, "VRFY nobody", "252 2.5.2");
+	ASK(&w, "EXPN staff", "502 5.5.1");
+	ASK(&w, "HELP", "214 2.0.0");
+	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "502 5.5.1");
+	CHECK(!smtp_logged("AGFsaWNl"));
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_sequence)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "MAIL FROM:<x@far.example>", "503 5.5.1");
+	ASK(&w, "STARTTLS", "503 5.5.1");
+	ASK(&w, "RSET", "250 ");
+	ASK(&w, "EHLO", "501 5.5.4");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "RCPT TO:<alice@example.org>", "503 5.5.1");
+	ASK(&w, "DATA", "503 5.5.1");
+	ASK(&w, "MAIL FROM:<x@far.example>", "250 ");
+	ASK(&w, "DATA", "554 5.5.1");
+	ASK(&w, "MAIL FROM:<x@far.example>", "503 5.5.1");
+	ASK(&w, "RCPT TO:<alice@example.org>", "250 ");
+	ASK(&w, "DATA now", "501 5.5.4");
+	ASK(&w, "RSET", "250 ");
+	ASK(&w, "RCPT TO:<alice@example.org>", "503 5.5.1");
+	begin(&w);
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "RCPT TO:<alice@example.org>", "503 5.5.1");
+	ASK(&w, "FROBNICATE", "500 5.5.2");
+	CHECK_INT(played.messages, 0);
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_refused_addresses)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "MAIL FROM:<boss@example.org>", "550 5.7.1");
+	ASK(&w, "MAIL FROM:<boss@EXAMPLE.org>", "550 5.7.1");
+	ASK(&w, "MAIL FROM:<x@far.example> SIZE=999999999999", "552 5.3.4");
+	ASK(&w, "MAIL FROM:<>", "250 ");
+	ASK(&w, "RCPT TO:<nobody@example.org>", "550 5.1.1");
+	ASK(&w, "RCPT TO:<user@else.example>", "550 5.7.1");
+	ASK(&w, "RCPT TO:<user%else.example@else.example>", "550 5.7.1");
+	ASK(&w, "RCPT TO:<full@example.org>", "452 4.2.2");
+	ASK(&w, "RCPT TO:<slow@example.org>", "451 4.3.2");
+	ASK(&w, "RCPT TO:<postmaster>", "250 2.1.5");
+	played.away = true;
+	ASK(&w, "RCPT TO:<alice@example.org>", "451 4.3.2");
+	smtp_close(&w);
+}
+
+static WAITS void send_from(struct wire *w, const char *from, const char *want)
+{
+	char text[512];
+
+	begin(w);
+	ASK(w, "DATA", "354 ");
+	snprintf(text, sizeof text, "From: %s\r\nSubject: x\r\n\r\nbody\r\n.", from);
+	ASK(w, text, want);
+}
+
+TEST_FIBER(smtp_own_domain_in_from)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	send_from(&w, "\"The boss\" <boss@example.org>", "550 5.7.1");
+	send_from(&w, "x@far.example, boss@Example.ORG", "550 5.7.1");
+	send_from(&w, "\"boss@example.org\" <x@far.example>", "250 ");
+	send_from(&w, "x@far.example\r\nFrom: boss@example.org", "550 5.7.1");
+	send_from(&w, "x@far.example\r\nSender: boss@example.org", "550 5.7.1");
+	CHECK_INT(played.messages, 1);
+	CHECK_INT(played.owner[0].begun, 1); /* the refused ones never left */
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_own_domain_allowed_by_policy)
+{
+	static const char *const rows[] = {"smtp.local_sender_check=false", NULL};
+	struct wire w;
+
+	smtp_policy(rows);
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	send_from(&w, "boss@example.org", "250 ");
+	ASK(&w, "MAIL FROM:<boss@example.org>", "250 ");
+	CHECK_INT(played.sender_checks, 0);
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_several_owners)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	begin(&w);
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<carol@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<dave@example.org>", "250 ");
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, MESSAGE ".", "250 2.0.0");
+	CHECK_INT(played.owner[0].recipients, 2);
+	CHECK_INT(played.owner[0].others, 2);
+	CHECK_INT(played.owner[1].committed, 1);
+	CHECK_INT(played.owner[2].committed, 1);
+	CHECK_INT(played.owner[1].others, 0);
+	ASK(&w, "NOOP", "250 ");
+	CHECK_INT(played.owner[1].settled, 1);
+	CHECK_INT(played.owner[2].settled, 1);
+	CHECK_INT(played.owner[0].settled, 0);
+	CHECK(strstr(played.prefix, "for <") == NULL);
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_group_in_several_partitions)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "MAIL FROM:<x@far.example>", "250 ");
+	ASK(&w, "RCPT TO:<group@example.net>", "250 ");
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, MESSAGE ".", "250 2.0.0");
+	for (int i = 0; i < 3; i++)
+		CHECK_INT(played.owner[i].committed, 1);
+	smtp_close(&w);
+}
+
+/* An owner that cannot take its part leaves it to the lead's queue; the first healthy one leads. */
+TEST_FIBER(smtp_owner_fails)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	played.begin[0] = E_RETRY;
+	played.commit[2] = E_RETRY;
+	begin(&w);
+	ASK(&w, "RCPT TO:<carol@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<dave@example.org>", "250 ");
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, MESSAGE ".", "250 2.0.0");
+	ASK(&w, "NOOP", "250 ");
+	CHECK_INT(played.owner[0].committed, 0);
+	CHECK_INT(played.owner[1].committed, 1);
+	CHECK_INT(played.owner[1].others, 2);
+	CHECK_INT(played.owner[2].committed, 0);
+	CHECK_INT(played.owner[2].settled, 0);
+	CHECK_INT(played.owner[2].aborted, 1);
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_commit_fails)
+{
+	static const struct {
+		enum err commit, result;
+		const char *want;
+	} cases[] = {
+		{E_RETRY, E_OK, "451 4.3.2"},	{E_BUSY, E_OK, "451 4.3.2"},
+		{E_TOO_BIG, E_OK, "552 5.3.4"}, {E_OK, E_QUOTA, "452 4.2.2"},
+		{E_OK, E_NOT_FOUND, "550 5.1.1"}, {E_INTERNAL, E_OK, "451 4.3.0"},
+		{E_OK, E_OK, "250 2.0.0"},
+	};
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("case %zu", i);
+		played.commit[0] = cases[i].commit;
+		played.result[0] = cases[i].result;
+		begin(&w);
+		ASK(&w, "DATA", "354 ");
+		ASK(&w, MESSAGE ".", cases[i].want);
+	}
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_size_limits)
+{
+	static const char *const rows[] = {"smtp.message_bytes_max=2k",
+					   "smtp.session_bytes_max=4k", NULL};
+	struct wire w;
+	struct buf b;
+
+	smtp_policy(rows);
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "MAIL FROM:<x@far.example> SIZE=2049", "552 5.3.4");
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	buf_init(&b, 8192, NULL);
+	while (b.n < 2100)
+		buf_puts(&b, "0123456789\r\n");
+	buf_puts(&b, ".");
+	buf_putc(&b, '\0');
+	ASK(&w, b.p, "552 5.3.4");
+	buf_fini(&b);
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, MESSAGE ".", "250 2.0.0");
+	smtp_session()->bytes = 4096;
+	ASK(&w, "MAIL FROM:<x@far.example>", "421 4.7.0");
+	CHECK(wire_is_closed(&w));
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_count_limits)
+{
+	static const char *const rows[] = {"smtp.messages_max=2", "smtp.recipients_max=2",
+					   "smtp.errors_max=3", NULL};
+	struct wire w;
+
+	smtp_policy(rows);
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	begin(&w);
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<carol@example.org>", "452 4.5.3");
+	ASK(&w, "RSET", "250 ");
+	begin(&w);
+	ASK(&w, "RSET", "250 ");
+	ASK(&w, "MAIL FROM:<x@far.example>", "421 4.7.0");
+	CHECK(wire_is_closed(&w));
+	smtp_close(&w);
+
+	smtp_policy(rows);
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	for (int i = 0; i < 3; i++)
+		ASK(&w, "NONSENSE", "500 5.5.2");
+	ASK(&w, "NONSENSE", "421 4.7.0");
+	CHECK(wire_is_closed(&w));
+	CHECK(smtp_logged("smtp.too_many_errors"));
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_idle_commands_end)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	for (int i = 0; i < SMTP_FREE_MAX; i++)
+		ASK(&w, "NOOP", "250 ");
+	ASK(&w, "NOOP", "421 ");
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_timeout)
+{
+	static const char *const rows[] = {"smtp.command_timeout=1s", NULL};
+	struct wire w;
+
+	smtp_policy(rows);
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, NULL, "421 4.4.2");
+	CHECK(wire_is_closed(&w));
+	CHECK(smtp_logged("reason=\"Waited too long\""));
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_guessing)
+{
+	struct wire w;
+	int64_t started;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "MAIL FROM:<>", "250 ");
+	for (int i = 0; i < SMTP_UNKNOWN_FREE; i++)
+		ASK(&w, "RCPT TO:<nobody@example.org>", "550 5.1.1");
+	started = deadline_in(0);
+	ASK(&w, "RCPT TO:<nobody@example.org>", "550 5.1.1");
+	CHECK(deadline_in(0) - started >= SMTP_UNKNOWN_DELAY_MS);
+	smtp_session()->unknown = SMTP_UNKNOWN_MAX;
+	ASK(&w, "RCPT TO:<nobody@example.org>", "421 4.7.0");
+	CHECK(wire_is_closed(&w));
+	CHECK(smtp_logged("smtp.guessing"));
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_early_talkers)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	wire_send(&w, SL("EHLO c.example\r\n"));
+	ASK(&w, NULL, "554 5.5.0");
+	CHECK(wire_is_closed(&w));
+	CHECK(smtp_logged("smtp.early_talker"));
+	smtp_close(&w);
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example\r\nMAIL FROM:<x@far.example>", "503 5.5.0");
+	CHECK(wire_is_closed(&w));
+	smtp_close(&w);
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	begin(&w);
+	ASK(&w, "DATA\r\nSubject: too soon\r\n\r\n.", "503 5.5.0");
+	CHECK(wire_is_closed(&w));
+	CHECK_INT(played.messages, 0);
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_pipelining)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w,
+	    "MAIL FROM:<x@far.example>\r\nRCPT TO:<alice@example.org>\r\n"
+	    "RCPT TO:<nobody@example.org>\r\nRCPT TO:<bob@example.org>\r\nDATA",
+	    "250 2.1.0");
+	ASK(&w, NULL, "250 2.1.5");
+	ASK(&w, NULL, "550 5.1.1");
+	ASK(&w, NULL, "250 2.1.5");
+	ASK(&w, NULL, "354 ");
+	ASK(&w, MESSAGE ".\r\nMAIL FROM:<y@far.example>", "250 2.0.0");
+	ASK(&w, NULL, "250 2.1.0");
+	CHECK_INT(played.owner[0].recipients, 2);
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_bad_lines)
+{
+	struct wire w;
+	char line[SMTP_LINE_MAX + 10];
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "NOOP\nNOOP", "500 5.5.2");
+	ASK(&w, NULL, "250 ");
+	ASK(&w, "NO\rOP", "500 5.5.2");
+	memset(line, 'x', sizeof line);
+	memcpy(line, "NOOP ", 5);
+	line[SMTP_LINE_MAX] = '\0';
+	ASK(&w, line, "250 ");
+	line[SMTP_LINE_MAX] = 'x';
+	line[SMTP_LINE_MAX + 1] = '\0';
+	ASK(&w, line, "500 5.5.6");
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_loops)
+{
+	static const char *const rows[] = {"smtp.hops_max=3", NULL};
+	struct wire w;
+
+	smtp_policy(rows);
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, "Received: 1\r\nReceived: 2\r\nReceived: 3\r\n\r\n.", "250 ");
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, "Received: 1\r\nReceived: 2\r\nReceived: 3\r\nReceived: 4\r\n\r\n.", "554 5.4.6");
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_large_message)
+{
+	struct buf b;
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	buf_init(&b, 1 << 20, NULL);
+	buf_puts(&b, "Subject: big\r\n\r\n");
+	for (unsigned i = 0; b.n < 400000; i++)
+		buf_printf(&b, "line %u %u\r\n", i, i * 2654435761u);
+	wire_send(&w, buf_slice(&b));
+	ASK(&w, ".", "250 2.0.0");
+	CHECK_SLICE(buf_slice(&played.plain), buf_slice(&b));
+	played.stored_max = 1000;
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	wire_send(&w, buf_slice(&b));
+	ASK(&w, ".", "552 5.3.4");
+	buf_fini(&b);
+	ASK(&w, "NOOP", "250 ");
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_lost_in_data)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	wire_send(&w, SL("Subject: half\r\n\r\nbo"));
+	stream_close(&w.client, CLOSE_DONE);
+	while (session_count() > 0)
+		fiber_yield();
+	CHECK_INT(played.messages, 0);
+	CHECK(smtp_logged("reason=\"client closed\""));
+	smtp_close(&w);
+}
+
+TEST_FIBER(smtp_dsn_reaches_the_owner)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "MAIL FROM:<x@far.example> RET=HDRS ENVID=abc", "250 ");
+	ASK(&w, "RCPT TO:<alice@example.org> NOTIFY=SUCCESS ORCPT=rfc822;al+2Bice@example.org",
+	    "250 ");
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, MESSAGE ".", "250 ");
+	CHECK_INT(played.ret, RET_HDRS);
+	CHECK_STR(played.envid, "abc");
+	CHECK_INT(played.notify, NOTIFY_SUCCESS);
+	CHECK_STR(played.orcpt, "rfc822;al+ice@example.org");
+	smtp_close(&w);
+}
+
+/* A session that is ended gets its last words, also in the middle of a message. */
+TEST_FIBER(smtp_killed)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	wire_send(&w, SL("Subject: half\r\n"));
+	fiber_yield();
+	session_end(&smtp_session()->base, "killed");
+	ASK(&w, NULL, "421 4.3.2");
+	CHECK(wire_is_closed(&w));
+	CHECK(smtp_logged("reason=killed"));
+	smtp_close(&w);
+}

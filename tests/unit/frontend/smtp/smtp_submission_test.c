@@ -1,0 +1,225 @@
+#include "tests/unit/frontend/smtp/smtp_lib.h"
+
+#include <stdio.h>
+
+#include "common/loop/fiber.h"
+
+TEST_FIBER(submission_needs_tls_and_auth)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_587);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	CHECK(!smtp_logged("AUTH"));
+	ASK(&w, "MAIL FROM:<alice@example.org>", "530 5.7.0");
+	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "538 5.7.11");
+	CHECK(!smtp_logged("AGFsaWNl"));
+	smtp_tls(&w);
+	ASK(&w, "MAIL FROM:<alice@example.org>", "530 5.7.0");
+	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "503 5.5.1"); /* EHLO anew */
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "STARTTLS", "503 5.5.1");
+	ASK(&w, "MAIL FROM:<alice@example.org>", "530 5.7.0");
+	wire_send(&w, SL("BDAT 6 LAST\r\nQUIT\r\n"));
+	ASK(&w, NULL, "530 5.7.0");
+	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "235 2.7.0");
+	CHECK(smtp_logged("session.login"));
+	CHECK(smtp_logged("mechanism=PLAIN"));
+	CHECK(smtp_logged("user=alice@example.org"));
+	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "503 5.5.1");
+	ASK(&w, "MAIL FROM:<alice@example.org>", "250 ");
+	smtp_close(&w);
+}
+
+TEST_FIBER(submission_offers)
+{
+	bool starttls = false, auth = false, plus = false;
+	struct wire w;
+
+	smtp_open(&w, PORT_587);
+	ASK(&w, NULL, "220 ");
+	wire_send(&w, SL("EHLO c.example\r\n"));
+	do {
+		CHECK(wire_line(&w) == E_OK);
+		starttls = starttls || strcmp(w.line, "250-STARTTLS") == 0;
+		auth = auth || strstr(w.line, "AUTH") != NULL;
+	} while (w.line[3] == '-');
+	CHECK(starttls);
+	CHECK(!auth);
+	smtp_tls(&w);
+	wire_send(&w, SL("EHLO c.example\r\n"));
+	starttls = false;
+	do {
+		CHECK(wire_line(&w) == E_OK);
+		starttls = starttls || strcmp(w.line, "250-STARTTLS") == 0;
+		auth = auth || strstr(w.line, "AUTH") != NULL;
+		plus = plus || strstr(w.line, " SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN");
+	} while (w.line[3] == '-');
+	CHECK(!starttls);
+	CHECK(auth);
+	CHECK(plus);
+	smtp_close(&w);
+}
+
+TEST_FIBER(submission_auth_exchanges)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "AUTH", "504 5.5.4");
+	ASK(&w, "AUTH GSSAPI", "504 5.5.4");
+	ASK(&w, "AUTH PLAIN", "334 ");
+	ASK(&w, "*", "501 5.5.2");
+	ASK(&w, "AUTH PLAIN", "334 ");
+	ASK(&w, "!!!", "501 5.5.2");
+	ASK(&w, "AUTH PLAIN = x", "501 5.5.4");
+	ASK(&w, "AUTH LOGIN", "334 VXNlcm5hbWU6");
+	ASK(&w, "YWxpY2U=", "334 UGFzc3dvcmQ6");
+	ASK(&w, "d3Jvbmc=", "535 5.7.8");
+	ASK(&w, "AUTH LOGIN YWxpY2U=", "334 UGFzc3dvcmQ6");
+	ASK(&w, "c2VjcmV0", "235 2.7.0");
+	CHECK(smtp_logged("mechanism=LOGIN"));
+	CHECK(!smtp_logged("c2VjcmV0"));
+	CHECK(!smtp_logged("secret"));
+	smtp_close(&w);
+}
+
+TEST_FIBER(submission_auth_tries)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	for (int i = 1; i < SMTP_AUTH_TRIES_MAX; i++)
+		ASK(&w, "AUTH PLAIN AGFsaWNlAHdyb25n", "535 5.7.8");
+	ASK(&w, "AUTH PLAIN AGFsaWNlAHdyb25n", "421 4.7.0");
+	CHECK(wire_is_closed(&w));
+	smtp_close(&w);
+
+	smtp_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	played.away = true;
+	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "454 4.7.0");
+	smtp_close(&w);
+}
+
+TEST_FIBER(submission_senders)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	ASK(&w, "MAIL FROM:<boss@example.org>", "553 5.7.1");
+	ASK(&w, "MAIL FROM:<x@far.example>", "553 5.7.1");
+	ASK(&w, "MAIL FROM:<>", "250 ");
+	ASK(&w, "RSET", "250 ");
+	played.sender_checks = 0;
+	ASK(&w, "MAIL FROM:<alice@example.org> AUTH=<>", "250 ");
+	ASK(&w, "RSET", "250 ");
+	ASK(&w, "MAIL FROM:<alice@EXAMPLE.org>", "250 ");
+	CHECK_INT(played.sender_checks, 1); /* asked once */
+	ASK(&w, "RCPT TO:<user@outside.example>", "451 4.4.0");
+	ASK(&w, "RCPT TO:<slow@example.org>", "451 4.3.2");
+	ASK(&w, "RCPT TO:<nobody@example.org>", "550 5.1.1");
+	smtp_close(&w);
+}
+
+static WAITS void submit(struct wire *w, const char *header, const char *want)
+{
+	char text[512];
+
+	ASK(w, "MAIL FROM:<alice@example.org>", "250 ");
+	ASK(w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(w, "DATA", "354 ");
+	snprintf(text, sizeof text, "%s\r\nbody\r\n.", header);
+	ASK(w, text, want);
+}
+
+TEST_FIBER(submission_from)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	submit(&w, "From: Alice <alice@example.org>\r\n", "250 ");
+	submit(&w, "From: \"alice@example.org\" <bob@example.org>\r\n", "550 5.7.1");
+	submit(&w, "From: alice@example.org\r\nFrom: bob@example.org\r\n", "550 5.7.1");
+	submit(&w, "From: alice@example.org, bob@example.org\r\n", "550 5.7.1");
+	submit(&w, "From: alice@example.org\r\nSender: bob@example.org\r\n", "550 5.7.1");
+	submit(&w, "From: alice@example.org bob@example.org\r\n", "550 5.6.0");
+	submit(&w, "From: <\r\n", "550 5.6.0");
+	CHECK_INT(played.messages, 1);
+	smtp_close(&w);
+}
+
+TEST_FIBER(submission_adds_what_lacks)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	submit(&w, "Subject: x\r\n", "250 ");
+	CHECK(strstr(played.prefix, " with ESMTPSA id ") != NULL);
+	CHECK(strstr(played.prefix, "\t(using TLSv1.3 with TLS_") != NULL);
+	CHECK(strstr(played.prefix, "\r\nDate: ") != NULL);
+	CHECK(strstr(played.prefix, "\r\nMessage-ID: <") != NULL);
+	CHECK(strstr(played.prefix, "\r\nFrom: <alice@example.org>\r\n") != NULL);
+	CHECK_SLICE(buf_slice(&played.plain), SL("Subject: x\r\n\r\nbody\r\n"));
+	submit(&w, "From: alice@example.org\r\nDate: x\r\nMessage-ID: <1@2>\r\n", "250 ");
+	CHECK(strstr(played.prefix, "\r\nDate: ") == NULL);
+	CHECK(strstr(played.prefix, "\r\nMessage-ID: ") == NULL);
+	CHECK(strstr(played.prefix, "\r\nFrom: ") == NULL);
+	smtp_close(&w);
+}
+
+/* What came in clear before TLS is not taken as if it had come under it. */
+TEST_FIBER(starttls_injection)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_587);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "STARTTLS\r\nEHLO evil.example", "503 5.5.0");
+	CHECK(wire_is_closed(&w));
+	smtp_close(&w);
+
+	smtp_open(&w, PORT_587);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "STARTTLS", "220 ");
+	wire_send(&w, SL("EHLO evil.example\r\n"));
+	CHECK(wire_is_closed(&w));
+	CHECK(smtp_logged("session.tls_failed"));
+	smtp_close(&w);
+}
+
+TEST_FIBER(starttls_discards)
+{
+	struct wire w;
+
+	smtp_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "MAIL FROM:<x@far.example>", "250 ");
+	smtp_tls(&w);
+	ASK(&w, "RCPT TO:<alice@example.org>", "503 5.5.1");
+	ASK(&w, "MAIL FROM:<x@far.example>", "503 5.5.1");
+	ASK(&w, "EHLO d.example", "250 ");
+	ASK(&w, "MAIL FROM:<\xc3\xa4@far.example>", "553 5.6.7");
+	ASK(&w, "MAIL FROM:<\xc3\xa4@far.example> SMTPUTF8", "250 ");
+	ASK(&w, "RCPT TO:<alice@example.org>", "250 ");
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, "Subject: \xc3\xa4\r\n\r\n.", "250 ");
+	CHECK(strstr(played.prefix, "from d.example (") != NULL);
+	CHECK(strstr(played.prefix, " with UTF8SMTPS id ") != NULL);
+	smtp_close(&w);
+}
