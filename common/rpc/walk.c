@@ -41,11 +41,14 @@ static enum err refuse(struct walker *w, enum err e, const ProtobufCFieldDescrip
 	return diag_set(w->d, e, "%s.%s: %s", w->levels[w->depth - 1].m->name, field_name(f), what);
 }
 
-static bool get_varint(const char **p, const char *end, uint64_t *out)
+#define VARINT_MAX 10 /* bytes of a value */
+#define PREFIX_MAX 5  /* of a tag or a length: 32 bits; protobuf-c reads no more, padded or not */
+
+static bool get_varint(const char **p, const char *end, unsigned bytes_max, uint64_t *out)
 {
 	uint64_t v = 0;
 
-	for (unsigned shift = 0; shift < 70 && *p < end; shift += 7) {
+	for (unsigned shift = 0; shift < 7 * bytes_max && *p < end; shift += 7) {
 		unsigned char b = (unsigned char)*(*p)++;
 
 		if (shift == 63 && b > 1)
@@ -127,7 +130,7 @@ static bool skip_scalar(const char **p, const char *end, unsigned wire)
 	size_t n = wire == WIRE_64 ? 8 : 4;
 
 	if (wire == WIRE_VARINT)
-		return get_varint(p, end, &v);
+		return get_varint(p, end, VARINT_MAX, &v);
 	if ((size_t)(end - *p) < n)
 		return false;
 	*p += n;
@@ -187,7 +190,7 @@ static enum err len_field(struct walker *w, const ProtobufCFieldDescriptor *f)
 	slice_t v;
 	enum err e;
 
-	if (!get_varint(&w->p, end, &n) || n > (size_t)(end - w->p))
+	if (!get_varint(&w->p, end, PREFIX_MAX, &n) || n > (size_t)(end - w->p))
 		return refuse(w, E_INVALID, f, "bad length");
 	v = slice(w->p, (size_t)n);
 	if (f == NULL) {
@@ -219,7 +222,7 @@ static enum err field(struct walker *w)
 	enum err e = E_OK;
 
 	/* A field number is at most 2^29 - 1. */
-	if (!get_varint(&w->p, lv->end, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
+	if (!get_varint(&w->p, lv->end, PREFIX_MAX, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
 		return refuse(w, E_INVALID, NULL, "bad tag");
 	wire = (unsigned)tag & 7;
 	f = protobuf_c_message_descriptor_get_field(lv->m, (unsigned)(tag >> 3));

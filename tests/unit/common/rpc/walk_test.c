@@ -187,6 +187,9 @@ static const struct bytes_case bytes_cases[] = {
 	{"value beyond 64 bits", SL("\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), E_INVALID},
 	{"value of eleven bytes", SL("\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
 	 E_INVALID},
+	{"tag of six bytes", SL("\x8a\x80\x80\x80\x80\x00\x00"), E_INVALID},
+	{"length of five bytes", SL("\x0a\x81\x80\x80\x80\x00\x61"), E_OK},
+	{"length of six bytes", SL("\x0a\x81\x80\x80\x80\x80\x00\x61"), E_INVALID},
 	{"length past the end",
 	 SL("\x0a\x05"
 	    "abcd"),
