@@ -119,11 +119,37 @@ $(foreach d,$(UNIT_DIRS),$(eval $(call unit_rule,$(d))))
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all unit clean FORCE
-all: $(addprefix $(BUILD)/,$(PROGRAMS)) ## build the programs
+.PHONY: all unit test run crash bench asan tsan clean FORCE
+all: $(addprefix $(BUILD)/,$(PROGRAMS)) ## the programs, in build/
 
-unit: $(UNIT_PROGRAMS) ## the unit tests
-	$(PYTHON) tests/lib/run_unit.py $(UNIT_PROGRAMS)
+unit: $(UNIT_PROGRAMS) ## unit tests
+	@$(PYTHON) tests/lib/run_unit.py $(UNIT_PROGRAMS)
+
+# On a fresh machine the libraries are not there when make reads this file: the work is done by a
+# second make, which finds them.
+test: ## the whole fast suite; ends with N passed, N failed
+	@deploy/install-deps --test
+	@$(MAKE) --no-print-directory test-built
+
+.PHONY: test-built run-built
+test-built: all $(UNIT_PROGRAMS) $(FUZZ_REPLAYS)
+	@$(PYTHON) tests/lib/run_all.py
+
+run: ## a whole cluster on this machine, under run/
+	@deploy/install-deps
+	@$(MAKE) --no-print-directory run-built
+
+run-built: all
+	@deploy/run
+
+asan: ## unit and cluster tests under ASan and UBSan
+	@$(MAKE) --no-print-directory SAN=address,undefined BUILD=build-asan all unit
+	@POSTERN_BUILD=$(CURDIR)/build-asan $(PYTHON) tests/lib/run_cluster.py tests/cluster
+
+tsan: ## the store's and the loop's unit tests under TSan
+	@$(MAKE) --no-print-directory SAN=thread BUILD=build-tsan build-tsan/unit/backend/store.t \
+		build-tsan/unit/common/loop.t
+	@$(PYTHON) tests/lib/run_unit.py build-tsan/unit/backend/store.t build-tsan/unit/common/loop.t
 
 clean: ## remove everything that was built
 	rm -rf build build-asan build-tsan build-fuzz build-clang

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Runs the test files of a folder against live clusters.
+
+  tests/lib/run_cluster.py FOLDER [NAME]...
+
+A file may set CLUSTER, a list of options for `deploy/cluster up`; files with equal options share
+one cluster, which is brought up before the first and down after the last. A file finds its
+cluster's folder in $POSTERN_TEST_CLUSTER. A test that kills nodes starts them again.
+"""
+import ast
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CLUSTER = os.path.join(TOP, "deploy", "cluster")
+DEFAULT = ["--accounts", "20"]
+
+
+def options_of(path):
+    """CLUSTER of a file, read without running it."""
+    with open(path) as f:
+        for node in ast.parse(f.read()).body:
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "CLUSTER":
+                return ast.literal_eval(node.value)
+    return DEFAULT
+
+
+def load(path):
+    sys.path.insert(0, os.path.dirname(path))
+    try:
+        return unittest.defaultTestLoader.loadTestsFromName(os.path.basename(path)[:-3])
+    finally:
+        sys.path.pop(0)
+
+
+def tail_logs(folder):
+    for log in sorted(glob.glob(os.path.join(folder, "*", "log"))):
+        with open(log, errors="replace") as f:
+            lines = f.readlines()[-40:]
+        print("---- %s\n%s" % (os.path.relpath(log, folder), "".join(lines)))
+
+
+def run_group(options, files, base_port):
+    folder = tempfile.mkdtemp(prefix="postern-test-")
+    result = unittest.TestResult()
+    up = subprocess.run([CLUSTER, "up", folder, "--base-port", str(base_port), *options],
+                        capture_output=True, text=True)
+    try:
+        if up.returncode != 0:
+            print("cluster up %s:\n%s%s" % (options, up.stdout, up.stderr))
+            tail_logs(folder)
+            return 0, len(files)
+        os.environ["POSTERN_TEST_CLUSTER"] = folder
+        for path in files:
+            load(path).run(result)
+        for test, text in result.failures + result.errors:
+            print("FAILED %s\n%s" % (test, text))
+        if not result.wasSuccessful():
+            tail_logs(folder)
+    finally:
+        subprocess.run([CLUSTER, "down", folder])
+        if result.wasSuccessful() and up.returncode == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print("kept: " + folder)
+    failed = len(result.failures) + len(result.errors)
+    return result.testsRun - failed - len(result.skipped), failed
+
+
+def main():
+    sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
+    names = sys.argv[2:]
+    groups = {}
+    for path in sorted(glob.glob(os.path.join(TOP, sys.argv[1], "test_*.py"))):
+        if not names or any(n in os.path.basename(path) for n in names):
+            groups.setdefault(tuple(options_of(path)), []).append(path)
+    passed = failed = 0
+    # Ports of their own, so that a cluster somebody runs by hand is left alone.
+    base_port = 12000 + os.getpid() % 20 * 1000
+    for options, files in groups.items():
+        p, f = run_group(options, files, base_port)
+        passed, failed = passed + p, failed + f
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
