@@ -248,6 +248,6 @@ struct append_result {
 WAITS enum err call_append_commit(struct append *a, const struct append_meta *meta,
 				  struct append_result *out, struct diag *d) MUST_USE;
 /* Drops what was begun, if it was not committed. NULL is harmless. */
-void append_free(struct append **a);
+WAITS void append_free(struct append **a);
 
 #endif
