@@ -377,6 +377,8 @@ WAITS enum err mailbox_watch_poll(struct mailbox_watch *w, uint64_t *modseq_out)
 void mailbox_watch_notify(struct mailbox_watch *w, struct event *e)
 {
 	rpc_call_notify(w->call, e);
+	if (e != NULL && rpc_call_readable(w->call))
+		event_set(e);
 }
 
 void mailbox_watch_free(struct mailbox_watch **w)

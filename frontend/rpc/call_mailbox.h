@@ -116,7 +116,7 @@ WAITS enum err call_mailbox_watch(struct ticket *t, uint64_t mailbox, uint64_t s
 /* Takes all nudges that have arrived, without waiting. E_OK: *modseq_out is the highest one seen
  * so far (or as it was); E_NOT_FOUND: the mailbox is gone; others: the watch has ended, free it. */
 WAITS enum err mailbox_watch_poll(struct mailbox_watch *w, uint64_t *modseq_out) MUST_USE;
-/* Sets *e when something arrives; NULL stops. */
+/* Sets *e when something arrives, at once if it has; NULL stops. */
 void mailbox_watch_notify(struct mailbox_watch *w, struct event *e);
 void mailbox_watch_free(struct mailbox_watch **w);
 
