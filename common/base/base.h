@@ -13,6 +13,7 @@
  *   num       checked arithmetic, decimal and big-endian numbers
  *   codec     base64, hex
  *   utf8      validation and counting
+ *   fold      case folding of Unicode text
  *   clock     monotonic and wall time, replaceable in tests
  *   civil     the calendar
  *
