@@ -119,7 +119,7 @@ $(foreach d,$(UNIT_DIRS),$(eval $(call unit_rule,$(d))))
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all unit test run crash bench asan tsan clean FORCE
+.PHONY: all unit test run asan tsan clean FORCE
 all: $(addprefix $(BUILD)/,$(PROGRAMS)) ## the programs, in build/
 
 unit: $(UNIT_PROGRAMS) ## unit tests
