@@ -228,7 +228,11 @@ const char dir_sql_key_copy[] =
 	" SELECT id, n.name, $3::bytea, min(k.created), max(k.not_after)"
 	" FROM ticket_keys k, nodes n WHERE k.id = $1::integer AND n.name = $2"
 	" GROUP BY k.id, n.name ON CONFLICT DO NOTHING";
-const char dir_sql_key_drop[] = "DELETE FROM ticket_keys WHERE not_after < now()";
+/* Never the one that tickets were sealed with until now: after a long absence of PostgreSQL that
+ * may be an old one. */
+const char dir_sql_key_drop[] =
+	"DELETE FROM ticket_keys k WHERE not_after < now() AND EXISTS (SELECT 1 FROM ticket_keys y"
+	" WHERE y.id > k.id AND y.created < now() - interval '2 hours')";
 const char dir_sql_key_missing[] =
 	"SELECT k.id FROM ticket_keys k WHERE k.node = $2 AND NOT EXISTS (SELECT 1 FROM"
 	" ticket_keys o WHERE o.node = $1 AND o.id = k.id)"

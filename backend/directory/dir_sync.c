@@ -265,12 +265,12 @@ WAITS static enum err full_sync(struct dir *d, struct diag *diag)
 	}
 	dir_batch_init(&gone);
 	delete_stale(d, &touched, &gone);
-	emit_touched(d, &touched);
 	d->complete = true;
 	/* What committed above it may be in the snapshot or not: it is read again. */
 	d->txid = s.xmin;
 	d->serial = 0;
 	invariant(slice_to_str(slice_str(s.source), d->source, sizeof(d->source)));
+	emit_touched(d, &touched);
 	dir_copy_write(d, &gone);
 	dir_batch_fini(&gone);
 	LOG(LOG_INFO, NULL, "dir.full", LF_UINT("accounts", d->image.accounts),
