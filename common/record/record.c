@@ -6,12 +6,12 @@
 
 #include "common/base/num.h"
 
-#define MAGIC_HEADER  0x50526563u /* "PRec" */
-#define MAGIC_TRAILER 0x50456e64u /* "PEnd" */
+#define MAGIC_HEADER   0x50526563u /* "PRec" */
+#define MAGIC_TRAILER  0x50456e64u /* "PEnd" */
 /* Bytes of the trailer that the checksum covers. */
 #define TRAILER_HASHED (RECORD_TRAILER_SIZE - 8)
 /* What a sealed block carries besides its text: AES-GCM's and ChaCha20-Poly1305's tag. */
-#define SEAL_TAG 16u
+#define SEAL_TAG       16u
 
 void record_header_encode(const struct record_header *h, unsigned char out[RECORD_HEADER_SIZE])
 {
@@ -213,8 +213,8 @@ enum err record_check_feed(struct record_check *c, slice_t s)
 	if (c->err != E_OK || s.n == 0)
 		return c->err;
 	c->size += s.n;
-	if (c->size > overhead(RECORD_BLOCKS_MAX) +
-			      (uint64_t)RECORD_BLOCKS_MAX * RECORD_BLOCK_STORED_MAX) {
+	if (c->size >
+	    overhead(RECORD_BLOCKS_MAX) + (uint64_t)RECORD_BLOCKS_MAX * RECORD_BLOCK_STORED_MAX) {
 		c->err = E_TOO_BIG;
 		return c->err;
 	}

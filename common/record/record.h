@@ -18,20 +18,20 @@
 #include "common/base/err.h"
 #include "common/base/slice.h"
 
-#define RECORD_VERSION      1
-#define RECORD_HEADER_SIZE  32
-#define RECORD_TRAILER_SIZE 40
-#define RECORD_ENTRY_SIZE   4
-#define RECORD_ID_SIZE      16
+#define RECORD_VERSION          1
+#define RECORD_HEADER_SIZE      32
+#define RECORD_TRAILER_SIZE     40
+#define RECORD_ENTRY_SIZE       4
+#define RECORD_ID_SIZE          16
 /* Plain bytes of every block but the last. */
-#define RECORD_BLOCK        65536u
+#define RECORD_BLOCK            65536u
 /* A stored block: never longer than plain, and room for a seal's tag. */
 #define RECORD_BLOCK_STORED_MAX (RECORD_BLOCK + 32u)
 /* Block count: 1 GiB of plain text, far above any message limit; the table is then 64 KiB. */
-#define RECORD_BLOCKS_MAX   16384u
-#define RECORD_PLAIN_MAX    ((uint64_t)RECORD_BLOCKS_MAX * RECORD_BLOCK)
+#define RECORD_BLOCKS_MAX       16384u
+#define RECORD_PLAIN_MAX        ((uint64_t)RECORD_BLOCKS_MAX * RECORD_BLOCK)
 /* Entry flag: the block is kept as it is, whatever the header's compression says. */
-#define RECORD_KEPT_PLAIN   0x80000000u
+#define RECORD_KEPT_PLAIN       0x80000000u
 
 enum record_compression { RECORD_COMP_NONE = 0, RECORD_COMP_ZSTD = 1 };
 enum record_seal { RECORD_SEAL_NONE = 0, RECORD_SEAL_AES256GCM = 1, RECORD_SEAL_CHACHA20 = 2 };

@@ -11,7 +11,7 @@
 /* The longest sequence that iconv may leave unread at the end of its input. */
 #define CHARSET_HELD_MAX 16
 /* Room that a converter needs to make progress. */
-#define CHARSET_OUT_MIN 64
+#define CHARSET_OUT_MIN  64
 
 enum charset_kind { CHARSET_UTF8, CHARSET_CP1252, CHARSET_ICONV };
 

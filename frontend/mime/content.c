@@ -161,7 +161,7 @@ static void take_encoding(struct content *c, slice_t body)
 		slice_t name;
 		enum mime_cte cte;
 	} known[] = {
-		{{"7bit", 4}, MIME_CTE_7BIT},	  {{"8bit", 4}, MIME_CTE_8BIT},
+		{{"7bit", 4}, MIME_CTE_7BIT},     {{"8bit", 4}, MIME_CTE_8BIT},
 		{{"binary", 6}, MIME_CTE_BINARY}, {{"quoted-printable", 16}, MIME_CTE_QP},
 		{{"base64", 6}, MIME_CTE_BASE64},
 	};
@@ -290,8 +290,8 @@ enum err content_structure(struct content *c, enum mime_kind kind, struct struct
 	if (!keep_always(c, &out->media))
 		return E_LIMIT;
 	buf_reset(&c->render);
-	imaptext_string(&c->render, c->encoding_n != 0 ? slice(c->encoding, c->encoding_n)
-						       : SL("7BIT"));
+	imaptext_string(&c->render,
+			c->encoding_n != 0 ? slice(c->encoding, c->encoding_n) : SL("7BIT"));
 	if (!keep_always(c, &out->encoding))
 		return E_LIMIT;
 	out->params = or_nil(c->params);

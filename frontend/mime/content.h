@@ -15,11 +15,11 @@
 #include "frontend/mime/structure.h"
 
 /* A charset's or encoding's name that is looked at. */
-#define CONTENT_NAME_MAX 40
+#define CONTENT_NAME_MAX      40
 /* Languages of one part. */
 #define CONTENT_LANGUAGES_MAX 16
 /* An attachment's name, decoded, in the search text. */
-#define CONTENT_FILENAME_MAX 512
+#define CONTENT_FILENAME_MAX  512
 
 struct content {
 	struct arena *mem;     /* borrowed: of what is rendered */
@@ -36,9 +36,9 @@ struct content {
 	char charset[CONTENT_NAME_MAX], encoding[CONTENT_NAME_MAX];
 	char boundary[MIME_BOUNDARY_MAX]; /* empty: there is none that can be used */
 	slice_t params, id, description, md5, disposition, language, location; /* rendered */
-	struct buf filename; /* UTF-8 */
-	struct buf render;   /* scratch */
-	struct buf value;    /* scratch: an unfolded value */
+	struct buf filename;                                                   /* UTF-8 */
+	struct buf render;                                                     /* scratch */
+	struct buf value; /* scratch: an unfolded value */
 };
 
 void content_init(struct content *c, struct arena *mem, struct arena *scratch,
@@ -66,8 +66,8 @@ void content_set_type(struct content *c, slice_t type, slice_t subtype);
 /* Is it type/subtype, in any case? An empty subtype: any. */
 bool content_is(const struct content *c, slice_t type, slice_t subtype);
 /* Renders what BODYSTRUCTURE says of the part; the envelope is not touched. E_LIMIT: the budget. */
-enum err content_structure(struct content *c, enum mime_kind kind,
-			   struct structure_part *out) MUST_USE;
+enum err content_structure(struct content *c, enum mime_kind kind, struct structure_part *out)
+	MUST_USE;
 /* Keeps a rendered text in the arena; NIL when the allowance is used up. False: the budget. */
 bool content_keep(struct content *c, slice_t rendered, slice_t *out) MUST_USE;
 

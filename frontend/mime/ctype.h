@@ -12,9 +12,9 @@
 /* Pieces of parameters looked at in one field: joining them is quadratic. */
 #define CTYPE_PARAMS_MAX 64
 /* A type or a subtype: RFC 6838 section 4.2 allows 127. */
-#define CTYPE_NAME_MAX 127
+#define CTYPE_NAME_MAX   127
 /* A disposition's or a parameter's name. */
-#define CTYPE_TOKEN_MAX 127
+#define CTYPE_TOKEN_MAX  127
 
 struct ctype_param {
 	slice_t name;

@@ -17,11 +17,11 @@
 #define ENVELOPE_LISTS_BYTES   6144 /* To, Cc and Bcc together, rendered */
 #define ENVELOPE_DATE_MAX      256
 #define ENVELOPE_SUBJECT_MAX   2048
-#define ENVELOPE_ID_MAX	       1024 /* Message-ID, In-Reply-To */
+#define ENVELOPE_ID_MAX        1024 /* Message-ID, In-Reply-To */
 /* Pieces of one address. */
-#define ENVELOPE_NAME_MAX  512
-#define ENVELOPE_LOCAL_MAX 320
-#define ENVELOPE_HOST_MAX  256
+#define ENVELOPE_NAME_MAX      512
+#define ENVELOPE_LOCAL_MAX     320
+#define ENVELOPE_HOST_MAX      256
 
 enum envelope_item {
 	ENVELOPE_DATE,
@@ -52,8 +52,8 @@ void envelope_fini(struct envelope *e);
 bool envelope_wants(enum hdr_id id);
 /* Takes a field's body, folds included. Of a repeated field the first counts, but To, Cc and Bcc
  * are joined. scratch is reset by the callee. E_LIMIT: the budget. */
-enum err envelope_field(struct envelope *e, enum hdr_id id, slice_t body,
-			struct arena *scratch) MUST_USE;
+enum err envelope_field(struct envelope *e, enum hdr_id id, slice_t body, struct arena *scratch)
+	MUST_USE;
 /* Appends "(...)". A Sender or Reply-To that is missing is the From. */
 void envelope_render(const struct envelope *e, struct buf *out);
 /* Appends an envelope that says nothing. */

@@ -10,38 +10,37 @@ struct entity {
 
 /* Those that mail uses, besides Latin-1's. */
 static const struct entity entities[] = {
-	{"amp", '&'},	    {"lt", '<'},	{"gt", '>'},	    {"quot", '"'},
-	{"apos", '\''},	    {"euro", 0x20ac},	{"hellip", 0x2026}, {"mdash", 0x2014},
-	{"ndash", 0x2013},  {"lsquo", 0x2018},	{"rsquo", 0x2019},  {"sbquo", 0x201a},
-	{"ldquo", 0x201c},  {"rdquo", 0x201d},	{"bdquo", 0x201e},  {"bull", 0x2022},
-	{"trade", 0x2122},  {"oelig", 0x0153},	{"OElig", 0x0152},  {"scaron", 0x0161},
-	{"Scaron", 0x0160}, {"Yuml", 0x0178},	{"fnof", 0x0192},   {"dagger", 0x2020},
+	{"amp", '&'},       {"lt", '<'},        {"gt", '>'},        {"quot", '"'},
+	{"apos", '\''},     {"euro", 0x20ac},   {"hellip", 0x2026}, {"mdash", 0x2014},
+	{"ndash", 0x2013},  {"lsquo", 0x2018},  {"rsquo", 0x2019},  {"sbquo", 0x201a},
+	{"ldquo", 0x201c},  {"rdquo", 0x201d},  {"bdquo", 0x201e},  {"bull", 0x2022},
+	{"trade", 0x2122},  {"oelig", 0x0153},  {"OElig", 0x0152},  {"scaron", 0x0161},
+	{"Scaron", 0x0160}, {"Yuml", 0x0178},   {"fnof", 0x0192},   {"dagger", 0x2020},
 	{"lsaquo", 0x2039}, {"rsaquo", 0x203a}, {"larr", 0x2190},   {"rarr", 0x2192},
-	{"ensp", ' '},	    {"emsp", ' '},	{"thinsp", ' '},    {"minus", 0x2212},
-	{"zwnj", 0x200c},   {"zwj", 0x200d},	{"infin", 0x221e},  {"ne", 0x2260},
+	{"ensp", ' '},      {"emsp", ' '},      {"thinsp", ' '},    {"minus", 0x2212},
+	{"zwnj", 0x200c},   {"zwj", 0x200d},    {"infin", 0x221e},  {"ne", 0x2260},
 };
 
 /* U+00A0 to U+00FF, in order. */
 static const char *const latin1[96] = {
-	"nbsp",	  "iexcl",  "cent",   "pound",	"curren", "yen",    "brvbar", "sect",
-	"uml",	  "copy",   "ordf",   "laquo",	"not",	  "shy",    "reg",    "macr",
-	"deg",	  "plusmn", "sup2",   "sup3",	"acute",  "micro",  "para",   "middot",
-	"cedil",  "sup1",   "ordm",   "raquo",	"frac14", "frac12", "frac34", "iquest",
-	"Agrave", "Aacute", "Acirc",  "Atilde", "Auml",	  "Aring",  "AElig",  "Ccedil",
-	"Egrave", "Eacute", "Ecirc",  "Euml",	"Igrave", "Iacute", "Icirc",  "Iuml",
-	"ETH",	  "Ntilde", "Ograve", "Oacute", "Ocirc",  "Otilde", "Ouml",   "times",
-	"Oslash", "Ugrave", "Uacute", "Ucirc",	"Uuml",	  "Yacute", "THORN",  "szlig",
-	"agrave", "aacute", "acirc",  "atilde", "auml",	  "aring",  "aelig",  "ccedil",
-	"egrave", "eacute", "ecirc",  "euml",	"igrave", "iacute", "icirc",  "iuml",
-	"eth",	  "ntilde", "ograve", "oacute", "ocirc",  "otilde", "ouml",   "divide",
-	"oslash", "ugrave", "uacute", "ucirc",	"uuml",	  "yacute", "thorn",  "yuml",
+	"nbsp",   "iexcl",  "cent",   "pound",  "curren", "yen",    "brvbar", "sect",   "uml",
+	"copy",   "ordf",   "laquo",  "not",    "shy",    "reg",    "macr",   "deg",    "plusmn",
+	"sup2",   "sup3",   "acute",  "micro",  "para",   "middot", "cedil",  "sup1",   "ordm",
+	"raquo",  "frac14", "frac12", "frac34", "iquest", "Agrave", "Aacute", "Acirc",  "Atilde",
+	"Auml",   "Aring",  "AElig",  "Ccedil", "Egrave", "Eacute", "Ecirc",  "Euml",   "Igrave",
+	"Iacute", "Icirc",  "Iuml",   "ETH",    "Ntilde", "Ograve", "Oacute", "Ocirc",  "Otilde",
+	"Ouml",   "times",  "Oslash", "Ugrave", "Uacute", "Ucirc",  "Uuml",   "Yacute", "THORN",
+	"szlig",  "agrave", "aacute", "acirc",  "atilde", "auml",   "aring",  "aelig",  "ccedil",
+	"egrave", "eacute", "ecirc",  "euml",   "igrave", "iacute", "icirc",  "iuml",   "eth",
+	"ntilde", "ograve", "oacute", "ocirc",  "otilde", "ouml",   "divide", "oslash", "ugrave",
+	"uacute", "ucirc",  "uuml",   "yacute", "thorn",  "yuml",
 };
 
 /* Elements inside a word or a sentence: no white space in their place. */
 static const char *const inline_tags[] = {
-	"a",  "abbr", "acronym", "b", "bdo",   "big",  "cite",	 "code", "dfn",
-	"em", "font", "i",	 "ins", "kbd", "mark", "q",	 "s",	 "samp",
-	"small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var", "wbr",
+	"a",      "abbr",   "acronym", "b",   "bdo",  "big", "cite", "code", "dfn",   "em",
+	"font",   "i",      "ins",     "kbd", "mark", "q",   "s",    "samp", "small", "span",
+	"strike", "strong", "sub",     "sup", "tt",   "u",   "var",  "wbr",
 };
 
 void html_init(struct html *h)

@@ -11,9 +11,9 @@
 /* Longest name or number between "&" and ";" that is looked up. */
 #define HTML_ENTITY_MAX 10
 /* Longest element name that is told from others. */
-#define HTML_TAG_MAX 12
+#define HTML_TAG_MAX    12
 /* Room for one step. */
-#define HTML_OUT_MIN 32
+#define HTML_OUT_MIN    32
 
 enum html_state {
 	HTML_TEXT,

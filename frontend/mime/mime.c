@@ -50,7 +50,7 @@ struct kept_field {
 struct mime_parser {
 	struct mime_limits limits;
 	struct budget *budget;
-	enum err err; /* E_LIMIT once memory was refused: nothing is parsed any more */
+	enum err err;         /* E_LIMIT once memory was refused: nothing is parsed any more */
 	struct arena mem;     /* results */
 	struct arena scratch; /* one field's */
 	struct buf parts;     /* struct mime_part */
@@ -72,10 +72,10 @@ struct mime_parser {
 
 	/* Where in the message. */
 	uint64_t off;
-	uint64_t lines;    /* line breaks before off */
-	unsigned eol;      /* bytes of the line break just before off */
-	char last;         /* the byte before off */
-	bool mid_line;     /* off is inside a line whose beginning was dealt with */
+	uint64_t lines; /* line breaks before off */
+	unsigned eol;   /* bytes of the line break just before off */
+	char last;      /* the byte before off */
+	bool mid_line;  /* off is inside a line whose beginning was dealt with */
 	unsigned held_n;
 	char held[MIME_DELIMITER_MAX];
 
@@ -297,8 +297,8 @@ static void field_start(struct mime_parser *p, slice_t line)
 
 static void use_default_type(struct mime_parser *p)
 {
-	bool digest = p->header_kind == HEADER_PART && p->depth > 1 &&
-		      p->levels[p->depth - 2].digest;
+	bool digest =
+		p->header_kind == HEADER_PART && p->depth > 1 && p->levels[p->depth - 2].digest;
 
 	if (p->content.typed)
 		return;
@@ -328,8 +328,8 @@ static enum mime_kind decide_kind(struct mime_parser *p)
 	/* RFC 2046 section 5.2.1: an embedded message is not encoded. One that is cannot be looked
 	 * into without decoding; offsets into it would mean nothing. */
 	if (p->depth >= p->limits.depth || part_count(p) >= p->limits.parts ||
-	    (message && (c->cte == MIME_CTE_QP || c->cte == MIME_CTE_BASE64 ||
-			 c->cte == MIME_CTE_OTHER))) {
+	    (message &&
+	     (c->cte == MIME_CTE_QP || c->cte == MIME_CTE_BASE64 || c->cte == MIME_CTE_OTHER))) {
 		slice_t params = c->params;
 
 		content_set_type(c, SL("APPLICATION"), SL("OCTET-STREAM"));

@@ -31,13 +31,13 @@
 #define MIME_DELIMITER_MAX   512
 
 struct mime_limits {
-	uint32_t depth;             /* at most SUMMARY_DEPTH_MAX */
-	uint32_t parts;             /* at most SUMMARY_PARTS_MAX */
+	uint32_t depth; /* at most SUMMARY_DEPTH_MAX */
+	uint32_t parts; /* at most SUMMARY_PARTS_MAX */
 	uint32_t header_bytes;
 	uint32_t part_header_bytes;
 	uint32_t field_bytes;
-	uint32_t fields;            /* a header */
-	uint32_t text_bytes;        /* at most SUMMARY_TEXT_MAX; 0: no text wanted */
+	uint32_t fields;     /* a header */
+	uint32_t text_bytes; /* at most SUMMARY_TEXT_MAX; 0: no text wanted */
 };
 /* The constants above. */
 extern const struct mime_limits mime_limits_default;

@@ -13,13 +13,13 @@ struct structure_part {
 	slice_t id;       /* Content-ID and Content-Description: two nstrings. Not for multiparts */
 	slice_t encoding; /* a string. Not for multiparts */
 	slice_t extension; /* md5 (not for multiparts), disposition, language, location */
-	slice_t envelope; /* of a MIME_MESSAGE: its message's */
-	bool text;        /* a leaf whose lines are counted */
+	slice_t envelope;  /* of a MIME_MESSAGE: its message's */
+	bool text;         /* a leaf whose lines are counted */
 };
 
 enum structure_form {
-	STRUCTURE_FULL,   /* all there is */
-	STRUCTURE_LEAN,   /* no parameters, ids, extensions, embedded envelopes: media, encoding, size */
+	STRUCTURE_FULL, /* all there is */
+	STRUCTURE_LEAN, /* no parameters, ids, extensions, embedded envelopes: media, encoding, size */
 	STRUCTURE_OPAQUE, /* one part of application/octet-stream, whatever is in it */
 };
 

@@ -5,8 +5,8 @@
 #include "frontend/mime/imaptext.h"
 
 /* Far beyond any date that a Date field can hold: years 1 to 9999, in microseconds. */
-#define SENT_MIN_US (-62200000000000000)
-#define SENT_MAX_US 253500000000000000
+#define SENT_MIN_US  (-62200000000000000)
+#define SENT_MAX_US  253500000000000000
 /* RFC 5322 writes a zone with four digits. */
 #define ZONE_MAX_MIN 5999
 
@@ -65,8 +65,7 @@ static const char *check_child(struct part_check *c, size_t i)
 	return NULL;
 }
 
-enum err summary_parts_check(const struct mime_part *parts, size_t n, uint64_t size,
-			     struct diag *d)
+enum err summary_parts_check(const struct mime_part *parts, size_t n, uint64_t size, struct diag *d)
 {
 	struct part_check c = {.parts = parts};
 

@@ -33,31 +33,31 @@
 
 /* Parts of one message, multiparts and embedded messages counted: clients show a list of them,
  * and each costs a row in the summary. */
-#define SUMMARY_PARTS_MAX 1000
+#define SUMMARY_PARTS_MAX        1000
 /* Nesting: each level is a node on the parser's own stack. */
-#define SUMMARY_DEPTH_MAX 32
+#define SUMMARY_DEPTH_MAX        32
 /* Raw header fields kept for header fetches, all together: usual mail fits, and the row stays
  * in one page of the store with the rest. */
 #define SUMMARY_FIELDS_BYTES_MAX 1536
 /* A field needs at least "Cc:" and a line feed. */
-#define SUMMARY_FIELDS_MAX (SUMMARY_FIELDS_BYTES_MAX / 4)
+#define SUMMARY_FIELDS_MAX       (SUMMARY_FIELDS_BYTES_MAX / 4)
 /* Rendered texts. A longer envelope loses its longest lists, a longer structure its parameters,
  * then its parts; both stay true. */
-#define SUMMARY_ENVELOPE_MAX  (16u * 1024)
-#define SUMMARY_STRUCTURE_MAX (64u * 1024)
+#define SUMMARY_ENVELOPE_MAX     (16u * 1024)
+#define SUMMARY_STRUCTURE_MAX    (64u * 1024)
 /* Depth of parentheses in them: a part nests two lists (itself and its envelope's addresses). */
-#define SUMMARY_LIST_DEPTH_MAX (2 * SUMMARY_DEPTH_MAX + 8)
+#define SUMMARY_LIST_DEPTH_MAX   (2 * SUMMARY_DEPTH_MAX + 8)
 /* Search columns, UTF-8 bytes each. */
-#define SUMMARY_COLUMN_MAX 2048
+#define SUMMARY_COLUMN_MAX       2048
 #define SUMMARY_BASE_SUBJECT_MAX 512
-#define SUMMARY_MESSAGE_ID_MAX 512
-#define SUMMARY_REFERENCES_MAX 32
+#define SUMMARY_MESSAGE_ID_MAX   512
+#define SUMMARY_REFERENCES_MAX   32
 /* Extracted text. */
-#define SUMMARY_TEXT_MAX (64u * 1024)
+#define SUMMARY_TEXT_MAX         (64u * 1024)
 /* Above this the values no longer lie in the row beside the small columns. */
-#define SUMMARY_BIG 1900
+#define SUMMARY_BIG              1900
 /* No message is larger; keeps sums of offsets far from overflow. */
-#define SUMMARY_SIZE_MAX ((uint64_t)1 << 40)
+#define SUMMARY_SIZE_MAX         ((uint64_t)1 << 40)
 
 enum mime_kind { MIME_LEAF = 0, MIME_MULTIPART = 1, MIME_MESSAGE = 2 };
 
@@ -111,11 +111,11 @@ struct mime_summary {
 
 	/* Search and sort: UTF-8, decoded, folding undone, cut at a character. */
 	slice_t from, to, cc, bcc, subject;
-	slice_t base_subject; /* RFC 5256 section 2.1; ASCII letters in lower case */
+	slice_t base_subject;  /* RFC 5256 section 2.1; ASCII letters in lower case */
 	bool has_sent;         /* Date was there and made sense */
 	int64_t sent_us;       /* since 1970 UTC */
 	int16_t sent_zone_min; /* the zone it was written in, minutes east: SENTON wants that day */
-	slice_t message_id;   /* without angle brackets; empty: none */
+	slice_t message_id;    /* without angle brackets; empty: none */
 	slice_t references[SUMMARY_REFERENCES_MAX]; /* oldest first, as message_id; the newest are
 						       kept. In-Reply-To's first if no References */
 	size_t nreferences;
@@ -128,8 +128,8 @@ struct mime_summary {
  * texts, against `size`. E_CORRUPT with the reason. */
 enum err summary_check(const struct mime_summary *s, struct diag *d) MUST_USE;
 /* The part tree alone, of a message of `size` bytes. */
-enum err summary_parts_check(const struct mime_part *parts, size_t n, uint64_t size,
-			     struct diag *d) MUST_USE;
+enum err summary_parts_check(const struct mime_part *parts, size_t n, uint64_t size, struct diag *d)
+	MUST_USE;
 
 /* The node that an IMAP section's part numbers name (RFC 3501 section 6.4.5): path of n >= 1
  * numbers. "1" of a message that is not multipart is its body, node 0. False: no such part. */

@@ -15,11 +15,11 @@ struct record_read {
 	uint64_t plain_size;
 	enum record_compression compression;
 	struct budget *budget; /* borrowed */
-	uint32_t next;  /* the block whose bytes come next */
-	uint32_t end;   /* one past the last block asked for */
-	size_t gathering;  /* bytes of that block in stored */
-	struct buf stored; /* the block being gathered */
-	struct buf plain;  /* the block opened last */
+	uint32_t next;         /* the block whose bytes come next */
+	uint32_t end;          /* one past the last block asked for */
+	size_t gathering;      /* bytes of that block in stored */
+	struct buf stored;     /* the block being gathered */
+	struct buf plain;      /* the block opened last */
 };
 
 /* Which blocks hold plain bytes [off, off + n); both clamped to plain_size. Returns false if the

@@ -6,8 +6,8 @@
 #define KEEP_PLAIN_NUM 9u
 #define KEEP_PLAIN_DEN 10u
 /* Too short to shrink. */
-#define COMPRESS_MIN 64u
-#define LEVEL        1
+#define COMPRESS_MIN   64u
+#define LEVEL          1
 
 static ZSTD_CCtx *compressor(void)
 {
@@ -16,8 +16,8 @@ static ZSTD_CCtx *compressor(void)
 	if (ctx == NULL) {
 		ctx = ZSTD_createCCtx();
 		invariant(ctx != NULL);
-		invariant(!ZSTD_isError(
-			ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, LEVEL)));
+		invariant(
+			!ZSTD_isError(ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, LEVEL)));
 		/* The record has its own checksum, and the size is in the table. */
 		invariant(!ZSTD_isError(ZSTD_CCtx_setParameter(ctx, ZSTD_c_checksumFlag, 0)));
 	}

@@ -27,7 +27,7 @@ struct record_info {
 
 /* Takes stored bytes, in order. The slice is valid during the call. The writer stops at the
  * first error and returns it; the call may wait (then so do feed and finish: mark the caller). */
-typedef enum err record_emit_fn(void *arg, slice_t stored);
+typedef WAITS enum err record_emit_fn(void *arg, slice_t stored);
 
 struct record_write {
 	struct record_hash hash;

@@ -20,7 +20,7 @@ TEST(header_round_trip)
 	CHECK_ERR(record_header_decode(slice(bytes, sizeof bytes - 1), &got), E_CORRUPT);
 	for (size_t i = 0; i < sizeof bytes; i++) {
 		enum err want = i < 4 || i == 7 || i >= 28 ? E_CORRUPT
-				: i >= 8 && i < 24	   ? E_OK
+				: i >= 8 && i < 24         ? E_OK
 							   : E_INVALID;
 
 		bytes[i] ^= 0x40;
@@ -110,7 +110,8 @@ static size_t make(unsigned char *to, uint32_t plain)
 {
 	struct record_header h = {RECORD_COMP_NONE, RECORD_SEAL_NONE, {0}};
 	uint32_t entry = plain | RECORD_KEPT_PLAIN;
-	struct record_trailer t = {1, plain, RECORD_HEADER_SIZE + plain + 4 + RECORD_TRAILER_SIZE, 0};
+	struct record_trailer t = {1, plain, RECORD_HEADER_SIZE + plain + 4 + RECORD_TRAILER_SIZE,
+				   0};
 	struct record_hash hash;
 	size_t n = RECORD_HEADER_SIZE;
 

@@ -7,8 +7,8 @@
 #include "tests/lib/check.h"
 #include "tests/unit/frontend/mime/parse.h"
 
-#define CORPUS "tests/fuzz/corpus/mime/"
-#define SHAPES "tests/data/mime/shapes.tsv"
+#define CORPUS   "tests/fuzz/corpus/mime/"
+#define SHAPES   "tests/data/mime/shapes.tsv"
 #define FILE_MAX ((size_t)1 << 20)
 
 enum err parse_steps(slice_t message, size_t step, const struct mime_limits *limits,

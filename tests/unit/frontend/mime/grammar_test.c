@@ -166,11 +166,12 @@ TEST(ctype_disposition)
 	CHECK_SLICE(t.type, SL("attachment"));
 	REQUIRE(ctype_param(&t, SL("FileName")) != NULL);
 	ctype_param_text(ctype_param(&t, SL("filename")), &b, 100);
-	CHECK_SLICE(buf_slice(&b), SL("gr\xc3\xbc\xc3\x9f" "e.txt"));
+	CHECK_SLICE(buf_slice(&b), SL("gr\xc3\xbc\xc3\x9f"
+				      "e.txt"));
 	buf_reset(&b);
-	CHECK_ERR(ctype_parse_disposition(SL("inline; filename=\"=?utf-8?B?w7w=?=.txt\""), &mem,
-					  &t),
-		  E_OK);
+	CHECK_ERR(
+		ctype_parse_disposition(SL("inline; filename=\"=?utf-8?B?w7w=?=.txt\""), &mem, &t),
+		E_OK);
 	REQUIRE(t.nparams == 1);
 	ctype_param_text(&t.params[0], &b, 100);
 	CHECK_SLICE(buf_slice(&b), SL("\xc3\xbc.txt"));
@@ -199,7 +200,8 @@ TEST(encwords)
 	check_word("(=?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?=)", "(ab)");
 	check_word("=?ISO-8859-1?Q?a_b?= \t =?ISO-8859-2?Q?_c?=", "a b c");
 	check_word("=?iso-8859-1?q?Andr=E9?= Pirard", "Andr\xc3\xa9 Pirard");
-	check_word("=?UTF-8?B?R3LDvMOfZQ==?=", "Gr\xc3\xbc\xc3\x9f" "e");
+	check_word("=?UTF-8?B?R3LDvMOfZQ==?=", "Gr\xc3\xbc\xc3\x9f"
+					       "e");
 	check_word("=?utf-8*de?Q?x?=", "x");
 	/* A character cut between two words. */
 	check_word("=?utf-8?Q?=C3?= =?utf-8?Q?=BC?=", "\xc3\xbc");
@@ -211,7 +213,8 @@ TEST(encwords)
 	check_word("=?utf-8?Q?never ends", "=?utf-8?Q?never ends");
 	check_word("=?=?utf-8?Q?a?=", "=?a");
 	check_word("=?utf-8?Q?bad=ZZ=?=", "bad=ZZ=");
-	check_word("=?nonsense-9?Q?a=FCb?=", "a\xc3\xbc" "b");
+	check_word("=?nonsense-9?Q?a=FCb?=", "a\xc3\xbc"
+					     "b");
 	/* Raw bytes, UTF-8 or not; controls. */
 	check_word("gr\xc3\xbcn gr\xfcn\x01", "gr\xc3\xbcn gr\xc3\xbcn ");
 }
@@ -285,7 +288,8 @@ static void check_b64(slice_t in, slice_t want)
 
 			rest = slice_from(rest, piece.n);
 			while (piece.n != 0)
-				buf_put(&b, slice(bytes, b64_feed(&d, &piece, bytes, sizeof bytes)));
+				buf_put(&b,
+					slice(bytes, b64_feed(&d, &piece, bytes, sizeof bytes)));
 		}
 		buf_put(&b, slice(bytes, b64_end(&d, bytes)));
 		check_note("step %zu", step);
@@ -319,8 +323,8 @@ static void check_charset(const char *name, slice_t in, const char *want)
 
 			rest = slice_from(rest, piece.n);
 			while (piece.n != 0)
-				buf_put(&b, slice(bytes, charset_feed(&c, &piece, bytes,
-								      sizeof bytes)));
+				buf_put(&b, slice(bytes,
+						  charset_feed(&c, &piece, bytes, sizeof bytes)));
 		}
 		buf_put(&b, slice(bytes, charset_end(&c, bytes)));
 		charset_close(&c);
@@ -388,7 +392,8 @@ static void check_html(const char *in, const char *want)
 
 			rest = slice_from(rest, piece.n);
 			while (piece.n != 0)
-				buf_put(&b, slice(bytes, html_feed(&h, &piece, bytes, sizeof bytes)));
+				buf_put(&b,
+					slice(bytes, html_feed(&h, &piece, bytes, sizeof bytes)));
 		}
 		buf_put(&b, slice(bytes, html_end(&h, bytes)));
 		check_note("html: %s, step %zu", in, step);
@@ -402,8 +407,9 @@ TEST(html_text)
 	check_html("plain", "plain");
 	check_html("<html><body>\n <p>One  <b>tw</b>o</p><p>three</body>", "One two\nthree");
 	check_html("a<br>b<BR/>c<span class='x>y'>d</span>", "a\nb\ncd");
-	check_html("&lt;&amp;&gt; &eacute;&#233;&#xE9;&nbsp;x&copy;", "<&> \xc3\xa9\xc3\xa9\xc3\xa9 "
-								       "x\xc2\xa9");
+	check_html("&lt;&amp;&gt; &eacute;&#233;&#xE9;&nbsp;x&copy;",
+		   "<&> \xc3\xa9\xc3\xa9\xc3\xa9 "
+		   "x\xc2\xa9");
 	check_html("a &unknown; b &amp c &", "a &unknown; b & c &");
 	check_html("&#0;&#xd800;&#1114112;", "&#0;&#xd800;&#1114112;");
 	check_html("a<!-- no > text -- x --->b<!DOCTYPE x>c<?pi?>d", "abcd");
@@ -478,23 +484,50 @@ TEST(imap_strings)
 	check_string(SL("gr\xc3\xbcn"), SL("{5}\r\ngr\xc3\xbcn"));
 	check_string(SL("a\r\nb"), SL("{4}\r\na\r\nb"));
 	check_string(SL("a\0b"), SL("\"ab\""));
-	check_string(SL("\xff\0b"), SL("{2}\r\n\xff" "b"));
+	check_string(SL("\xff\0b"), SL("{2}\r\n\xff"
+				       "b"));
 	memset(many, '"', sizeof many);
-	check_string(slice(many, sizeof many),
-		     SL("{40}\r\n\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\""
-			"\"\"\"\""));
+	check_string(
+		slice(many, sizeof many),
+		SL("{40}"
+		   "\r\n\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\""
+		   "\"\"\"\""));
 }
 
 TEST(imap_list_check)
 {
 	static const char *const good[] = {
-		"()", "(NIL)", "(\"a\" NIL 12)", "((\"a\")(\"b\") \"mixed\")", "(\"\\\"\\\\\")",
-		"({3}\r\na)( \"x\")", "({0}\r\n)",
+		"()",
+		"(NIL)",
+		"(\"a\" NIL 12)",
+		"((\"a\")(\"b\") \"mixed\")",
+		"(\"\\\"\\\\\")",
+		"({3}\r\na)( \"x\")",
+		"({0}\r\n)",
 	};
 	static const char *const bad[] = {
-		"", "a", "(", ")", "())", "()()", "(a b", "( a)", "(a )", "(a  b)", "(\"a)",
-		"(\"a\\b\")", "(\"a\r\nb\")", "(\"\xc3\xbc\")", "({5}\r\na)", "({3}\na)",
-		"({}\r\n)", "({99999999999999999999}\r\n)", "(a\r\n)", "(a*b)", "(+ OK)", "()\r\n",
+		"",
+		"a",
+		"(",
+		")",
+		"())",
+		"()()",
+		"(a b",
+		"( a)",
+		"(a )",
+		"(a  b)",
+		"(\"a)",
+		"(\"a\\b\")",
+		"(\"a\r\nb\")",
+		"(\"\xc3\xbc\")",
+		"({5}\r\na)",
+		"({3}\na)",
+		"({}\r\n)",
+		"({99999999999999999999}\r\n)",
+		"(a\r\n)",
+		"(a*b)",
+		"(+ OK)",
+		"()\r\n",
 		"({-1}\r\n)",
 	};
 

@@ -8,8 +8,9 @@
 #include "tests/lib/check.h"
 #include "tests/unit/frontend/mime/parse.h"
 
-#define HEAD "From: \"A. Example\" <a@example.net>\r\n" \
-	     "To: Bob <bob@example.org>, carol@example.org\r\n"
+#define HEAD \
+	"From: \"A. Example\" <a@example.net>\r\n" \
+	"To: Bob <bob@example.org>, carol@example.org\r\n"
 
 struct fixture {
 	struct mime_parser *p;
@@ -112,22 +113,22 @@ TEST(odd_beginnings)
 	close_message(&f);
 }
 
-static const char mixed[] =
-	HEAD "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=out\r\n\r\n"
-	     "preamble\r\n--out\r\n"
-	     "Content-Type: multipart/alternative; boundary=\"in\"\r\n\r\n"
-	     "--in\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
-	     "Content-Transfer-Encoding: quoted-printable\r\n\r\nna=EFve\r\nthe end\r\n"
-	     "--in\r\nContent-Type: text/html\r\nContent-Language: de, en\r\n\r\n<p>na&iuml;ve</p>\r\n"
-	     "--in--\r\nnested epilogue\r\n"
-	     "--out\r\nContent-Type: message/rfc822\r\nContent-Description: forwarded\r\n\r\n"
-	     "From: inner@example.com\r\nSubject: Inside\r\nContent-Type: multipart/mixed; "
-	     "boundary=deep\r\n\r\n--deep\r\n\r\ndeep text\r\n--deep--\r\n\r\n"
-	     "--out  \r\nContent-Type: application/pdf; name=\"r\xc3\xa9sum\xc3\xa9.pdf\"\r\n"
-	     "Content-Disposition: attachment; filename*=utf-8''r%C3%A9sum%C3%A9.pdf;\r\n size=3\r\n"
-	     "Content-Transfer-Encoding: base64\r\nContent-ID: <pdf@example.net>\r\n"
-	     "Content-Location: http://example.net/x\r\nContent-MD5: Q2hlY2s=\r\n\r\nQUJD\r\n"
-	     "--out--\r\nepilogue\r\n";
+static const char mixed[] = HEAD
+	"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=out\r\n\r\n"
+	"preamble\r\n--out\r\n"
+	"Content-Type: multipart/alternative; boundary=\"in\"\r\n\r\n"
+	"--in\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
+	"Content-Transfer-Encoding: quoted-printable\r\n\r\nna=EFve\r\nthe end\r\n"
+	"--in\r\nContent-Type: text/html\r\nContent-Language: de, en\r\n\r\n<p>na&iuml;ve</p>\r\n"
+	"--in--\r\nnested epilogue\r\n"
+	"--out\r\nContent-Type: message/rfc822\r\nContent-Description: forwarded\r\n\r\n"
+	"From: inner@example.com\r\nSubject: Inside\r\nContent-Type: multipart/mixed; "
+	"boundary=deep\r\n\r\n--deep\r\n\r\ndeep text\r\n--deep--\r\n\r\n"
+	"--out  \r\nContent-Type: application/pdf; name=\"r\xc3\xa9sum\xc3\xa9.pdf\"\r\n"
+	"Content-Disposition: attachment; filename*=utf-8''r%C3%A9sum%C3%A9.pdf;\r\n size=3\r\n"
+	"Content-Transfer-Encoding: base64\r\nContent-ID: <pdf@example.net>\r\n"
+	"Content-Location: http://example.net/x\r\nContent-MD5: Q2hlY2s=\r\n\r\nQUJD\r\n"
+	"--out--\r\nepilogue\r\n";
 
 TEST(nested_message)
 {
@@ -136,8 +137,9 @@ TEST(nested_message)
 	uint32_t path[] = {2, 1};
 
 	open_message(&f, mixed);
-	CHECK_SLICE(buf_slice(&f.shape), SL("multipart(multipart(leaf,leaf),message(multipart(leaf))"
-					    ",leaf)"));
+	CHECK_SLICE(buf_slice(&f.shape),
+		    SL("multipart(multipart(leaf,leaf),message(multipart(leaf))"
+		       ",leaf)"));
 	CHECK_SLICE(cut(&f, SECTION_BODY, 2, 1, 1, 0), SL("na=EFve\r\nthe end"));
 	CHECK_SLICE(cut(&f, SECTION_MIME, 2, 1, 2, 0),
 		    SL("Content-Type: text/html\r\nContent-Language: de, en\r\n\r\n"));
@@ -146,7 +148,8 @@ TEST(nested_message)
 	CHECK_SLICE(cut(&f, SECTION_HEADER, 1, 2, 0, 0),
 		    SL("From: inner@example.com\r\nSubject: Inside\r\nContent-Type: "
 		       "multipart/mixed; boundary=deep\r\n\r\n"));
-	CHECK_SLICE(cut(&f, SECTION_TEXT, 1, 2, 0, 0), SL("--deep\r\n\r\ndeep text\r\n--deep--\r\n"));
+	CHECK_SLICE(cut(&f, SECTION_TEXT, 1, 2, 0, 0),
+		    SL("--deep\r\n\r\ndeep text\r\n--deep--\r\n"));
 	CHECK_SLICE(cut(&f, SECTION_MIME, 1, 2, 0, 0),
 		    SL("Content-Type: message/rfc822\r\nContent-Description: forwarded\r\n\r\n"));
 	CHECK_SLICE(cut(&f, SECTION_BODY, 1, 3, 0, 0), SL("QUJD"));
@@ -168,33 +171,35 @@ TEST(nested_structure)
 	struct buf body;
 
 	open_message(&f, mixed);
-	CHECK_SLICE(f.s.bodystructure,
-		    SL("(((\"text\" \"plain\" (\"charset\" \"iso-8859-1\") NIL NIL "
-		       "\"quoted-printable\" 16 1 NIL NIL NIL NIL)"
-		       "(\"text\" \"html\" NIL NIL NIL \"7BIT\" 17 0 NIL NIL (\"de\" \"en\") NIL) "
-		       "\"alternative\" (\"boundary\" \"in\") NIL NIL NIL)"
-		       "(\"message\" \"rfc822\" NIL NIL \"forwarded\" \"7BIT\" 121 "
-		       "(NIL \"Inside\" ((NIL NIL \"inner\" \"example.com\")) ((NIL NIL \"inner\" "
-		       "\"example.com\")) ((NIL NIL \"inner\" \"example.com\")) NIL NIL NIL NIL NIL) "
-		       "((\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 9 0 NIL NIL "
-		       "NIL NIL) \"mixed\" (\"boundary\" \"deep\") NIL NIL NIL) 8 NIL NIL NIL NIL)"
-		       "(\"application\" \"pdf\" (\"name\" {12}\r\nr\xc3\xa9sum\xc3\xa9.pdf) "
-		       "\"<pdf@example.net>\" NIL \"base64\" 4 \"Q2hlY2s=\" (\"attachment\" "
-		       "(\"filename*\" \"utf-8''r%C3%A9sum%C3%A9.pdf\" \"size\" \"3\")) NIL "
-		       "\"http://example.net/x\") \"mixed\" (\"boundary\" \"out\") NIL NIL NIL)"));
+	CHECK_SLICE(
+		f.s.bodystructure,
+		SL("(((\"text\" \"plain\" (\"charset\" \"iso-8859-1\") NIL NIL "
+		   "\"quoted-printable\" 16 1 NIL NIL NIL NIL)"
+		   "(\"text\" \"html\" NIL NIL NIL \"7BIT\" 17 0 NIL NIL (\"de\" \"en\") NIL) "
+		   "\"alternative\" (\"boundary\" \"in\") NIL NIL NIL)"
+		   "(\"message\" \"rfc822\" NIL NIL \"forwarded\" \"7BIT\" 121 "
+		   "(NIL \"Inside\" ((NIL NIL \"inner\" \"example.com\")) ((NIL NIL \"inner\" "
+		   "\"example.com\")) ((NIL NIL \"inner\" \"example.com\")) NIL NIL NIL NIL NIL) "
+		   "((\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 9 0 NIL NIL "
+		   "NIL NIL) \"mixed\" (\"boundary\" \"deep\") NIL NIL NIL) 8 NIL NIL NIL NIL)"
+		   "(\"application\" \"pdf\" (\"name\" {12}\r\nr\xc3\xa9sum\xc3\xa9.pdf) "
+		   "\"<pdf@example.net>\" NIL \"base64\" 4 \"Q2hlY2s=\" (\"attachment\" "
+		   "(\"filename*\" \"utf-8''r%C3%A9sum%C3%A9.pdf\" \"size\" \"3\")) NIL "
+		   "\"http://example.net/x\") \"mixed\" (\"boundary\" \"out\") NIL NIL NIL)"));
 	buf_init(&body, 65536, NULL);
 	CHECK(structure_to_body(f.s.bodystructure, &body));
-	CHECK_SLICE(buf_slice(&body),
-		    SL("(((\"text\" \"plain\" (\"charset\" \"iso-8859-1\") NIL NIL "
-		       "\"quoted-printable\" 16 1)"
-		       "(\"text\" \"html\" NIL NIL NIL \"7BIT\" 17 0) \"alternative\")"
-		       "(\"message\" \"rfc822\" NIL NIL \"forwarded\" \"7BIT\" 121 "
-		       "(NIL \"Inside\" ((NIL NIL \"inner\" \"example.com\")) ((NIL NIL \"inner\" "
-		       "\"example.com\")) ((NIL NIL \"inner\" \"example.com\")) NIL NIL NIL NIL NIL) "
-		       "((\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 9 0) "
-		       "\"mixed\") 8)"
-		       "(\"application\" \"pdf\" (\"name\" {12}\r\nr\xc3\xa9sum\xc3\xa9.pdf) "
-		       "\"<pdf@example.net>\" NIL \"base64\" 4) \"mixed\")"));
+	CHECK_SLICE(
+		buf_slice(&body),
+		SL("(((\"text\" \"plain\" (\"charset\" \"iso-8859-1\") NIL NIL "
+		   "\"quoted-printable\" 16 1)"
+		   "(\"text\" \"html\" NIL NIL NIL \"7BIT\" 17 0) \"alternative\")"
+		   "(\"message\" \"rfc822\" NIL NIL \"forwarded\" \"7BIT\" 121 "
+		   "(NIL \"Inside\" ((NIL NIL \"inner\" \"example.com\")) ((NIL NIL \"inner\" "
+		   "\"example.com\")) ((NIL NIL \"inner\" \"example.com\")) NIL NIL NIL NIL NIL) "
+		   "((\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 9 0) "
+		   "\"mixed\") 8)"
+		   "(\"application\" \"pdf\" (\"name\" {12}\r\nr\xc3\xa9sum\xc3\xa9.pdf) "
+		   "\"<pdf@example.net>\" NIL \"base64\" 4) \"mixed\")"));
 	/* A body is a body structure without extension data. */
 	slice_t once = buf_slice(&body);
 	struct buf again;
@@ -210,12 +215,17 @@ TEST(nested_structure)
 TEST(structure_to_body_refuses)
 {
 	static const char *const bad[] = {
-		"()", "(NIL)", "(\"a\" \"b\")", "((\"a\" \"b\" NIL NIL NIL \"7BIT\" 1))",
+		"()",
+		"(NIL)",
+		"(\"a\" \"b\")",
+		"((\"a\" \"b\" NIL NIL NIL \"7BIT\" 1))",
 		"(\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 1)",
 		"(\"MESSAGE\" \"RFC822\" NIL NIL NIL \"7BIT\" 1 NIL NIL 3)",
 		"(\"MESSAGE\" \"RFC822\" NIL NIL NIL \"7BIT\" 1)",
-		"(\"A\" \"B\" NIL NIL NIL \"7BIT\" 1) x", "(\"A\" \"B\" NIL NIL NIL \"7BIT\" 1",
-		"\"A\"", "",
+		"(\"A\" \"B\" NIL NIL NIL \"7BIT\" 1) x",
+		"(\"A\" \"B\" NIL NIL NIL \"7BIT\" 1",
+		"\"A\"",
+		"",
 	};
 	struct buf out;
 
@@ -249,7 +259,8 @@ TEST(boundaries)
 		{"--b\r\n\r\nx\r\n--b\r\n\r\ny", "multipart(leaf,leaf)"},
 		{"--b\n\nx\n--b--\n", "multipart(leaf)"},
 		{"--b \t\r\n\r\nx\r\n--b-- \r\n", "multipart(leaf)"},
-		{"--b\r\n\r\nx\r\n--bb\r\n--b-\r\n-- b\r\n--b x\r\n b\r\n--b--\r\n", "multipart(leaf)"},
+		{"--b\r\n\r\nx\r\n--bb\r\n--b-\r\n-- b\r\n--b x\r\n b\r\n--b--\r\n",
+		 "multipart(leaf)"},
 		{"--b\r\n\r\nx\r\n--b--\r\n--b\r\n\r\nepilogue\r\n", "multipart(leaf)"},
 		{"--b", "multipart(leaf)"},
 		{"--b--", "leaf"},
@@ -259,12 +270,15 @@ TEST(boundaries)
 		{"--b\r\nContent-Type: text/plain\r\n--b\r\n\r\n--b--", "multipart(leaf,leaf)"},
 		{"--b\r\n\r\n--b\r\n\r\n--b--", "multipart(leaf,leaf)"},
 		/* A part that is never closed ends with its parent's next delimiter. */
-		{"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--\r\n",
+		{"--b\r\nContent-Type: multipart/mixed; "
+		 "boundary=c\r\n\r\n--c\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--\r\n",
 		 "multipart(multipart(leaf),leaf)"},
-		{"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--b\r\n\r\ny\r\n--b--\r\n",
+		{"--b\r\nContent-Type: multipart/mixed; "
+		 "boundary=c\r\n\r\n--b\r\n\r\ny\r\n--b--\r\n",
 		 "multipart(leaf,leaf)"},
 		/* One boundary for two levels: the inner one is meant until it is closed. */
-		{"--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n--b\r\n\r\ny\r\n--b--\r\n",
+		{"--b\r\nContent-Type: multipart/mixed; "
+		 "boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n--b\r\n\r\ny\r\n--b--\r\n",
 		 "multipart(multipart(leaf),leaf)"},
 		{"--b\r\nContent-Type: message/rfc822\r\n--b\r\n\r\ny\r\n--b--\r\n",
 		 "multipart(message(leaf),leaf)"},
@@ -294,11 +308,14 @@ TEST(no_boundary_is_plain_text)
 	struct fixture f;
 
 	open_message(&f, "Content-Type: multipart/mixed\r\n\r\n--x\r\n\r\nhello\r\n");
-	CHECK_SLICE(f.s.bodystructure, SL("(\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 14 3 NIL NIL NIL "
-					  "NIL)"));
+	CHECK_SLICE(f.s.bodystructure,
+		    SL("(\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 14 3 NIL NIL NIL "
+		       "NIL)"));
 	CHECK_SLICE(f.s.text, SL("--x\r\n\r\nhello\r\n\n"));
 	close_message(&f);
-	open_message(&f, "Content-Type: multipart/mixed; boundary=z\r\nContent-ID: <x>\r\n\r\nhello\r\n");
+	open_message(
+		&f,
+		"Content-Type: multipart/mixed; boundary=z\r\nContent-ID: <x>\r\n\r\nhello\r\n");
 	CHECK_SLICE(f.s.bodystructure, SL("(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL "
 					  "\"7BIT\" 7 1 NIL NIL NIL NIL)"));
 	close_message(&f);
@@ -308,22 +325,27 @@ TEST(digest_and_encoded_messages)
 {
 	struct fixture f;
 
-	open_message(&f, "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: one\r\n"
-			 "\r\nx\r\n--b\r\nContent-Type: text/plain\r\n\r\ny\r\n--b--\r\n");
+	open_message(&f,
+		     "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: one\r\n"
+		     "\r\nx\r\n--b\r\nContent-Type: text/plain\r\n\r\ny\r\n--b--\r\n");
 	CHECK_SLICE(buf_slice(&f.shape), SL("multipart(message(leaf),leaf)"));
 	close_message(&f);
-	open_message(&f, "Content-Type: message/rfc822; x=y\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-			 "QUJD\r\n");
+	open_message(
+		&f, "Content-Type: message/rfc822; x=y\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+		    "QUJD\r\n");
 	CHECK_SLICE(f.s.bodystructure, SL("(\"APPLICATION\" \"OCTET-STREAM\" (\"x\" \"y\") NIL NIL "
 					  "\"base64\" 6 NIL NIL NIL NIL)"));
 	close_message(&f);
 	/* The message itself may be one: its envelope is its own. */
-	open_message(&f, "Subject: outer\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nx");
+	open_message(
+		&f,
+		"Subject: outer\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nx");
 	CHECK_SLICE(f.s.envelope, SL("(NIL \"outer\" NIL NIL NIL NIL NIL NIL NIL NIL)"));
-	CHECK_SLICE(f.s.bodystructure,
-		    SL("(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 19 (NIL \"inner\" NIL NIL NIL NIL "
-		       "NIL NIL NIL NIL) (\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL "
-		       "\"7BIT\" 1 0 NIL NIL NIL NIL) 2 NIL NIL NIL NIL)"));
+	CHECK_SLICE(
+		f.s.bodystructure,
+		SL("(\"message\" \"rfc822\" NIL NIL NIL \"7BIT\" 19 (NIL \"inner\" NIL NIL NIL NIL "
+		   "NIL NIL NIL NIL) (\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL "
+		   "\"7BIT\" 1 0 NIL NIL NIL NIL) 2 NIL NIL NIL NIL)"));
 	CHECK_SLICE(cut(&f, SECTION_BODY, 2, 1, 1, 0), SL("x"));
 	CHECK_SLICE(cut(&f, SECTION_HEADER, 1, 1, 0, 0), SL("Subject: inner\r\n\r\n"));
 	close_message(&f);
@@ -333,17 +355,21 @@ TEST(envelope_forms)
 {
 	struct fixture f;
 
-	open_message(&f, "From: =?utf-8?Q?J=C3=B6rg?= <j@example.net>\r\nSender: s@example.net\r\n"
-			 "Reply-To: \r\nTo: team: a@example.org, \"B, b\" <b@example.org>;, c@example.org\r\n"
-			 "To: d@example.org\r\nCc: undisclosed-recipients:;\r\nSubject:\r\n"
-			 "Subject: second\r\nIn-Reply-To: <x@y>\r\nBcc: gr\xc3\xbcn@example.org\r\n\r\n");
-	CHECK_SLICE(f.s.envelope,
-		    SL("(NIL \"\" ((\"=?utf-8?Q?J=C3=B6rg?=\" NIL \"j\" \"example.net\")) ((NIL NIL "
-		       "\"s\" \"example.net\")) ((\"=?utf-8?Q?J=C3=B6rg?=\" NIL \"j\" "
-		       "\"example.net\")) ((NIL NIL \"team\" NIL)(NIL NIL \"a\" \"example.org\")(\"B, "
-		       "b\" NIL \"b\" \"example.org\")(NIL NIL NIL NIL)(NIL NIL \"c\" \"example.org\")"
-		       "(NIL NIL \"d\" \"example.org\")) ((NIL NIL \"undisclosed-recipients\" NIL)(NIL "
-		       "NIL NIL NIL)) ((NIL NIL {5}\r\ngr\xc3\xbcn \"example.org\")) \"<x@y>\" NIL)"));
+	open_message(
+		&f,
+		"From: =?utf-8?Q?J=C3=B6rg?= <j@example.net>\r\nSender: s@example.net\r\n"
+		"Reply-To: \r\nTo: team: a@example.org, \"B, b\" <b@example.org>;, "
+		"c@example.org\r\n"
+		"To: d@example.org\r\nCc: undisclosed-recipients:;\r\nSubject:\r\n"
+		"Subject: second\r\nIn-Reply-To: <x@y>\r\nBcc: gr\xc3\xbcn@example.org\r\n\r\n");
+	CHECK_SLICE(
+		f.s.envelope,
+		SL("(NIL \"\" ((\"=?utf-8?Q?J=C3=B6rg?=\" NIL \"j\" \"example.net\")) ((NIL NIL "
+		   "\"s\" \"example.net\")) ((\"=?utf-8?Q?J=C3=B6rg?=\" NIL \"j\" "
+		   "\"example.net\")) ((NIL NIL \"team\" NIL)(NIL NIL \"a\" \"example.org\")(\"B, "
+		   "b\" NIL \"b\" \"example.org\")(NIL NIL NIL NIL)(NIL NIL \"c\" \"example.org\")"
+		   "(NIL NIL \"d\" \"example.org\")) ((NIL NIL \"undisclosed-recipients\" NIL)(NIL "
+		   "NIL NIL NIL)) ((NIL NIL {5}\r\ngr\xc3\xbcn \"example.org\")) \"<x@y>\" NIL)"));
 	CHECK_SLICE(f.s.from, SL("J\xc3\xb6rg <j@example.net>"));
 	CHECK_SLICE(f.s.to, SL("team: a@example.org, \"B, b\" <b@example.org>;, c@example.org, "
 			       "d@example.org"));
@@ -354,11 +380,15 @@ TEST(columns)
 {
 	struct fixture f;
 
-	open_message(&f, "Subject: Re: =?iso-8859-1?Q?Gr=FC=DFe?=\r\n [x]\r\nReferences: <a@b>\r\n\t<c@d> "
-			 "junk <e\r\n @f> <>\r\nIn-Reply-To: Your message <g@h>\r\nDate: nonsense\r\n"
-			 "Message-ID: <\"q\"@z>\r\n\r\n");
-	CHECK_SLICE(f.s.subject, SL("Re: Gr\xc3\xbc\xc3\x9f" "e [x]"));
-	CHECK_SLICE(f.s.base_subject, SL("gr\xc3\xbc\xc3\x9f" "e [x]"));
+	open_message(
+		&f,
+		"Subject: Re: =?iso-8859-1?Q?Gr=FC=DFe?=\r\n [x]\r\nReferences: <a@b>\r\n\t<c@d> "
+		"junk <e\r\n @f> <>\r\nIn-Reply-To: Your message <g@h>\r\nDate: nonsense\r\n"
+		"Message-ID: <\"q\"@z>\r\n\r\n");
+	CHECK_SLICE(f.s.subject, SL("Re: Gr\xc3\xbc\xc3\x9f"
+				    "e [x]"));
+	CHECK_SLICE(f.s.base_subject, SL("gr\xc3\xbc\xc3\x9f"
+					 "e [x]"));
 	REQUIRE(f.s.nreferences == 3);
 	CHECK_SLICE(f.s.references[0], SL("a@b"));
 	CHECK_SLICE(f.s.references[2], SL("e@f"));
@@ -392,7 +422,8 @@ TEST(limit_depth)
 	build(&m);
 	build(&want);
 	for (int i = 0; i < SUMMARY_DEPTH_MAX + 8; i++)
-		buf_printf(&m, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i);
+		buf_printf(&m, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i,
+			   i);
 	open_built(&f, &m);
 	CHECK_INT(f.s.nparts, SUMMARY_DEPTH_MAX);
 	CHECK_INT(f.s.parts[SUMMARY_DEPTH_MAX - 1].kind, MIME_LEAF);
@@ -442,8 +473,9 @@ TEST(limit_structure_lean)
 		buf_printf(&m, "--b\r\nContent-Type: text/plain; name=\"%0900d\"\r\n\r\nx\r\n", i);
 	open_built(&f, &m);
 	CHECK_INT(f.s.nparts, 101);
-	CHECK(slice_starts(f.s.bodystructure,
-			   SL("((\"text\" \"plain\" NIL NIL NIL \"7BIT\" 1 0)(\"text\" \"plain\" NIL")));
+	CHECK(slice_starts(
+		f.s.bodystructure,
+		SL("((\"text\" \"plain\" NIL NIL NIL \"7BIT\" 1 0)(\"text\" \"plain\" NIL")));
 	CHECK(slice_ends(f.s.bodystructure, SL(")(\"text\" \"plain\" NIL NIL NIL \"7BIT\" 3 1) "
 					       "\"mixed\")")));
 	close_message(&f);
@@ -475,7 +507,9 @@ TEST(limit_header_bytes)
 
 	build(&m);
 	while (m.n < MIME_HEADER_MAX)
-		buf_puts(&m, "X-Filler: 0123456789012345678901234567890123456789012345678901234567\r\n");
+		buf_puts(
+			&m,
+			"X-Filler: 0123456789012345678901234567890123456789012345678901234567\r\n");
 	buf_puts(&m, "Subject: too late\r\n\r\nbody");
 	open_built(&f, &m);
 	CHECK_INT(f.s.subject.n, 0);
@@ -542,8 +576,9 @@ TEST(limit_envelope)
 			buf_printf(&m, "\"N\xc3\xa9me %d\" <address%d@example.org>,\r\n ", k, k);
 		buf_puts(&m, "last@example.org;\r\n");
 	}
-	buf_printf(&m, "Subject: %05000d\r\nMessage-ID: <%05000d>\r\nIn-Reply-To: <%05000d>\r\n"
-		       "Date: %01000d\r\n\r\n",
+	buf_printf(&m,
+		   "Subject: %05000d\r\nMessage-ID: <%05000d>\r\nIn-Reply-To: <%05000d>\r\n"
+		   "Date: %01000d\r\n\r\n",
 		   1, 2, 3, 4);
 	open_built(&f, &m);
 	CHECK(f.s.envelope.n <= SUMMARY_ENVELOPE_MAX);
@@ -626,7 +661,8 @@ TEST(limit_boundary)
 	build(&m);
 	for (int n = MIME_BOUNDARY_MAX; n <= MIME_BOUNDARY_MAX + 1; n++) {
 		buf_reset(&m);
-		buf_printf(&m, "Content-Type: multipart/mixed; boundary=%0*d\r\n\r\n--%0*d%*s\r\n\r\nx",
+		buf_printf(&m,
+			   "Content-Type: multipart/mixed; boundary=%0*d\r\n\r\n--%0*d%*s\r\n\r\nx",
 			   n, 1, n, 1, n == MIME_BOUNDARY_MAX ? 200 : 0, "");
 		open_built(&f, &m);
 		CHECK_SLICE(buf_slice(&f.shape),
@@ -672,7 +708,8 @@ TEST(long_lines)
 
 	build(&m);
 	buf_printf(&m, "X-Long: %0100000d\r\nSubject: s%01000d\r\n", 1, 2);
-	buf_printf(&m, "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n--b%0100000d", 3);
+	buf_printf(&m, "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n--b%0100000d",
+		   3);
 	buf_puts(&m, "\r\n--b--");
 	open_built(&f, &m);
 	CHECK_SLICE(buf_slice(&f.shape), SL("multipart(leaf)"));
@@ -698,7 +735,9 @@ static void hostile(struct buf *m)
 		buf_puts(m, "<a@b>");
 	buf_puts(m, "\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n");
 	for (int i = 0; i < SUMMARY_PARTS_MAX; i++)
-		buf_printf(m, "--b\r\nContent-Type: text/%0120d; a*0*=%0500d; a*1=\"\xff\xff\xff\"\r\n\r\nx\r\n",
+		buf_printf(m,
+			   "--b\r\nContent-Type: text/%0120d; a*0*=%0500d; "
+			   "a*1=\"\xff\xff\xff\"\r\n\r\nx\r\n",
 			   i, i);
 	buf_puts(m, "--b\r\nContent-Type: a/b");
 	for (int i = 0; i < 60; i++)

@@ -83,8 +83,8 @@ TEST(parts_depth)
 	struct diag d;
 
 	for (uint32_t i = 0; i < ARRAY_LEN(parts); i++)
-		parts[i] = (struct mime_part){i != 0 ? i - 1 : 0, MIME_MULTIPART, MIME_CTE_7BIT, 0, 0,
-					      10, 0};
+		parts[i] = (struct mime_part){
+			i != 0 ? i - 1 : 0, MIME_MULTIPART, MIME_CTE_7BIT, 0, 0, 10, 0};
 	parts[SUMMARY_DEPTH_MAX - 1].kind = MIME_LEAF;
 	CHECK_ERR(summary_parts_check(parts, SUMMARY_DEPTH_MAX, 10, &d), E_OK);
 	parts[SUMMARY_DEPTH_MAX - 1].kind = MIME_MULTIPART;

@@ -69,9 +69,9 @@ static void check_stored(const struct made *m)
 	CHECK_INT(t.stored_size, m->stored.n);
 	CHECK(t.checksum == m->info.checksum);
 	CHECK_SLICE(slice(c.header.id, sizeof c.header.id), slice(id, sizeof id));
-	CHECK_ERR(record_table_decode(slice_sub(buf_slice(&m->stored), at,
-						m->info.nblocks * RECORD_ENTRY_SIZE),
-				      table, m->info.nblocks),
+	CHECK_ERR(record_table_decode(
+			  slice_sub(buf_slice(&m->stored), at, m->info.nblocks * RECORD_ENTRY_SIZE),
+			  table, m->info.nblocks),
 		  E_OK);
 	CHECK_SLICE(slice(table, m->info.nblocks * sizeof *table),
 		    slice(m->info.table, m->info.nblocks * sizeof *table));
@@ -104,17 +104,25 @@ static void read_range(const struct made *m, uint64_t off, uint64_t n, size_t st
 		CHECK_INT(in.n, 0);
 	}
 	CHECK(record_read_done(&r));
-	CHECK_SLICE(slice_sub(buf_slice(&got), (size_t)(off - (uint64_t)first * RECORD_BLOCK),
-			      want.n),
-		    want);
+	CHECK_SLICE(
+		slice_sub(buf_slice(&got), (size_t)(off - (uint64_t)first * RECORD_BLOCK), want.n),
+		want);
 	record_read_fini(&r);
 	buf_fini(&got);
 }
 
-TEST(round_trip)
+TEST_FIBER(round_trip)
 {
-	static const size_t sizes[] = {0, 1, 63, 64, 5000, RECORD_BLOCK - 1, RECORD_BLOCK,
-				       RECORD_BLOCK + 1, 5 * RECORD_BLOCK, 5 * RECORD_BLOCK + 777};
+	static const size_t sizes[] = {0,
+				       1,
+				       63,
+				       64,
+				       5000,
+				       RECORD_BLOCK - 1,
+				       RECORD_BLOCK,
+				       RECORD_BLOCK + 1,
+				       5 * RECORD_BLOCK,
+				       5 * RECORD_BLOCK + 777};
 	static const size_t steps[] = {100, 4096, RECORD_BLOCK, 1 << 20};
 
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -135,7 +143,7 @@ TEST(round_trip)
 	}
 }
 
-TEST(same_bytes_for_any_cut)
+TEST_FIBER(same_bytes_for_any_cut)
 {
 	struct made one, other;
 	struct buf plain;
@@ -149,10 +157,11 @@ TEST(same_bytes_for_any_cut)
 	buf_fini(&plain);
 }
 
-TEST(ranges)
+TEST_FIBER(ranges)
 {
 	const uint64_t size = 4 * RECORD_BLOCK + 100;
-	static const uint64_t offs[] = {0, 1, RECORD_BLOCK - 1, RECORD_BLOCK, 4 * RECORD_BLOCK + 99};
+	static const uint64_t offs[] = {0, 1, RECORD_BLOCK - 1, RECORD_BLOCK,
+					4 * RECORD_BLOCK + 99};
 	static const uint64_t lens[] = {0, 1, 100, RECORD_BLOCK, UINT64_MAX};
 	struct buf plain;
 	struct made m;
@@ -173,7 +182,7 @@ TEST(ranges)
 	buf_fini(&plain);
 }
 
-TEST(blocks_kept_plain)
+TEST_FIBER(blocks_kept_plain)
 {
 	struct buf plain;
 	struct made m;
@@ -193,7 +202,7 @@ TEST(blocks_kept_plain)
 	buf_fini(&plain);
 }
 
-TEST(writer_errors_stay)
+TEST_FIBER(writer_errors_stay)
 {
 	struct budget budget;
 	struct made m;
@@ -224,7 +233,7 @@ TEST(writer_errors_stay)
 	buf_fini(&plain);
 }
 
-TEST(reader_refuses)
+TEST_FIBER(reader_refuses)
 {
 	struct record_read r;
 	struct budget budget;
@@ -237,8 +246,8 @@ TEST(reader_refuses)
 	fill(&plain, 2 * RECORD_BLOCK + 5);
 	make(&m, buf_slice(&plain), 65536, RECORD_COMP_ZSTD);
 #define INIT(t, first, last, budget) \
-	record_read_init(&r, (t), 3, plain.n, m.info.stored_size, RECORD_COMP_ZSTD, (first), (last), \
-			 (budget))
+	record_read_init(&r, (t), 3, plain.n, m.info.stored_size, RECORD_COMP_ZSTD, (first), \
+			 (last), (budget))
 	CHECK_ERR(INIT(m.info.table, 0, 3, NULL), E_INVALID);
 	CHECK_ERR(INIT(m.info.table, 2, 1, NULL), E_INVALID);
 	CHECK_ERR(INIT(m.info.table, 0, UINT32_MAX, NULL), E_INVALID);
@@ -273,7 +282,7 @@ TEST(reader_refuses)
 	buf_fini(&plain);
 }
 
-TEST(changed_blocks)
+TEST_FIBER(changed_blocks)
 {
 	struct buf plain, out;
 	struct made m;
