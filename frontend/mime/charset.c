@@ -105,7 +105,9 @@ static bool is_latin1(slice_t name)
 
 void charset_open(struct charset *c, slice_t name)
 {
-	*c = (struct charset){.kind = CHARSET_UTF8};
+	c->kind = CHARSET_UTF8;
+	c->cd = NULL;
+	c->held_n = 0;
 	if (name.n == 0 || slice_ieq(name, SL("utf-8")) || slice_ieq(name, SL("us-ascii")))
 		return;
 	if (is_latin1(name)) {
@@ -286,66 +288,68 @@ static char *input_of(slice_t s)
 
 #define REPLACEMENT "\xef\xbf\xbd"
 
-/* Converts what it can of *s. A sequence that is wrong becomes one replacement character a byte;
- * one that is unfinished stays. Returns false when out is full. */
-static bool iconv_step(struct charset *c, slice_t *s, char **to, size_t *left)
+/* Converts the block that is held. A byte that is wrong becomes a replacement character; a sequence
+ * that is unfinished stays. out has CHARSET_OUT_MIN bytes. */
+static size_t convert_block(struct charset *c, char *out)
 {
-	while (s->n != 0) {
-		char *from = input_of(*s);
-		size_t n = s->n;
-		size_t rc = iconv(c->cd, &from, &n, to, left);
+	size_t left = CHARSET_OUT_MIN;
+	slice_t s = slice(c->held, c->held_n);
+	char *to = out;
+
+	while (s.n != 0) {
+		char *from = input_of(s);
+		size_t n = s.n;
+		size_t rc = iconv(c->cd, &from, &n, &to, &left);
 		int error = errno;
 
-		*s = slice_from(*s, s->n - n);
-		if (rc != (size_t)-1)
-			continue;
-		if (error == EINVAL)
-			return true;
-		if (error == E2BIG || *left < sizeof REPLACEMENT)
-			return false;
-		memcpy(*to, REPLACEMENT, 3);
-		*to += 3;
-		*left -= 3;
-		*s = slice_from(*s, 1);
+		s = slice_from(s, s.n - n);
+		if (rc != (size_t)-1 || (error == EINVAL && s.n <= CHARSET_TAIL_MAX))
+			break;
+		if (left < sizeof REPLACEMENT) {
+			s = SLICE_NONE; /* more text than any charset has in so few bytes */
+			break;
+		}
+		memcpy(to, REPLACEMENT, 3);
+		to += 3;
+		left -= 3;
+		s = slice_from(s, 1);
 	}
-	return true;
+	if (s.n != 0)
+		memmove(c->held, s.p, s.n);
+	c->held_n = (unsigned)s.n;
+	return CHARSET_OUT_MIN - left;
 }
 
 static size_t feed_iconv(struct charset *c, slice_t *in, char *out, size_t out_max)
 {
-	char *to = out;
-	size_t left = out_max;
+	size_t n = 0;
 
-	/* Bytes left over: one more at a time, until they make a character. */
-	while (c->held_n != 0 && in->n != 0) {
-		slice_t s;
+	while (in->n != 0 && out_max - n >= CHARSET_OUT_MIN) {
+		size_t some = MIN(in->n, sizeof c->held - c->held_n);
 
-		if (c->held_n < sizeof c->held) {
-			c->held[c->held_n++] = in->p[0];
-			*in = slice_from(*in, 1);
-		} else {
-			/* No sequence is that long. */
-			c->held_n--;
-			memmove(c->held, c->held + 1, c->held_n);
-			continue;
-		}
-		s = slice(c->held, c->held_n);
-		if (!iconv_step(c, &s, &to, &left) && left >= CHARSET_OUT_MIN / 2)
-			s = SLICE_NONE;
-		if (s.n != 0)
-			memmove(c->held, s.p, s.n);
-		c->held_n = (unsigned)s.n;
-		if (left < CHARSET_OUT_MIN / 2)
-			return out_max - left;
+		memcpy(c->held + c->held_n, in->p, some);
+		c->held_n += (unsigned)some;
+		*in = slice_from(*in, some);
+		if (c->held_n == sizeof c->held)
+			n += convert_block(c, out + n);
 	}
-	if (in->n != 0 && iconv_step(c, in, &to, &left) && in->n != 0) {
-		size_t n = MIN(in->n, sizeof c->held);
+	return n;
+}
 
-		memcpy(c->held, in->p, n);
-		c->held_n = (unsigned)n;
-		*in = slice_from(*in, n);
+/* The last block; what is unfinished now will stay so. */
+static size_t end_iconv(struct charset *c, char *out)
+{
+	size_t n = convert_block(c, out);
+	char *to = out + n;
+	size_t left = CHARSET_OUT_MIN - n;
+
+	/* Some converters keep a letter back, an accent might follow. */
+	(void)iconv(c->cd, NULL, NULL, &to, &left);
+	if (c->held_n != 0 && left >= sizeof REPLACEMENT) {
+		memcpy(to, REPLACEMENT, 3);
+		left -= 3;
 	}
-	return out_max - left;
+	return CHARSET_OUT_MIN - left;
 }
 
 size_t charset_feed(struct charset *c, slice_t *in, char *out, size_t out_max)
@@ -365,21 +369,11 @@ size_t charset_end(struct charset *c, char *out)
 {
 	size_t n = 0;
 
-	if (c->kind == CHARSET_ICONV) {
-		char *to = out;
-		size_t left = CHARSET_OUT_MIN;
-
-		/* Some converters keep a letter back, an accent might follow. */
-		(void)iconv(c->cd, NULL, NULL, &to, &left);
-		n = CHARSET_OUT_MIN - left;
-		if (c->held_n != 0 && left >= sizeof REPLACEMENT) {
-			memcpy(out + n, REPLACEMENT, 3);
-			n += 3;
-		}
-	} else {
+	if (c->kind == CHARSET_ICONV)
+		n = end_iconv(c, out);
+	else
 		for (unsigned i = 0; i < c->held_n; i++)
 			n += put_1252(out + n, (unsigned char)c->held[i]);
-	}
 	c->held_n = 0;
 	return n;
 }

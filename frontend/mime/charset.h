@@ -8,10 +8,14 @@
 
 #include "common/base/slice.h"
 
-/* The longest sequence that iconv may leave unread at the end of its input. */
-#define CHARSET_HELD_MAX 16
-/* Room that a converter needs to make progress. */
-#define CHARSET_OUT_MIN  64
+/* iconv is given blocks of this size, at the same places of the text however it comes in: some of
+ * its converters do not give the same result for any cut. */
+#define CHARSET_BLOCK    256
+/* The longest sequence that iconv may leave unread at the end of a block. */
+#define CHARSET_TAIL_MAX 16
+/* Room that a converter needs to make progress: a block, every byte four bytes of UTF-8, and what a
+ * converter kept back. */
+#define CHARSET_OUT_MIN  (4 * CHARSET_BLOCK + 64)
 
 enum charset_kind { CHARSET_UTF8, CHARSET_CP1252, CHARSET_ICONV };
 
@@ -19,7 +23,7 @@ struct charset {
 	enum charset_kind kind;
 	void *cd; /* iconv_t, for CHARSET_ICONV */
 	unsigned held_n;
-	char held[CHARSET_HELD_MAX];
+	char held[CHARSET_BLOCK]; /* not converted yet */
 };
 
 /* Loads the converters of the whole list, and keeps them: for a process that will soon not be

@@ -66,8 +66,8 @@ void content_set_type(struct content *c, slice_t type, slice_t subtype);
 /* Is it type/subtype, in any case? An empty subtype: any. */
 bool content_is(const struct content *c, slice_t type, slice_t subtype);
 /* Renders what BODYSTRUCTURE says of the part; the envelope is not touched. E_LIMIT: the budget. */
-enum err content_structure(struct content *c, enum mime_kind kind, struct structure_part *out)
-	MUST_USE;
+enum err content_structure(struct content *c, enum mime_kind kind,
+			   struct structure_part *out) MUST_USE;
 /* Keeps a rendered text in the arena; NIL when the allowance is used up. False: the budget. */
 bool content_keep(struct content *c, slice_t rendered, slice_t *out) MUST_USE;
 

@@ -278,15 +278,19 @@ const struct ctype_param *ctype_param(const struct ctype *t, slice_t name)
 	return NULL;
 }
 
+/* Bytes of an extended value that are looked at: file names. */
+#define EXTENDED_MAX 1024
+
 /* charset'language'text */
 static void put_extended(slice_t value, struct buf *out, size_t max)
 {
 	size_t q1 = slice_find_char(value, '\'');
 	slice_t rest = slice_from(value, q1 + 1);
 	size_t q2 = slice_find_char(rest, '\'');
-	slice_t text = q1 < value.n && q2 < rest.n ? slice_from(rest, q2 + 1) : value;
-	char bytes[1024];
-	struct buf plain;
+	bool named = q1 < value.n && q2 < rest.n;
+	slice_t text = named ? slice_from(rest, q2 + 1) : value;
+	char bytes[EXTENDED_MAX];
+	struct buf utf8;
 	struct charset cs;
 	size_t n = 0;
 	slice_t in;
@@ -298,19 +302,20 @@ static void put_extended(slice_t value, struct buf *out, size_t max)
 		i += code >= 0 ? 2 : 0;
 	}
 	in = slice(bytes, n);
-	charset_open(&cs, text.p != value.p ? slice_sub(value, 0, q1) : SLICE_NONE);
-	buf_init(&plain, 4 * sizeof bytes, NULL);
+	charset_open(&cs, named ? slice_sub(value, 0, q1) : SLICE_NONE);
+	buf_init(&utf8, (size_t)4 * EXTENDED_MAX + 2 * (size_t)CHARSET_OUT_MIN, NULL);
 	while (in.n != 0) {
-		char *to = buf_reserve(&plain, CHARSET_OUT_MIN);
+		char *to = buf_reserve(&utf8, CHARSET_OUT_MIN);
 
-		if (to == NULL)
-			break;
-		buf_commit(&plain, charset_feed(&cs, &in, to, CHARSET_OUT_MIN));
+		invariant(to != NULL);
+		buf_commit(&utf8, charset_feed(&cs, &in, to, CHARSET_OUT_MIN));
 	}
+	if (buf_reserve(&utf8, CHARSET_OUT_MIN) != NULL)
+		buf_commit(&utf8, charset_end(&cs, utf8.p + utf8.n));
 	charset_close(&cs);
 	/* Also cuts at a character, and takes control characters out. */
-	(void)encword_decode(buf_slice(&plain), out, max);
-	buf_fini(&plain);
+	(void)encword_decode(buf_slice(&utf8), out, max);
+	buf_fini(&utf8);
 }
 
 void ctype_param_text(const struct ctype_param *p, struct buf *out, size_t max)

@@ -4,7 +4,8 @@
 #include "frontend/mime/charset.h"
 #include "frontend/mime/qp.h"
 
-#define CHUNK 512
+/* Between two stages. */
+#define CHUNK CHARSET_OUT_MIN
 
 struct word {
 	slice_t charset;

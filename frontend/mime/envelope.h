@@ -52,8 +52,8 @@ void envelope_fini(struct envelope *e);
 bool envelope_wants(enum hdr_id id);
 /* Takes a field's body, folds included. Of a repeated field the first counts, but To, Cc and Bcc
  * are joined. scratch is reset by the callee. E_LIMIT: the budget. */
-enum err envelope_field(struct envelope *e, enum hdr_id id, slice_t body, struct arena *scratch)
-	MUST_USE;
+enum err envelope_field(struct envelope *e, enum hdr_id id, slice_t body,
+			struct arena *scratch) MUST_USE;
 /* Appends "(...)". A Sender or Reply-To that is missing is the From. */
 void envelope_render(const struct envelope *e, struct buf *out);
 /* Appends an envelope that says nothing. */

@@ -128,8 +128,8 @@ struct mime_summary {
  * texts, against `size`. E_CORRUPT with the reason. */
 enum err summary_check(const struct mime_summary *s, struct diag *d) MUST_USE;
 /* The part tree alone, of a message of `size` bytes. */
-enum err summary_parts_check(const struct mime_part *parts, size_t n, uint64_t size, struct diag *d)
-	MUST_USE;
+enum err summary_parts_check(const struct mime_part *parts, size_t n, uint64_t size,
+			     struct diag *d) MUST_USE;
 
 /* The node that an IMAP section's part numbers name (RFC 3501 section 6.4.5): path of n >= 1
  * numbers. "1" of a message that is not multipart is its body, node 0. False: no such part. */

@@ -105,7 +105,7 @@ void text_feed(struct text *t, slice_t bytes)
 
 void text_end(struct text *t)
 {
-	char rest[QP_SPACE_MAX + CHARSET_OUT_MIN];
+	char rest[CHARSET_OUT_MIN];
 
 	if (!t->open)
 		return;

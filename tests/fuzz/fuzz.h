@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Takes the first byte off the input, as a choice among cases; 0 when there is none. */
 static inline unsigned fuzz_byte(slice_t *in)
 {
-	unsigned b = in->n != 0 ? (unsigned char)in->p[0] : 0;
+	unsigned b = in->n != 0 && in->p != NULL ? (unsigned char)in->p[0] : 0;
 
 	*in = slice_from(*in, 1);
 	return b;
