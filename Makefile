@@ -31,6 +31,10 @@ endif
 ifneq (,$(findstring gcc,$(CC)))
 WARN     += -Wlogical-op -Wduplicated-cond -Wduplicated-branches
 endif
+ifneq (,$(findstring clang,$(CC)))
+# clang looks into the initializers of protobuf-c and libseccomp; gcc checks our own code for these.
+WARN     += -Wno-missing-field-initializers -Wno-cast-qual
+endif
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 CFLAGS   ?=

@@ -100,12 +100,13 @@ static WAITS enum err auth_ask(struct auth *x, uint16_t method, const ProtobufCM
 static WAITS enum err auth_start(void *arg, const char *mech, slice_t initial,
 				 struct sasl_answer *out)
 {
-	Postern__AuthStart req = POSTERN__AUTH_START__INIT;
+	Postern__AuthStart req;
 	Postern__ClientFacts facts;
 	struct auth *x = arg;
 	struct diag owner = {""};
 	enum err e = E_RETRY;
 
+	postern__auth_start__init(&req);
 	client_facts(x->session, &facts);
 	req.mechanism = (char *)(uintptr_t)mech;
 	req.has_initial = true;
