@@ -171,9 +171,8 @@ struct change_copy {
 	uint64_t modseq;
 	bool duplicate;
 };
-/* E_QUOTA; E_LIMIT: keywords of the destination. All or nothing. The source not found: E_NOT_FOUND
- * with source_gone in diag; the mailbox id tells: to_mailbox is 0 when the destination is what was
- * missing. */
+/* E_QUOTA; E_LIMIT: keywords of the destination. All or nothing. E_NOT_FOUND: to_mailbox is 0
+ * when the destination is what is missing (TRYCREATE), else it is the source. */
 void change_copy_init(struct change_copy *c);
 void change_copy_fini(struct change_copy *c);
 
