@@ -93,6 +93,9 @@ imap_run_fn imap_run_copy, imap_run_move;
 /* APPEND: the arguments end in the announcement of the message itself, not of its mailbox's name. */
 bool imap_append_at_message(const struct imap_args *a);
 
+/* What a worker of the service runs (imap_server). */
+extern const struct protocol imap_protocol;
+
 static inline struct imap *imap_of(struct session *s)
 {
 	return (struct imap *)s;

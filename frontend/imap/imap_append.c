@@ -17,6 +17,9 @@
 /* A client that sends nothing of a message that it announced for so long is gone. */
 #define APPEND_CHUNK_MS (5 * 60 * 1000)
 
+/* Bytes taken from the window at once; must be less than a record's block. */
+#define APPEND_CHUNK_MAX (32u * 1024)
+
 struct append_args {
 	slice_t path;
 	struct imap_flags flags;
@@ -114,10 +117,10 @@ WAITS static enum err take_message(struct appending *p, enum err *taken_out)
 		}
 		if (e != E_OK)
 			return e;
-		/* No more than fills a block: the writer waits when one is full, and after a wait
-		 * the window is no longer where it was. */
+		/* The writer waits when a block is full, and after a wait the window is no longer
+		 * where it was: so no more than fills a block, and less than a whole one. */
 		n = RECORD_BLOCK - (size_t)(p->record.plain_size % RECORD_BLOCK);
-		n = (size_t)MIN((uint64_t)MIN(chunk.n, n), p->left);
+		n = (size_t)MIN((uint64_t)MIN(MIN(chunk.n, n), APPEND_CHUNK_MAX), p->left);
 		chunk = slice_sub(chunk, 0, n);
 		mime_parser_feed(p->mime, chunk);
 		*taken_out = record_write_feed(&p->record, chunk);

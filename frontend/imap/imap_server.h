@@ -4,8 +4,6 @@
 
 #include "frontend/imap/imap.h"
 
-extern const struct protocol imap_protocol;
-
 /* Commands that made no sense, in one session: then BYE. */
 #define IMAP_ERRORS_MAX        20u
 #define IMAP_ERRORS_MAX_PREAUTH 5u
