@@ -11,6 +11,7 @@
 #define COMMIT_MS       60000 /* a group commit behind a slow disk; then the client tries again */
 #define COMMIT_AGAIN_MS 5000  /* a restarting owner is back by then, or the client is told 451 */
 #define ABORT_MS        2000
+#define SETTLE_AT_ONCE  50 /* tokens of up to DELIVER_TOKEN_MAX fit one frame */
 
 static ProtobufCBinaryData bytes(slice_t s)
 {
@@ -35,6 +36,15 @@ static enum err outcome(enum err e)
 	return e <= E_WIRE_LAST || e == E_CANCELLED ? e : E_RETRY;
 }
 
+static WAITS enum err ask_resolve(struct rpc_link *l, const Postern__Resolve *req, struct arena *a,
+				  ProtobufCMessage **out, struct diag *d)
+{
+	d->text[0] = '\0';
+	return rpc_client_call(l, POSTERN__METHOD__METHOD_RESOLVE, &req->base,
+			       &postern__resolve_reply__descriptor, a, deadline_in(RESOLVE_MS), out,
+			       d);
+}
+
 WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, struct arena *a,
 			    struct deliver_target out[DELIVER_TARGETS_MAX], size_t *n_out,
 			    struct diag *d)
@@ -52,8 +62,9 @@ WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, st
 	req.size = q->size;
 	req.client = &facts;
 	*n_out = 0;
-	e = rpc_client_call(rpc_client_any(), POSTERN__METHOD__METHOD_RESOLVE, &req.base,
-			    &postern__resolve_reply__descriptor, a, deadline_in(RESOLVE_MS), &m, d);
+	e = ask_resolve(rpc_client_any(), &req, a, &m, d);
+	if (e == E_WRONG_OWNER) /* of a mailbox whose quota only the owner knows */
+		e = ask_resolve(rpc_client_backend(slice_str(d->text)), &req, a, &m, d);
 	if (e != E_OK)
 		return outcome(e);
 	r = (Postern__ResolveReply *)m;
@@ -268,20 +279,20 @@ WAITS void deliver_settle(const struct deliver *lead, const struct deliver_meta 
 			  const struct deliver_group *taken)
 {
 	Postern__DeliverSettle req = POSTERN__DELIVER_SETTLE__INIT;
-	struct arena a;
+	ProtobufCBinaryData tokens[SETTLE_AT_ONCE];
 
-	arena_init(&a, NULL);
 	req.txid = fixed(m->txid, sizeof m->txid);
 	req.partition = lead->group.partition;
-	req.tokens = arena_alloc(&a, taken->n * sizeof *req.tokens);
-	req.n_tokens = taken->n;
-	for (size_t i = 0; i < taken->n; i++)
-		req.tokens[i] = bytes(taken->rcpts[i].token);
-	if (rpc_client_call(lead->link, POSTERN__METHOD__METHOD_DELIVER_SETTLE, &req.base, NULL, NULL,
-			    deadline_in(RESOLVE_MS), NULL, NULL) != E_OK)
-		LOG(LOG_DEBUG, NULL, "deliver.not_settled",
-		    LF_HEX("txid", slice(m->txid, sizeof m->txid)));
-	arena_reset(&a);
+	req.tokens = tokens;
+	for (size_t i = 0; i < taken->n; i += req.n_tokens) {
+		req.n_tokens = MIN(taken->n - i, ARRAY_LEN(tokens));
+		for (size_t k = 0; k < req.n_tokens; k++)
+			tokens[k] = bytes(taken->rcpts[i + k].token);
+		if (rpc_client_call(lead->link, POSTERN__METHOD__METHOD_DELIVER_SETTLE, &req.base,
+				    NULL, NULL, deadline_in(RESOLVE_MS), NULL, NULL) != E_OK)
+			LOG(LOG_DEBUG, NULL, "deliver.not_settled",
+			    LF_HEX("txid", slice(m->txid, sizeof m->txid)));
+	}
 }
 
 WAITS void deliver_end(struct deliver *d, const struct deliver_meta *m)
