@@ -37,10 +37,12 @@ static const char *const latin1[96] = {
 };
 
 /* Elements inside a word or a sentence: no white space in their place. */
-static const char *const inline_tags[] = {
-	"a",      "abbr",   "acronym", "b",   "bdo",  "big", "cite", "code", "dfn",   "em",
-	"font",   "i",      "ins",     "kbd", "mark", "q",   "s",    "samp", "small", "span",
-	"strike", "strong", "sub",     "sup", "tt",   "u",   "var",  "wbr",
+static const slice_t inline_tags[] = {
+	{"a", 1},     {"abbr", 4}, {"acronym", 7}, {"b", 1},      {"bdo", 3},  {"big", 3},
+	{"cite", 4},  {"code", 4}, {"dfn", 3},     {"em", 2},     {"font", 4}, {"i", 1},
+	{"ins", 3},   {"kbd", 3},  {"mark", 4},    {"q", 1},      {"s", 1},    {"samp", 4},
+	{"small", 5}, {"span", 4}, {"strike", 6},  {"strong", 6}, {"sub", 3},  {"sup", 3},
+	{"tt", 2},    {"u", 1},    {"var", 3},     {"wbr", 3},
 };
 
 void html_init(struct html *h)
@@ -114,14 +116,35 @@ static bool is_space(char c)
 	return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '\f';
 }
 
-/* Text up to what means something. Leaves room for a gap and a character. */
+/* Bytes that mean something in text. */
+static const bool special[256] = {
+	[' '] = true,  ['\n'] = true, ['\r'] = true, ['\t'] = true,
+	['\f'] = true, ['<'] = true,  ['&'] = true,
+};
+
+/* Text as it stands: words, and single spaces between them. */
+static size_t text_run(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	for (;;) {
+		while (i < n && !special[(unsigned char)p[i]])
+			i++;
+		if (i + 1 >= n || p[i] != ' ' || special[(unsigned char)p[i + 1]])
+			return i;
+		i += 2;
+	}
+}
+
+/* Text up to markup. Leaves room for a gap. */
 static size_t step_text(struct html *h, slice_t *in, char *out, size_t out_max)
 {
 	size_t n = 0;
 	size_t i = 0;
 
-	for (; i < in->n && n + 2 < out_max; i++) {
+	while (i < in->n && n + 2 < out_max) {
 		char c = in->p[i];
+		size_t run;
 
 		if (c == '<' || c == '&') {
 			h->state = c == '<' ? HTML_OPEN : HTML_ENTITY;
@@ -132,11 +155,14 @@ static size_t step_text(struct html *h, slice_t *in, char *out, size_t out_max)
 		if (is_space(c)) {
 			if (h->gap == 0)
 				h->gap = ' ';
+			i++;
 			continue;
 		}
-		if (h->gap != 0 || !h->started)
-			n += put_gap(h, out + n);
-		out[n++] = c;
+		n += put_gap(h, out + n);
+		run = text_run(in->p + i, MIN(in->n - i, out_max - n));
+		memcpy(out + n, in->p + i, run);
+		n += run;
+		i += run;
 	}
 	*in = slice_from(*in, i);
 	return n;
@@ -204,7 +230,8 @@ static void close_tag(struct html *h)
 	}
 	name = slice_from(name, end ? 1 : 0);
 	for (size_t i = 0; i < ARRAY_LEN(inline_tags); i++) {
-		if (slice_eq(name, slice_str(inline_tags[i])))
+		if (name.n != 0 && name.p[0] == inline_tags[i].p[0] &&
+		    slice_eq(name, inline_tags[i]))
 			return;
 	}
 	h->gap = '\n';
@@ -280,7 +307,23 @@ static void step_raw(struct html *h, char c)
 		h->name_n = c == '<' ? 1 : 0;
 }
 
-/* States in which text is passed over, one byte. */
+/* Bytes that change nothing in this state. */
+static size_t markup_run(const struct html *h, slice_t in)
+{
+	size_t i = 0;
+
+	if (h->state == HTML_TAG) {
+		while (i < in.n && in.p[i] != '>' && in.p[i] != '"' && in.p[i] != '\'')
+			i++;
+	} else if (h->state == HTML_QUOTED) {
+		i = slice_find_char(in, h->quote);
+	} else if (h->state == HTML_RAW && h->name_n == 0) {
+		i = slice_find_char(in, '<');
+	}
+	return i;
+}
+
+/* One byte in a state in which text is passed over. */
 static void step_markup(struct html *h, char c)
 {
 	if (h->state == HTML_TAG) {
@@ -299,6 +342,15 @@ static void step_markup(struct html *h, char c)
 		step_decl(h, c);
 	} else {
 		step_raw(h, c);
+	}
+}
+
+static void pass_markup(struct html *h, slice_t *in)
+{
+	*in = slice_from(*in, markup_run(h, *in));
+	if (in->n != 0) {
+		step_markup(h, in->p[0]);
+		*in = slice_from(*in, 1);
 	}
 }
 
@@ -322,8 +374,7 @@ size_t html_feed(struct html *h, slice_t *in, char *out, size_t out_max)
 		case HTML_COMMENT:
 		case HTML_DECL:
 		case HTML_RAW:
-			step_markup(h, in->p[0]);
-			*in = slice_from(*in, 1);
+			pass_markup(h, in);
 			break;
 		}
 	}

@@ -72,39 +72,120 @@ static bool space_byte(struct qp_decoder *q, char c)
 	return false;
 }
 
+/* Neither an escape nor white space that a line break could follow. */
+static const bool undecided[256] = {['='] = true, [' '] = true, ['\t'] = true, ['\r'] = true};
+
 static bool is_plain(char c)
 {
-	return c != '=' && c != ' ' && c != '\t' && c != '\r';
+	return !undecided[(unsigned char)c];
 }
 
-/* Bytes that mean themselves, in one go. */
-static size_t copy_plain(slice_t *in, char *out, size_t max)
+/* Without whole lines: what can be decided at once: bytes that mean themselves, a space between two of them, escapes
+ * that are all there. Stops at the first that cannot. */
+static size_t feed_fast(slice_t *in, char *out, size_t max)
+{
+	const char *p = in->p;
+	size_t end = in->n;
+	size_t i = 0;
+	size_t n = 0;
+
+	for (;;) {
+		size_t stop = i + MIN(end - i, max - n);
+		int code;
+
+		while (i < stop && is_plain(p[i]))
+			out[n++] = p[i++];
+		/* Three bytes decide all but runs of white space, and make at most two. */
+		if (end - i < 3 || max - n < 2 || is_plain(p[i]))
+			break;
+		if (p[i] == ' ' && is_plain(p[i + 1]) && p[i + 1] != '\n') {
+			out[n++] = p[i++];
+			continue;
+		}
+		if (p[i] == '\r' && p[i + 1] == '\n') {
+			out[n++] = p[i++];
+			out[n++] = p[i++];
+			continue;
+		}
+		if (p[i] != '=')
+			break;
+		code = qp_hex(slice(p + i + 1, 2));
+		if (code >= 0)
+			out[n++] = (char)code;
+		else if (p[i + 1] != '\r' || p[i + 2] != '\n')
+			break;
+		i += 3;
+	}
+	*in = slice_from(*in, i);
+	return n;
+}
+
+/* The text of one line, its trailing white space and break left out; no more than it is long. */
+static size_t line_text(slice_t line, char *out)
 {
 	size_t n = 0;
 
-	if (max > in->n)
-		max = in->n;
-	while (n < max && is_plain(in->p[n])) {
-		out[n] = in->p[n];
-		n++;
+	for (;;) {
+		size_t plain = slice_find_char(line, '=');
+		int code;
+
+		memcpy(out + n, line.p, plain);
+		n += plain;
+		if (plain == line.n)
+			return n;
+		code = qp_hex(slice_from(line, plain + 1));
+		out[n++] = code >= 0 ? (char)code : '=';
+		line = slice_from(line, plain + (code >= 0 ? 3 : 1));
+		if (line.n == 0)
+			return n;
 	}
-	*in = slice_from(*in, n);
-	return n;
+}
+
+/* Whole lines, as far as they are there and there is room. */
+static size_t feed_lines(slice_t *in, char *out, size_t max)
+{
+	size_t n = 0;
+
+	for (;;) {
+		slice_t line = slice_sub(*in, 0, max - n);
+		size_t len = slice_find_char(line, '\n');
+		size_t eol, end;
+
+		if (len == line.n)
+			return n;
+		eol = len != 0 && line.p[len - 1] == '\r' ? 2 : 1;
+		end = len + 1 - eol;
+		while (end != 0 && (line.p[end - 1] == ' ' || line.p[end - 1] == '\t'))
+			end--;
+		/* More white space than is held elsewhere is kept. */
+		if (len - end >= QP_SPACE_MAX - 1)
+			return n;
+		if (end != 0 && line.p[end - 1] == '=') {
+			n += line_text(slice_sub(line, 0, end - 1), out + n);
+		} else {
+			n += line_text(slice_sub(line, 0, end), out + n);
+			memcpy(out + n, line.p + len + 1 - eol, eol);
+			n += eol;
+		}
+		*in = slice_from(*in, len + 1);
+	}
 }
 
 size_t qp_feed(struct qp_decoder *q, slice_t *in, char *out, size_t out_max)
 {
-	size_t n = 0;
+	size_t n = q->held_n == 0 ? feed_lines(in, out, out_max) : 0;
 
 	while (in->n != 0 && out_max - n > QP_SPACE_MAX) {
 		char c = in->p[0];
 		bool taken;
 
 		if (q->held_n == 0) {
-			if (is_plain(c)) {
-				n += copy_plain(in, out + n, out_max - n);
-				continue;
-			}
+			n += feed_fast(in, out + n, out_max - QP_SPACE_MAX - n);
+			if (in->n == 0)
+				break;
+			c = in->p[0];
+			if (is_plain(c))
+				continue; /* no room */
 			q->held[q->held_n++] = c;
 			*in = slice_from(*in, 1);
 			continue;
