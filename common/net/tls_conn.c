@@ -20,14 +20,14 @@
 /* Cipher text that a handshake may take: the largest chain accepted, and the rest. */
 #define HANDSHAKE_BYTES_MAX (96 * 1024)
 #define SERIAL_MAX          TLS_SERIAL_STR
-#define NAME_MAX_BYTES      256
+#define NAME_MAX_BYTES      256 /* of a peer's CN; longer is none */
 #define EXPORTER_BYTES      32 /* RFC 9266 2 */
 
 static const char exporter_label[] = "EXPORTER-Channel-Binding";
 
 struct tls_facts_own {
 	struct tls_facts facts;
-	char name[NAME_MAX_BYTES];
+	unsigned char *name; /* OpenSSL's memory, or NULL */
 	char serial[SERIAL_MAX];
 	unsigned char exporter[EXPORTER_BYTES];
 };
@@ -143,6 +143,8 @@ void tls_conn_free(struct tls_conn **cp)
 	SSL_free(c->ssl);
 	tls_ctx_unref(&c->ctx);
 	buf_fini(&c->left);
+	if (c->facts != NULL)
+		OPENSSL_free(c->facts->name);
 	xfree(&c->facts);
 	xfree(cp);
 }
@@ -374,23 +376,18 @@ WAITS enum err stream_tls_client(struct stream *s, struct tls_ctx *ctx, const ch
 /* ---- facts ---- */
 
 /* The subject's one CN; a second one, or a NUL inside, makes it no name at all. */
-static slice_t common_name(const X509 *cert, char buf[NAME_MAX_BYTES])
+static slice_t common_name(const X509 *cert, unsigned char **own)
 {
 	const X509_NAME *subject = X509_get_subject_name(cert);
 	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-	unsigned char *utf8 = NULL;
-	slice_t name = SLICE_NONE;
 	int n;
 
 	if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
 		return SLICE_NONE;
-	n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-	if (n > 0 && n < NAME_MAX_BYTES && memchr(utf8, 0, (size_t)n) == NULL) {
-		memcpy(buf, utf8, (size_t)n);
-		name = slice(buf, (size_t)n);
-	}
-	OPENSSL_free(utf8);
-	return name;
+	n = ASN1_STRING_to_UTF8(own, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+	if (n <= 0 || n > NAME_MAX_BYTES || memchr(*own, 0, (size_t)n) != NULL)
+		return SLICE_NONE;
+	return slice(*own, (size_t)n);
 }
 
 /* RFC 9266 1: TLS 1.2 has a safe exporter only with the extended master secret. */
@@ -409,7 +406,7 @@ static void learn_peer(struct tls_conn *c, struct tls_facts_own *own)
 	cert = SSL_get0_peer_certificate(c->ssl);
 	if (cert == NULL)
 		return;
-	own->facts.peer_name = common_name(cert, own->name);
+	own->facts.peer_name = common_name(cert, &own->name);
 	if (tls_serial(cert, own->serial))
 		own->facts.peer_serial = slice_str(own->serial);
 }
