@@ -214,6 +214,16 @@ WAITS static enum err answer_commit(struct mcall *c, const struct deliver_msg *m
 	return mcall_reply(c, &reply.base, RPC_NO_BODY);
 }
 
+/* A retry without bytes, of a commit that never was. */
+static bool all_lost(const struct deliver_msg *m)
+{
+	for (size_t i = 0; i < m->nrcpts; i++) {
+		if (m->rcpts[i].result != E_NOT_FOUND)
+			return false;
+	}
+	return true;
+}
+
 WAITS enum err m_deliver_commit(struct mcall *c)
 {
 	const Postern__DeliverCommit *m = (const void *)c->msg;
@@ -239,6 +249,8 @@ WAITS enum err m_deliver_commit(struct mcall *c)
 	msg.part = c->part;
 	msg.stage = in != NULL ? in->stage : NULL;
 	e = deliver_commit(c->be->deliver, &msg, &c->diag);
+	if (e == E_OK && in == NULL && all_lost(&msg))
+		e = diag_set(&c->diag, E_NOT_FOUND, "the message was lost with its link");
 	if (in != NULL)
 		inbound_release(&in, INBOUND_DROP);
 	return e == E_OK ? answer_commit(c, &msg) : e;
