@@ -94,10 +94,10 @@ struct fiber {
 	void *tsan;
 };
 
-static atomic_uint live;     /* fibers */
-static atomic_uint stacks;   /* mapped, in use or not */
-static atomic_uint limit;    /* by fiber_capacity_limit(); 0: none */
-static unsigned capacity;    /* what the kernel grants */
+static atomic_uint live;   /* fibers */
+static atomic_uint stacks; /* mapped, in use or not */
+static atomic_uint limit;  /* by fiber_capacity_limit(); 0: none */
+static unsigned capacity;  /* what the kernel grants */
 
 /* ---- capacity ---- */
 
@@ -472,7 +472,7 @@ void fiber_cancel(struct fiber *f)
 
 void fiber_cancel_roots(struct loop *l)
 {
-	list_for_each (n, &l->fibers) {
+	list_for_each(n, &l->fibers) {
 		struct fiber *f = list_entry(n, struct fiber, all);
 
 		if (f->scope == NULL)
@@ -635,7 +635,7 @@ enum err scope_start(struct scope *s, const char *name, fiber_fn fn, void *arg)
 
 void scope_cancel(struct scope *s)
 {
-	list_for_each (n, &s->children)
+	list_for_each(n, &s->children)
 		fiber_cancel(list_entry(n, struct fiber, sibling));
 }
 
@@ -660,7 +660,7 @@ WAITS enum err scope_join(struct scope *s, int64_t deadline_ms)
 
 void fiber_dump(void (*each)(const struct fiber_info *, void *arg), void *arg)
 {
-	list_for_each (n, &loop_current()->fibers) {
+	list_for_each(n, &loop_current()->fibers) {
 		struct fiber *f = list_entry(n, struct fiber, all);
 		struct fiber_info info = {f->name, f->waits_for, f->since_ms};
 

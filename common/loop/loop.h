@@ -20,7 +20,8 @@
 
 struct loop;
 
-/* A new loop with its uv_loop_t; it becomes the calling thread's current loop. */
+/* A new loop with its uv_loop_t; it becomes the calling thread's current loop. SIGPIPE is
+ * ignored from now on. Make it before the process is confined: it reads /proc once. */
 struct loop *loop_new(void);
 /* Frees a loop that has ended; every handle must be closed and every fiber ended. */
 void loop_free(struct loop **l);

@@ -73,8 +73,7 @@ static void on_readable(uv_poll_t *h, int status UNUSED, int events UNUSED)
 }
 
 enum err listen_fd(int fd, const struct stream_opts *opts,
-		   void (*on_accept)(struct stream *s, void *arg), void *arg,
-		   struct listener **out)
+		   void (*on_accept)(struct stream *s, void *arg), void *arg, struct listener **out)
 {
 	static const struct stream_opts none;
 	struct listener *l = xcalloc(1, sizeof *l);
@@ -106,8 +105,7 @@ static enum err bind_and_listen(int fd, const struct ipaddr *addr, uint16_t port
 
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuseport, sizeof reuseport) != 0 ||
-	    (addr->family == 6 &&
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0))
+	    (addr->family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0))
 		return diag_set(d, E_IO, "setsockopt: %s", strerror(errno));
 	if (bind(fd, (struct sockaddr *)&ss, n) != 0)
 		return diag_set(d, E_IO, "bind to port %u: %s", port, strerror(errno));

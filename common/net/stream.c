@@ -363,7 +363,8 @@ void stream_consume(struct stream *s, size_t n)
 	if (s->in_off == s->in.n) {
 		s->in_off = 0;
 		buf_reset(&s->in);
-		loop_at_turn_end(&s->hook); /* the memory goes then: a reader may still look at it */
+		loop_at_turn_end(
+			&s->hook); /* the memory goes then: a reader may still look at it */
 	}
 	if (!s->reading && stream_room(s) >= s->window_max / 2)
 		loop_at_turn_end(&s->hook);
@@ -530,7 +531,8 @@ void stream_close(struct stream **sp, enum close_reason reason)
 	waitq_wake_all(&s->writers);
 	buf_fini(&s->in);
 	s->in_off = 0;
-	if (!is_polite(reason) || s->out_err != E_OK || (s->tls != NULL && !tls_conn_ready(s->tls))) {
+	if (!is_polite(reason) || s->out_err != E_OK ||
+	    (s->tls != NULL && !tls_conn_ready(s->tls))) {
 		stream_abort(s);
 		return;
 	}

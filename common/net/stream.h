@@ -28,20 +28,20 @@ struct stream;
 struct tls_ctx;
 
 enum close_reason {
-	CLOSE_DONE,      /* we ended the conversation */
-	CLOSE_PEER,      /* the peer closed */
+	CLOSE_DONE, /* we ended the conversation */
+	CLOSE_PEER, /* the peer closed */
 	CLOSE_TIMEOUT,
-	CLOSE_PROTOCOL,  /* the peer broke the protocol */
+	CLOSE_PROTOCOL, /* the peer broke the protocol */
 	CLOSE_TLS,
 	CLOSE_LIMIT,
 	CLOSE_IO,
-	CLOSE_SHUTDOWN,  /* this process ends */
+	CLOSE_SHUTDOWN, /* this process ends */
 };
 const char *close_reason_name(enum close_reason r);
 
 struct stream_opts {
-	size_t window_max;  /* plain-text input window; 0: 16 KiB */
-	size_t high_water;  /* a writer waits above this; 0: 64 KiB */
+	size_t window_max;     /* plain-text input window; 0: 16 KiB */
+	size_t high_water;     /* a writer waits above this; 0: 64 KiB */
 	struct budget *budget; /* borrowed; charged for buffers; may be NULL */
 };
 
@@ -58,7 +58,8 @@ WAITS enum err stream_connect(const struct ipaddr *to, uint16_t port, const stru
  * go-ahead, with no wait in between. E_TLS: see stream_diag(); E_CLOSED: the peer left;
  * E_LIMIT: it sent more than a handshake needs. `name` is the SNI, NULL: none; no profile checks
  * it against the certificate. After an error the stream can only be closed. */
-WAITS enum err stream_tls_server(struct stream *s, struct tls_ctx *ctx, int64_t deadline_ms) MUST_USE;
+WAITS enum err stream_tls_server(struct stream *s, struct tls_ctx *ctx,
+				 int64_t deadline_ms) MUST_USE;
 WAITS enum err stream_tls_client(struct stream *s, struct tls_ctx *ctx, const char *name,
 				 int64_t deadline_ms) MUST_USE;
 
@@ -69,7 +70,8 @@ void stream_consume(struct stream *s, size_t n);
 /* Waits until the window holds more than `have` bytes. E_CLOSED at the end of input (what is in
  * the window may still be consumed), E_LIMIT if the window is full at `have`. `name` is the
  * name of the wait ("smtp.command"). */
-WAITS enum err stream_fill(struct stream *s, size_t have, const char *name, int64_t deadline_ms) MUST_USE;
+WAITS enum err stream_fill(struct stream *s, size_t have, const char *name,
+			   int64_t deadline_ms) MUST_USE;
 
 /* For a fiber that waits for other things beside input (IDLE): sets *e when input arrives or
  * ends, at once if it has; NULL stops. */
@@ -112,9 +114,9 @@ struct tls_facts {
 	const char *version; /* "TLSv1.3" */
 	const char *cipher;
 	const char *group;
-	slice_t peer_name;     /* subject CN of the verified peer certificate; empty if none */
-	slice_t peer_serial;   /* its serial number, hex */
-	slice_t exporter;      /* tls-exporter channel binding (RFC 9266), 32 bytes; empty if the
+	slice_t peer_name;   /* subject CN of the verified peer certificate; empty if none */
+	slice_t peer_serial; /* its serial number, hex */
+	slice_t exporter;    /* tls-exporter channel binding (RFC 9266), 32 bytes; empty if the
 				  session has none (TLS 1.2 without extended master secret) */
 };
 /* NULL before the handshake is done. */

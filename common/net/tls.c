@@ -19,17 +19,16 @@
 
 static char groups[] = "X25519:P-256";
 /* RFC 7525/9325: ephemeral keys and AEAD only. */
-#define CIPHERS_AES                                                     \
-	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"    \
-	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"    \
+#define CIPHERS_AES \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:" \
+	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:" \
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
-#define CIPHERS_CHACHA                                                  \
-	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"    \
-	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"    \
+#define CIPHERS_CHACHA \
+	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:" \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:" \
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
-#define SUITES_AES "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-#define SUITES_CHACHA \
-	"TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"
+#define SUITES_AES    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+#define SUITES_CHACHA "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"
 
 static bool has_aes(void)
 {
@@ -208,8 +207,7 @@ static int on_servername(SSL *ssl, int *alert UNUSED, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
-void tls_ctx_on_name(struct tls_ctx *c, struct tls_ctx *(*pick)(slice_t name, void *arg),
-		     void *arg)
+void tls_ctx_on_name(struct tls_ctx *c, struct tls_ctx *(*pick)(slice_t name, void *arg), void *arg)
 {
 	c->pick = pick;
 	c->pick_arg = arg;
@@ -226,15 +224,15 @@ static enum err set_policy(struct tls_ctx *c, struct diag *d)
 
 	SSL_CTX_set_app_data(ctx, c);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-				 SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE |
-				 SSL_OP_PRIORITIZE_CHACHA);
+					 SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE |
+					 SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-			      SSL_MODE_NO_AUTO_CHAIN);
+				      SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 0);
 	SSL_CTX_set_max_cert_list(ctx, is_cluster(c) ? CLUSTER_CHAIN_MAX : PUBLIC_CHAIN_MAX);
-	if (SSL_CTX_set_min_proto_version(ctx, is_cluster(c) ? TLS1_3_VERSION :
-							       TLS1_2_VERSION) != 1 ||
+	if (SSL_CTX_set_min_proto_version(ctx, is_cluster(c) ? TLS1_3_VERSION : TLS1_2_VERSION) !=
+		    1 ||
 	    SSL_CTX_set_cipher_list(ctx, aes ? CIPHERS_AES : CIPHERS_CHACHA) != 1 ||
 	    SSL_CTX_set_ciphersuites(ctx, aes ? SUITES_AES : SUITES_CHACHA) != 1 ||
 	    SSL_CTX_set1_groups_list(ctx, groups) != 1)

@@ -22,7 +22,7 @@ struct tls_config {
 	enum tls_profile profile;
 	const char *cert_pem; /* the chain and the key as PEM text; copied */
 	const char *key_pem;
-	const char *ca_pem;   /* CLUSTER_*: the cluster's CA */
+	const char *ca_pem; /* CLUSTER_*: the cluster's CA */
 };
 
 /* E_INVALID with a reason: the PEM does not parse, or the key is not the certificate's. */

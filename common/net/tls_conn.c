@@ -21,7 +21,7 @@
 #define HANDSHAKE_BYTES_MAX (96 * 1024)
 #define SERIAL_MAX          TLS_SERIAL_STR
 #define NAME_MAX_BYTES      256 /* of a peer's CN; longer is none */
-#define EXPORTER_BYTES      32 /* RFC 9266 2 */
+#define EXPORTER_BYTES      32  /* RFC 9266 2 */
 
 static const char exporter_label[] = "EXPORTER-Channel-Binding";
 
@@ -301,8 +301,8 @@ size_t tls_conn_output(struct stream *s, slice_t plain)
 	while (done < plain.n && s->out_err == E_OK && s->inflight == 0) {
 		size_t n = 0;
 
-		if (SSL_write_ex(c->ssl, plain.p + done, MIN(plain.n - done, TLS_RECORD_MAX),
-				 &n) != 1) {
+		if (SSL_write_ex(c->ssl, plain.p + done, MIN(plain.n - done, TLS_RECORD_MAX), &n) !=
+		    1) {
 			fail_tls(c);
 			break;
 		}

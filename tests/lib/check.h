@@ -35,14 +35,25 @@ void check_register(struct check_test *t);
 	} \
 	static void fiber_##name(void *check_arg_ UNUSED)
 
-#define CHECK(x)           check_true((x), #x, __FILE__, __LINE__)
-#define REQUIRE(x)         do { if (!check_true((x), #x, __FILE__, __LINE__)) return; } while (0)
-#define CHECK_INT(a, b)    check_int((long long)(a), (long long)(b), #a, __FILE__, __LINE__)
-#define CHECK_ERR(a, b)    check_err((a), (b), #a, __FILE__, __LINE__)
-#define CHECK_SLICE(a, b)  check_slice((a), (b), #a, __FILE__, __LINE__)
-#define CHECK_STR(a, b)    check_slice(slice_str(a), slice_str(b), #a, __FILE__, __LINE__)
+#define CHECK(x) check_true((x), #x, __FILE__, __LINE__)
+#define REQUIRE(x) \
+	do { \
+		if (!check_true((x), #x, __FILE__, __LINE__)) \
+			return; \
+	} while (0)
+#define CHECK_INT(a, b)   check_int((long long)(a), (long long)(b), #a, __FILE__, __LINE__)
+#define CHECK_ERR(a, b)   check_err((a), (b), #a, __FILE__, __LINE__)
+#define CHECK_SLICE(a, b) check_slice((a), (b), #a, __FILE__, __LINE__)
+#define CHECK_STR(a, b)   check_slice(slice_str(a), slice_str(b), #a, __FILE__, __LINE__)
 /* The statement dies (invariant): runs it in a forked child. */
-#define CHECK_DIES(stmt)   do { if (check_fork()) { stmt; check_survived(); } check_died(#stmt, __FILE__, __LINE__); } while (0)
+#define CHECK_DIES(stmt) \
+	do { \
+		if (check_fork()) { \
+			stmt; \
+			check_survived(); \
+		} \
+		check_died(#stmt, __FILE__, __LINE__); \
+	} while (0)
 
 bool check_true(bool ok, const char *expr, const char *file, int line);
 void check_int(long long got, long long want, const char *expr, const char *file, int line);

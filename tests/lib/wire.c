@@ -66,8 +66,8 @@ WAITS enum err wire_line(struct wire *w)
 		enum err e;
 
 		if (lf < in.n) {
-			bool fits = lf > 0 && slice_to_str(slice_sub(in, 0, lf - 1), w->line,
-							   sizeof w->line);
+			bool fits = lf > 0 &&
+				    slice_to_str(slice_sub(in, 0, lf - 1), w->line, sizeof w->line);
 
 			stream_consume(w->client, lf + 1);
 			return fits ? E_OK : E_INVALID;

@@ -515,8 +515,7 @@ TEST_FIBER(what_each_fiber_waits_for_is_printable)
 	buf_init(&b, 1024, NULL);
 	start_waiter(&w, NO_DEADLINE);
 	fiber_dump(dump_one, &b);
-	CHECK_SLICE(buf_slice(&b),
-		    SL("what_each_fiber_waits_for_is_printable:-;t.waiter:t.wait;"));
+	CHECK_SLICE(buf_slice(&b), SL("what_each_fiber_waits_for_is_printable:-;t.waiter:t.wait;"));
 	event_set(&w.e);
 	buf_fini(&b);
 }

@@ -90,8 +90,8 @@ static X509 *new_cert(const char *cn, const char *serial_hex, EVP_PKEY *key)
 
 static void add_ca_extension(X509 *x)
 {
-	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints,
-						"critical,CA:TRUE");
+	X509_EXTENSION *e =
+		X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
 
 	X509_add_ext(x, e, -1);
 	X509_EXTENSION_free(e);

@@ -480,8 +480,8 @@ WAITS static void relay_main(void *arg)
 	struct relay *r = arg;
 
 	while (stream_fill(r->from, 0, "t.relay", deadline_in(SOON)) == E_OK) {
-		if (stream_write(r->to, slice_sub(stream_peek(r->from), 0, 1),
-				 deadline_in(SOON)) != E_OK)
+		if (stream_write(r->to, slice_sub(stream_peek(r->from), 0, 1), deadline_in(SOON)) !=
+		    E_OK)
 			break;
 		stream_consume(r->from, 1);
 		if (stream_flush(r->to, deadline_in(SOON)) != E_OK)
@@ -560,8 +560,11 @@ TEST_FIBER(a_broken_record_ends_the_connection)
 	CHECK_ERR(scope_start(&scope, "t.back", relay_main, &back), E_OK);
 	tls_pair(client, c.client_ctx, server, c.server_ctx, &ea, &eb);
 	CHECK_ERR(ea, E_OK);
-	CHECK_ERR(stream_write(far, SL("\x17\x03\x03\x00\x20" "abcdefghijklmnopqrstuvwxyz012345"),
-			       deadline_in(SOON)), E_OK);
+	CHECK_ERR(stream_write(far,
+			       SL("\x17\x03\x03\x00\x20"
+				  "abcdefghijklmnopqrstuvwxyz012345"),
+			       deadline_in(SOON)),
+		  E_OK);
 	CHECK_ERR(stream_fill(server, 0, "t.broken", deadline_in(SOON)), E_TLS);
 	stream_diag(server, &why);
 	CHECK_STR(why.text, "decryption failed or bad record mac");
