@@ -105,8 +105,8 @@ void auth_last_login(const struct auth *a, uint64_t account, struct auth_last *o
 
 /* For tests and metrics: what has been done. */
 struct auth_counts {
-	uint64_t verified;	/* KDF runs against a real verifier */
-	uint64_t decoys;	/* KDF runs for names without one */
+	uint64_t verified;	/* passwords and proofs held against a real verifier */
+	uint64_t decoys;	/* the same work for names without one */
 	uint64_t proof_hits;
 	uint64_t database;	/* credentials read */
 	uint64_t denied, limited, ok;
