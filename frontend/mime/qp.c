@@ -32,10 +32,12 @@ static bool escape_byte(struct qp_decoder *q, char c, char *out, size_t *n)
 {
 	bool spaces = q->held_n > 1 && (q->held[1] == ' ' || q->held[1] == '\t');
 
-	if (c == '\n') {
+	if (c == '\n' && (q->held_n == 1 || hex_value(q->held[1]) < 0)) {
 		q->held_n = 0; /* soft line break */
 		return true;
 	}
+	if (q->held[q->held_n - 1] == '\r')
+		return false; /* only its LF would have made a break of it */
 	if (q->held_n == 1 ? c == ' ' || c == '\t' || c == '\r' || hex_value(c) >= 0
 			   : spaces && (c == ' ' || c == '\t' || c == '\r')) {
 		if (q->held_n == sizeof q->held)

@@ -268,6 +268,7 @@ TEST(qp_decodes)
 	check_qp(SL("=ZZ=4=4x==41="), SL("=ZZ=4=4x=A="));
 	check_qp(SL("= x=\rz\r\r\n"), SL("= x=\rz\r\r\n"));
 	check_qp(SL("trailing  "), SL("trailing  "));
+	check_qp(SL("a=4\nb=4\r\nc=4 \r\n==\r\nd"), SL("a=4\nb=4\r\nc=4\r\n=d"));
 	check_qp(SL("                                                                          "
 		    "                             \r\n"),
 		 SL("                                                                          "
@@ -543,4 +544,92 @@ TEST(imap_list_check)
 	CHECK(!imaptext_list_check(SL("({3}\r\na\0b)"), 10));
 	CHECK(imaptext_list_check(SL("((()))"), 3));
 	CHECK(!imaptext_list_check(SL("((()))"), 2));
+}
+
+/* ---- the decoders on random text: the same for any cut ---- */
+
+typedef size_t decode_fn(slice_t in, size_t step, char *out);
+
+static size_t random_qp(slice_t in, size_t step, char *out)
+{
+	struct qp_decoder q;
+	size_t n = 0;
+
+	qp_init(&q);
+	while (in.n != 0) {
+		slice_t piece = slice_sub(in, 0, step);
+
+		in = slice_from(in, piece.n);
+		while (piece.n != 0)
+			n += qp_feed(&q, &piece, out + n, QP_SPACE_MAX + 20);
+	}
+	return n + qp_end(&q, out + n);
+}
+
+static size_t random_html(slice_t in, size_t step, char *out)
+{
+	struct html h;
+	size_t n = 0;
+
+	html_init(&h);
+	while (in.n != 0) {
+		slice_t piece = slice_sub(in, 0, step);
+
+		in = slice_from(in, piece.n);
+		while (piece.n != 0)
+			n += html_feed(&h, &piece, out + n, HTML_OUT_MIN + 8);
+	}
+	return n + html_end(&h, out + n);
+}
+
+static size_t random_utf8(slice_t in, size_t step, char *out)
+{
+	struct charset c;
+	size_t n = 0;
+
+	charset_open(&c, SL("utf-8"));
+	while (in.n != 0) {
+		slice_t piece = slice_sub(in, 0, step);
+
+		in = slice_from(in, piece.n);
+		while (piece.n != 0)
+			n += charset_feed(&c, &piece, out + n, 32);
+	}
+	n += charset_end(&c, out + n);
+	charset_close(&c);
+	return n;
+}
+
+TEST(random_text_any_cut)
+{
+	static const struct {
+		decode_fn *decode;
+		slice_t alphabet;
+	} cases[] = {
+		{random_qp, {"==4A \t\r\n\nx", 10}},
+		{random_html, {"<>&;! -/ab\"' \n#1", 16}},
+		{random_utf8, {"\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80 a\xff", 12}},
+	};
+	uint32_t r = 7;
+
+	for (unsigned i = 0; i < 150000; i++) {
+		slice_t alphabet = cases[i % 3].alphabet;
+		char in[120], whole[4000], cut[4000];
+		size_t n = 1 + i % (i % 50 == 0 ? sizeof in : 24);
+		size_t whole_n;
+
+		for (size_t k = 0; k < n; k++) {
+			r = r * 1103515245u + 12345u;
+			in[k] = i % 7 == 0 && k < n / 2 ? ' ' : alphabet.p[(r >> 16) % alphabet.n];
+		}
+		whole_n = cases[i % 3].decode(slice(in, n), n, whole);
+		for (size_t step = 1; step < 4; step++) {
+			size_t cut_n = cases[i % 3].decode(slice(in, n), step, cut);
+
+			if (!slice_eq(slice(cut, cut_n), slice(whole, whole_n))) {
+				check_note("case %u, steps of %zu: %.*s", i, step, (int)n, in);
+				CHECK_SLICE(slice(cut, cut_n), slice(whole, whole_n));
+			}
+		}
+	}
 }
