@@ -65,6 +65,8 @@ WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, st
 	e = ask_resolve(rpc_client_any(), &req, a, &m, d);
 	if (e == E_WRONG_OWNER) /* of a mailbox whose quota only the owner knows */
 		e = ask_resolve(rpc_client_backend(slice_str(d->text)), &req, a, &m, d);
+	if (e == E_WRONG_OWNER) /* it moves just now */
+		d->text[0] = '\0';
 	if (e != E_OK)
 		return outcome(e);
 	r = (Postern__ResolveReply *)m;

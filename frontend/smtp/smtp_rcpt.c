@@ -2,6 +2,7 @@
  * slow, then ended. */
 #include "common/log/metric.h"
 #include "common/loop/fiber.h"
+#include "common/parse/cclass.h"
 #include "frontend/smtp/smtp.h"
 
 METRIC_COUNTER(m_taken, "smtp_recipients_total", "Recipients by result", {"result", "accepted"});
@@ -72,6 +73,18 @@ static WAITS enum err unknown_user(struct smtp *s)
 	return smtp_say(s, SAY_NO_SUCH_USER);
 }
 
+static WAITS enum err say_why(struct smtp *s, const struct smtp_rcpt_args *r, const struct diag *d)
+{
+	char text[sizeof d->text];
+	size_t n = 0;
+
+	for (; d->text[n] != '\0'; n++)
+		text[n] = cclass(d->text[n], CC_VCHAR) ? d->text[n] : ' ';
+	text[n] = '\0';
+	log_rcpt(s, r, SAY_RCPT_WHY);
+	return smtp_say_with(s, SAY_RCPT_WHY, text);
+}
+
 /* What a failed question means for the client. */
 static WAITS enum err refuse(struct smtp *s, const struct smtp_rcpt_args *r, enum err e,
 			     const struct diag *d)
@@ -80,9 +93,9 @@ static WAITS enum err refuse(struct smtp *s, const struct smtp_rcpt_args *r, enu
 
 	if (why == SAY_NOTHING)
 		return e;
-	/* A user's recipient elsewhere: the back-end says in words that it cannot go out. */
+	/* A user hears why: an address elsewhere, to which nothing is sent yet. */
 	if (s->profile->submission && e == E_RETRY && d->text[0] != '\0')
-		why = SAY_OUTSIDE_LATER;
+		return say_why(s, r, d);
 	log_rcpt(s, r, why);
 	return why == SAY_NO_SUCH_USER ? unknown_user(s) : smtp_say(s, why);
 }

@@ -46,7 +46,7 @@ enum smtp_say {
 	SAY_RCPT_QUOTA,
 	SAY_RCPT_LIMIT,
 	SAY_RCPT_TOO_MANY,
-	SAY_OUTSIDE_LATER,
+	SAY_RCPT_WHY, /* with the back-end's words */
 	SAY_NO_ROOM,
 	/* for good */
 	SAY_UNKNOWN_COMMAND,
