@@ -1,0 +1,97 @@
+# RFC 1870, 3461, 6152, 6531.
+
+== SIZE
+1 open smtp
+1= 220
+1> EHLO client.example
+1= 250
+1> MAIL FROM:<a@far.example> SIZE=99999999999999
+1= 552 5.3.4
+1> MAIL FROM:<a@far.example> SIZE=x
+1= 501 5.5.4
+1> MAIL FROM:<a@far.example> SIZE=1 SIZE=1
+1= 501 5.5.4
+1> MAIL FROM:<a@far.example> SIZE=1000
+1= 250
+
+== BODY
+1 open smtp
+1= 220
+1> EHLO client.example
+1= 250
+1> MAIL FROM:<a@far.example> BODY=BINARYMIME
+1= 555 5.5.4
+1> MAIL FROM:<a@far.example> BODY=8BITMIME
+1= 250
+1> RCPT TO:<$user1>
+1= 250
+1> DATA
+1= 354
+1>! Subject: \xc3\xa4\r\n\r\n\xe4\r\n.\r\n
+1= 250
+
+== DSN
+1 open smtp
+1= 220
+1> EHLO client.example
+1= 250
+1> MAIL FROM:<a@far.example> RET=SOME
+1= 501 5.5.4
+1> MAIL FROM:<a@far.example> RET=HDRS ENVID=QQ314159
+1= 250
+1> RCPT TO:<$user1> NOTIFY=SUCCESS,NEVER
+1= 501 5.5.4
+1> RCPT TO:<$user1> ORCPT=rfc822;a+0Db
+1= 501 5.5.4
+1> RCPT TO:<$user1> NOTIFY=FAILURE,DELAY ORCPT=rfc822;other+2Bname@far.example
+1= 250
+
+== SMTPUTF8
+1 open smtp
+1= 220
+1> EHLO client.example
+1= 250
+1> MAIL FROM:<\xc3\xa4@far.example>
+1= 553 5.6.7
+1> MAIL FROM:<a@far.example>
+1= 250
+1> RCPT TO:<\xc3\xa4@$domain>
+1= 553 5.6.7
+1> RSET
+1= 250
+1> MAIL FROM:<\xc3\xa4@far.example> SMTPUTF8
+1= 250
+1> RCPT TO:<\xc3\xa4@$domain>
+1= 550 5.1.1
+1> RCPT TO:<$user1>
+1= 250
+
+== unknown parameters
+1 open smtp
+1= 220
+1> EHLO client.example
+1= 250
+1> MAIL FROM:<a@far.example> FUTURE=1
+1= 555 5.5.4
+1> MAIL FROM:<a@far.example>
+1= 250
+1> RCPT TO:<$user1> FUTURE=1
+1= 555 5.5.4
+
+== addresses
+1 open smtp
+1= 220
+1> EHLO client.example
+1= 250
+1> MAIL FROM:a@far.example
+1= 501 5.1.7
+1> MAIL FROM:<a@far.example
+1= 501 5.1.7
+1> MAIL FROM:<a b@far.example>
+1= 501 5.1.7
+1> MAIL FROM:<"a b"@far.example>
+1= 250
+1> RCPT TO:$user1
+1= 501 5.1.3
+1> RCPT TO:<@x.example,@y.example:$user1>
+1= 250

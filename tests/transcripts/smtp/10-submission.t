@@ -1,0 +1,139 @@
+# RFC 6409, RFC 4954.
+
+== nothing goes before TLS, nothing before AUTH
+1 open submission
+1= 220
+1> EHLO client.example
+1= 250
+1> MAIL FROM:<$user1>
+1= 530 5.7.0
+1> AUTH PLAIN $b64(\0$user1\0$password1)
+1= 538 5.7.11
+1> STARTTLS
+1= 220
+1 tls
+1> EHLO client.example
+1= 250
+1> MAIL FROM:<$user1>
+1= 530 5.7.0
+1> AUTH PLAIN $b64(\0$user1\0$password1)
+1= 235 2.7.0
+1> AUTH PLAIN $b64(\0$user1\0$password1)
+1= 503 5.5.1
+1> MAIL FROM:<$user1>
+1= 250
+
+== AUTH is offered under TLS
+1 open submissions tls
+1= 220
+1> EHLO client.example
+1<* 250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN
+
+== LOGIN, and a wrong password
+1 open submissions tls
+1= 220
+1> EHLO client.example
+1= 250
+1> AUTH LOGIN
+1= 334 VXNlcm5hbWU6
+1> $b64($user1)
+1= 334 UGFzc3dvcmQ6
+1> $b64(wrong)
+1= 535 5.7.8
+1> AUTH LOGIN $b64($user1)
+1= 334 UGFzc3dvcmQ6
+1> $b64($password1)
+1= 235 2.7.0
+
+== cancelled, malformed, unknown
+1 open submissions tls
+1= 220
+1> EHLO client.example
+1= 250
+1> AUTH PLAIN
+1= 334
+1> *
+1= 501 5.5.2
+1> AUTH PLAIN !!!!
+1= 501 5.5.2
+1> AUTH CRAM-MD5
+1= 504 5.5.4
+1> AUTH
+1= 504 5.5.4
+
+== the same words for a wrong name and a wrong password
+1 open submissions tls
+1= 220
+1> EHLO client.example
+1= 250
+1> AUTH PLAIN $b64(\0nobody@$domain\0wrong)
+1= {a=535 .*}
+1> AUTH PLAIN $b64(\0$user2\0wrong)
+1= $a
+
+== a user's own addresses
+1 open submissions tls
+1= 220
+1> EHLO client.example
+1= 250
+1> AUTH PLAIN $b64(\0$user1\0$password1)
+1= 235
+1> MAIL FROM:<$user2>
+1= 553 5.7.1
+1> MAIL FROM:<a@far.example>
+1= 553 5.7.1
+1> MAIL FROM:<$user1>
+1= 250
+1> RCPT TO:<$user2>
+1= 250
+1> DATA
+1= 354
+1> From: <$user2>
+1>
+1> .
+1= 550 5.7.1
+1> MAIL FROM:<$user1>
+1= 250
+1> RCPT TO:<$user2>
+1= 250
+1> DATA
+1= 354
+1> From: Me <$user1>
+1> To: <$user2>
+1> Subject: $unique
+1>
+1> hello
+1> .
+1= 250 2.0.0
+
+== what lacks is added
+1 open submissions tls
+1= 220
+1> EHLO client.example
+1= 250
+1> AUTH PLAIN $b64(\0$user1\0$password1)
+1= 235
+1> MAIL FROM:<$user1>
+1= 250
+1> RCPT TO:<$user1>
+1= 250
+1> DATA
+1= 354
+1> Subject: $unique
+1>
+1> .
+1= 250
+
+== outside addresses have to wait
+1 open submissions tls
+1= 220
+1> EHLO client.example
+1= 250
+1> AUTH PLAIN $b64(\0$user1\0$password1)
+1= 235
+1> MAIL FROM:<$user1>
+1= 250
+1> RCPT TO:<b@else.example>
+1= 451 4.4.0
+1> RCPT TO:<nobody@$domain>
+1= 550 5.1.1
