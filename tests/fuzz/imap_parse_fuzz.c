@@ -36,7 +36,7 @@ static void gather(slice_t in, size_t chunk, struct buf *out)
 	imap_text_fini(&t);
 }
 
-static void fuzz_text(slice_t in)
+static void fuzz_command(slice_t in)
 {
 	struct buf a, b;
 
@@ -159,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	a = imap_args(in, &arena);
 	switch (how % 8) {
 	case 0:
-		fuzz_text(in);
+		fuzz_command(in);
 		break;
 	case 1:
 		fuzz_fetch(&a);
