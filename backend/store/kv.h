@@ -22,7 +22,8 @@ struct kv_cursor;
 
 enum kv_mode { KV_READ_WRITE, KV_READ_ONLY };
 
-/* names: the tables, made when missing (read-write); a table's number is its place in names. */
+/* names: the tables, made when missing (read-write); a table's number is its place in names.
+ * map_bytes 0: as it was made with. */
 enum err kv_open(const char *dir, const char *const *names, unsigned ntables, uint64_t map_bytes,
 		 enum kv_mode mode, struct kv **out, struct diag *d) MUST_USE;
 void kv_close(struct kv **kv);

@@ -105,7 +105,7 @@ enum err kv_open(const char *dir, const char *const *names, unsigned ntables, ui
 		rc = mdb_env_set_maxdbs(kv->env, ntables);
 	if (rc == 0)
 		rc = mdb_env_set_maxreaders(kv->env, KV_READERS_MAX);
-	if (rc == 0)
+	if (rc == 0 && map_bytes != 0)
 		rc = mdb_env_set_mapsize(kv->env, map_bytes);
 	if (rc == 0)
 		rc = mdb_env_open(kv->env, dir, flags, 0600);

@@ -53,6 +53,7 @@ TEST(store_deliver_and_fetch)
 	}
 	buf_fini(&body);
 	msg_slice_fini(&s);
+	CHECK(util_fsck(p));
 	partition_close(&p);
 }
 

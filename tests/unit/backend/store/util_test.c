@@ -188,3 +188,14 @@ enum err util_create(struct partition *p, uint64_t account, const char *path)
 	return change_run(p, &c.change);
 }
 
+static void say(void *arg UNUSED, const char *line)
+{
+	(void)fprintf(stderr, "fsck: %s\n", line);
+}
+
+bool util_fsck(struct partition *p)
+{
+	struct fsck_report r;
+
+	return fsck_partition(p, FSCK_RECORDS, say, NULL, &r) == E_OK && r.errors == 0;
+}

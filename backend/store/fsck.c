@@ -1,0 +1,463 @@
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backend/store/fsck_priv.h"
+#include "backend/store/partition_priv.h"
+#include "common/base/num.h"
+
+/* Bytes of a record read at a time. */
+#define READ_STEP (256u * 1024)
+/* Records looked up in one read transaction while their bytes are checked. */
+#define RECORDS_STEP 100
+
+void fsck_say(struct fsck *f, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	f->report->errors++;
+	f->say(f->arg, text);
+}
+
+void numbers_add(struct numbers *l, uint64_t v)
+{
+	if (l->n == l->cap) {
+		l->cap = MAX(l->cap * 2, (size_t)256);
+		l->v = xrealloc(l->v, l->cap * sizeof(*l->v));
+	}
+	l->v[l->n++] = v;
+}
+
+static int number_order(const void *a, const void *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x < y ? -1 : x > y;
+}
+
+void numbers_sort(struct numbers *l)
+{
+	if (l->n > 0)
+		qsort(l->v, l->n, sizeof(*l->v), number_order);
+}
+
+uint32_t numbers_count(const struct numbers *l, size_t *at_io, uint64_t v)
+{
+	uint32_t n = 0;
+
+	while (*at_io < l->n && l->v[*at_io] < v)
+		++*at_io;
+	while (*at_io < l->n && l->v[*at_io] == v) {
+		++*at_io;
+		n++;
+	}
+	return n;
+}
+
+enum err fsck_rows(struct fsck *f, enum table table, slice_t prefix, fsck_row_fn *fn, void *arg)
+{
+	struct kv_cursor *c;
+	slice_t k, v;
+	enum err e = kv_cursor(f->t, table, &c);
+
+	if (e != E_OK)
+		return e;
+	e = kv_seek(c, prefix, &k, &v);
+	while (e == E_OK && slice_starts(k, prefix)) {
+		if (fn(f, k, v, arg) == E_CORRUPT)
+			fsck_say(f, "table %s: a row does not decode", table_names[table]);
+		e = kv_next(c, &k, &v);
+	}
+	kv_cursor_end(&c);
+	return e == E_NOT_FOUND ? E_OK : e;
+}
+
+/* ---- the queue ---- */
+
+static enum err row_queue(struct fsck *f, slice_t key, slice_t value, void *arg UNUSED)
+{
+	struct row_queue q;
+	struct rec_key k;
+	slice_t v;
+	enum err e = key.n == 8 ? row_queue_decode(value, &q) : E_CORRUPT;
+
+	if (e != E_OK)
+		return e;
+	f->report->queue_items++;
+	if (q.record != 0)
+		numbers_add(&f->record_refs, q.record);
+	key_pair(&k, (uint64_t)q.due_us, be64_get(key.p));
+	if (kv_get(f->t, T_DUE, rec_key(&k), &v) != E_OK)
+		fsck_say(f, "queue item %" PRIu64 ": not among the due ones", be64_get(key.p));
+	if (be64_get(key.p) >= f->state.next_item)
+		fsck_say(f, "queue item %" PRIu64 ": not given out yet", be64_get(key.p));
+	return E_OK;
+}
+
+static enum err row_due(struct fsck *f, slice_t key, slice_t value UNUSED, void *arg UNUSED)
+{
+	struct row_queue q;
+
+	if (key.n != 16)
+		return E_CORRUPT;
+	if (tab_queue_get(f->t, be64_get(key.p + 8), &q) != E_OK ||
+	    (uint64_t)q.due_us != be64_get(key.p))
+		fsck_say(f, "due item %" PRIu64 " is not in the queue", be64_get(key.p + 8));
+	return E_OK;
+}
+
+static enum err row_reap(struct fsck *f, slice_t key, slice_t value, void *arg UNUSED)
+{
+	if (key.n != 24 || value.n != 4)
+		return E_CORRUPT;
+	if (be64_get(key.p + 8) == 0) {
+		for (uint32_t i = 0; i < be32_get(value.p); i++)
+			numbers_add(&f->record_refs, be64_get(key.p + 16));
+		return E_OK;
+	}
+	if (f->nwaiting == f->waiting_cap) {
+		f->waiting_cap = MAX(f->waiting_cap * 2, (size_t)256);
+		f->waiting = xrealloc(f->waiting, f->waiting_cap * sizeof(*f->waiting));
+	}
+	f->waiting[f->nwaiting++] =
+		(struct waiting){be64_get(key.p + 8), be64_get(key.p + 16)};
+	return E_OK;
+}
+
+static int waiting_order(const void *a, const void *b)
+{
+	const struct waiting *x = a, *y = b;
+
+	if (x->account != y->account)
+		return x->account < y->account ? -1 : 1;
+	return x->email < y->email ? -1 : x->email > y->email;
+}
+
+/* ---- records and volumes ---- */
+
+struct extent {
+	uint64_t volume, off, size;
+};
+
+struct record_walk {
+	size_t refs_at;
+	struct extent *v;
+	size_t n, cap;
+};
+
+static void check_companions(struct fsck *f, uint64_t no)
+{
+	static const enum table tables[] = {T_SUMMARY, T_DETAIL, T_FIELDS};
+	struct rec_key k;
+	slice_t v;
+
+	key_id(&k, no);
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+		if (kv_get(f->t, tables[i], rec_key(&k), &v) != E_OK)
+			fsck_say(f, "record %" PRIu64 ": no row in table %s", no,
+				 table_names[tables[i]]);
+	}
+}
+
+static enum err row_record(struct fsck *f, slice_t key, slice_t value, void *arg)
+{
+	struct record_walk *w = arg;
+	struct row_record r;
+	uint32_t refs;
+	uint64_t no;
+	enum err e = key.n == 8 ? row_record_decode(value, &r) : E_CORRUPT;
+
+	if (e != E_OK)
+		return e;
+	no = be64_get(key.p);
+	f->report->records++;
+	f->report->record_bytes += r.stored_size;
+	refs = numbers_count(&f->record_refs, &w->refs_at, no);
+	if (r.refs == 0 || r.refs != refs)
+		fsck_say(f, "record %" PRIu64 ": %u references, %u counted", no, r.refs, refs);
+	if (no >= f->state.next_record)
+		fsck_say(f, "record %" PRIu64 ": not given out yet", no);
+	check_companions(f, no);
+	if (w->n == w->cap) {
+		w->cap = MAX(w->cap * 2, (size_t)256);
+		w->v = xrealloc(w->v, w->cap * sizeof(*w->v));
+	}
+	w->v[w->n++] = (struct extent){r.volume, r.off, r.stored_size};
+	return E_OK;
+}
+
+static enum err row_companion(struct fsck *f, slice_t key, slice_t value UNUSED, void *arg UNUSED)
+{
+	struct row_record r;
+
+	if (key.n != 8)
+		return E_CORRUPT;
+	if (tab_record_get(f->t, be64_get(key.p), &r) != E_OK)
+		fsck_say(f, "a row for record %" PRIu64 ", which is missing", be64_get(key.p));
+	return E_OK;
+}
+
+static int extent_order(const void *a, const void *b)
+{
+	const struct extent *x = a, *y = b;
+
+	if (x->volume != y->volume)
+		return x->volume < y->volume ? -1 : 1;
+	return x->off < y->off ? -1 : x->off > y->off;
+}
+
+/* The extents of one volume, in order: none overlaps, all inside, the sum is what is live. */
+static size_t check_extents(struct fsck *f, const struct extent *v, size_t n, uint64_t no,
+			    const struct row_volume *row)
+{
+	uint64_t frame = row->kind == VOLUME_SHARED ? VOLUME_FRAME_SIZE : 0, end = 0, live = 0;
+	size_t i;
+
+	for (i = 0; i < n && v[i].volume == no; i++) {
+		if (v[i].off < end + frame || v[i].off + v[i].size > row->total)
+			fsck_say(f, "volume %" PRIu64 ": a record at %" PRIu64
+				    " overlaps or is outside",
+				 no, v[i].off);
+		end = v[i].off + v[i].size;
+		live += v[i].size + frame;
+	}
+	if (live != row->live)
+		fsck_say(f, "volume %" PRIu64 ": %" PRIu64 " bytes live, %" PRIu64 " counted", no,
+			 row->live, live);
+	return i;
+}
+
+struct volume_walk {
+	const struct extent *v;
+	size_t n;
+};
+
+static enum err row_volume(struct fsck *f, slice_t key, slice_t value, void *arg)
+{
+	struct volume_walk *w = arg;
+	struct row_volume row;
+	uint64_t no;
+	size_t done;
+	enum err e = key.n == 8 ? row_volume_decode(value, &row) : E_CORRUPT;
+
+	if (e != E_OK)
+		return e;
+	no = be64_get(key.p);
+	while (w->n > 0 && w->v->volume < no) {
+		fsck_say(f, "volume %" PRIu64 " is missing", w->v->volume);
+		w->v++;
+		w->n--;
+	}
+	done = check_extents(f, w->v, w->n, no, &row);
+	w->v += done;
+	w->n -= done;
+	if (no == f->state.tail_volume && row.total != f->state.tail_off)
+		fsck_say(f, "volume %" PRIu64 ": %" PRIu64 " bytes, tail at %" PRIu64, no,
+			 row.total, f->state.tail_off);
+	if (row.live == 0 && no != f->state.tail_volume)
+		fsck_say(f, "volume %" PRIu64 ": nothing in it is live", no);
+	return E_OK;
+}
+
+static enum err check_records(struct fsck *f)
+{
+	static const enum table companions[] = {T_SUMMARY, T_DETAIL, T_FIELDS, T_TEXT};
+	struct record_walk w = {0};
+	struct volume_walk vols;
+	enum err e;
+
+	numbers_sort(&f->record_refs);
+	e = fsck_rows(f, T_RECORD, SLICE_NONE, row_record, &w);
+	for (size_t i = 0; i < ARRAY_LEN(companions) && e == E_OK; i++)
+		e = fsck_rows(f, companions[i], SLICE_NONE, row_companion, NULL);
+	if (w.n > 0)
+		qsort(w.v, w.n, sizeof(*w.v), extent_order);
+	vols = (struct volume_walk){w.v, w.n};
+	if (e == E_OK)
+		e = fsck_rows(f, T_VOLUME, SLICE_NONE, row_volume, &vols);
+	if (e == E_OK && vols.n > 0)
+		fsck_say(f, "volume %" PRIu64 " is missing", vols.v->volume);
+	xfree(&w.v);
+	return e;
+}
+
+static enum err check_all_rows(struct fsck *f)
+{
+	uint64_t account = 0;
+	enum err e = tab_state_get(f->t, &f->state);
+
+	if (e == E_OK)
+		e = fsck_rows(f, T_REAP, SLICE_NONE, row_reap, NULL);
+	if (f->nwaiting > 0)
+		qsort(f->waiting, f->nwaiting, sizeof(*f->waiting), waiting_order);
+	while (e == E_OK && fsck_next_account(f, account, &account))
+		e = fsck_account(f, account);
+	if (e == E_OK)
+		e = fsck_rows(f, T_QUEUE, SLICE_NONE, row_queue, NULL);
+	if (e == E_OK)
+		e = fsck_rows(f, T_DUE, SLICE_NONE, row_due, NULL);
+	return e == E_OK ? check_records(f) : e;
+}
+
+/* ---- the records' bytes ---- */
+
+struct place_row {
+	uint64_t no;
+	struct row_record row;
+	enum volume_kind kind;
+};
+
+/* The next records above *after_io with their places. */
+static enum err places(struct partition *p, uint64_t *after_io, struct place_row *out, size_t *n)
+{
+	struct kv_cursor *c = NULL;
+	struct row_volume volume;
+	struct kv_txn *t;
+	struct rec_key key;
+	slice_t k, v;
+	enum err e = kv_read(p->kv, &t);
+
+	*n = 0;
+	if (e != E_OK)
+		return e;
+	key_id(&key, *after_io + 1);
+	e = kv_cursor(t, T_RECORD, &c);
+	if (e == E_OK)
+		e = kv_seek(c, rec_key(&key), &k, &v);
+	while (e == E_OK && *n < RECORDS_STEP) {
+		struct place_row *r = &out[*n];
+
+		r->no = *after_io = be64_get(k.p);
+		if (row_record_decode(v, &r->row) == E_OK &&
+		    tab_volume_get(t, r->row.volume, &volume) == E_OK) {
+			r->row.table = SLICE_NONE;
+			r->kind = volume.kind;
+			++*n;
+		}
+		e = kv_next(c, &k, &v);
+	}
+	kv_cursor_end(&c);
+	kv_abort(&t);
+	return e == E_NOT_FOUND ? E_OK : e;
+}
+
+static enum err check_bytes(struct partition *p, const struct place_row *r, char *mem)
+{
+	struct record_trailer trailer;
+	struct record_check check;
+	struct volume_fd *f;
+	enum err e = volume_ref(&p->volumes, r->row.volume, r->kind, &f);
+
+	if (e != E_OK)
+		return e;
+	record_check_init(&check);
+	for (uint64_t at = 0; at < r->row.stored_size && e == E_OK;) {
+		size_t n = (size_t)MIN(r->row.stored_size - at, (uint64_t)READ_STEP);
+
+		e = disk_read(f->fd, mem, n, r->row.off + at);
+		if (e == E_OK)
+			e = record_check_feed(&check, slice(mem, n));
+		at += n;
+	}
+	volume_unref(&p->volumes, &f);
+	if (e == E_OK)
+		e = record_check_end(&check, &trailer);
+	if (e == E_OK && (memcmp(check.header.id, r->row.id, sizeof(r->row.id)) != 0 ||
+			  trailer.plain_size != r->row.plain_size))
+		e = E_CORRUPT;
+	return e;
+}
+
+/* Has it moved, or gone, since its place was looked up? */
+static bool still_there(struct partition *p, const struct place_row *r)
+{
+	struct row_record now;
+	struct kv_txn *t;
+	bool same;
+
+	if (kv_read(p->kv, &t) != E_OK)
+		return false;
+	same = tab_record_get(t, r->no, &now) == E_OK && now.volume == r->row.volume &&
+	       now.off == r->row.off;
+	kv_abort(&t);
+	return same;
+}
+
+static enum err check_all_bytes(struct partition *p, struct fsck *f)
+{
+	struct place_row *rows = xcalloc(RECORDS_STEP, sizeof(*rows));
+	char *mem = xmalloc(READ_STEP);
+	uint64_t after = 0;
+	size_t n;
+	enum err e;
+
+	do {
+		e = places(p, &after, rows, &n);
+		for (size_t i = 0; i < n && e == E_OK; i++) {
+			enum err bad = check_bytes(p, &rows[i], mem);
+
+			if (bad != E_OK && still_there(p, &rows[i]))
+				fsck_say(f, "record %" PRIu64 " in volume %" PRIu64 " at %" PRIu64
+					    ": %s",
+					 rows[i].no, rows[i].row.volume, rows[i].row.off,
+					 err_name(bad));
+		}
+	} while (e == E_OK && n == RECORDS_STEP);
+	xfree(&rows);
+	xfree(&mem);
+	return e;
+}
+
+enum err fsck_partition(struct partition *p, enum fsck_depth depth,
+			void (*say)(void *arg, const char *text), void *arg,
+			struct fsck_report *out)
+{
+	struct fsck f = {.say = say, .arg = arg, .report = out};
+	enum err e;
+
+	memset(out, 0, sizeof(*out));
+	e = kv_read(p->kv, &f.t);
+	if (e != E_OK)
+		return e;
+	e = check_all_rows(&f);
+	kv_abort(&f.t);
+	xfree(&f.record_refs.v);
+	xfree(&f.waiting);
+	if (e == E_OK && depth == FSCK_RECORDS)
+		e = check_all_bytes(p, &f);
+	return e;
+}
+
+enum err fsck_dir(const char *dir, enum fsck_depth depth,
+		  void (*say)(void *arg, const char *text), void *arg, struct fsck_report *out,
+		  struct diag *d)
+{
+	struct partition *p = xcalloc(1, sizeof(*p));
+	char path[DISK_PATH_MAX];
+	int lock = -1;
+	enum err e = disk_path(path, dir, "owner.lock");
+
+	if (e == E_OK)
+		e = disk_lock(path, &lock);
+	if (e == E_BUSY)
+		(void)diag_set(d, e, "%s: a process has it open", dir);
+	if (e == E_OK)
+		e = kv_open(dir, table_names, T_TABLES, 0, KV_READ_ONLY, &p->kv, d);
+	if (e == E_OK) {
+		e = volumes_init(&p->volumes, dir, 0);
+		if (e == E_OK)
+			e = fsck_partition(p, depth, say, arg, out);
+		volumes_fini(&p->volumes);
+	}
+	kv_close(&p->kv);
+	disk_close(&lock);
+	xfree(&p);
+	return e;
+}
