@@ -1,14 +1,7 @@
 #include "frontend/mime/mime.h"
 
-#include "common/base/arena.h"
 #include "common/parse/cclass.h"
-#include "frontend/mime/columns.h"
-#include "frontend/mime/content.h"
-#include "frontend/mime/encword.h"
-#include "frontend/mime/envelope.h"
-#include "frontend/mime/hdr.h"
-#include "frontend/mime/structure.h"
-#include "frontend/mime/text.h"
+#include "frontend/mime/mime_priv.h"
 
 /*
  * The stack of levels is the chain of parts that contain the byte at hand: multiparts and embedded
@@ -28,129 +21,42 @@ const struct mime_limits mime_limits_default = {
 	.text_bytes = SUMMARY_TEXT_MAX,
 };
 
-enum state { STATE_HEADER, STATE_BODY };
-
-/* Whose header is read: what matters in it differs. */
-enum header_kind { HEADER_MESSAGE, HEADER_EMBEDDED, HEADER_PART };
-
-struct level {
-	uint32_t part;
-	uint32_t children;
-	bool delimited; /* an open multipart: its boundary is looked for */
-	bool digest;    /* RFC 2046 section 5.1.5: its parts are messages by default */
-	size_t boundary_n;
-	char *boundary; /* MIME_BOUNDARY_MAX bytes in the arena, used again */
-	uint64_t lines; /* of the message before the body */
-};
-
-struct kept_field {
-	uint32_t off, len; /* in kept */
-};
-
-struct mime_parser {
-	struct mime_limits limits;
-	struct budget *budget;
-	enum err err;         /* E_LIMIT once memory was refused: nothing is parsed any more */
-	struct arena mem;     /* results */
-	struct arena scratch; /* one field's */
-	struct buf parts;     /* struct mime_part */
-	struct buf info;      /* struct structure_part */
-	struct buf kept;      /* raw fields kept */
-	struct buf kept_at;   /* struct kept_field */
-	bool kept_all;
-	struct buf render;
-	struct envelope envelope;
-	slice_t rendered_envelope; /* the message's own, in mem */
-	struct columns columns;
-	struct content content;
-	struct text text;
-
-	enum state state;
-	unsigned depth;     /* levels in use */
-	unsigned delimited; /* of them with a boundary to look for */
-	struct level levels[SUMMARY_DEPTH_MAX];
-
-	/* Where in the message. */
-	uint64_t off;
-	uint64_t lines; /* line breaks before off */
-	unsigned eol;   /* bytes of the line break just before off */
-	char last;      /* the byte before off */
-	bool mid_line;  /* off is inside a line whose beginning was dealt with */
-	unsigned held_n;
-	char held[MIME_DELIMITER_MAX];
-
-	/* The header at hand. */
-	enum header_kind header_kind;
-	uint64_t header_off;
-	uint32_t fields;
-	bool gather;    /* the field at hand is gathered */
-	bool field_cut; /* it was longer than is looked at */
-	enum hdr_id field_id;
-	struct buf field; /* its bytes */
-};
-
-static struct mime_part *part_at(const struct mime_parser *p, size_t i)
-{
-	return (struct mime_part *)(void *)p->parts.p + i;
-}
-
-static struct structure_part *info_at(const struct mime_parser *p, size_t i)
-{
-	return (struct structure_part *)(void *)p->info.p + i;
-}
-
-static size_t part_count(const struct mime_parser *p)
-{
-	return p->parts.n / sizeof(struct mime_part);
-}
-
-static struct level *top(struct mime_parser *p)
-{
-	return &p->levels[p->depth - 1];
-}
-
-static void note(struct mime_parser *p, enum err err)
-{
-	if (err != E_OK)
-		p->err = err;
-}
-
 /* ---- parts ---- */
 
 /* Begins a part whose header starts at off, as a child of the top level. */
-static void part_open(struct mime_parser *p, uint64_t off, enum header_kind kind)
+void mime_part_open(struct mime_parser *p, uint64_t off, enum mime_header kind)
 {
 	struct mime_part part = {.header_off = off, .body_off = off, .body_end = off};
 	struct structure_part info = {.text = false};
-	struct level *l;
+	struct mime_level *l;
 
 	if (p->depth != 0) {
-		part.parent = top(p)->part;
-		top(p)->children++;
+		part.parent = mime_top(p)->part;
+		mime_top(p)->children++;
 	}
 	invariant(p->depth < ARRAY_LEN(p->levels));
 	l = &p->levels[p->depth++];
-	*l = (struct level){.part = (uint32_t)part_count(p), .boundary = l->boundary};
+	*l = (struct mime_level){.part = (uint32_t)mime_part_count(p), .boundary = l->boundary};
 	buf_put(&p->parts, slice(&part, sizeof part));
 	buf_put(&p->info, slice(&info, sizeof info));
 	if (buf_failed(&p->parts) || buf_failed(&p->info))
-		note(p, E_LIMIT);
-	p->state = STATE_HEADER;
+		mime_note(p, E_LIMIT);
+	p->state = MIME_STATE_HEADER;
 	p->header_kind = kind;
 	p->header_off = off;
 	p->fields = 0;
 	p->gather = false;
 	content_reset(&p->content);
-	if (kind != HEADER_PART)
+	if (kind != MIME_HEADER_PART)
 		envelope_reset(&p->envelope);
 }
 
 /* A multipart in which no part was found shows its text. */
-static void make_plain(struct mime_parser *p, struct level *l)
+static void make_plain(struct mime_parser *p, struct mime_level *l)
 {
-	struct structure_part *info = info_at(p, l->part);
+	struct structure_part *info = mime_info_at(p, l->part);
 
-	part_at(p, l->part)->kind = MIME_LEAF;
+	mime_part_at(p, l->part)->kind = MIME_LEAF;
 	info->media = SL("\"TEXT\" \"PLAIN\"");
 	info->params = SL("(\"CHARSET\" \"US-ASCII\")");
 	info->id = SL("NIL NIL");
@@ -158,7 +64,7 @@ static void make_plain(struct mime_parser *p, struct level *l)
 	info->text = true;
 }
 
-static void level_undelimit(struct mime_parser *p, struct level *l)
+static void mime_level_undelimit(struct mime_parser *p, struct mime_level *l)
 {
 	if (l->delimited)
 		p->delimited--;
@@ -166,10 +72,10 @@ static void level_undelimit(struct mime_parser *p, struct level *l)
 }
 
 /* The innermost part ends at `end`, with `lines` line breaks of the message before it. */
-static void part_close(struct mime_parser *p, uint64_t end, uint64_t lines)
+void mime_part_close(struct mime_parser *p, uint64_t end, uint64_t lines)
 {
-	struct level *l = top(p);
-	struct mime_part *part = part_at(p, l->part);
+	struct mime_level *l = mime_top(p);
+	struct mime_part *part = mime_part_at(p, l->part);
 
 	part->body_end = end;
 	part->lines = lines - l->lines;
@@ -177,244 +83,8 @@ static void part_close(struct mime_parser *p, uint64_t end, uint64_t lines)
 		text_end(&p->text);
 	else if (part->kind == MIME_MULTIPART && l->children == 0)
 		make_plain(p, l);
-	level_undelimit(p, l);
+	mime_level_undelimit(p, l);
 	p->depth--;
-}
-
-/* ---- fields ---- */
-
-static bool is_content(enum hdr_id id)
-{
-	return id >= HDR_CONTENT_TYPE && id <= HDR_CONTENT_OTHER;
-}
-
-static bool field_matters(const struct mime_parser *p, enum hdr_id id)
-{
-	switch (p->header_kind) {
-	case HEADER_MESSAGE:
-		return hdr_kept(id);
-	case HEADER_EMBEDDED:
-		return is_content(id) || envelope_wants(id);
-	case HEADER_PART:
-		return is_content(id);
-	}
-	return false;
-}
-
-/* Keeps a field of the message's header as it stands. What has a NUL in it cannot be sent as it
- * stands, and one without its line break is unfinished. */
-static void keep_raw(struct mime_parser *p, slice_t raw)
-{
-	struct kept_field at = {(uint32_t)p->kept.n, (uint32_t)raw.n};
-
-	if (p->field_cut || p->kept.n + raw.n > SUMMARY_FIELDS_BYTES_MAX ||
-	    raw.p[raw.n - 1] != '\n' || memchr(raw.p, '\0', raw.n) != NULL) {
-		p->kept_all = false;
-		return;
-	}
-	buf_put(&p->kept, raw);
-	buf_put(&p->kept_at, slice(&at, sizeof at));
-	if (buf_failed(&p->kept) || buf_failed(&p->kept_at))
-		note(p, E_LIMIT);
-}
-
-/* What an embedded message is about can be searched for too. */
-static void search_embedded(struct mime_parser *p, slice_t body)
-{
-	if (p->text.cut)
-		return;
-	buf_reset(&p->envelope.value);
-	hdr_unfold(&p->envelope.value, body);
-	buf_reset(&p->render);
-	(void)encword_decode(buf_slice(&p->envelope.value), &p->render, SUMMARY_COLUMN_MAX);
-	text_add_line(&p->text, buf_slice(&p->render));
-}
-
-/* The field at hand is complete. */
-static void field_done(struct mime_parser *p)
-{
-	slice_t raw = buf_slice(&p->field);
-	slice_t body = hdr_field_body(raw);
-	enum hdr_id id = p->field_id;
-
-	if (!p->gather)
-		return;
-	p->gather = false;
-	if (buf_failed(&p->field)) {
-		note(p, E_LIMIT);
-		return;
-	}
-	if (p->header_kind == HEADER_MESSAGE)
-		keep_raw(p, raw);
-	if (is_content(id)) {
-		note(p, content_field(&p->content, id, body));
-		return;
-	}
-	if (envelope_wants(id))
-		note(p, envelope_field(&p->envelope, id, body, &p->scratch));
-	if (p->header_kind == HEADER_MESSAGE)
-		note(p, columns_field(&p->columns, id, body));
-	else if (id == HDR_SUBJECT || id == HDR_FROM || id == HDR_TO)
-		search_embedded(p, body);
-}
-
-static void field_add(struct mime_parser *p, slice_t bytes)
-{
-	size_t left = p->limits.field_bytes - p->field.n;
-
-	if (!p->gather)
-		return;
-	if (bytes.n > left) {
-		p->field_cut = true;
-		bytes.n = left;
-	}
-	buf_put(&p->field, bytes);
-}
-
-/* A field begins; line may be only its first part, at least MIME_DELIMITER_MAX bytes then. */
-static void field_start(struct mime_parser *p, slice_t line)
-{
-	slice_t name = hdr_field_name(slice_sub(line, 0, MIME_DELIMITER_MAX));
-	uint64_t limit = p->header_kind == HEADER_PART ? p->limits.part_header_bytes
-						       : p->limits.header_bytes;
-
-	p->field_id = hdr_id(name);
-	p->fields++;
-	if (!field_matters(p, p->field_id))
-		return;
-	if (p->fields > p->limits.fields || p->off - p->header_off >= limit) {
-		if (p->header_kind == HEADER_MESSAGE)
-			p->kept_all = false;
-		return;
-	}
-	p->gather = true;
-	p->field_cut = false;
-	buf_reset(&p->field);
-	field_add(p, line);
-}
-
-/* ---- the end of a header ---- */
-
-static void use_default_type(struct mime_parser *p)
-{
-	bool digest =
-		p->header_kind == HEADER_PART && p->depth > 1 && p->levels[p->depth - 2].digest;
-
-	if (p->content.typed)
-		return;
-	if (digest) {
-		content_set_type(&p->content, SL("MESSAGE"), SL("RFC822"));
-		return;
-	}
-	content_set_type(&p->content, SL("TEXT"), SL("PLAIN"));
-	p->content.params = SL("(\"CHARSET\" \"US-ASCII\")");
-}
-
-/* Decides what the part is; changes the type where it cannot be what it says. */
-static enum mime_kind decide_kind(struct mime_parser *p)
-{
-	struct content *c = &p->content;
-	bool multipart, message;
-
-	use_default_type(p);
-	multipart = content_is(c, SL("multipart"), SLICE_NONE);
-	message = content_is(c, SL("message"), SL("rfc822"));
-	if (multipart && c->boundary_n == 0) {
-		content_set_type(c, SL("TEXT"), SL("PLAIN"));
-		return MIME_LEAF;
-	}
-	if (!multipart && !message)
-		return MIME_LEAF;
-	/* RFC 2046 section 5.2.1: an embedded message is not encoded. One that is cannot be looked
-	 * into without decoding; offsets into it would mean nothing. */
-	if (p->depth >= p->limits.depth || part_count(p) >= p->limits.parts ||
-	    (message &&
-	     (c->cte == MIME_CTE_QP || c->cte == MIME_CTE_BASE64 || c->cte == MIME_CTE_OTHER))) {
-		slice_t params = c->params;
-
-		content_set_type(c, SL("APPLICATION"), SL("OCTET-STREAM"));
-		c->params = multipart ? SLICE_NONE : params;
-		return MIME_LEAF;
-	}
-	if (multipart && c->cte != MIME_CTE_8BIT && c->cte != MIME_CTE_BINARY) {
-		/* RFC 2045 section 6.4: no other is allowed. */
-		c->cte = MIME_CTE_7BIT;
-		c->encoding_n = 0;
-	}
-	return multipart ? MIME_MULTIPART : MIME_MESSAGE;
-}
-
-static void render_envelope(struct mime_parser *p)
-{
-	buf_reset(&p->render);
-	envelope_render(&p->envelope, &p->render);
-	if (buf_failed(&p->render))
-		note(p, E_LIMIT);
-}
-
-/* An embedded message's envelope belongs to the part that it is in. */
-static void embedded_envelope(struct mime_parser *p)
-{
-	struct structure_part *message = info_at(p, part_at(p, top(p)->part)->parent);
-
-	render_envelope(p);
-	if (p->err == E_OK && !content_keep(&p->content, buf_slice(&p->render), &message->envelope))
-		note(p, E_LIMIT);
-}
-
-static void body_start(struct mime_parser *p, enum mime_kind kind)
-{
-	struct content *c = &p->content;
-	struct level *l = top(p);
-
-	p->state = STATE_BODY;
-	if (kind == MIME_MULTIPART) {
-		if (l->boundary == NULL)
-			l->boundary = arena_try(&p->mem, MIME_BOUNDARY_MAX);
-		if (l->boundary == NULL) {
-			note(p, E_LIMIT);
-			return;
-		}
-		memcpy(l->boundary, c->boundary, c->boundary_n);
-		l->boundary_n = c->boundary_n;
-		l->delimited = true;
-		l->digest = content_is(c, SL("multipart"), SL("digest"));
-		p->delimited++;
-	} else if (kind == MIME_LEAF && info_at(p, l->part)->text) {
-		text_begin(&p->text, content_subtype(c), slice(c->charset, c->charset_n), c->cte);
-	}
-}
-
-/* The header is over; the body starts at off. */
-static void header_end(struct mime_parser *p, uint64_t off)
-{
-	struct level *l = top(p);
-	struct mime_part *part;
-	enum mime_kind kind;
-
-	field_done(p);
-	if (p->err != E_OK)
-		return;
-	kind = decide_kind(p);
-	part = part_at(p, l->part);
-	part->kind = kind;
-	part->cte = p->content.cte;
-	part->body_off = off;
-	l->lines = p->lines;
-	if (p->header_kind == HEADER_EMBEDDED)
-		embedded_envelope(p);
-	else if (p->header_kind == HEADER_MESSAGE)
-		render_envelope(p);
-	if (p->header_kind == HEADER_MESSAGE && p->err == E_OK &&
-	    !arena_try_dup(&p->mem, buf_slice(&p->render), &p->rendered_envelope))
-		note(p, E_LIMIT);
-	note(p, content_structure(&p->content, kind, info_at(p, l->part)));
-	text_add_line(&p->text, buf_slice(&p->content.filename));
-	if (p->err != E_OK)
-		return;
-	body_start(p, kind);
-	if (kind == MIME_MESSAGE)
-		part_open(p, off, HEADER_EMBEDDED);
 }
 
 /* ---- delimiters ---- */
@@ -429,7 +99,7 @@ static bool all_blank(slice_t s)
 }
 
 /* A line without its break, as the delimiter of this level (RFC 2046 section 5.1.1). */
-static bool matches(const struct level *l, slice_t line, bool *close_out)
+static bool matches(const struct mime_level *l, slice_t line, bool *close_out)
 {
 	slice_t rest;
 
@@ -462,8 +132,8 @@ static unsigned find_delimited(const struct mime_parser *p, slice_t line, bool *
 /* Ends a header that no blank line ended, at off; also of the messages that begin in it. */
 static void end_headers(struct mime_parser *p)
 {
-	while (p->state == STATE_HEADER && p->err == E_OK)
-		header_end(p, p->off);
+	while (p->state == MIME_STATE_HEADER && p->err == E_OK)
+		mime_header_end(p, p->off);
 }
 
 /* The parts inside of the level end before the delimiter's line, which starts at off. Its line
@@ -473,8 +143,8 @@ static void close_inside(struct mime_parser *p, unsigned level)
 	uint64_t end = p->off - p->eol;
 
 	while (p->depth > level && p->err == E_OK) {
-		end = MAX(end, part_at(p, top(p)->part)->body_off);
-		part_close(p, end, end == p->off || p->eol == 0 ? p->lines : p->lines - 1);
+		end = MAX(end, mime_part_at(p, mime_top(p)->part)->body_off);
+		mime_part_close(p, end, end == p->off || p->eol == 0 ? p->lines : p->lines - 1);
 	}
 }
 
@@ -493,7 +163,7 @@ static void advance(struct mime_parser *p, slice_t s, uint64_t lines)
 
 static void delimiter(struct mime_parser *p, unsigned level, bool close, slice_t line)
 {
-	struct level *l = &p->levels[level - 1];
+	struct mime_level *l = &p->levels[level - 1];
 	bool whole = line.p[line.n - 1] == '\n';
 
 	end_headers(p);
@@ -501,13 +171,13 @@ static void delimiter(struct mime_parser *p, unsigned level, bool close, slice_t
 	if (p->err != E_OK)
 		return;
 	advance(p, line, whole);
-	if (close || part_count(p) >= p->limits.parts) {
+	if (close || mime_part_count(p) >= p->limits.parts) {
 		/* An epilogue, or no room for more parts: nobody looks at the rest. */
-		level_undelimit(p, l);
-		p->state = STATE_BODY;
+		mime_level_undelimit(p, l);
+		p->state = MIME_STATE_BODY;
 		return;
 	}
-	part_open(p, p->off, HEADER_PART);
+	mime_part_open(p, p->off, MIME_HEADER_PART);
 }
 
 /* ---- lines ---- */
@@ -523,14 +193,14 @@ static void header_line(struct mime_parser *p, slice_t line)
 
 	if (slice_eq(line, SL("\r\n")) || slice_eq(line, SL("\n"))) {
 		advance(p, line, 1);
-		header_end(p, p->off);
+		mime_header_end(p, p->off);
 		return;
 	}
 	if (cclass(line.p[0], CC_WSP)) {
-		field_add(p, line);
+		mime_field_add(p, line);
 	} else {
-		field_done(p);
-		field_start(p, line);
+		mime_field_done(p);
+		mime_field_start(p, line);
 	}
 	advance(p, line, whole);
 }
@@ -543,7 +213,7 @@ static void line_start(struct mime_parser *p, slice_t line)
 
 	if (level != 0) {
 		delimiter(p, level, close, line);
-	} else if (p->state == STATE_HEADER) {
+	} else if (p->state == MIME_STATE_HEADER) {
 		header_line(p, line);
 	} else {
 		body_bytes(p, line);
@@ -557,8 +227,8 @@ static slice_t line_rest(struct mime_parser *p, slice_t s)
 	bool whole = n < s.n;
 	slice_t line = slice_sub(s, 0, n + (whole ? 1 : 0));
 
-	if (p->state == STATE_HEADER)
-		field_add(p, line);
+	if (p->state == MIME_STATE_HEADER)
+		mime_field_add(p, line);
 	else
 		body_bytes(p, line);
 	advance(p, line, whole);
@@ -629,7 +299,7 @@ void mime_parser_feed(struct mime_parser *p, slice_t bytes)
 			bytes = line_held(p, bytes);
 		} else if (p->mid_line) {
 			bytes = line_rest(p, bytes);
-		} else if (p->state == STATE_HEADER) {
+		} else if (p->state == MIME_STATE_HEADER) {
 			bytes = line_whole(p, bytes);
 		} else {
 			uint64_t lines;
@@ -646,55 +316,7 @@ void mime_parser_feed(struct mime_parser *p, slice_t bytes)
 	}
 }
 
-/* ---- the summary ---- */
-
-static enum err finish_structure(struct mime_parser *p, struct mime_summary *out)
-{
-	static const enum structure_form forms[] = {STRUCTURE_FULL, STRUCTURE_LEAN,
-						    STRUCTURE_OPAQUE};
-	struct buf text;
-
-	buf_init(&text, SUMMARY_STRUCTURE_MAX, p->budget);
-	for (size_t i = p->content.over ? 1 : 0; i < ARRAY_LEN(forms); i++) {
-		structure_render(part_at(p, 0), info_at(p, 0), part_count(p), forms[i], &text);
-		if (!buf_failed(&text)) {
-			if (forms[i] == STRUCTURE_OPAQUE) {
-				part_at(p, 0)->kind = MIME_LEAF;
-				part_at(p, 0)->cte = MIME_CTE_BINARY;
-				out->nparts = 1;
-			}
-			break;
-		}
-		/* Too long, or no memory? With all memory that it may take, it was too long. */
-		buf_reset(&text);
-		if (buf_reserve(&text, SUMMARY_STRUCTURE_MAX) == NULL)
-			break;
-	}
-	if (buf_failed(&text) || !arena_try_dup(&p->mem, buf_slice(&text), &out->bodystructure))
-		p->err = E_LIMIT;
-	buf_fini(&text);
-	return p->err;
-}
-
-static enum err finish_fields(struct mime_parser *p, struct mime_summary *out)
-{
-	const struct kept_field *at = (const struct kept_field *)(const void *)p->kept_at.p;
-	size_t n = p->kept_at.n / sizeof *at;
-
-	out->fields_complete = p->kept_all;
-	out->nfields = n;
-	out->fields = arena_try(&p->mem, MAX(n, (size_t)1) * sizeof *out->fields);
-	if (out->fields == NULL)
-		return E_LIMIT;
-	for (size_t i = 0; i < n; i++) {
-		slice_t raw = slice_sub(buf_slice(&p->kept), at[i].off, at[i].len);
-
-		out->fields[i] = (struct mime_field){hdr_field_name(raw), raw};
-	}
-	return E_OK;
-}
-
-enum err mime_parser_end(struct mime_parser *p, struct mime_summary *out)
+void mime_close_all(struct mime_parser *p)
 {
 	if (p->held_n != 0 && p->err == E_OK) {
 		unsigned n = p->held_n;
@@ -704,24 +326,7 @@ enum err mime_parser_end(struct mime_parser *p, struct mime_summary *out)
 	}
 	end_headers(p);
 	while (p->depth != 0 && p->err == E_OK)
-		part_close(p, p->off, p->lines);
-	if (p->err == E_OK && buf_failed(&p->text.out))
-		p->err = E_LIMIT;
-	if (p->err != E_OK)
-		return p->err;
-	*out = (struct mime_summary){.parser_version = SUMMARY_PARSER_VERSION, .size = p->off};
-	out->parts = part_at(p, 0);
-	out->nparts = part_count(p);
-	out->header_size = out->parts[0].body_off;
-	out->lines = out->parts[0].lines;
-	out->envelope = p->rendered_envelope;
-	columns_finish(&p->columns, out);
-	out->text = buf_slice(&p->text.out);
-	out->text_cut = p->text.cut;
-	if (finish_structure(p, out) != E_OK || finish_fields(p, out) != E_OK)
-		return E_LIMIT;
-	out->big = out->envelope.n + out->bodystructure.n + p->kept.n > SUMMARY_BIG;
-	return E_OK;
+		mime_part_close(p, p->off, p->lines);
 }
 
 struct mime_parser *mime_parser_new(const struct mime_limits *limits, struct budget *budget)
@@ -738,7 +343,7 @@ struct mime_parser *mime_parser_new(const struct mime_limits *limits, struct bud
 	buf_init(&p->parts, SUMMARY_PARTS_MAX * sizeof(struct mime_part), budget);
 	buf_init(&p->info, SUMMARY_PARTS_MAX * sizeof(struct structure_part), budget);
 	buf_init(&p->kept, SUMMARY_FIELDS_BYTES_MAX, budget);
-	buf_init(&p->kept_at, SUMMARY_FIELDS_MAX * sizeof(struct kept_field), budget);
+	buf_init(&p->kept_at, SUMMARY_FIELDS_MAX * sizeof(struct mime_kept), budget);
 	buf_init(&p->render, SUMMARY_ENVELOPE_MAX, budget);
 	buf_init(&p->field, p->limits.field_bytes, budget);
 	envelope_init(&p->envelope, budget);
@@ -746,7 +351,7 @@ struct mime_parser *mime_parser_new(const struct mime_limits *limits, struct bud
 	content_init(&p->content, &p->mem, &p->scratch, budget);
 	text_init(&p->text, p->limits.text_bytes, budget);
 	p->kept_all = true;
-	part_open(p, 0, HEADER_MESSAGE);
+	mime_part_open(p, 0, MIME_HEADER_MESSAGE);
 	return p;
 }
 

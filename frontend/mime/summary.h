@@ -4,15 +4,18 @@
  * FETCH, SEARCH, SORT and THREAD never touch the bytes again, and that a back-end can check without
  * a grammar (offsets nested, ordered and inside; counts under limits).
  *
- *   mime      the streaming parser: lines, boundaries, part tree (RFC 2045-2046)
+ *   mime      the streaming parser: lines, boundaries, part tree (RFC 2045-2046); mime_head: its
+ *             headers; mime_end: the summary it leaves
  *   hdr       header fields: names, unfolding, iteration (RFC 5322)
  *   ctype     Content-Type and Content-Disposition with parameters (RFC 2045, 2183, 2231)
  *   encword   encoded words (RFC 2047)
  *   charset   any charset to UTF-8
+ *   content   the Content-* fields of one part
  *   qp        streaming transfer decoders: quoted-printable, base64
  *   html      markup removal, entities
  *   text      what a message says, for search
- *   envelope  ENVELOPE and the address and date columns
+ *   envelope  ENVELOPE
+ *   columns   what SEARCH, SORT and THREAD look at
  *   structure BODYSTRUCTURE, BODY
  *   imaptext  strings and lists in IMAP's syntax, and the check of such text from a store
  *   subject   the base subject of RFC 5256

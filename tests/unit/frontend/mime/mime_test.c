@@ -1,6 +1,8 @@
 /* Whole messages: part tree, offsets, rendered texts, columns, limits. */
 #include <stdio.h>
 
+#include "frontend/mime/content.h"
+#include "frontend/mime/encword.h"
 #include "frontend/mime/envelope.h"
 #include "frontend/mime/imaptext.h"
 #include "frontend/mime/mime.h"
@@ -715,6 +717,107 @@ TEST(long_lines)
 	CHECK_SLICE(buf_slice(&f.shape), SL("multipart(leaf)"));
 	CHECK_INT(f.s.parts[1].body_end - f.s.parts[1].body_off, 100003);
 	CHECK_INT(f.s.subject.n, 1001);
+	close_message(&f);
+	buf_fini(&m);
+}
+
+TEST(limit_names)
+{
+	struct fixture f;
+	struct buf m;
+
+	build(&m);
+	/* A type that is too long is not valid; a charset that is too long is not known. */
+	for (int n = CTYPE_NAME_MAX; n <= CTYPE_NAME_MAX + 1; n++) {
+		buf_reset(&m);
+		buf_printf(&m, "Content-Type: x/%0*d\r\n\r\nx", n, 1);
+		open_built(&f, &m);
+		CHECK(slice_starts(f.s.bodystructure, n == CTYPE_NAME_MAX
+							      ? SL("(\"x\" \"000")
+							      : SL("(\"TEXT\" \"PLAIN\"")));
+		close_message(&f);
+	}
+	buf_reset(&m);
+	buf_printf(&m, "Content-Type: text/plain; charset=%0*d\r\n\r\n\xfc", CONTENT_NAME_MAX + 1,
+		   1);
+	open_built(&f, &m);
+	CHECK_SLICE(f.s.text, SL("\xc3\xbc\n"));
+	close_message(&f);
+	/* An encoding that is too long is told as unknown, and nothing is decoded. */
+	buf_reset(&m);
+	buf_printf(&m, "Content-Transfer-Encoding: %0*d\r\n\r\nx", CONTENT_NAME_MAX + 1, 1);
+	open_built(&f, &m);
+	CHECK(slice_find(f.s.bodystructure, SL("\"X-UNKNOWN\" 1 0")) < f.s.bodystructure.n);
+	CHECK_INT(f.s.parts[0].cte, MIME_CTE_OTHER);
+	CHECK_INT(f.s.text.n, 0);
+	close_message(&f);
+	/* A field's name must end within what is held of a line. */
+	for (int n = MIME_DELIMITER_MAX - 9; n <= MIME_DELIMITER_MAX - 8; n++) {
+		buf_reset(&m);
+		buf_printf(&m, "Content-%0*d: x\r\n\r\n", n, 1);
+		open_built(&f, &m);
+		CHECK_INT(f.s.nfields, n == MIME_DELIMITER_MAX - 9);
+		close_message(&f);
+	}
+	buf_fini(&m);
+}
+
+TEST(limit_languages_and_filename)
+{
+	struct fixture f;
+	struct buf m;
+	size_t count = 0;
+
+	build(&m);
+	buf_puts(&m, "Content-Language: x-0");
+	for (int i = 1; i < CONTENT_LANGUAGES_MAX + 5; i++)
+		buf_printf(&m, ", x-%d", i);
+	buf_printf(&m,
+		   "\r\nContent-Disposition: attachment; filename=\"%0*d\"\r\n"
+		   "Content-Type: a/b\r\n\r\n",
+		   CONTENT_FILENAME_MAX + 100, 1);
+	open_built(&f, &m);
+	for (slice_t rest = f.s.bodystructure; rest.n != 0; count++) {
+		size_t at = slice_find(rest, SL("\"x-"));
+
+		if (at == rest.n)
+			break;
+		rest = slice_from(rest, at + 1);
+	}
+	CHECK_INT(count, CONTENT_LANGUAGES_MAX);
+	CHECK_INT(f.s.text.n, CONTENT_FILENAME_MAX + 1);
+	close_message(&f);
+	buf_fini(&m);
+}
+
+TEST(limit_encoded_word)
+{
+	struct fixture f;
+	struct buf m;
+
+	build(&m);
+	for (int n = ENCWORD_MAX - 20; n <= ENCWORD_MAX; n += 20) {
+		buf_reset(&m);
+		buf_printf(&m, "Subject: =?utf-8?Q?%0*d?=\r\n\r\n", n, 1);
+		open_built(&f, &m);
+		CHECK(slice_starts(f.s.subject, n < ENCWORD_MAX ? SL("000") : SL("=?utf-8?Q?000")));
+		close_message(&f);
+	}
+	buf_fini(&m);
+}
+
+TEST(limit_base_subject)
+{
+	struct fixture f;
+	struct buf m;
+
+	build(&m);
+	buf_printf(&m, "Subject: %0*d\r\nMessage-ID: <%0*d>\r\n\r\n", SUMMARY_COLUMN_MAX + 10, 1,
+		   SUMMARY_MESSAGE_ID_MAX - 1, 1);
+	open_built(&f, &m);
+	CHECK_INT(f.s.subject.n, SUMMARY_COLUMN_MAX);
+	CHECK_INT(f.s.base_subject.n, SUMMARY_BASE_SUBJECT_MAX);
+	CHECK_INT(f.s.message_id.n, SUMMARY_MESSAGE_ID_MAX - 1);
 	close_message(&f);
 	buf_fini(&m);
 }
