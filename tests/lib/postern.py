@@ -1,4 +1,5 @@
 """What the tests of tests/cluster and tests/interop share: the live cluster, and clients of it."""
+import glob
 import imaplib
 import json
 import os
@@ -6,6 +7,7 @@ import smtplib
 import ssl
 import subprocess
 import time
+import urllib.request
 import uuid
 from email.message import EmailMessage
 
@@ -97,3 +99,84 @@ def until(test, seconds=20):
         if got or time.monotonic() > deadline:
             return got
         time.sleep(0.05)
+
+
+# ---- the cluster's nodes ----
+
+def sql(text):
+    """Rows of a query on the directory, as lists of strings."""
+    done = subprocess.run(["psql", cluster()["postgres"], "-AtqX", "-c", text],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [line.split("|") for line in done.stdout.splitlines()]
+
+
+def owners():
+    """{address: name of the back-end that has its mail}"""
+    return dict(sql("select a.address, p.node from accounts a join partitions p"
+                    " on p.id = a.partition where a.state <> 3"))
+
+
+def account_of(backend, skip=0):
+    """Number of an account that lives there."""
+    own = owners()
+    mine = [i for i, a in enumerate(cluster()["accounts"]) if own.get(a["address"]) == backend]
+    return mine[skip]
+
+
+def restore():
+    """Whatever a test has stopped runs again."""
+    c = cluster()
+    for name in ["postgres"] + [n["name"] for n in c["backends"] + c["frontends"]]:
+        cluster_command("start", name)
+
+
+def log_size(name):
+    return os.path.getsize(os.path.join(FOLDER, name, "log"))
+
+
+def log_lines(name, *words, since=0):
+    """A node's log lines from a byte on that hold every word."""
+    with open(os.path.join(FOLDER, name, "log"), errors="replace") as f:
+        f.seek(since)
+        return [x for x in f if all(w in x for w in words)]
+
+
+def metric(backend, name, **labels):
+    """Sum of the samples of postern_NAME at a back-end's endpoint that have these labels."""
+    b = next(x for x in cluster()["backends"] if x["name"] == backend)
+    with urllib.request.urlopen("http://%s:%d/metrics" % (b["host"], b["ports"]["metrics"]),
+                                timeout=20) as answer:
+        text = answer.read().decode()
+    total = 0.0
+    for line in text.splitlines():
+        head, _, value = line.rpartition(" ")
+        if head.partition("{")[0] == "postern_" + name and \
+                all('%s="%s"' % kv in head for kv in labels.items()):
+            total += float(value)
+    return total
+
+
+def rss(pid):
+    """KiB in memory; 0 when it is gone."""
+    try:
+        with open("/proc/%d/status" % pid) as f:
+            return next((int(x.split()[1]) for x in f if x.startswith("VmRSS")), 0)
+    except FileNotFoundError:
+        return 0
+
+
+def pids():
+    """{pid: "node"} of every process of the cluster's own nodes."""
+    cluster_command("status")
+    c = cluster()
+    return {p: n["name"] for n in c["frontends"] + c["backends"] for p in n["pids"]}
+
+
+def offline_fsck(backend):
+    """postern-backend fsck over all partitions of a stopped back-end: (status, text)."""
+    data = next(x for x in cluster()["backends"] if x["name"] == backend)["data"]
+    done = subprocess.run([os.path.join(BUILD, "postern-backend"), "fsck"] +
+                          sorted(glob.glob(os.path.join(data, "p[0-9]*"))),
+                          capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
