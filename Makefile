@@ -108,11 +108,12 @@ $(BUILD)/$(1): $(call obj,$($(1)_MAIN)) $($(1)_LIBS) $(LIBPROTO) $(LIBCOMMON)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
-# Unit tests: one program a folder below tests/unit, from every *_test.c in it.
+# Unit tests: one program a folder below tests/unit, from every *_test.c in it, and from
+# UNIT_MORE_<folder>.
 UNIT_PROGRAMS := $(patsubst tests/unit/%,$(BUILD)/unit/%.t,$(UNIT_DIRS))
 TESTLIB_OBJ   := $(call obj,$(TESTLIB_SRC))
 define unit_rule
-$(BUILD)/unit/$(1:tests/unit/%=%).t: $(call obj,$(sort $(wildcard $(1)/*_test.c))) $(TESTLIB_OBJ) \
+$(BUILD)/unit/$(1:tests/unit/%=%).t: $(call obj,$(sort $(wildcard $(1)/*_test.c) $(UNIT_MORE_$(1)))) $(TESTLIB_OBJ) \
 		$(if $(findstring unit/frontend,$(1)),$(LIBFRONTEND)) \
 		$(if $(findstring unit/backend,$(1)),$(LIBBACKEND)) $(LIBPROTO) $(LIBCOMMON)
 	@mkdir -p $$(@D)
