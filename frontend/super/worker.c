@@ -12,6 +12,7 @@
 #include "common/loop/fiber.h"
 #include "common/loop/sig.h"
 #include "frontend/core/policy.h"
+#include "frontend/mime/charset.h"
 #include "frontend/rpc/call_node.h"
 #include "frontend/rpc/call_ticket.h"
 #include "frontend/rpc/rpc_client.h"
@@ -332,6 +333,7 @@ static enum err prepare(struct diag *d)
 	tls_ctx_unref(&tls);
 	invariant(slice_to_str(worker.setup.node, node, sizeof node));
 	policy_init(node);
+	charset_preload(); /* iconv loads modules, which the filter forbids later */
 	worker.statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	e = confine_identity(worker.setup.uid, worker.setup.gid, d);
 	if (e != E_OK)
