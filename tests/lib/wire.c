@@ -7,7 +7,7 @@
 #include "common/loop/fiber.h"
 #include "common/net/tls.h"
 
-WAITS void wire_open(struct wire *w, const struct stream_opts *server_opts)
+WAITS void wire_open(struct wire *w, const struct stream_opts *opts)
 {
 	static const struct stream_opts none;
 	struct ipaddr a;
@@ -17,13 +17,14 @@ WAITS void wire_open(struct wire *w, const struct stream_opts *server_opts)
 	memset(w, 0, sizeof *w);
 	invariant(ipaddr_parse(SL("127.0.0.1"), &a));
 	invariant(listen_socket(&a, 0, LISTEN_ALONE, &fd, &d) == E_OK);
-	invariant(stream_connect(&a, listen_port(fd), NULL, &none, deadline_in(WIRE_MS),
+	if (opts == NULL)
+		opts = &none;
+	invariant(stream_connect(&a, listen_port(fd), NULL, opts, deadline_in(WIRE_MS),
 				 &w->client) == E_OK);
 	got = accept(fd, NULL, NULL);
 	invariant(got >= 0);
 	close(fd);
-	invariant(stream_from_fd(got, server_opts != NULL ? server_opts : &none, &w->server) ==
-		  E_OK);
+	invariant(stream_from_fd(got, opts, &w->server) == E_OK);
 }
 
 WAITS void wire_close(struct wire *w)

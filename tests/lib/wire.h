@@ -15,7 +15,8 @@ struct wire {
 	char line[4096];       /* the last line read */
 };
 
-WAITS void wire_open(struct wire *w, const struct stream_opts *server_opts);
+/* opts are for both ends; NULL: the defaults. */
+WAITS void wire_open(struct wire *w, const struct stream_opts *opts);
 WAITS void wire_close(struct wire *w);
 /* Writes as the client. */
 WAITS void wire_send(struct wire *w, slice_t bytes);
