@@ -121,6 +121,7 @@ static enum err log_in(struct auth *a, struct exchange *x, uint32_t epoch, struc
 	struct auth_last last = {.when_us = clock_wall_us(),
 				 .ip = x->ip,
 				 .service = x->frontend.service};
+	struct dir_partition home;
 	enum err e;
 
 	memcpy(c.frontend, x->frontend.name, sizeof(c.frontend));
@@ -137,7 +138,8 @@ static enum err log_in(struct auth *a, struct exchange *x, uint32_t epoch, struc
 	out->done = true;
 	out->ticket_seconds = ticket_seconds(&c);
 	out->account = x->account;
-	memcpy(out->backend, out->owner.node, sizeof(out->backend));
+	if (dir_partition_get(a->dir, x->account.partition, &home) == E_OK)
+		memcpy(out->backend, home.node, sizeof(out->backend));
 	a->counts.ok++;
 	metric_add(&m_ok, 1);
 	log_attempt(a, x, LOG_INFO, "auth.login", "ok");
