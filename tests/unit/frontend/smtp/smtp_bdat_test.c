@@ -8,7 +8,7 @@
 
 static WAITS void greet(struct wire *w)
 {
-	smtp_open(w, PORT_25);
+	mx_open(w, PORT_25);
 	ASK(w, NULL, "220 ");
 	ASK(w, "EHLO c.example", "250 ");
 }
@@ -45,7 +45,7 @@ TEST_FIBER(bdat_any_cut)
 		CHECK_SLICE(buf_slice(&played.plain), all);
 	}
 	CHECK_INT(played.messages, all.n + 1);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(bdat_pipelined_and_empty_last)
@@ -61,7 +61,7 @@ TEST_FIBER(bdat_pipelined_and_empty_last)
 	ASK(&w, NULL, "250 2.0.0");
 	ASK(&w, NULL, "550 5.6.11"); /* "x\n" at its end */
 	ASK(&w, NULL, "250 ");
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 /* After a failed chunk the others are read over, until RSET (RFC 3030 section 2). */
@@ -86,7 +86,7 @@ TEST_FIBER(bdat_after_a_failure)
 	chunk(&w, SL(MESSAGE), " LAST");
 	ASK(&w, NULL, "250 2.0.0");
 	CHECK_INT(played.messages, 1);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(bdat_out_of_order)
@@ -108,7 +108,7 @@ TEST_FIBER(bdat_out_of_order)
 	ASK(&w, "BDAT x", "501 5.5.4");
 	CHECK(wire_is_closed(&w));
 	CHECK_INT(played.messages, 0);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 /* Nobody gets to send us gigabytes that we promised to read over. */
@@ -119,7 +119,7 @@ TEST_FIBER(bdat_unwanted_and_huge)
 	greet(&w);
 	ASK(&w, "BDAT 1073741824", "501 5.5.4");
 	CHECK(wire_is_closed(&w));
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(bdat_bare_line_ends)
@@ -140,5 +140,5 @@ TEST_FIBER(bdat_bare_line_ends)
 		chunk(&w, cases[i].in, " LAST");
 		ASK(&w, NULL, cases[i].want);
 	}
-	smtp_close(&w);
+	mx_close(&w);
 }

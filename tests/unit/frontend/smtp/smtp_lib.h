@@ -44,10 +44,10 @@ extern struct played played;
 enum smtp_port { PORT_25, PORT_587, PORT_465 };
 
 /* A fresh back-end and a greeted connection; for 465 the handshake is done. */
-WAITS void smtp_open(struct wire *w, enum smtp_port port);
-/* Policy rows beside the defaults, before smtp_open: "key=value" pairs, ends with NULL. */
+WAITS void mx_open(struct wire *w, enum smtp_port port);
+/* Policy rows beside the defaults, before mx_open: "key=value" pairs, ends with NULL. */
 void smtp_policy(const char *const *pairs);
-WAITS void smtp_close(struct wire *w);
+WAITS void mx_close(struct wire *w);
 /* Sends a line and takes the reply; true if it begins with want. */
 WAITS bool smtp_ask(struct wire *w, const char *line, const char *want);
 #define ASK(w, line, want) CHECK(smtp_ask(w, line, want))
@@ -55,7 +55,7 @@ WAITS bool smtp_ask(struct wire *w, const char *line, const char *want);
 WAITS void smtp_tls(struct wire *w);
 /* EHLO, TLS where it lacks, AUTH PLAIN as alice, ready for MAIL. */
 WAITS void smtp_login(struct wire *w);
-/* What the log holds since smtp_open. */
+/* What the log holds since mx_open. */
 bool smtp_logged(const char *what);
 /* The session under test (the only one). */
 struct smtp *smtp_session(void);

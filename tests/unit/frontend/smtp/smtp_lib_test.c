@@ -269,7 +269,7 @@ static void back_end_new(void)
 	log_redirect(keep_log, NULL);
 }
 
-WAITS void smtp_open(struct wire *w, enum smtp_port port)
+WAITS void mx_open(struct wire *w, enum smtp_port port)
 {
 	put_policy();
 	back_end_new();
@@ -288,7 +288,7 @@ WAITS void smtp_open(struct wire *w, enum smtp_port port)
 			  E_OK);
 }
 
-WAITS void smtp_close(struct wire *w)
+WAITS void mx_close(struct wire *w)
 {
 	wire_close(w);
 	while (session_count() > 0)

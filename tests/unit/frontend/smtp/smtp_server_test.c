@@ -16,7 +16,7 @@ TEST_FIBER(smtp_one_message)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 mx.example.org ESMTP");
 	ASK(&w, "EHLO client.example", "250 ENHANCEDSTATUSCODES");
 	begin(&w);
@@ -33,14 +33,14 @@ TEST_FIBER(smtp_one_message)
 	ASK(&w, "QUIT", "221 2.0.0");
 	CHECK(wire_is_closed(&w));
 	CHECK(smtp_logged("reason=quit"));
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_says_nothing_of_itself)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 mx.example.org ESMTP");
 	CHECK_STR(w.line, "220 mx.example.org ESMTP");
 	ASK(&w, "HELO c", "250 mx.example.org");
@@ -50,14 +50,14 @@ TEST_FIBER(smtp_says_nothing_of_itself)
 	ASK(&w, "HELP", "214 2.0.0");
 	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "502 5.5.1");
 	CHECK(!smtp_logged("AGFsaWNl"));
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_sequence)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "MAIL FROM:<x@far.example>", "503 5.5.1");
 	ASK(&w, "STARTTLS", "503 5.5.1");
@@ -78,14 +78,14 @@ TEST_FIBER(smtp_sequence)
 	ASK(&w, "RCPT TO:<alice@example.org>", "503 5.5.1");
 	ASK(&w, "FROBNICATE", "500 5.5.2");
 	CHECK_INT(played.messages, 0);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_refused_addresses)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	ASK(&w, "MAIL FROM:<boss@example.org>", "550 5.7.1");
@@ -100,7 +100,7 @@ TEST_FIBER(smtp_refused_addresses)
 	ASK(&w, "RCPT TO:<postmaster>", "250 2.1.5");
 	played.away = true;
 	ASK(&w, "RCPT TO:<alice@example.org>", "451 4.3.2");
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 static WAITS void send_from(struct wire *w, const char *from, const char *want)
@@ -117,7 +117,7 @@ TEST_FIBER(smtp_own_domain_in_from)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	send_from(&w, "\"The boss\" <boss@example.org>", "550 5.7.1");
@@ -127,7 +127,7 @@ TEST_FIBER(smtp_own_domain_in_from)
 	send_from(&w, "x@far.example\r\nSender: boss@example.org", "550 5.7.1");
 	CHECK_INT(played.messages, 1);
 	CHECK_INT(played.owner[0].begun, 1); /* the refused ones never left */
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_own_domain_allowed_by_policy)
@@ -136,20 +136,20 @@ TEST_FIBER(smtp_own_domain_allowed_by_policy)
 	struct wire w;
 
 	smtp_policy(rows);
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	send_from(&w, "boss@example.org", "250 ");
 	ASK(&w, "MAIL FROM:<boss@example.org>", "250 ");
 	CHECK_INT(played.sender_checks, 0);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_several_owners)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	begin(&w);
@@ -168,14 +168,14 @@ TEST_FIBER(smtp_several_owners)
 	CHECK_INT(played.owner[2].settled, 1);
 	CHECK_INT(played.owner[0].settled, 0);
 	CHECK(strstr(played.prefix, "for <") == NULL);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_group_in_several_partitions)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	ASK(&w, "MAIL FROM:<x@far.example>", "250 ");
@@ -184,7 +184,7 @@ TEST_FIBER(smtp_group_in_several_partitions)
 	ASK(&w, MESSAGE ".", "250 2.0.0");
 	for (int i = 0; i < 3; i++)
 		CHECK_INT(played.owner[i].committed, 1);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 /* An owner that cannot take its part leaves it to the lead's queue; the first healthy one leads. */
@@ -192,7 +192,7 @@ TEST_FIBER(smtp_owner_fails)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	played.begin[0] = E_RETRY;
@@ -209,7 +209,7 @@ TEST_FIBER(smtp_owner_fails)
 	CHECK_INT(played.owner[2].committed, 0);
 	CHECK_INT(played.owner[2].settled, 0);
 	CHECK_INT(played.owner[2].aborted, 1);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_commit_fails)
@@ -225,7 +225,7 @@ TEST_FIBER(smtp_commit_fails)
 	};
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -236,7 +236,7 @@ TEST_FIBER(smtp_commit_fails)
 		ASK(&w, "DATA", "354 ");
 		ASK(&w, MESSAGE ".", cases[i].want);
 	}
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_size_limits)
@@ -247,7 +247,7 @@ TEST_FIBER(smtp_size_limits)
 	struct buf b;
 
 	smtp_policy(rows);
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	ASK(&w, "MAIL FROM:<x@far.example> SIZE=2049", "552 5.3.4");
@@ -266,7 +266,7 @@ TEST_FIBER(smtp_size_limits)
 	smtp_session()->bytes = 4096;
 	ASK(&w, "MAIL FROM:<x@far.example>", "421 4.7.0");
 	CHECK(wire_is_closed(&w));
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_count_limits)
@@ -276,7 +276,7 @@ TEST_FIBER(smtp_count_limits)
 	struct wire w;
 
 	smtp_policy(rows);
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	begin(&w);
@@ -287,29 +287,29 @@ TEST_FIBER(smtp_count_limits)
 	ASK(&w, "RSET", "250 ");
 	ASK(&w, "MAIL FROM:<x@far.example>", "421 4.7.0");
 	CHECK(wire_is_closed(&w));
-	smtp_close(&w);
+	mx_close(&w);
 
 	smtp_policy(rows);
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	for (int i = 0; i < 3; i++)
 		ASK(&w, "NONSENSE", "500 5.5.2");
 	ASK(&w, "NONSENSE", "421 4.7.0");
 	CHECK(wire_is_closed(&w));
 	CHECK(smtp_logged("smtp.too_many_errors"));
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_idle_commands_end)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	for (int i = 0; i < SMTP_FREE_MAX; i++)
 		ASK(&w, "NOOP", "250 ");
 	ASK(&w, "NOOP", "421 ");
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_timeout)
@@ -318,12 +318,12 @@ TEST_FIBER(smtp_timeout)
 	struct wire w;
 
 	smtp_policy(rows);
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, NULL, "421 4.4.2");
 	CHECK(wire_is_closed(&w));
 	CHECK(smtp_logged("reason=\"Waited too long\""));
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_guessing)
@@ -331,7 +331,7 @@ TEST_FIBER(smtp_guessing)
 	struct wire w;
 	int64_t started;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	ASK(&w, "MAIL FROM:<>", "250 ");
@@ -344,41 +344,41 @@ TEST_FIBER(smtp_guessing)
 	ASK(&w, "RCPT TO:<nobody@example.org>", "421 4.7.0");
 	CHECK(wire_is_closed(&w));
 	CHECK(smtp_logged("smtp.guessing"));
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_early_talkers)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	wire_send(&w, SL("EHLO c.example\r\n"));
 	ASK(&w, NULL, "554 5.5.0");
 	CHECK(wire_is_closed(&w));
 	CHECK(smtp_logged("smtp.early_talker"));
-	smtp_close(&w);
+	mx_close(&w);
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example\r\nMAIL FROM:<x@far.example>", "503 5.5.0");
 	CHECK(wire_is_closed(&w));
-	smtp_close(&w);
+	mx_close(&w);
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	begin(&w);
 	ASK(&w, "DATA\r\nSubject: too soon\r\n\r\n.", "503 5.5.0");
 	CHECK(wire_is_closed(&w));
 	CHECK_INT(played.messages, 0);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_pipelining)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	ASK(&w,
@@ -392,7 +392,7 @@ TEST_FIBER(smtp_pipelining)
 	ASK(&w, MESSAGE ".\r\nMAIL FROM:<y@far.example>", "250 2.0.0");
 	ASK(&w, NULL, "250 2.1.0");
 	CHECK_INT(played.owner[0].recipients, 2);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_bad_lines)
@@ -400,7 +400,7 @@ TEST_FIBER(smtp_bad_lines)
 	struct wire w;
 	char line[SMTP_LINE_MAX + 10];
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "NOOP\nNOOP", "500 5.5.2");
 	ASK(&w, NULL, "250 ");
@@ -412,7 +412,7 @@ TEST_FIBER(smtp_bad_lines)
 	line[SMTP_LINE_MAX] = 'x';
 	line[SMTP_LINE_MAX + 1] = '\0';
 	ASK(&w, line, "500 5.5.6");
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_loops)
@@ -421,7 +421,7 @@ TEST_FIBER(smtp_loops)
 	struct wire w;
 
 	smtp_policy(rows);
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	begin(&w);
@@ -430,7 +430,7 @@ TEST_FIBER(smtp_loops)
 	begin(&w);
 	ASK(&w, "DATA", "354 ");
 	ASK(&w, "Received: 1\r\nReceived: 2\r\nReceived: 3\r\nReceived: 4\r\n\r\n.", "554 5.4.6");
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_large_message)
@@ -438,7 +438,7 @@ TEST_FIBER(smtp_large_message)
 	struct buf b;
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	begin(&w);
@@ -457,14 +457,14 @@ TEST_FIBER(smtp_large_message)
 	ASK(&w, ".", "552 5.3.4");
 	buf_fini(&b);
 	ASK(&w, "NOOP", "250 ");
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_lost_in_data)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	begin(&w);
@@ -475,14 +475,14 @@ TEST_FIBER(smtp_lost_in_data)
 		fiber_yield();
 	CHECK_INT(played.messages, 0);
 	CHECK(smtp_logged("reason=\"client closed\""));
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(smtp_dsn_reaches_the_owner)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	ASK(&w, "MAIL FROM:<x@far.example> RET=HDRS ENVID=abc", "250 ");
@@ -494,7 +494,7 @@ TEST_FIBER(smtp_dsn_reaches_the_owner)
 	CHECK_STR(played.envid, "abc");
 	CHECK_INT(played.notify, NOTIFY_SUCCESS);
 	CHECK_STR(played.orcpt, "rfc822;al+ice@example.org");
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 /* A session that is ended gets its last words, also in the middle of a message. */
@@ -502,7 +502,7 @@ TEST_FIBER(smtp_killed)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	begin(&w);
@@ -513,5 +513,5 @@ TEST_FIBER(smtp_killed)
 	ASK(&w, NULL, "421 4.3.2");
 	CHECK(wire_is_closed(&w));
 	CHECK(smtp_logged("reason=killed"));
-	smtp_close(&w);
+	mx_close(&w);
 }

@@ -32,7 +32,7 @@ static WAITS void one_mix(slice_t before, slice_t after, size_t piece)
 	/* A dot between text and nothing is text. */
 	bool text = !end && (clean || before.n == 0) && (slice_eq(after, SL("\r\n")) || after.n == 0);
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	ASK(&w, "MAIL FROM:<x@far.example>", "250 ");
@@ -63,7 +63,7 @@ static WAITS void one_mix(slice_t before, slice_t after, size_t piece)
 	}
 	CHECK_INT(played.messages, end ? clean : text);
 	CHECK(!smtp_logged("from=evil@far.example"));
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 static WAITS void all_mixes(size_t piece)

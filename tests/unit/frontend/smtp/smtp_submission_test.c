@@ -8,7 +8,7 @@ TEST_FIBER(submission_needs_tls_and_auth)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_587);
+	mx_open(&w, PORT_587);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	CHECK(!smtp_logged("AUTH"));
@@ -29,7 +29,7 @@ TEST_FIBER(submission_needs_tls_and_auth)
 	CHECK(smtp_logged("user=alice@example.org"));
 	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "503 5.5.1");
 	ASK(&w, "MAIL FROM:<alice@example.org>", "250 ");
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(submission_offers)
@@ -37,7 +37,7 @@ TEST_FIBER(submission_offers)
 	bool starttls = false, auth = false, plus = false;
 	struct wire w;
 
-	smtp_open(&w, PORT_587);
+	mx_open(&w, PORT_587);
 	ASK(&w, NULL, "220 ");
 	wire_send(&w, SL("EHLO c.example\r\n"));
 	do {
@@ -59,14 +59,14 @@ TEST_FIBER(submission_offers)
 	CHECK(!starttls);
 	CHECK(auth);
 	CHECK(plus);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(submission_auth_exchanges)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_465);
+	mx_open(&w, PORT_465);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	ASK(&w, "AUTH", "504 5.5.4");
@@ -84,35 +84,35 @@ TEST_FIBER(submission_auth_exchanges)
 	CHECK(smtp_logged("mechanism=LOGIN"));
 	CHECK(!smtp_logged("c2VjcmV0"));
 	CHECK(!smtp_logged("secret"));
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(submission_auth_tries)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_465);
+	mx_open(&w, PORT_465);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	for (int i = 1; i < SMTP_AUTH_TRIES_MAX; i++)
 		ASK(&w, "AUTH PLAIN AGFsaWNlAHdyb25n", "535 5.7.8");
 	ASK(&w, "AUTH PLAIN AGFsaWNlAHdyb25n", "421 4.7.0");
 	CHECK(wire_is_closed(&w));
-	smtp_close(&w);
+	mx_close(&w);
 
-	smtp_open(&w, PORT_465);
+	mx_open(&w, PORT_465);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	played.away = true;
 	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "454 4.7.0");
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(submission_senders)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_465);
+	mx_open(&w, PORT_465);
 	ASK(&w, NULL, "220 ");
 	smtp_login(&w);
 	ASK(&w, "MAIL FROM:<boss@example.org>", "553 5.7.1");
@@ -127,7 +127,7 @@ TEST_FIBER(submission_senders)
 	ASK(&w, "RCPT TO:<user@outside.example>", "451 4.4.0 Cannot be delivered now: no outbound");
 	ASK(&w, "RCPT TO:<slow@example.org>", "451 4.3.2");
 	ASK(&w, "RCPT TO:<nobody@example.org>", "550 5.1.1");
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 static WAITS void submit(struct wire *w, const char *header, const char *want)
@@ -145,7 +145,7 @@ TEST_FIBER(submission_from)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_465);
+	mx_open(&w, PORT_465);
 	ASK(&w, NULL, "220 ");
 	smtp_login(&w);
 	submit(&w, "From: Alice <alice@example.org>\r\n", "250 ");
@@ -156,14 +156,14 @@ TEST_FIBER(submission_from)
 	submit(&w, "From: alice@example.org bob@example.org\r\n", "550 5.6.0");
 	submit(&w, "From: <\r\n", "550 5.6.0");
 	CHECK_INT(played.messages, 1);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(submission_adds_what_lacks)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_465);
+	mx_open(&w, PORT_465);
 	ASK(&w, NULL, "220 ");
 	smtp_login(&w);
 	submit(&w, "Subject: x\r\n", "250 ");
@@ -177,7 +177,7 @@ TEST_FIBER(submission_adds_what_lacks)
 	CHECK(strstr(played.prefix, "\r\nDate: ") == NULL);
 	CHECK(strstr(played.prefix, "\r\nMessage-ID: ") == NULL);
 	CHECK(strstr(played.prefix, "\r\nFrom: ") == NULL);
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 /* What came in clear before TLS is not taken as if it had come under it. */
@@ -185,28 +185,28 @@ TEST_FIBER(starttls_injection)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_587);
+	mx_open(&w, PORT_587);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	ASK(&w, "STARTTLS\r\nEHLO evil.example", "503 5.5.0");
 	CHECK(wire_is_closed(&w));
-	smtp_close(&w);
+	mx_close(&w);
 
-	smtp_open(&w, PORT_587);
+	mx_open(&w, PORT_587);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	ASK(&w, "STARTTLS", "220 ");
 	wire_send(&w, SL("EHLO evil.example\r\n"));
 	CHECK(wire_is_closed(&w));
 	CHECK(smtp_logged("session.tls_failed"));
-	smtp_close(&w);
+	mx_close(&w);
 }
 
 TEST_FIBER(starttls_discards)
 {
 	struct wire w;
 
-	smtp_open(&w, PORT_25);
+	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	ASK(&w, "MAIL FROM:<x@far.example>", "250 ");
@@ -221,5 +221,5 @@ TEST_FIBER(starttls_discards)
 	ASK(&w, "Subject: \xc3\xa4\r\n\r\n.", "250 ");
 	CHECK(strstr(played.prefix, "from d.example (") != NULL);
 	CHECK(strstr(played.prefix, " with UTF8SMTPS id ") != NULL);
-	smtp_close(&w);
+	mx_close(&w);
 }
