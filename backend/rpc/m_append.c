@@ -20,9 +20,10 @@ static void read_status(void *arg)
 }
 
 /* Early, before the bytes are sent: the commit looks again. */
-WAITS static enum err check_mailbox(struct mcall *c, const char *path)
+WAITS static enum err check_mailbox(struct mcall *c)
 {
-	struct lookup l = {.part = c->part, .account = c->account.id, .path = slice_str(path)};
+	const Postern__AppendBegin *m = (const void *)c->msg;
+	struct lookup l = {.part = c->part, .account = c->account.id, .path = slice_str(m->path)};
 	enum err e = mcall_read("append.mailbox", read_status, &l);
 
 	if (e == E_OK && l.result == E_NOT_FOUND && mcall_account_made(c))
@@ -35,9 +36,8 @@ WAITS static enum err check_mailbox(struct mcall *c, const char *path)
 WAITS enum err m_append_begin(struct mcall *c)
 {
 	const Postern__AppendBegin *m = (const void *)c->msg;
-	enum err e = check_mailbox(c, m->path);
 
-	return e == E_OK ? begin_message(c, &m->txid, c->account.partition, m->size) : e;
+	return begin_message(c, &m->txid, c->account.partition, m->size, check_mailbox);
 }
 
 WAITS static enum err append(struct mcall *c, const Postern__AppendCommit *m, struct inbound *in,

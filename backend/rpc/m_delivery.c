@@ -80,23 +80,21 @@ static enum err may_begin(struct mcall *c, slice_t token, const ProtobufCBinaryD
 }
 
 /* Receives the request's body into the message begun. */
-WAITS static enum err receive(struct mcall *c, struct inbound *in)
+WAITS static enum err receive(struct mcall *c, struct inbound *in,
+			      WAITS enum err (*look)(struct mcall *c))
 {
-	enum err e, ended;
+	enum err e = look != NULL ? look(c) : E_OK, ended;
 	slice_t bytes;
 
-	while ((e = rpc_req_recv(c->req, &bytes)) == E_OK) {
+	while (e == E_OK && (e = rpc_req_recv(c->req, &bytes)) == E_OK)
 		e = inbound_write(in, bytes);
-		if (e != E_OK)
-			break;
-	}
 	ended = inbound_end(in, e == E_CLOSED ? E_OK : e);
 	inbound_release(&in, ended == E_OK ? INBOUND_KEEP : INBOUND_DROP);
 	return ended;
 }
 
 WAITS enum err begin_message(struct mcall *c, const ProtobufCBinaryData *txid, uint32_t partition,
-			     uint64_t size)
+			     uint64_t size, WAITS enum err (*look)(struct mcall *c))
 {
 	struct inbound_key key;
 	struct inbound *in;
@@ -107,7 +105,7 @@ WAITS enum err begin_message(struct mcall *c, const ProtobufCBinaryData *txid, u
 	key = inbound_key(c->peer, MCALL_SLICE(*txid), partition);
 	e = inbound_begin(&c->be->deliver->inbounds, &key, rpc_req_link(c->req), c->part, size,
 			  MESSAGE_STORED_MAX, &in);
-	return e == E_OK ? receive(c, in) : e;
+	return e == E_OK ? receive(c, in, look) : e;
 }
 
 WAITS enum err m_deliver_begin(struct mcall *c)
@@ -117,7 +115,7 @@ WAITS enum err m_deliver_begin(struct mcall *c)
 
 	if (e == E_OK)
 		e = mcall_partition(c, m->partition);
-	return e == E_OK ? begin_message(c, &m->txid, m->partition, m->size) : e;
+	return e == E_OK ? begin_message(c, &m->txid, m->partition, m->size, NULL) : e;
 }
 
 /* ---- Commit ---- */

@@ -286,8 +286,9 @@ WAITS static void serve(struct rpc_req *r, void *arg)
 		e = mcall_reply(&c, NULL, RPC_NO_BODY);
 	else if (e != E_OK && e != E_CANCELLED && (!c.replied || e != E_WRONG_OWNER))
 		mcall_fail(&c, e);
-	if (e == E_INTERNAL || e == E_CORRUPT || e == E_IO)
-		LOG(LOG_ERROR, NULL, "rpc.failed", LF_STR("method", c.method->name),
+	if (e != E_OK && e != E_CANCELLED)
+		LOG(e == E_INTERNAL || e == E_CORRUPT || e == E_IO ? LOG_ERROR : LOG_DEBUG, NULL,
+		    "rpc.failed", LF_STR("method", c.method->name),
 		    LF_STR("peer", rpc_identity_str(c.peer, id)), LF_ERR("error", e),
 		    LF_STR("why", c.diag.text));
 	arena_reset(&c.mem);
