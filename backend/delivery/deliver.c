@@ -267,6 +267,7 @@ static void fill_change(const struct deliver_msg *m, struct change_deliver *c)
 	c->origin = m->origin;
 	memcpy(c->txid, m->txid, sizeof c->txid);
 	c->record = m->stage;
+	c->repeat_only = m->stage == NULL;
 	c->summary = m->summary;
 	c->text = m->text;
 	memcpy(c->trace_id, m->trace_id, sizeof c->trace_id);
@@ -282,6 +283,7 @@ WAITS static enum err queue_again(const struct deliver_msg *m, struct plan *agai
 		return E_OK;
 	fill_change(m, &c);
 	c.record = NULL;
+	c.repeat_only = false;
 	c.record_no = record_no;
 	c.items = again->items;
 	c.nitems = again->nitems;

@@ -62,6 +62,7 @@ WAITS static enum err append(struct mcall *c, const Postern__AppendCommit *m, st
 	change.origin = slice_str(rpc_identity_str(c->peer, id));
 	memcpy(change.txid, m->txid.data, sizeof change.txid);
 	change.record = in != NULL ? in->stage : NULL;
+	change.repeat_only = in == NULL;
 	change.summary = summary;
 	change.text = MCALL_SLICE(m->text);
 	change.date_us = m->date_us;

@@ -109,8 +109,8 @@ struct change_deliver {
 	slice_t origin; /* who asks, for dedupe: "frontend/fe1/smtp"; empty: txid alone */
 	unsigned char txid[STORE_TXID_SIZE];
 	struct stage *record; /* ended; or NULL and */
-	uint64_t record_no;   /* ... a record of this partition that a queue item holds; or 0: a
-				 retry whose bytes are gone: E_NOT_FOUND for what is new */
+	uint64_t record_no;   /* ... a record of this partition that a queue item holds */
+	bool repeat_only;     /* ... or a retry whose bytes are gone: E_NOT_FOUND for what is new */
 	const struct summary *summary; /* with a stage */
 	slice_t text;		       /* zstd; may be empty */
 	int64_t date_us;	       /* INTERNALDATE; 0: now */

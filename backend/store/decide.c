@@ -164,7 +164,7 @@ static enum err check_deliver(struct change *c)
 		if (!d->record->ended || d->record->err != E_OK || d->summary == NULL)
 			return diag_set(&c->diag, E_INVALID, "record is not whole");
 		e = summary_check(d->summary, d->record->info.trailer.plain_size, &c->diag);
-	} else if (d->record_no == 0 && d->ncopies > 0) {
+	} else if (d->record_no == 0 && d->ncopies > 0 && !d->repeat_only) {
 		return diag_set(&c->diag, E_INVALID, "no record");
 	}
 	for (size_t i = 0; i < d->ncopies && e == E_OK; i++)

@@ -80,8 +80,6 @@ static enum err record_need(struct decide *d, struct delivering *x)
 
 	if (x->record != 0)
 		return E_OK;
-	if (s == NULL)
-		return E_NOT_FOUND; /* only a retry of what is committed can do without bytes */
 	buf_reset(&d->uids);
 	e = stage_table(s, &d->uids);
 	if (e != E_OK) {
@@ -166,7 +164,7 @@ static enum err copy_one(struct decide *d, struct delivering *x, struct deliver_
 		copy_repeat(copy, &first);
 		return E_OK;
 	}
-	if (e != E_NOT_FOUND)
+	if (e != E_NOT_FOUND || x->c->repeat_only)
 		return e;
 	e = account_need(d, copy->account, &acct);
 	if (e == E_OK)
@@ -196,9 +194,13 @@ static enum err item_one(struct decide *d, struct delivering *x, struct queue_ad
 		item->id = first.id;
 	if (e != E_NOT_FOUND)
 		return e;
-	e = record_need(d, x);
-	if (e != E_OK)
-		return e;
+	if (x->c->repeat_only)
+		return E_NOT_FOUND;
+	if (x->c->record != NULL) {
+		e = record_need(d, x);
+		if (e != E_OK)
+			return e;
+	}
 	op.u.item.id = item->id = d->a->state.next_item;
 	op.u.item.record = x->record;
 	op.u.item.payload = item->payload;
