@@ -205,6 +205,7 @@ static enum err open_network(const struct conf *conf, struct diag *d)
 	x.nodes = be->nodes;
 	policy_push_start(be);
 	backend.peers = peers_start(be->dir, be->tickets, backend.dial_tls);
+	be->peers = backend.peers;
 	backend.ways = (struct forward_ways){
 		.deliver = be->deliver, .remote = peers_forward, .arg = backend.peers};
 	e = runner_start(&backend.ways, &backend.runner);

@@ -1,7 +1,5 @@
 #include "backend/ctl/args.h"
 
-#include <stdlib.h>
-
 #include "common/base/num.h"
 
 /* ---- options of the program itself ---- */
@@ -240,6 +238,18 @@ static void append_string(struct arena *mem, ProtobufCMessage *m, const Protobuf
 	*list = grown;
 }
 
+/* A field NAME that may be absent has a has_NAME beside it (proto/admin.proto). */
+static void set_presence(ProtobufCMessage *m, const char *field)
+{
+	const ProtobufCFieldDescriptor *has;
+	char name[80];
+
+	snprintf(name, sizeof name, "has_%s", field);
+	has = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
+	if (has != NULL)
+		*(protobuf_c_boolean *)((char *)m + has->offset) = 1;
+}
+
 enum err ctl_fill_field(struct arena *mem, ProtobufCMessage *m, const char *field, slice_t text,
 			struct diag *d)
 {
@@ -254,8 +264,7 @@ enum err ctl_fill_field(struct arena *mem, ProtobufCMessage *m, const char *fiel
 	if (!fill_scalar(mem, f, (char *)m + f->offset, text))
 		return diag_set(d, E_INVALID, "%.*s: not a value for it", (int)MIN(text.n, (size_t)80),
 				text.p);
-	if (f->label == PROTOBUF_C_LABEL_OPTIONAL && f->type != PROTOBUF_C_TYPE_STRING)
-		*(protobuf_c_boolean *)((char *)m + f->quantifier_offset) = 1;
+	set_presence(m, field);
 	return E_OK;
 }
 

@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include "backend/ctl/commands.h"
+#include "backend/ctl/connect.h"
 #include "common/base/num.h"
 #include "common/crypto/pki.h"
 #include "common/crypto/secret.h"
 #include "common/rpc/identity.h"
+#include "proto/admin.pb-c.h"
 
 #define CA_DAYS	  7300
 #define LEAF_DAYS 1095
@@ -147,5 +149,22 @@ int pki_issue_prepare(struct ctl *c, const struct ctl_args *a, bool *done)
 	pair_fini(&p);
 	secret_wipe((char *)(uintptr_t)ca_key.p, ca_key.n);
 	c->prepared = info;
+	return status;
+}
+
+/* The directory learns of it, so that it can be listed, and revoked by its name. */
+WAITS int pki_issue_run(struct ctl *c, const struct ctl_args *a)
+{
+	const struct pki_info *info = c->prepared;
+	Postern__AdminCertIssued m = POSTERN__ADMIN_CERT_ISSUED__INIT;
+	struct ctl_call call = {.method = a->command->method, .request = &m.base, .mem = &c->mem};
+	int status;
+
+	m.serial = arena_str(&c->mem, slice_str(info->serial));
+	m.name = arena_str(&c->mem, slice_str(info->cn));
+	m.expires_us = info->not_after_s * 1000000;
+	status = ctl_call(c, &call);
+	if (status == EX_OK && call.result != E_OK)
+		return ctl_fail_err(c, call.result, &call.diag);
 	return status;
 }

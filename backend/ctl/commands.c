@@ -1,5 +1,8 @@
 #include "backend/ctl/commands.h"
 
+#include "proto/admin.pb-c.h"
+#include "proto/method.pb-c.h"
+
 static const struct ctl_arg pki_init_args[] = {
 	{"--dir", "DIR", NULL, ARG_REQUIRED, "made if it is not there; gets ca.pem and ca.key"},
 	{"--name", "NAME", NULL, 0, "of the CA; default: Postern cluster CA"},
@@ -16,7 +19,116 @@ static const struct ctl_arg pki_issue_args[] = {
 	{0},
 };
 
+static const struct ctl_arg no_args[] = {{0}};
+
+static const struct ctl_arg domain_add_args[] = {
+	{"NAME", NULL, "name", ARG_REQUIRED, "example.org"},
+	{"--kind", "local|alias|remote", "kind", 0,
+	 "local: accounts here (default); alias: another name of a domain; remote: taken and "
+	 "passed on"},
+	{"--target", "DOMAIN", "target", 0, "of an alias domain"},
+	{"--catch-all", "ADDRESS", "catch_all", 0, "gets what has no address of its own"},
+	{"--accounts-max", "N", "accounts_max", 0, "how many accounts it may have"},
+	{"--quota", "BYTES", "quota_bytes", 0, "of new accounts that name none; 500m, 2g"},
+	{0},
+};
+
+static const struct ctl_arg domain_edit_args[] = {
+	{"NAME", NULL, "name", ARG_REQUIRED, "of a local domain"},
+	{"--catch-all", "ADDRESS", "catch_all", 0, "\"\": none any more"},
+	{"--accounts-max", "N", "accounts_max", 0, "how many accounts it may have, or none"},
+	{"--quota", "BYTES", "quota_bytes", 0, "of new accounts that name none; 500m, 2g, none"},
+	{0},
+};
+
+static const struct ctl_arg domain_name_args[] = {
+	{"NAME", NULL, "name", ARG_REQUIRED, "the domain"},
+	{0},
+};
+
+#define PASSWORD_ARGS \
+	{"--password", "PASSWORD", NULL, 0, "in clear: other users of this machine may see it"}, \
+	{"--password-stdin", NULL, NULL, 0, "from the first line of standard input"}, \
+	{"--password-file", "FILE", NULL, 0, "from the first line of a file"}, \
+	{"--random", NULL, NULL, 0, "draws one and prints it"}
+
+static const struct ctl_arg account_add_args[] = {
+	{"ADDRESS", NULL, "address", ARG_REQUIRED, "user@domain"},
+	PASSWORD_ARGS,
+	{"--no-password", NULL, NULL, 0, "nobody can log in yet"},
+	{"--name", "TEXT", "display_name", 0, "the person's name"},
+	{"--quota", "BYTES", "quota_bytes", 0, "2g, none, default (of the domain)"},
+	{"--quota-items", "N", "quota_items", 0, "how many messages; default: any number"},
+	{"--partition", "N", "partition", 0, "where it lives; default: chosen evenly"},
+	{0},
+};
+
+static const struct ctl_arg account_passwd_args[] = {
+	{"ADDRESS", NULL, "address", ARG_REQUIRED, "user@domain"},
+	PASSWORD_ARGS,
+	{0},
+};
+
+static const struct ctl_arg account_list_args[] = {
+	{"--domain", "DOMAIN", "domain", 0, "only this one's"},
+	{0},
+};
+
+static const struct ctl_arg account_name_args[] = {
+	{"ADDRESS", NULL, "address", ARG_REQUIRED, "user@domain"},
+	{0},
+};
+
+static const struct ctl_arg account_quota_args[] = {
+	{"ADDRESS", NULL, "address", ARG_REQUIRED, "user@domain"},
+	{"BYTES", NULL, "quota_bytes", 0, "500m, 2g, none, default (of the domain)"},
+	{"--items", "N", "quota_items", 0, "how many messages, or none"},
+	{0},
+};
+
+static const struct ctl_arg account_import_args[] = {
+	{"FILE", NULL, NULL, ARG_REQUIRED, "lines address,password[,quota]; -: standard input"},
+	{0},
+};
+
+#define METHOD(m)   POSTERN__METHOD__METHOD_ADMIN_##m
+#define REQUEST(r)  .request = &postern__admin_##r##__descriptor
+#define DONE	    .kind = ANSWER_NONE
+#define ONE(d)	    .kind = ANSWER_ONE, .answer = &postern__admin_##d##__descriptor
+#define ROWS(d)	    .kind = ANSWER_ROWS, .answer = &postern__admin_##d##_page__descriptor
+#define GROUPS(d)   .kind = ANSWER_GROUPS, .answer = &postern__admin_##d##_page__descriptor
+
 const struct ctl_command ctl_commands[] = {
+	{"domain", "add", "Adds a domain", domain_add_args, METHOD(DOMAIN_ADD), REQUEST(domain_add), DONE},
+	{"domain", "list", "Lists domains", no_args, METHOD(DOMAIN_LIST), REQUEST(domain_list),
+	 ROWS(domain),
+	 .columns = "name kind target catch_all accounts addresses accounts_max quota_bytes"},
+	{"domain", "show", "Shows a domain", domain_name_args, METHOD(DOMAIN_SHOW),
+	 REQUEST(domain_name), ONE(domain)},
+	{"domain", "edit", "Changes limits and catch-all of a local domain", domain_edit_args,
+	 METHOD(DOMAIN_EDIT), REQUEST(domain_edit), DONE},
+	{"domain", "remove", "Removes a domain that has neither accounts nor addresses",
+	 domain_name_args, METHOD(DOMAIN_REMOVE), REQUEST(domain_name), DONE},
+	{"account", "add", "Adds an account", account_add_args, METHOD(ACCOUNT_ADD),
+	 REQUEST(account_add), .prepare = account_password_prepare, .run = account_add_run},
+	{"account", "list", "Lists accounts", account_list_args, METHOD(ACCOUNT_LIST),
+	 REQUEST(account_list), ROWS(account),
+	 .columns = "address state size_bytes items quota_bytes last_login_us last_login_from"},
+	{"account", "show", "Shows an account", account_name_args, METHOD(ACCOUNT_SHOW),
+	 REQUEST(account_name), ONE(account)},
+	{"account", "lock", "Ends its sessions and refuses log-ins; its mail still arrives",
+	 account_name_args, METHOD(ACCOUNT_LOCK), REQUEST(account_name), DONE},
+	{"account", "unlock", "Allows log-ins again", account_name_args, METHOD(ACCOUNT_UNLOCK),
+	 REQUEST(account_name), DONE},
+	{"account", "passwd", "Sets the password, and ends its sessions", account_passwd_args,
+	 METHOD(ACCOUNT_PASSWD), REQUEST(account_password), .prepare = account_password_prepare,
+	 .run = account_passwd_run},
+	{"account", "quota", "Sets its limits; what is not given stays", account_quota_args,
+	 METHOD(ACCOUNT_QUOTA), REQUEST(account_quota), DONE},
+	{"account", "remove", "Removes an account and its mail", account_name_args,
+	 METHOD(ACCOUNT_REMOVE), REQUEST(account_name), DONE},
+	{"account", "import", "Adds many accounts", account_import_args, METHOD(ACCOUNT_ADD),
+	 REQUEST(account_add), .prepare = account_import_prepare, .run = account_import_run},
 	{.noun = "pki",
 	 .verb = "init",
 	 .help = "Makes the cluster's CA",
@@ -26,7 +138,9 @@ const struct ctl_command ctl_commands[] = {
 	 .verb = "issue",
 	 .help = "Issues a certificate; with a cluster given, registers it there",
 	 .args = pki_issue_args,
-	 .prepare = pki_issue_prepare},
+	 .method = METHOD(CERT_ISSUED),
+	 .prepare = pki_issue_prepare,
+	 .run = pki_issue_run},
 };
 
 const size_t ctl_ncommands = ARRAY_LEN(ctl_commands);

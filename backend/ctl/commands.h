@@ -15,5 +15,13 @@ bool ctl_is_noun(const char *noun);
 /* cmd_pki.c */
 int pki_init_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 int pki_issue_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
+WAITS int pki_issue_run(struct ctl *c, const struct ctl_args *a);
+/* cmd_account.c */
+int account_password_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
+WAITS int account_add_run(struct ctl *c, const struct ctl_args *a);
+WAITS int account_passwd_run(struct ctl *c, const struct ctl_args *a);
+/* cmd_import.c */
+int account_import_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
+WAITS int account_import_run(struct ctl *c, const struct ctl_args *a);
 
 #endif

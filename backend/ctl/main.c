@@ -1,9 +1,11 @@
 /* postern: the administrator's command. */
 #include <signal.h>
-#include <stdlib.h>
 
 #include "backend/ctl/commands.h"
+#include "backend/ctl/connect.h"
+#include "backend/ctl/run.h"
 #include "common/log/log.h"
+#include "common/loop/fiber.h"
 
 struct words {
 	const char *noun, *verb;
@@ -46,6 +48,34 @@ static int find_words(struct ctl *c, int argc, char **argv, struct words *w)
 	return status;
 }
 
+struct running {
+	struct ctl *c;
+	const struct ctl_args *args;
+	int status;
+};
+
+WAITS static void run_fiber(void *arg)
+{
+	struct running *r = arg;
+	const struct ctl_command *cmd = r->args->command;
+
+	r->status = cmd->run != NULL ? cmd->run(r->c, r->args) : ctl_run(r->c, r->args);
+	ctl_disconnect(r->c);
+	loop_stop(loop_current());
+}
+
+static int run_in_loop(struct ctl *c, const struct ctl_args *args)
+{
+	struct running r = {.c = c, .args = args};
+	struct loop *loop = loop_new();
+
+	if (fiber_start("postern.command", run_fiber, &r, NULL) != E_OK)
+		return ctl_fail(c, EX_OSERR, "no memory for a fiber");
+	loop_run(loop);
+	loop_free(&loop);
+	return r.status;
+}
+
 static int run_command(struct ctl *c, const struct ctl_command *cmd, int argc, char **argv)
 {
 	struct ctl_args args;
@@ -58,7 +88,10 @@ static int run_command(struct ctl *c, const struct ctl_command *cmd, int argc, c
 	}
 	if (status == EX_OK && cmd->prepare != NULL)
 		status = cmd->prepare(c, &args, &done);
-	return status;
+	if (status != EX_OK || done)
+		return status;
+	status = ctl_target_resolve(c);
+	return status == EX_OK ? run_in_loop(c, &args) : status;
 }
 
 static int run(struct ctl *c, int argc, char **argv)
@@ -88,7 +121,7 @@ static int run(struct ctl *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct ctl c = {.out = stdout, .err = stderr, .target.cluster = getenv("POSTERN_CLUSTER")};
+	struct ctl c = {.out = stdout, .err = stderr};
 	int status;
 
 	signal(SIGPIPE, SIG_IGN);

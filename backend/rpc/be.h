@@ -9,7 +9,10 @@
  *   limits        counts and lengths for the walker
  *   m_auth m_policy m_delivery m_mailbox m_message m_append m_admin*   handlers, by service
  *   convert       C structs of the store <-> messages
+ *   m_admin       what management calls share: the actor, lists, several back-ends
+ *   usage         what accounts take, wherever they live
  *   peers         links to the other back-ends, and Deliver over them
+ *   peer_call     any other question over these links
  */
 #ifndef BACKEND_RPC_BE_H
 #define BACKEND_RPC_BE_H
@@ -23,6 +26,8 @@
 #include "backend/ticket/rcpt_token.h"
 #include "common/rpc/dial.h"
 
+struct peers;
+
 struct be {
 	struct be_settings conf;
 	struct node *node;       /* hints and the directory's copy */
@@ -32,6 +37,7 @@ struct be {
 	struct notify *notify;
 	struct partitions *parts;
 	struct deliver *deliver;
+	struct peers *peers;     /* links to the other back-ends */
 	struct nodes *nodes;     /* what workers reported */
 	struct list watches;     /* open PolicyWatch streams */
 	struct list links;       /* of front-ends, back-ends and administrators, see rpc_server */

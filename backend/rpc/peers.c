@@ -103,10 +103,25 @@ static void follow(struct peers *p)
 	}
 }
 
+/* Closing calls link_down, which changes the list: look from the beginning after each. */
+static void cut_revoked(struct peers *p)
+{
+	for (size_t i = 0; i < p->nlinks;) {
+		struct rpc_link *l = p->links[i];
+		size_t before = p->nlinks;
+
+		if (dir_cert_revoked(p->dir, rpc_link_peer_serial(l)) && rpc_link_usable(l))
+			rpc_link_close(l, CLOSE_PROTOCOL);
+		i = p->nlinks == before ? i + 1 : 0;
+	}
+}
+
 static void on_dir_event(const struct dir_event *ev, void *arg)
 {
 	if (ev->kind == DIR_EV_CLUSTER)
 		follow(arg);
+	else if (ev->kind == DIR_EV_REVOKED)
+		cut_revoked(arg);
 }
 
 struct peers *peers_start(struct dir *dir, struct tickets *tickets, struct tls_ctx *tls)
@@ -143,7 +158,7 @@ void peers_stop(struct peers **pp)
 	xfree(pp);
 }
 
-static struct rpc_link *link_to(const struct peers *p, const char *backend)
+struct rpc_link *peers_link(const struct peers *p, const char *backend)
 {
 	for (size_t i = 0; i < p->nlinks; i++) {
 		if (strcmp(rpc_link_peer(p->links[i])->name, backend) == 0 &&
@@ -377,7 +392,7 @@ WAITS static enum err commit_remote(struct rpc_link *l, const struct forward *f,
 WAITS enum err peers_forward(void *arg, const char *backend, const struct forward *f)
 {
 	struct peers *p = arg;
-	struct rpc_link *l = link_to(p, backend);
+	struct rpc_link *l = peers_link(p, backend);
 	Postern__Recipient **list;
 	struct msg_whole whole;
 	struct arena mem;

@@ -10,6 +10,8 @@ struct peers;
 /* Dials every other node of the directory, and follows its changes. All borrowed. */
 struct peers *peers_start(struct dir *dir, struct tickets *tickets, struct tls_ctx *tls);
 void peers_stop(struct peers **p);
+/* The link to a back-end, borrowed (reference it before a wait); NULL: none that can be used now. */
+struct rpc_link *peers_link(const struct peers *p, const char *backend);
 /* A forward_ways.remote; arg is the struct peers. */
 WAITS enum err peers_forward(void *arg, const char *backend, const struct forward *f);
 

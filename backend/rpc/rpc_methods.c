@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "backend/rpc/m_admin.h"
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/mailbox.pb-c.h"
@@ -39,6 +40,15 @@
 #define TL(num, name, desc, msg, svcs, rights, rpt, dl, fn) \
 	{POSTERN__METHOD__METHOD_##num, name, &postern__##desc##__descriptor, PORT_RPC, FE, svcs, \
 	 rights, offsetof(msg, ticket), rpt, WHOLE, dl, RATE_FREE, fn, LONG}
+
+/* Management: number, name, request, repeat, payload, deadline, run. */
+#define A(num, name, desc, rpt, cap, dl, fn) \
+	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, PORT_ADMIN, \
+	 ROLES(ROLE_ADMIN), 0, 0, 0, rpt, cap, dl, RATE_FREE, fn, 0}
+/* From back-end to back-end, on behalf of an administrator whom the asker has checked. */
+#define P(num, name, desc, rpt, cap, dl, fn) \
+	{POSTERN__METHOD__METHOD_PEER_##num, name, &postern__##desc##__descriptor, PORT_RPC, \
+	 ROLES(ROLE_BACKEND), 0, 0, 0, rpt, cap, dl, RATE_FREE, fn, 0}
 
 const struct method methods[] = {
 	M(AUTH_START, "Auth.Start", auth_start, FE, LOGINS, IDEMPOTENT, SMALL, MINUTES(1),
@@ -101,6 +111,32 @@ const struct method methods[] = {
 	   IDEMPOTENT, MINUTES(10), m_append_commit),
 	T(APPEND_ABORT, "Append.Abort", append_abort, Postern__AppendAbort, IMAP, TICKET_WRITE,
 	  IDEMPOTENT, SMALL, SECONDS(30), m_append_abort),
+	A(DOMAIN_ADD, "Admin.DomainAdd", domain_add, ONCE, SMALL, MINUTES(1), m_admin_domain_add),
+	A(DOMAIN_LIST, "Admin.DomainList", domain_list, IDEMPOTENT, SMALL, MINUTES(10),
+	  m_admin_domain_list),
+	A(DOMAIN_SHOW, "Admin.DomainShow", domain_name, IDEMPOTENT, SMALL, MINUTES(1),
+	  m_admin_domain_show),
+	A(DOMAIN_EDIT, "Admin.DomainEdit", domain_edit, IDEMPOTENT, SMALL, MINUTES(1),
+	  m_admin_domain_edit),
+	A(DOMAIN_REMOVE, "Admin.DomainRemove", domain_name, ONCE, SMALL, MINUTES(1),
+	  m_admin_domain_remove),
+	A(ACCOUNT_ADD, "Admin.AccountAdd", account_add, ONCE, SMALL, MINUTES(1),
+	  m_admin_account_add),
+	A(ACCOUNT_LIST, "Admin.AccountList", account_list, IDEMPOTENT, SMALL, MINUTES(60),
+	  m_admin_account_list),
+	A(ACCOUNT_SHOW, "Admin.AccountShow", account_name, IDEMPOTENT, SMALL, MINUTES(1),
+	  m_admin_account_show),
+	A(ACCOUNT_LOCK, "Admin.AccountLock", account_name, IDEMPOTENT, SMALL, MINUTES(1),
+	  m_admin_account_lock),
+	A(ACCOUNT_UNLOCK, "Admin.AccountUnlock", account_name, IDEMPOTENT, SMALL, MINUTES(1),
+	  m_admin_account_unlock),
+	A(ACCOUNT_PASSWD, "Admin.AccountPasswd", account_password, IDEMPOTENT, SMALL, MINUTES(1),
+	  m_admin_account_passwd),
+	A(ACCOUNT_QUOTA, "Admin.AccountQuota", account_quota, IDEMPOTENT, SMALL, MINUTES(1),
+	  m_admin_account_quota),
+	A(ACCOUNT_REMOVE, "Admin.AccountRemove", account_name, ONCE, SMALL, MINUTES(1),
+	  m_admin_account_remove),
+	P(USAGE, "Peer.Usage", peer_usage, IDEMPOTENT, SMALL, SECONDS(30), m_peer_usage),
 };
 
 const size_t nmethods = ARRAY_LEN(methods);

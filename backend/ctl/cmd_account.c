@@ -1,0 +1,173 @@
+/* Commands that set a password: where it comes from, and telling one that was drawn. */
+#include <termios.h>
+#include <unistd.h>
+
+#include "backend/ctl/commands.h"
+#include "backend/ctl/connect.h"
+#include "backend/ctl/show.h"
+#include "common/crypto/random.h"
+#include "common/crypto/secret.h"
+#include "proto/admin.pb-c.h"
+
+#define PASSWORD_MAX 1024 /* of input; the back-end's policy says less */
+#define RANDOM_LEN   20
+
+/* Without those that look alike: 20 of 56 are 116 bits. */
+static const char alphabet[] = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+static char *draw(struct ctl *c)
+{
+	char *p = arena_alloc(&c->mem, RANDOM_LEN + 1);
+
+	for (size_t i = 0; i < RANDOM_LEN; i++)
+		p[i] = alphabet[random_below(sizeof alphabet - 1)];
+	return p;
+}
+
+/* The first line; a password has no line breaks. */
+static char *first_line(struct ctl *c, slice_t text)
+{
+	size_t n = slice_find_char(text, '\n');
+
+	if (n > 0 && n <= text.n && text.p[n - 1] == '\r')
+		n--;
+	return arena_str(&c->mem, slice_sub(text, 0, n));
+}
+
+static int from_file(struct ctl *c, const char *path, char **out)
+{
+	struct diag d = {""};
+	slice_t text;
+
+	if (ctl_read_file(c, path, PASSWORD_MAX, &text, &d) != E_OK)
+		return ctl_fail(c, EX_NOINPUT, "%s", d.text);
+	*out = first_line(c, text);
+	return EX_OK;
+}
+
+static bool ask_line(struct ctl *c, const char *prompt, char line[PASSWORD_MAX])
+{
+	fputs(prompt, c->err);
+	fflush(c->err);
+	if (fgets(line, PASSWORD_MAX, stdin) == NULL)
+		return false;
+	fputc('\n', c->err);
+	return true;
+}
+
+/* Twice, without echo. */
+static int from_terminal(struct ctl *c, char **out)
+{
+	char one[PASSWORD_MAX], two[PASSWORD_MAX];
+	struct termios before, quiet;
+	bool ok;
+
+	if (tcgetattr(STDIN_FILENO, &before) != 0)
+		return ctl_fail(c, EX_USAGE,
+				"no password: give --password-stdin, --password-file FILE, "
+				"--random or --password PASSWORD");
+	quiet = before;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	ok = ask_line(c, "Password: ", one) && ask_line(c, "Again: ", two);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	if (ok && secret_eq(slice_str(one), slice_str(two)))
+		*out = first_line(c, slice_str(one));
+	secret_wipe(two, sizeof two);
+	secret_wipe(one, sizeof one);
+	if (!ok)
+		return ctl_fail(c, EX_NOINPUT, "no password");
+	return *out != NULL ? EX_OK : ctl_fail(c, EX_DATAERR, "these are not the same");
+}
+
+int account_password_prepare(struct ctl *c, const struct ctl_args *a, bool *done UNUSED)
+{
+	const char *given = ctl_args_get(a, "--password");
+	const char *file = ctl_args_get(a, "--password-file");
+	bool from_stdin = ctl_args_get(a, "--password-stdin") != NULL;
+	bool random = ctl_args_get(a, "--random") != NULL;
+	bool none = ctl_args_get(a, "--no-password") != NULL;
+	char *password = NULL;
+	int status = EX_OK;
+
+	if ((given != NULL) + (file != NULL) + from_stdin + random + none > 1)
+		return ctl_fail(c, EX_USAGE, "only one way to give a password");
+	if (given != NULL)
+		password = arena_str(&c->mem, slice_str(given));
+	else if (file != NULL)
+		status = from_file(c, file, &password);
+	else if (from_stdin)
+		status = from_file(c, "-", &password);
+	else if (random)
+		password = draw(c);
+	else if (!none)
+		status = from_terminal(c, &password);
+	if (status == EX_OK && password != NULL && password[0] == '\0')
+		return ctl_fail(c, EX_DATAERR, "the password is empty");
+	c->prepared = password;
+	return status;
+}
+
+/* What the administrator does not know yet: of a new account its id, of a drawn password the
+ * password. */
+static void tell(struct ctl *c, const struct ctl_args *a, const Postern__AdminAccountAdded *added,
+		 const char *password)
+{
+	bool random = ctl_args_get(a, "--random") != NULL;
+
+	if (!c->json) {
+		if (random)
+			fprintf(c->out, "%s\n", password);
+		return;
+	}
+	fputs("{\"address\": ", c->out);
+	show_json_string(c->out, slice_str(ctl_args_get(a, "ADDRESS")));
+	if (added != NULL)
+		fprintf(c->out, ", \"id\": %llu", (unsigned long long)added->id);
+	if (random) {
+		fputs(", \"password\": ", c->out);
+		show_json_string(c->out, slice_str(password));
+	}
+	fputs("}\n", c->out);
+}
+
+WAITS int account_add_run(struct ctl *c, const struct ctl_args *a)
+{
+	Postern__AdminAccountAdd m = POSTERN__ADMIN_ACCOUNT_ADD__INIT;
+	struct ctl_call call = {
+		.method = a->command->method,
+		.request = &m.base,
+		.answer = &postern__admin_account_added__descriptor,
+		.mem = &c->mem,
+	};
+	int status = ctl_args_fill(c, a, &m.base);
+
+	if (status != EX_OK)
+		return status;
+	if (c->prepared != NULL)
+		m.password = c->prepared;
+	status = ctl_call(c, &call);
+	if (status == EX_OK && call.result != E_OK)
+		return ctl_fail_err(c, call.result, &call.diag);
+	if (status == EX_OK)
+		tell(c, a, (const void *)call.reply, m.password);
+	return status;
+}
+
+WAITS int account_passwd_run(struct ctl *c, const struct ctl_args *a)
+{
+	Postern__AdminAccountPassword m = POSTERN__ADMIN_ACCOUNT_PASSWORD__INIT;
+	struct ctl_call call = {
+		.method = a->command->method, .request = &m.base, .mem = &c->mem};
+	int status = ctl_args_fill(c, a, &m.base);
+
+	if (status != EX_OK)
+		return status;
+	m.password = c->prepared;
+	status = ctl_call(c, &call);
+	if (status == EX_OK && call.result != E_OK)
+		return ctl_fail_err(c, call.result, &call.diag);
+	if (status == EX_OK)
+		tell(c, a, NULL, m.password);
+	return status;
+}

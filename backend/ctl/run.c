@@ -1,0 +1,257 @@
+#include "backend/ctl/run.h"
+
+#include "backend/ctl/connect.h"
+#include "backend/ctl/show.h"
+#include "proto/admin.pb-c.h"
+
+#define GROUPS_MAX 4
+
+/* An answer of pages on its way to the output. */
+struct printer {
+	struct ctl *c;
+	const struct ctl_command *cmd;
+	struct show_table table;
+	size_t rows; /* printed */
+	bool away;
+	/* ANSWER_GROUPS: rows wait until all are there, since pages mix them. */
+	struct group {
+		const ProtobufCFieldDescriptor *field;
+		ProtobufCMessage **rows;
+		size_t n, cap;
+	} groups[GROUPS_MAX];
+	size_t ngroups;
+};
+
+static ProtobufCMessage **rows_of(const ProtobufCMessage *page, const ProtobufCFieldDescriptor *f,
+				  size_t *n)
+{
+	*n = *(const size_t *)(const void *)((const char *)page + f->quantifier_offset);
+	return *(ProtobufCMessage **const *)(const void *)((const char *)page + f->offset);
+}
+
+static bool is_away(const ProtobufCFieldDescriptor *f)
+{
+	return f->descriptor == &postern__admin_away__descriptor;
+}
+
+/* What is missing is told beside the answer, not in it. */
+static void tell_away(struct printer *p, const ProtobufCMessage *page,
+		      const ProtobufCFieldDescriptor *f)
+{
+	size_t n;
+	ProtobufCMessage **rows = rows_of(page, f, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const Postern__AdminAway *a = (const void *)rows[i];
+
+		p->away = true;
+		ctl_fail(p->c, EX_UNAVAILABLE, "%s: not asked: %s", a->backend, a->why);
+	}
+}
+
+/* ---- one kind of rows ---- */
+
+static int print_page(const ProtobufCMessage *page, void *arg)
+{
+	struct printer *p = arg;
+
+	for (unsigned i = 0; i < page->descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *f = &page->descriptor->fields[i];
+		ProtobufCMessage **rows;
+		size_t n;
+
+		if (is_away(f)) {
+			tell_away(p, page, f);
+			continue;
+		}
+		rows = rows_of(page, f, &n);
+		if (!p->c->json) {
+			show_table_rows(&p->table, rows, n);
+			continue;
+		}
+		for (size_t r = 0; r < n; r++) {
+			fputs(p->rows++ == 0 ? "[\n " : ",\n ", p->c->out);
+			show_json(p->c->out, rows[r]);
+		}
+	}
+	return EX_OK;
+}
+
+/* ---- several kinds ---- */
+
+static ProtobufCMessage *copy_row(const ProtobufCMessage *row)
+{
+	size_t n = protobuf_c_message_get_packed_size(row);
+	uint8_t *bytes = xmalloc(n + 1);
+	ProtobufCMessage *copy;
+
+	protobuf_c_message_pack(row, bytes);
+	copy = protobuf_c_message_unpack(row->descriptor, NULL, n, bytes);
+	xfree(&bytes);
+	return copy;
+}
+
+static int keep_page(const ProtobufCMessage *page, void *arg)
+{
+	struct printer *p = arg;
+
+	for (unsigned i = 0, g = 0; i < page->descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *f = &page->descriptor->fields[i];
+		ProtobufCMessage **rows;
+		struct group *to;
+		size_t n;
+
+		if (is_away(f)) {
+			tell_away(p, page, f);
+			continue;
+		}
+		rows = rows_of(page, f, &n);
+		to = &p->groups[g++];
+		if (to->n + n > to->cap) {
+			to->cap = (to->n + n) * 2;
+			to->rows = xrealloc(to->rows, to->cap * sizeof(*to->rows));
+		}
+		for (size_t r = 0; r < n; r++)
+			to->rows[to->n++] = copy_row(rows[r]);
+	}
+	return EX_OK;
+}
+
+static void init_groups(struct printer *p)
+{
+	const ProtobufCMessageDescriptor *page = p->cmd->answer;
+
+	for (unsigned i = 0; i < page->n_fields; i++) {
+		if (is_away(&page->fields[i]))
+			continue;
+		invariant(p->ngroups < GROUPS_MAX);
+		p->groups[p->ngroups++].field = &page->fields[i];
+	}
+}
+
+static void print_group(struct printer *p, const struct group *g, bool first)
+{
+	FILE *out = p->c->out;
+
+	if (p->c->json) {
+		fprintf(out, "%s\n \"%s\": [", first ? "{" : ",", g->field->name);
+		for (size_t i = 0; i < g->n; i++) {
+			fputs(i == 0 ? "\n  " : ",\n  ", out);
+			show_json(out, g->rows[i]);
+		}
+		fputs("]", out);
+		return;
+	}
+	if (g->n == 0)
+		return;
+	fprintf(out, "%s%s:\n", first ? "" : "\n", g->field->name);
+	show_table_init(&p->table, out, g->field->descriptor, p->cmd->columns);
+	show_table_rows(&p->table, g->rows, g->n);
+}
+
+static void print_groups(struct printer *p)
+{
+	for (size_t i = 0; i < p->ngroups; i++)
+		print_group(p, &p->groups[i], i == 0);
+	if (p->c->json)
+		fputs("\n}\n", p->c->out);
+}
+
+static void free_groups(struct printer *p)
+{
+	for (size_t i = 0; i < p->ngroups; i++) {
+		for (size_t r = 0; r < p->groups[i].n; r++)
+			protobuf_c_message_free_unpacked(p->groups[i].rows[r], NULL);
+		xfree(&p->groups[i].rows);
+	}
+}
+
+/* ---- all kinds of answers ---- */
+
+static void begin(struct printer *p)
+{
+	const ProtobufCMessageDescriptor *answer = p->cmd->answer;
+
+	switch (p->cmd->kind) {
+	case ANSWER_NONE:
+	case ANSWER_ONE:
+		return;
+	case ANSWER_ROWS:
+		show_table_init(&p->table, p->c->out, answer->fields[0].descriptor, p->cmd->columns);
+		return;
+	case ANSWER_GROUPS:
+		init_groups(p);
+		return;
+	}
+}
+
+static void print_one(struct printer *p, const ProtobufCMessage *reply)
+{
+	if (p->c->json) {
+		show_json(p->c->out, reply);
+		putc('\n', p->c->out);
+	} else {
+		show_lines(p->c->out, reply);
+	}
+	for (unsigned i = 0; i < reply->descriptor->n_fields; i++) {
+		if (reply->descriptor->fields[i].type == PROTOBUF_C_TYPE_MESSAGE)
+			tell_away(p, reply, &reply->descriptor->fields[i]);
+	}
+}
+
+static void end(struct printer *p, const struct ctl_call *call)
+{
+	switch (p->cmd->kind) {
+	case ANSWER_NONE:
+		if (p->c->json)
+			fputs("{}\n", p->c->out);
+		return;
+	case ANSWER_ONE:
+		print_one(p, call->reply);
+		return;
+	case ANSWER_ROWS:
+		if (p->c->json)
+			fputs(p->rows == 0 ? "[]\n" : "\n]\n", p->c->out);
+		return;
+	case ANSWER_GROUPS:
+		print_groups(p);
+		return;
+	}
+}
+
+WAITS int ctl_run_request(struct ctl *c, const struct ctl_args *a, const ProtobufCMessage *m)
+{
+	struct printer p = {.c = c, .cmd = a->command};
+	struct ctl_call call = {
+		.method = a->command->method,
+		.request = m,
+		.answer = a->command->answer,
+		.arg = &p,
+		.mem = &c->mem,
+	};
+	int status;
+
+	if (a->command->kind == ANSWER_ROWS)
+		call.each = print_page;
+	else if (a->command->kind == ANSWER_GROUPS)
+		call.each = keep_page;
+	begin(&p);
+	status = ctl_call(c, &call);
+	if (status == EX_OK && call.result != E_OK)
+		status = ctl_fail_err(c, call.result, &call.diag);
+	else if (status == EX_OK)
+		end(&p, &call);
+	free_groups(&p);
+	return status == EX_OK && p.away ? EX_UNAVAILABLE : status;
+}
+
+WAITS int ctl_run(struct ctl *c, const struct ctl_args *a)
+{
+	const ProtobufCMessageDescriptor *d = a->command->request;
+	ProtobufCMessage *m = arena_alloc(&c->mem, d->sizeof_message);
+	int status;
+
+	d->message_init(m);
+	status = ctl_args_fill(c, a, m);
+	return status == EX_OK ? ctl_run_request(c, a, m) : status;
+}

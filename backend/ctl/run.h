@@ -1,0 +1,12 @@
+/* run: a command of the table, from its arguments to the exit status. */
+#ifndef BACKEND_CTL_RUN_H
+#define BACKEND_CTL_RUN_H
+
+#include "backend/ctl/args.h"
+
+/* Fills the request, asks, prints. For commands whose row has no function of its own. */
+WAITS int ctl_run(struct ctl *c, const struct ctl_args *a);
+/* The same with a request that the caller has filled. */
+WAITS int ctl_run_request(struct ctl *c, const struct ctl_args *a, const ProtobufCMessage *m);
+
+#endif

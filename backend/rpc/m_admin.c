@@ -1,0 +1,152 @@
+#include "backend/rpc/m_admin.h"
+
+#include "backend/rpc/peer_call.h"
+
+#define FRAME_BYTES (32 * 1024) /* enough rows that a frame's cost does not matter */
+
+struct dir_actor admin_actor(struct mcall *c)
+{
+	char id[RPC_IDENTITY_STR], ip[IPADDR_STR];
+
+	return (struct dir_actor){
+		.who = arena_dup(&c->mem, slice_str(rpc_identity_str(c->peer, id))),
+		.from = arena_dup(&c->mem,
+				  slice_str(ipaddr_str(rpc_link_addr(rpc_req_link(c->req)), ip))),
+	};
+}
+
+/* ---- pages ---- */
+
+WAITS static enum err send_page(struct mcall *c, const ProtobufCMessageDescriptor *page,
+				unsigned field, ProtobufCMessage *const *rows, size_t n)
+{
+	const ProtobufCFieldDescriptor *f = &page->fields[field];
+	struct arena mem;
+	ProtobufCMessage *m;
+	enum err e;
+
+	arena_init(&mem, NULL);
+	m = arena_alloc(&mem, page->sizeof_message);
+	page->message_init(m);
+	*(size_t *)(void *)((char *)m + f->quantifier_offset) = n;
+	*(ProtobufCMessage *const **)(void *)((char *)m + f->offset) = rows;
+	e = mcall_send(c, m);
+	arena_reset(&mem);
+	return e;
+}
+
+WAITS enum err admin_send_rows(struct mcall *c, const ProtobufCMessageDescriptor *page,
+			       unsigned field, ProtobufCMessage *const *rows, size_t n)
+{
+	size_t from = 0, bytes = 0;
+	enum err e = E_OK;
+
+	for (size_t i = 0; e == E_OK && i < n; i++) {
+		/* Tag and length of a row take at most 8 bytes. */
+		size_t size = protobuf_c_message_get_packed_size(rows[i]) + 8;
+
+		if (i > from && (bytes + size > FRAME_BYTES || i - from == ADMIN_FRAME_ROWS)) {
+			e = send_page(c, page, field, rows + from, i - from);
+			from = i;
+			bytes = 0;
+		}
+		bytes += size;
+	}
+	if (e == E_OK && from < n)
+		e = send_page(c, page, field, rows + from, n - from);
+	return e;
+}
+
+WAITS enum err admin_list(struct mcall *c, const ProtobufCMessageDescriptor *page,
+			  WAITS admin_slice_fn *slice_fn)
+{
+	struct admin_slice s = {.more = true};
+	struct buf after;
+	enum err e = E_OK;
+
+	buf_init(&after, 4096, NULL);
+	while (e == E_OK && s.more) {
+		struct arena mem;
+
+		arena_init(&mem, NULL);
+		s = (struct admin_slice){0};
+		e = slice_fn(c, buf_slice(&after), &mem, &s);
+		if (e == E_OK && !c->replied)
+			e = mcall_reply(c, NULL, RPC_BODY);
+		if (e == E_OK)
+			e = admin_send_rows(c, page, 0, s.rows, s.n);
+		buf_reset(&after);
+		buf_put(&after, s.last);
+		arena_reset(&mem);
+	}
+	buf_fini(&after);
+	return e;
+}
+
+/* ---- several back-ends ---- */
+
+void admin_away_add(struct mcall *c, struct admin_away *a, const char *backend, enum err e,
+		    const char *why)
+{
+	Postern__AdminAway *row;
+
+	if (a->n == ADMIN_AWAY_MAX)
+		return;
+	if (a->rows == NULL)
+		a->rows = arena_alloc(&c->mem, ADMIN_AWAY_MAX * sizeof(*a->rows));
+	row = arena_new(&c->mem, Postern__AdminAway);
+	postern__admin_away__init(row);
+	row->backend = arena_str(&c->mem, slice_str(backend));
+	row->why = arena_str(&c->mem, slice_str(why[0] != '\0' ? why : err_name(e)));
+	a->rows[a->n++] = row;
+}
+
+WAITS enum err admin_away_send(struct mcall *c, const ProtobufCMessageDescriptor *page,
+			       const struct admin_away *a)
+{
+	const ProtobufCFieldDescriptor *f =
+		protobuf_c_message_descriptor_get_field_by_name(page, "away");
+
+	invariant(f != NULL);
+	return admin_send_rows(c, page, (unsigned)(f - page->fields), (void *)a->rows, a->n);
+}
+
+WAITS static enum err pass_on(slice_t frame, void *arg)
+{
+	struct mcall *c = arg;
+
+	return frame.n != 0 ? rpc_req_send(c->req, frame) : E_OK;
+}
+
+WAITS enum err admin_fan_out(struct mcall *c, const ProtobufCMessageDescriptor *page,
+			     uint16_t peer_method, int64_t deadline_ms,
+			     WAITS enum err (*local)(struct mcall *c))
+{
+	struct admin_away away = {0};
+	enum err e = mcall_reply(c, NULL, RPC_BODY);
+
+	if (e == E_OK)
+		e = local(c);
+	for (size_t i = 0; e == E_OK && i < dir_node_count(c->be->dir); i++) {
+		struct peer_ask ask = {
+			.method = peer_method,
+			.request = c->msg,
+			.deadline_ms = deadline_ms,
+			.each = pass_on,
+			.arg = c,
+		};
+		struct dir_node n;
+		struct diag d = {""};
+		enum err asked;
+
+		dir_node_at(c->be->dir, i, &n);
+		if (strcmp(n.name, dir_node_name(c->be->dir)) == 0)
+			continue;
+		asked = peer_call(c->be->peers, n.name, &ask, &c->mem, &d);
+		if (asked == E_CANCELLED)
+			e = asked;
+		else if (asked != E_OK)
+			admin_away_add(c, &away, n.name, asked, d.text);
+	}
+	return e == E_OK ? admin_away_send(c, page, &away) : e;
+}

@@ -1,0 +1,102 @@
+/* m_admin: what the handlers of management calls share: who asks, and answers of many rows. */
+#ifndef BACKEND_RPC_M_ADMIN_H
+#define BACKEND_RPC_M_ADMIN_H
+
+#include "backend/directory/dir_admin.h"
+#include "backend/rpc/rpc_methods.h"
+#include "proto/admin.pb-c.h"
+
+/* Rows of one slice of a long answer, of the directory or of a partition. */
+#define ADMIN_PAGE 200
+/* Rows of one frame: below the walker's default count. */
+#define ADMIN_FRAME_ROWS 200
+
+/* Lies in c->mem. */
+struct dir_actor admin_actor(struct mcall *c);
+
+/* A string for a message; lives as long as the arena. */
+static inline char *admin_str(struct arena *mem, slice_t s)
+{
+	return arena_str(mem, s);
+}
+
+/* Rows of the repeated field number `field` (its place in the descriptor) of a page message, as
+ * many to a frame as fit. */
+WAITS enum err admin_send_rows(struct mcall *c, const ProtobufCMessageDescriptor *page,
+			       unsigned field, ProtobufCMessage *const *rows, size_t n) MUST_USE;
+
+/* One slice of a list: rows of the page's first field, in mem. */
+struct admin_slice {
+	ProtobufCMessage **rows;
+	size_t n;
+	slice_t last; /* where the next slice begins; in mem */
+	bool more;
+};
+typedef enum err admin_slice_fn(struct mcall *c, slice_t after, struct arena *mem,
+				struct admin_slice *out);
+/* Answers with all slices, one after the other; memory is that of one. A failure of the first one
+ * is the answer. */
+WAITS enum err admin_list(struct mcall *c, const ProtobufCMessageDescriptor *page,
+			  WAITS admin_slice_fn *slice_fn) MUST_USE;
+
+/* Who could not be asked. */
+struct admin_away {
+	Postern__AdminAway **rows; /* in c->mem */
+	size_t n;
+};
+#define ADMIN_AWAY_MAX 64
+void admin_away_add(struct mcall *c, struct admin_away *a, const char *backend, enum err e,
+		    const char *why);
+/* The frame that tells it; none when all could be asked. */
+WAITS enum err admin_away_send(struct mcall *c, const ProtobufCMessageDescriptor *page,
+			       const struct admin_away *a) MUST_USE;
+
+/* Answers with the frames of local(c), then with those of each other back-end, which is asked the
+ * same request as peer_method. */
+WAITS enum err admin_fan_out(struct mcall *c, const ProtobufCMessageDescriptor *page,
+			     uint16_t peer_method, int64_t deadline_ms,
+			     WAITS enum err (*local)(struct mcall *c)) MUST_USE;
+
+/* The handlers. */
+WAITS enum err m_admin_domain_add(struct mcall *c);
+WAITS enum err m_admin_domain_list(struct mcall *c);
+WAITS enum err m_admin_domain_show(struct mcall *c);
+WAITS enum err m_admin_domain_edit(struct mcall *c);
+WAITS enum err m_admin_domain_remove(struct mcall *c);
+WAITS enum err m_admin_account_add(struct mcall *c);
+WAITS enum err m_admin_account_list(struct mcall *c);
+WAITS enum err m_admin_account_show(struct mcall *c);
+WAITS enum err m_admin_account_lock(struct mcall *c);
+WAITS enum err m_admin_account_unlock(struct mcall *c);
+WAITS enum err m_admin_account_passwd(struct mcall *c);
+WAITS enum err m_admin_account_quota(struct mcall *c);
+WAITS enum err m_admin_account_remove(struct mcall *c);
+WAITS enum err m_admin_alias_add(struct mcall *c);
+WAITS enum err m_admin_alias_list(struct mcall *c);
+WAITS enum err m_admin_alias_show(struct mcall *c);
+WAITS enum err m_admin_alias_set(struct mcall *c);
+WAITS enum err m_admin_alias_remove(struct mcall *c);
+WAITS enum err m_admin_alias_on(struct mcall *c);
+WAITS enum err m_admin_alias_off(struct mcall *c);
+WAITS enum err m_admin_session_list(struct mcall *c);
+WAITS enum err m_admin_session_kill(struct mcall *c);
+WAITS enum err m_admin_setting_list(struct mcall *c);
+WAITS enum err m_admin_setting_show(struct mcall *c);
+WAITS enum err m_admin_setting_set(struct mcall *c);
+WAITS enum err m_admin_setting_unset(struct mcall *c);
+WAITS enum err m_admin_node_status(struct mcall *c);
+WAITS enum err m_admin_node_fsck(struct mcall *c);
+WAITS enum err m_admin_cert_issued(struct mcall *c);
+WAITS enum err m_admin_cert_revoke(struct mcall *c);
+WAITS enum err m_admin_cert_list(struct mcall *c);
+WAITS enum err m_admin_queue_list(struct mcall *c);
+WAITS enum err m_admin_audit_list(struct mcall *c);
+/* What other back-ends ask. */
+WAITS enum err m_peer_usage(struct mcall *c);
+WAITS enum err m_peer_session_list(struct mcall *c);
+WAITS enum err m_peer_session_kill(struct mcall *c);
+WAITS enum err m_peer_status(struct mcall *c);
+WAITS enum err m_peer_fsck(struct mcall *c);
+WAITS enum err m_peer_queue_list(struct mcall *c);
+
+#endif
