@@ -7,8 +7,8 @@
 #include "common/log/metric.h"
 #include "common/loop/fiber.h"
 
-#define RPC_MEMORY	(512u * 1024 * 1024) /* of all links together */
-#define LISTENERS_MAX	8
+#define RPC_MEMORY    (512u * 1024 * 1024) /* of all links together */
+#define LISTENERS_MAX 8
 
 struct port {
 	struct rpc_server *server;
@@ -37,7 +37,12 @@ struct peer_link {
 		int64_t at_ms;
 		uint32_t left;
 	} buckets[RATE_CLASSES];
+	int64_t refused_ms; /* when a refused ticket was last logged */
+	uint64_t refused;   /* since then */
 };
+
+/* Somebody who keeps trying tickets gets one line a second, with a count. */
+#define REFUSED_LOG_MS 1000
 
 /* Calls a second; far above what a busy worker asks, far below what harms. */
 static const uint32_t rates[RATE_CLASSES] = {[RATE_LOGIN] = 4000, [RATE_LOOKUP] = 20000};
@@ -60,8 +65,7 @@ static bool accept_rpc(const struct rpc_identity *peer, enum rpc_side *side_out,
 	return peer->role == ROLE_FRONTEND || peer->role == ROLE_BACKEND;
 }
 
-static bool accept_admin(const struct rpc_identity *peer, enum rpc_side *side_out,
-			 void *arg UNUSED)
+static bool accept_admin(const struct rpc_identity *peer, enum rpc_side *side_out, void *arg UNUSED)
 {
 	*side_out = RPC_SERVER;
 	return peer->role == ROLE_ADMIN;
@@ -156,11 +160,9 @@ static bool admit(const struct rpc_identity *peer, uint16_t number, size_t *payl
 {
 	const struct port *port = arg;
 	const struct method *m = method_find(number);
-	char id[RPC_IDENTITY_STR];
 
+	/* The link logs it, as often as is bearable. */
 	if (m == NULL || !may_call(m, port->which, peer)) {
-		LOG(LOG_WARN, NULL, "rpc.denied", LF_STR("peer", rpc_identity_str(peer, id)),
-		    LF_UINT("method", number), LF_STR("name", m != NULL ? m->name : "unknown"));
 		metric_add(&refused_role, 1);
 		return false;
 	}
@@ -237,15 +239,9 @@ WAITS static enum err check_ticket(struct mcall *c)
 		(const void *)((const char *)c->msg + c->method->ticket_offset);
 	enum err e = ticket_open(c->be->tickets, MCALL_SLICE(*t), c->peer, c->method->rights,
 				 &c->claims, &c->diag);
-	char id[RPC_IDENTITY_STR];
 
-	if (e != E_OK) {
-		LOG(LOG_WARN, NULL, "rpc.ticket_refused",
-		    LF_STR("peer", rpc_identity_str(c->peer, id)), LF_STR("method", c->method->name),
-		    LF_ERR("error", e), LF_STR("why", c->diag.text));
-		metric_add(&refused_ticket, 1);
+	if (e != E_OK)
 		return e;
-	}
 	e = dir_account_by_id(c->be->dir, c->claims.account, &c->account);
 	if (e != E_OK)
 		return e == E_NOT_FOUND ? E_NO_TICKET : e;
@@ -267,6 +263,26 @@ WAITS static enum err dispatch(struct mcall *c)
 	return e == E_OK ? c->method->run(c) : e;
 }
 
+/* A ticket or token that does not open what was asked for, wherever it was looked at. */
+static void log_refused_ticket(const struct mcall *c)
+{
+	struct peer_link *pl = find_link(c->be, rpc_req_link(c->req));
+	char id[RPC_IDENTITY_STR];
+	int64_t now = clock_mono_ms();
+
+	metric_add(&refused_ticket, 1);
+	if (pl == NULL)
+		return;
+	pl->refused++;
+	if (pl->refused_ms != 0 && now - pl->refused_ms < REFUSED_LOG_MS)
+		return;
+	LOG(LOG_WARN, NULL, "rpc.ticket_refused", LF_STR("peer", rpc_identity_str(c->peer, id)),
+	    LF_STR("method", c->method->name), LF_STR("why", c->diag.text),
+	    LF_UINT("count", pl->refused));
+	pl->refused_ms = now;
+	pl->refused = 0;
+}
+
 WAITS static void serve(struct rpc_req *r, void *arg)
 {
 	struct port *port = arg;
@@ -282,6 +298,8 @@ WAITS static void serve(struct rpc_req *r, void *arg)
 	metric_add(&calls_total, 1);
 	arena_init(&c.mem, NULL);
 	e = dispatch(&c);
+	if (e == E_NO_TICKET)
+		log_refused_ticket(&c);
 	if (e == E_OK && !c.replied)
 		e = mcall_reply(&c, NULL, RPC_NO_BODY);
 	else if (e != E_OK && e != E_CANCELLED && (!c.replied || e != E_WRONG_OWNER))
