@@ -180,3 +180,17 @@ def offline_fsck(backend):
                           sorted(glob.glob(os.path.join(data, "p[0-9]*"))),
                           capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
+
+
+def sockets_of(processes):
+    """The inodes of their sockets, as /proc/net/tcp has them."""
+    out = set()
+    for pid in processes:
+        for fd in glob.glob("/proc/%d/fd/*" % pid):
+            try:
+                target = os.readlink(fd)
+            except OSError:
+                continue
+            if target.startswith("socket:["):
+                out.add(target[8:-1])
+    return out

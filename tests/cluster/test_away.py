@@ -1,0 +1,183 @@
+"""A back-end or PostgreSQL goes away and comes back: temporary failures meanwhile, and everything
+recovers by itself."""
+import contextlib
+import imaplib
+import time
+import unittest
+
+import postern
+from postern import (account, account_of, cluster_command, deliver, imap, log_lines, log_size,
+                     subjects, until)
+from raw import Imap, smtp
+
+CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
+
+# A front-end's dialer tries again after at most 5 s; a first call may wait for it.
+RECOVERS_SECONDS = 15
+# Nobody is kept waiting for a back-end that is not there.
+SOON_SECONDS = 12
+
+
+def rcpt(address, fe=0):
+    with contextlib.closing(smtp(fe)) as s:
+        assert s.cmd(b"MAIL FROM:<a@elsewhere.example>")[0] == 250
+        return s.cmd(b"RCPT TO:<%s>" % address.encode())[0]
+
+
+class BackendAway(unittest.TestCase):
+    def setUp(self):
+        self.addCleanup(postern.restore)
+        self.there, self.gone = account_of("be1"), account_of("be2")
+
+    def log_in(self, who):
+        box = Imap(fe=0)
+        a = account(who)
+        r, _ = box.cmd(b'LOGIN "%s" "%s"' % (a["address"].encode(), a["password"].encode()))
+        box.close()
+        return r
+
+    def test_one_of_two(self):
+        open_ = Imap(self.gone)
+        open_.ok(b"SELECT INBOX")
+        cluster_command("kill", "be2")
+        began = time.monotonic()
+        self.assertEqual(rcpt(account(self.gone)["address"]), 451)
+        self.assertLess(time.monotonic() - began, SOON_SECONDS)
+        began = time.monotonic()
+        self.assertIn(b" NO [UNAVAILABLE]", self.log_in(self.gone))
+        self.assertLess(time.monotonic() - began, SOON_SECONDS)
+        r, _ = open_.cmd(b"STATUS INBOX (MESSAGES)")
+        self.assertIn(b" NO [UNAVAILABLE]", r)
+        r, _ = open_.cmd(b"APPEND INBOX ", b"Subject: x\r\n\r\ny\r\n")
+        self.assertIn(b" NO [UNAVAILABLE]", r)
+        # The users of the other one notice nothing.
+        subject = deliver([account(self.there)["address"]])
+        box = imap(self.there)
+        self.assertIn(subject, subjects(box))
+        box.logout()
+        cluster_command("start", "be2")
+        self.assertTrue(until(lambda: rcpt(account(self.gone)["address"]) == 250,
+                              RECOVERS_SECONDS))
+        self.assertTrue(until(lambda: b" OK" in self.log_in(self.gone), RECOVERS_SECONDS))
+        # The session that stood before goes on, by its ticket.
+        self.assertTrue(until(lambda: b" OK" in open_.cmd(b"STATUS INBOX (MESSAGES)")[0],
+                              RECOVERS_SECONDS))
+        subject = deliver([account(self.gone)["address"]])
+        open_.ok(b"NOOP")
+        self.assertTrue(any(subject.encode() in r for r in open_.ok(
+            b"FETCH %d BODY.PEEK[HEADER.FIELDS (SUBJECT)]" % open_.exists)))
+        open_.close()
+
+    def test_all_of_them(self):
+        for name in ("be1", "be2"):
+            cluster_command("kill", name)
+        for who in (self.there, self.gone):
+            self.assertEqual(rcpt(account(who)["address"], fe=1), 451)
+            self.assertIn(b" NO [UNAVAILABLE]", self.log_in(who))
+        for name in ("be1", "be2"):
+            cluster_command("start", name)
+        for who in (self.there, self.gone):
+            self.assertTrue(until(lambda: rcpt(account(who)["address"], fe=1) == 250,
+                                  RECOVERS_SECONDS))
+
+    def test_idle_survives_a_restart(self):
+        boxes = []
+        for fe in (0, 1):
+            box = Imap(self.gone, fe=fe)
+            box.ok(b"SELECT INBOX")
+            box.idle()
+            boxes.append(box)
+        for signal in ("KILL", "TERM"):
+            cluster_command("kill", "be2", signal)
+            cluster_command("start", "be2")
+            before = boxes[0].exists
+            subject = []
+
+            def delivered():
+                try:
+                    subject.append(deliver([account(self.gone)["address"]]))
+                    return True
+                except OSError:
+                    return False
+            self.assertTrue(until(delivered, RECOVERS_SECONDS))
+            for box in boxes:
+                box.sock.settimeout(RECOVERS_SECONDS)
+                while box.exists == before:
+                    r = box.response()
+                    self.assertTrue(r, "the session was closed")
+        for box in boxes:
+            r, _ = box.done()
+            self.assertIn(b" OK", r)
+            self.assertIn(subject[-1].encode(), b"".join(
+                box.ok(b"FETCH %d BODY.PEEK[HEADER.FIELDS (SUBJECT)]" % box.exists)))
+            self.assertEqual(box.errors, [])
+            box.close()
+
+    def test_workers_are_started_again(self):
+        for service in ("smtp", "imap", "submission"):
+            since = log_size("fe1")
+            cluster_command("kill", "fe1/" + service)
+            self.assertTrue(until(lambda: log_lines("fe1", "event=worker.started",
+                                                    "service=" + service, since=since)))
+        self.assertTrue(until(lambda: rcpt(account(self.there)["address"]) == 250, 10))
+        box = imap(self.there)
+        box.logout()
+
+
+class PostgresAway(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.warm, cls.cold = account_of("be1", 3), account_of("be1", 4)
+        cls.box = imap(cls.warm)
+        cls.box.select("INBOX")
+        cluster_command("kill", "postgres", "INT")
+
+    @classmethod
+    def tearDownClass(cls):
+        postern.restore()
+        address = account(cls.cold)["address"]
+        assert until(lambda: rcpt("nobody-at-all@example.org") == 550, 30)
+        assert rcpt(address) == 250
+        box = imap(cls.cold)
+        box.logout()
+
+    def test_mail_for_known_accounts(self):
+        for who in (self.warm, self.cold):
+            subject = deliver([account(who)["address"]])
+        self.assertTrue(subject)
+        subject = deliver([account(self.warm)["address"]])
+        self.assertIn(subject, subjects(self.box))
+        self.box.select("INBOX")
+
+    def test_unknown_addresses(self):
+        """The copy is complete and young: it knows that there is nobody; an old one says 451."""
+        self.assertIn(rcpt("nobody-at-all@example.org"), (550, 451))
+
+    def test_users_who_are_logged_in(self):
+        self.box.select("INBOX")
+        self.assertEqual(self.box.append("INBOX", None, None, b"Subject: a\r\n\r\nb\r\n")[0], "OK")
+        self.assertEqual(self.box.create("While away")[0], "OK")
+        self.assertEqual(self.box.store("1", "+FLAGS", "\\Flagged")[0], "OK")
+        self.assertEqual(self.box.fetch("1", "(BODY.PEEK[])")[0], "OK")
+
+    def test_warm_log_in(self):
+        box = imap(self.warm)
+        box.logout()
+
+    def test_cold_log_in(self):
+        with self.assertRaises(imaplib.IMAP4.error) as caught:
+            imap(self.cold)
+        self.assertIn("UNAVAILABLE", str(caught.exception))
+
+    def test_restart_of_a_backend_meanwhile(self):
+        """The durable copy and the node's ticket keys are enough to start."""
+        cluster_command("kill", "be1")
+        cluster_command("start", "be1")
+        self.assertTrue(until(lambda: rcpt(account(self.warm)["address"]) == 250,
+                              RECOVERS_SECONDS))
+        self.assertEqual(self.box.noop()[0], "OK")
+        self.assertEqual(self.box.status("INBOX", "(MESSAGES)")[0], "OK")
+
+
+if __name__ == "__main__":
+    unittest.main()

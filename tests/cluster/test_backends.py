@@ -1,0 +1,97 @@
+"""Several back-ends and front-ends are one cluster."""
+import contextlib
+import unittest
+
+from postern import (account, account_of, cluster, deliver, imap, owners, postern, subjects, until)
+from raw import Imap, smtp
+
+CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
+
+
+def has(who, subject, fe=0):
+    box = imap(who, fe=fe)
+    try:
+        return subjects(box).count(subject)
+    finally:
+        box.logout()
+
+
+class Backends(unittest.TestCase):
+    def setUp(self):
+        self.one, self.two = account_of("be1"), account_of("be2")
+
+    def test_accounts_are_spread(self):
+        names = list(owners().values())
+        self.assertEqual(set(names), {"be1", "be2"})
+        self.assertGreaterEqual(min(names.count("be1"), names.count("be2")), len(names) // 4)
+
+    def test_any_frontend_serves_any_user(self):
+        for who in (self.one, self.two):
+            for fe in (0, 1):
+                subject = deliver([account(who)["address"]], fe=1 - fe)
+                self.assertEqual(has(who, subject, fe), 1)
+
+    def test_one_transaction_for_both(self):
+        for order in ((self.one, self.two), (self.two, self.one)):
+            subject = deliver([account(w)["address"] for w in order])
+            for who in order:
+                self.assertTrue(until(lambda: has(who, subject) == 1))
+
+    def test_many_recipients(self):
+        subject = deliver([a["address"] for a in cluster()["accounts"]])
+        for who in range(len(cluster()["accounts"])):
+            self.assertTrue(until(lambda: has(who, subject) == 1), who)
+
+    def test_group_across_both(self):
+        members = [account(account_of(b, i))["address"] for b in ("be1", "be2") for i in (0, 1)]
+        name = "everybody@" + cluster()["domain"]
+        status, out, err = postern("alias", "add", name, *members)
+        self.assertEqual(status, 0, err)
+        subject = []
+
+        def known():
+            try:
+                subject[:] = [deliver([name])]
+                return True
+            except OSError:
+                return False
+        self.assertTrue(until(known, 5))
+        for b in ("be1", "be2"):
+            for i in (0, 1):
+                self.assertTrue(until(lambda: has(account_of(b, i), subject[0]) == 1), (b, i))
+
+    def test_same_recipient_twice(self):
+        """Named twice, and as a member of a group: one copy."""
+        a = account(self.one)["address"]
+        subject = deliver([a, a, a.replace("@", "+detail@")])
+        self.assertGreaterEqual(has(self.one, subject), 1)
+        with contextlib.closing(smtp()) as s:
+            s.cmd(b"MAIL FROM:<x@elsewhere.example>")
+            for _ in range(2):
+                self.assertEqual(s.cmd(b"RCPT TO:<%s>" % a.encode())[0], 250)
+            s.cmd(b"DATA")
+            self.assertEqual(s.cmd(b"Subject: only once\r\n\r\nx\r\n.")[0], 250)
+        self.assertEqual(has(self.one, "only once"), 1)
+
+    def test_changes_are_seen_at_the_other_frontend(self):
+        a, b = Imap(self.two, fe=0), Imap(self.two, fe=1)
+        a.ok(b"SELECT INBOX")
+        b.ok(b"SELECT INBOX")
+        b.idle()
+        uid = a.append(b"Subject: seen everywhere\r\n\r\nx\r\n")
+        while b.exists < a.exists or a.exists == 0:
+            a.ok(b"NOOP")
+            b.response()
+        b.done()
+        a.ok(b"UID STORE %d +FLAGS (\\Flagged \\Deleted)" % uid)
+        self.assertTrue(until(lambda: b.ok(b"NOOP") and b"\\Flagged" in b.uids().get(uid, ())))
+        a.ok(b"EXPUNGE")
+        self.assertTrue(until(lambda: uid not in b.uids()))
+        b.ok(b"NOOP")
+        self.assertEqual((a.errors, b.errors), ([], []))
+        a.close()
+        b.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
