@@ -80,7 +80,7 @@ WAITS enum err admin_list(struct mcall *c, const ProtobufCMessageDescriptor *pag
 		arena_reset(&mem);
 	}
 	buf_fini(&after);
-	return e;
+	return e == E_OK ? rpc_req_send_end(c->req) : e;
 }
 
 /* ---- several back-ends ---- */
@@ -101,14 +101,17 @@ void admin_away_add(struct mcall *c, struct admin_away *a, const char *backend, 
 	a->rows[a->n++] = row;
 }
 
-WAITS enum err admin_away_send(struct mcall *c, const ProtobufCMessageDescriptor *page,
-			       const struct admin_away *a)
+WAITS enum err admin_end(struct mcall *c, const ProtobufCMessageDescriptor *page,
+			 const struct admin_away *a)
 {
 	const ProtobufCFieldDescriptor *f =
 		protobuf_c_message_descriptor_get_field_by_name(page, "away");
 
+	enum err e;
+
 	invariant(f != NULL);
-	return admin_send_rows(c, page, (unsigned)(f - page->fields), (void *)a->rows, a->n);
+	e = admin_send_rows(c, page, (unsigned)(f - page->fields), (void *)a->rows, a->n);
+	return e == E_OK ? rpc_req_send_end(c->req) : e;
 }
 
 WAITS static enum err pass_on(slice_t frame, void *arg)
@@ -148,5 +151,5 @@ WAITS enum err admin_fan_out(struct mcall *c, const ProtobufCMessageDescriptor *
 		else if (asked != E_OK)
 			admin_away_add(c, &away, n.name, asked, d.text);
 	}
-	return e == E_OK ? admin_away_send(c, page, &away) : e;
+	return e == E_OK ? admin_end(c, page, &away) : e;
 }

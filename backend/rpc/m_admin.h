@@ -47,9 +47,9 @@ struct admin_away {
 #define ADMIN_AWAY_MAX 64
 void admin_away_add(struct mcall *c, struct admin_away *a, const char *backend, enum err e,
 		    const char *why);
-/* The frame that tells it; none when all could be asked. */
-WAITS enum err admin_away_send(struct mcall *c, const ProtobufCMessageDescriptor *page,
-			       const struct admin_away *a) MUST_USE;
+/* Ends the answer, with a frame that tells it; none when all could be asked. */
+WAITS enum err admin_end(struct mcall *c, const ProtobufCMessageDescriptor *page,
+			 const struct admin_away *a) MUST_USE;
 
 /* Answers with the frames of local(c), then with those of each other back-end, which is asked the
  * same request as peer_method. */

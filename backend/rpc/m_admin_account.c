@@ -124,7 +124,7 @@ WAITS enum err m_admin_account_list(struct mcall *c)
 		e = list_page(c, &after, &away);
 	while (e == E_OK && after.n != 0);
 	buf_fini(&after);
-	return e == E_OK ? admin_away_send(c, &postern__admin_account_page__descriptor, &away) : e;
+	return e == E_OK ? admin_end(c, &postern__admin_account_page__descriptor, &away) : e;
 }
 
 WAITS enum err m_admin_account_show(struct mcall *c)
