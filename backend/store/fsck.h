@@ -29,4 +29,8 @@ enum err fsck_dir(const char *dir, enum fsck_depth depth,
 		  void (*say)(void *arg, const char *text), void *arg, struct fsck_report *out,
 		  struct diag *d) MUST_USE;
 
+/* A hash of all truth, without what is local (places of records, volumes): equal on partitions
+ * that applied the same ops. */
+enum err fsck_hash(struct partition *p, uint64_t *out) MUST_USE;
+
 #endif
