@@ -16,9 +16,9 @@
 #include "common/log/log.h"
 #include "common/log/metric.h"
 
-#define AUTH_MAGIC   0x61757431u /* "aut1" */
-#define TEND_MS	     10000
-#define SCRAM_BUF    1024 /* each message of it that we keep */
+#define AUTH_MAGIC 0x61757431u /* "aut1" */
+#define TEND_MS    10000
+#define SCRAM_BUF  1024 /* each message of it that we keep */
 
 METRIC_GAUGE(m_exchanges, "auth_exchanges", "Half-done exchanges");
 METRIC_COUNTER(m_dropped, "auth_exchanges_dropped_total",
@@ -88,8 +88,7 @@ static uint64_t park(struct auth *a, struct exchange *x)
 	}
 	do
 		random_bytes(x->id, sizeof(x->id));
-	while (be64_get(x->id) == 0 ||
-	       map_get(&a->exchanges, slice(x->id, sizeof(x->id))) != NULL);
+	while (be64_get(x->id) == 0 || map_get(&a->exchanges, slice(x->id, sizeof(x->id))) != NULL);
 	x->expires_ms = clock_mono_ms() + AUTH_EXCHANGE_MS;
 	map_put(&a->exchanges, slice(x->id, sizeof(x->id)), x);
 	list_append(&a->order, &x->node);
@@ -177,8 +176,7 @@ WAITS static enum err step_login(struct auth *a, struct exchange *x, slice_t mes
 /* ---- SCRAM ---- */
 
 /* RFC 5802 section 6: what the client thinks of our channel binding. */
-static enum err check_binding(const struct exchange *x, const struct scram_first *f,
-			      struct diag *d)
+static enum err check_binding(const struct exchange *x, const struct scram_first *f, struct diag *d)
 {
 	bool offered = x->binding_n > 0;
 
@@ -393,7 +391,8 @@ void auth_end(struct auth *a, const struct ticket_claims *c, slice_t reason, uin
 	if (dir_account_by_id(a->dir, c->account, &account) != E_OK)
 		account.address[0] = '\0';
 	LOG(LOG_INFO, a->log, "auth.logout", LF_STR("name", account.address),
-	    LF_UINT("account", c->account), LF_HEX("session", slice(c->session, sizeof(c->session))),
+	    LF_UINT("account", c->account),
+	    LF_HEX("session", slice(c->session, sizeof(c->session))),
 	    LF_STR("frontend", c->frontend), LF_STR("service", rpc_service_name(c->service)),
 	    LF_STR("ip", ipaddr_str(&s.ip, ip)), LF_SLICE("reason", slice_sub(reason, 0, 200)),
 	    LF_UINT("bytes_in", bytes_in), LF_UINT("bytes_out", bytes_out),

@@ -25,11 +25,11 @@
 #include "common/log/log.h"
 #include "common/net/ipaddr.h"
 
-#define AUTH_RESPONSE_MAX  4096	 /* bytes of one client response */
+#define AUTH_RESPONSE_MAX  4096 /* bytes of one client response */
 #define AUTH_CHALLENGE_MAX 1024
-#define AUTH_EXCHANGES_MAX 16384 /* half-done exchanges of this node */
+#define AUTH_EXCHANGES_MAX 16384       /* half-done exchanges of this node */
 #define AUTH_EXCHANGE_MS   (60 * 1000) /* from one message to the next */
-#define AUTH_BINDING_MAX   64	 /* tls-exporter: 32 */
+#define AUTH_BINDING_MAX   64          /* tls-exporter: 32 */
 
 /* The client at the front-end; all that the front-end tells of it. Slices are borrowed. */
 struct auth_client {
@@ -42,9 +42,9 @@ struct auth_client {
 };
 
 struct auth_reply {
-	uint64_t exchange; /* not 0: go on with auth_step */
+	uint64_t exchange;    /* not 0: go on with auth_step */
 	struct buf challenge; /* to the client; with `done`: SCRAM's v=, to be sent with the OK */
-	bool done;	   /* logged in: what follows is set */
+	bool done;            /* logged in: what follows is set */
 	struct buf ticket;
 	uint32_t ticket_seconds;
 	struct dir_account account;
@@ -59,12 +59,12 @@ void auth_reply_fini(struct auth_reply *r);
 struct auth;
 
 struct auth_conf {
-	struct dir *dir;	 /* borrowed */
-	struct tickets *tickets; /* borrowed */
-	const struct dir_kv *kv; /* borrowed; last log-ins, a hint */
+	struct dir *dir;           /* borrowed */
+	struct tickets *tickets;   /* borrowed */
+	const struct dir_kv *kv;   /* borrowed; last log-ins, a hint */
 	const struct log_ctx *log; /* borrowed, may be NULL */
 	enum auth_owner { AUTH_OWNER_CHECK, AUTH_OWNER_ANY } owner; /* ANY: answer for all names */
-	unsigned verify_max;	 /* verifications running and waiting; 0: 64 */
+	unsigned verify_max; /* verifications running and waiting; 0: 64 */
 };
 
 WAITS enum err auth_open(const struct auth_conf *c, struct auth **out, struct diag *d) MUST_USE;
@@ -105,10 +105,10 @@ void auth_last_login(const struct auth *a, uint64_t account, struct auth_last *o
 
 /* For tests and metrics: what has been done. */
 struct auth_counts {
-	uint64_t verified;	/* passwords and proofs held against a real verifier */
-	uint64_t decoys;	/* the same work for names without one */
+	uint64_t verified; /* passwords and proofs held against a real verifier */
+	uint64_t decoys;   /* the same work for names without one */
 	uint64_t proof_hits;
-	uint64_t database;	/* credentials read */
+	uint64_t database; /* credentials read */
 	uint64_t denied, limited, ok;
 };
 void auth_get_counts(const struct auth *a, struct auth_counts *out);

@@ -4,10 +4,10 @@
 #include "common/base/num.h"
 #include "common/log/log.h"
 
-#define PREFIX	 "auth/last/"
-#define KEY_LEN	 (sizeof(PREFIX) - 1 + 8)
+#define PREFIX    "auth/last/"
+#define KEY_LEN   (sizeof(PREFIX) - 1 + 8)
 #define VALUE_LEN (1 + 8 + 1 + 1 + 16)
-#define VERSION	 1
+#define VERSION   1
 #define FLUSH_MAX 256
 
 struct row {

@@ -92,8 +92,8 @@ enum err auth_name(struct auth *a, struct exchange *x, slice_t authzid, slice_t 
 	if (e != E_OK)
 		return e;
 	/* Nobody may act as another. */
-	if (authzid.n > 0 && (dir_name_normalise(a->dir, authzid, other) != E_OK ||
-			      strcmp(other, x->name) != 0))
+	if (authzid.n > 0 &&
+	    (dir_name_normalise(a->dir, authzid, other) != E_OK || strcmp(other, x->name) != 0))
 		return auth_denied(a, x, "authzid", 0, d);
 	if (throttle_check(a->throttle, slice_str(x->name), &x->ip) == E_OK)
 		return E_OK;
@@ -118,9 +118,8 @@ static enum err log_in(struct auth *a, struct exchange *x, uint32_t epoch, struc
 				 .ip = x->ip,
 				 .tls = x->tls,
 				 .mechanism = sasl_mech_name(x->mech)};
-	struct auth_last last = {.when_us = clock_wall_us(),
-				 .ip = x->ip,
-				 .service = x->frontend.service};
+	struct auth_last last = {
+		.when_us = clock_wall_us(), .ip = x->ip, .service = x->frontend.service};
 	struct dir_partition home;
 	enum err e;
 
@@ -209,10 +208,10 @@ WAITS static enum err cold(struct auth *a, struct exchange *x, slice_t password,
 	} else if (e == E_OK || e == E_DENIED) {
 		e = x->unsure ? diag_set(d, E_RETRY, "log-ins are not possible just now")
 			      : auth_denied(a, x,
-					    !x->known	 ? "no such account"
-					    : !s.real	 ? "no password set"
+					    !x->known   ? "no such account"
+					    : !s.real   ? "no password set"
 					    : e == E_OK ? "not active"
-							 : "wrong password",
+							: "wrong password",
 					    proof_tag(a->proofs, slice_str(x->name), password), d);
 	} else if (e == E_BUSY) {
 		diag_set(d, e, "too many log-ins at once");
@@ -286,9 +285,9 @@ enum err auth_scram_end(struct auth *a, struct exchange *x, slice_t auth_message
 		a->counts.decoys++;
 	if (e != E_OK || !x->scram_real || x->scram_state != DIR_ACTIVE)
 		return auth_denied(a, x,
-				   !x->known	    ? "no such account"
+				   !x->known        ? "no such account"
 				   : !x->scram_real ? "no SCRAM verifier"
-				   : e == E_OK	    ? "not active"
+				   : e == E_OK      ? "not active"
 						    : "wrong password",
 				   0, d);
 	proof_put_scram(a->proofs, x->account.id, x->scram_epoch, &x->scram);

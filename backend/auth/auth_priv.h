@@ -59,8 +59,8 @@ struct exchange {
 	size_t binding_n;
 	/* Who it says it is. */
 	char name[DIR_ADDRESS_MAX + 1]; /* normalised where that can be */
-	bool known;			/* account is set */
-	bool unsure;			/* the image could not tell */
+	bool known;                     /* account is set */
+	bool unsure;                    /* the image could not tell */
 	struct dir_account account;
 	/* SCRAM. */
 	struct scram_verifier scram;

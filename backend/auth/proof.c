@@ -9,7 +9,7 @@
 
 struct entry {
 	struct list node; /* by expiry, which is by birth */
-	uint8_t key[8];	  /* account, big-endian */
+	uint8_t key[8];   /* account, big-endian */
 	uint32_t epoch;
 	int64_t expires_ms;
 	bool has_password, has_scram;
@@ -100,8 +100,7 @@ bool proof_has_password(struct proofs *p, uint64_t account, uint32_t epoch, slic
 	return good;
 }
 
-bool proof_get_scram(struct proofs *p, uint64_t account, uint32_t epoch,
-		     struct scram_verifier *out)
+bool proof_get_scram(struct proofs *p, uint64_t account, uint32_t epoch, struct scram_verifier *out)
 {
 	const struct entry *x = find(p, account);
 

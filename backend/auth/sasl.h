@@ -24,9 +24,9 @@ bool sasl_plain_parse(slice_t message, struct sasl_plain *out) MUST_USE;
 #define SCRAM_NONCE_MAX 256 /* of the client's part; ours adds 24 */
 
 struct scram_first {
-	char cb;	  /* 'n': none, 'y': thinks we have none, 'p': tls-exporter */
-	slice_t gs2;	  /* the header with both commas: what `c=` must repeat */
-	slice_t bare;	  /* client-first-message-bare */
+	char cb;          /* 'n': none, 'y': thinks we have none, 'p': tls-exporter */
+	slice_t gs2;      /* the header with both commas: what `c=` must repeat */
+	slice_t bare;     /* client-first-message-bare */
 	slice_t authzid;  /* encoded */
 	slice_t username; /* encoded */
 	slice_t nonce;
@@ -37,10 +37,10 @@ enum err scram_first_parse(slice_t message, struct scram_first *out, struct diag
 bool sasl_name_decode(slice_t encoded, struct buf *out) MUST_USE;
 
 struct scram_final {
-	slice_t channel;       /* base64 */
+	slice_t channel; /* base64 */
 	slice_t nonce;
 	slice_t without_proof; /* client-final-message-without-proof */
-	slice_t proof;	       /* base64 */
+	slice_t proof;         /* base64 */
 };
 bool scram_final_parse(slice_t message, struct scram_final *out) MUST_USE;
 /* Is `channel` the base64 of the gs2 header and, for 'p', the binding's bytes? */

@@ -18,8 +18,8 @@ struct session_info {
 	uint64_t account;
 	char frontend[RPC_NAME_MAX];
 	enum rpc_service service;
-	struct ipaddr ip;      /* family 0: not known any more (since before a restart) */
-	int64_t login_s;       /* wall seconds */
+	struct ipaddr ip; /* family 0: not known any more (since before a restart) */
+	int64_t login_s;  /* wall seconds */
 	int64_t last_access_s;
 	bool tls;
 	const char *mechanism; /* literal; "" after a restart */

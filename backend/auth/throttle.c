@@ -4,7 +4,7 @@
 #include "common/base/list.h"
 #include "common/base/map.h"
 
-#define TAGS	8 /* wrong passwords remembered of a name */
+#define TAGS    8 /* wrong passwords remembered of a name */
 #define KEY_MAX (1 + 17 + 320)
 
 struct entry {
@@ -12,7 +12,7 @@ struct entry {
 	uint16_t key_n;
 	uint16_t failures; /* as of `since_s` */
 	int64_t since_s;   /* mono: when failures was last faded or raised */
-	int64_t last_s;	   /* mono: of the last failure, or success */
+	int64_t last_s;    /* mono: of the last failure, or success */
 	uint64_t tags[TAGS];
 	uint8_t next_tag;
 	char key[];

@@ -23,9 +23,9 @@
 #define THROTTLE_IP_MAX_S   300
 #define THROTTLE_NET_FREE   100
 #define THROTTLE_NET_MAX_S  60
-#define THROTTLE_FADE_S	    60 /* one failure is forgotten each */
+#define THROTTLE_FADE_S     60 /* one failure is forgotten each */
 #define THROTTLE_GOOD_FREE  20 /* failures at a known good place before it is an ordinary one */
-#define THROTTLE_GOOD_S	    (7 * 24 * 3600)
+#define THROTTLE_GOOD_S     (7 * 24 * 3600)
 #define THROTTLE_ENTRIES    65536 /* of each memory: 8 MiB; the one idle longest leaves */
 
 struct throttle;

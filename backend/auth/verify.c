@@ -111,9 +111,8 @@ WAITS static enum err run(struct verify *v, const char *name, void (*fn)(void *)
 WAITS enum err verify_password(struct verify *v, const struct dir_credential *cred,
 			       enum dir_cred_kind decoy, slice_t password)
 {
-	struct job j = {.cred = cred,
-			.kind = cred != NULL ? cred->kind : decoy,
-			.password = password};
+	struct job j = {
+		.cred = cred, .kind = cred != NULL ? cred->kind : decoy, .password = password};
 	int64_t start = clock_mono_us();
 	enum err e = run(v, "auth.verify", check_job, &j);
 

@@ -226,7 +226,7 @@ enum err dir_name_normalise(const struct dir *d, slice_t name, char out[DIR_ADDR
 	memcpy(out, n.local, at);
 	out[at] = '@';
 	return slice_to_str(slice_str(n.domain), out + at + 1, DIR_ADDRESS_MAX - at) ? E_OK
-										   : E_INVALID;
+										     : E_INVALID;
 }
 
 /* ---- accounts ---- */

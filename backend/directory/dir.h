@@ -17,28 +17,28 @@
 #include "common/base/list.h"
 #include "common/crypto/seal.h"
 
-#define DIR_ADDRESS_MAX	 320 /* RFC 5321: 64 + "@" + 255 */
-#define DIR_NODE_MAX	 63
+#define DIR_ADDRESS_MAX       320 /* RFC 5321: 64 + "@" + 255 */
+#define DIR_NODE_MAX          63
 #define DIR_SETTING_KEY_MAX   128
 #define DIR_SETTING_VALUE_MAX 4096
-#define DIR_DEPTH_MAX	 10   /* aliases that point to aliases; deeper is a mistake */
-#define DIR_MEMBERS_MAX	 1000 /* recipients that one address may expand to */
+#define DIR_DEPTH_MAX         10   /* aliases that point to aliases; deeper is a mistake */
+#define DIR_MEMBERS_MAX       1000 /* recipients that one address may expand to */
 /* "No such user" is said for good only when the image was confirmed this lately. */
-#define DIR_FRESH_MS	 (60 * 60 * 1000)
-#define DIR_SESSION_LEN	 16
+#define DIR_FRESH_MS          (60 * 60 * 1000)
+#define DIR_SESSION_LEN       16
 
 struct dir;
 
 struct dir_conf {
-	const char *conninfo;	   /* libpq; all strings are copied */
-	const char *sql_dir;	   /* "deploy/sql"; NULL: apply no migrations */
-	const struct dir_kv *kv;   /* borrowed */
-	const char *node;	   /* this back-end's name in the directory */
-	const char *node_address;  /* where the others reach its RPC; "" : do not register */
+	const char *conninfo;     /* libpq; all strings are copied */
+	const char *sql_dir;      /* "deploy/sql"; NULL: apply no migrations */
+	const struct dir_kv *kv;  /* borrowed */
+	const char *node;         /* this back-end's name in the directory */
+	const char *node_address; /* where the others reach its RPC; "" : do not register */
 	uint16_t node_port;
-	struct node_key node_key;  /* its X25519 pair */
-	unsigned conns_max;	   /* 0: the pool's default */
-	int64_t poll_ms;	   /* how often dir_change is read without a nudge; 0: 2 s */
+	struct node_key node_key; /* its X25519 pair */
+	unsigned conns_max;       /* 0: the pool's default */
+	int64_t poll_ms;          /* how often dir_change is read without a nudge; 0: 2 s */
 };
 
 /* Loads the copy and starts following PostgreSQL in a fiber of its own; does not need it to be
@@ -52,11 +52,11 @@ void dir_nudge(struct dir *d);
 
 struct dir_status {
 	bool complete;
-	bool connected;	      /* the last talk with PostgreSQL went well */
+	bool connected;       /* the last talk with PostgreSQL went well */
 	int64_t confirmed_us; /* wall time of the last confirmed sync; 0: never */
-	bool fresh;	      /* complete, and younger than DIR_FRESH_MS */
+	bool fresh;           /* complete, and younger than DIR_FRESH_MS */
 	uint64_t accounts, addresses, domains;
-	char error[256];      /* why the last sync failed; "" */
+	char error[256]; /* why the last sync failed; "" */
 };
 void dir_get_status(const struct dir *d, struct dir_status *out);
 const char *dir_node_name(const struct dir *d);
@@ -69,8 +69,8 @@ struct dir_account {
 	uint64_t id;
 	enum dir_account_state state;
 	uint32_t partition;
-	uint32_t epoch;		 /* of its credentials: raised by lock, password, removal */
-	uint64_t quota_bytes;	 /* 0: none */
+	uint32_t epoch;          /* of its credentials: raised by lock, password, removal */
+	uint64_t quota_bytes;    /* 0: none */
 	uint64_t quota_messages; /* 0: none */
 	char address[DIR_ADDRESS_MAX + 1]; /* main address, normalised */
 };
@@ -97,18 +97,18 @@ enum dir_target_kind { DIR_TO_ACCOUNT, DIR_TO_OUTSIDE };
 
 struct dir_target {
 	enum dir_target_kind kind;
-	uint64_t account;   /* DIR_TO_ACCOUNT */
+	uint64_t account; /* DIR_TO_ACCOUNT */
 	uint32_t partition;
 	uint64_t quota_bytes, quota_messages;
-	slice_t address;    /* the account's main one, or the outside one; in the arena */
+	slice_t address; /* the account's main one, or the outside one; in the arena */
 };
 
 enum dir_via { DIR_VIA_ACCOUNT, DIR_VIA_ALIAS, DIR_VIA_GROUP, DIR_VIA_CATCH_ALL, DIR_VIA_REMOTE };
 
 struct dir_resolved {
-	enum dir_via via;	    /* what the address itself is */
-	slice_t address;	    /* as asked, normalised, with its detail; in the arena */
-	slice_t detail;		    /* of user+detail: what follows the first '+'; or empty */
+	enum dir_via via;           /* what the address itself is */
+	slice_t address;            /* as asked, normalised, with its detail; in the arena */
+	slice_t detail;             /* of user+detail: what follows the first '+'; or empty */
 	struct dir_target *targets; /* in the arena; every account and outside address once */
 	size_t ntargets, naccounts, noutside;
 };
@@ -172,11 +172,11 @@ slice_t dir_revoked_at(const struct dir *d, size_t i);
 
 enum dir_event_kind {
 	DIR_EV_SETTINGS, /* read them anew */
-	DIR_EV_CLUSTER,	 /* nodes or partitions */
-	DIR_EV_REVOKED,	 /* certificates */
-	DIR_EV_ACCOUNT,	 /* state, epoch, quota or partition of one account; new ones too */
-	DIR_EV_KEYS,	 /* ticket keys, or a node that has none yet */
-	DIR_EV_SESSION,	 /* one session was ended by its id */
+	DIR_EV_CLUSTER,  /* nodes or partitions */
+	DIR_EV_REVOKED,  /* certificates */
+	DIR_EV_ACCOUNT,  /* state, epoch, quota or partition of one account; new ones too */
+	DIR_EV_KEYS,     /* ticket keys, or a node that has none yet */
+	DIR_EV_SESSION,  /* one session was ended by its id */
 };
 
 struct dir_event {

@@ -49,10 +49,9 @@ WAITS static enum err partition_choose(struct dir_call *c, uint32_t asked, uint3
 
 	/* Evenly enough by chance, without a counter that every addition would wait for. */
 	pg_u64(&a, asked == DIR_PARTITION_ANY ? random_below(1u << 30) : asked);
-	e = dir_call_query(c,
-			   asked == DIR_PARTITION_ANY ? dir_sql_partition_pick
-						      : dir_sql_partition_has,
-			   &a, &r, diag);
+	e = dir_call_query(
+		c, asked == DIR_PARTITION_ANY ? dir_sql_partition_pick : dir_sql_partition_has, &a,
+		&r, diag);
 	if (e == E_OK && pg_rows(r) == 0)
 		e = diag_set(diag, E_INVALID,
 			     asked == DIR_PARTITION_ANY ? "no partition has an owner yet"

@@ -30,8 +30,8 @@ enum dir_domain_kind { DIR_DOMAIN_LOCAL = 1, DIR_DOMAIN_ALIAS = 2, DIR_DOMAIN_RE
 struct dir_domain_spec {
 	slice_t name;
 	enum dir_domain_kind kind;
-	slice_t target;	   /* ALIAS: a local domain that exists */
-	slice_t catch_all; /* LOCAL: an address, or empty */
+	slice_t target;        /* ALIAS: a local domain that exists */
+	slice_t catch_all;     /* LOCAL: an address, or empty */
 	uint64_t accounts_max; /* LOCAL; 0: no limit */
 	uint64_t quota_bytes;  /* LOCAL: of new accounts that name none; 0: none */
 };
@@ -84,7 +84,7 @@ struct dir_account_spec {
 	slice_t display_name;
 	uint64_t quota_bytes, quota_messages; /* 0: none */
 	const struct dir_credential *cred;    /* NULL: nobody can log in yet */
-	uint32_t partition; /* DIR_PARTITION_ANY: chosen, evenly */
+	uint32_t partition;                   /* DIR_PARTITION_ANY: chosen, evenly */
 };
 #define DIR_PARTITION_ANY UINT32_MAX
 
@@ -192,7 +192,7 @@ WAITS enum err dir_setting_unset(struct dir *d, const struct dir_actor *by, slic
 
 struct dir_cert_row {
 	slice_t serial; /* lower-case hex */
-	slice_t name;	/* the identity in its CN */
+	slice_t name;   /* the identity in its CN */
 	int64_t issued_us, expires_us;
 	int64_t revoked_us; /* 0: valid */
 };

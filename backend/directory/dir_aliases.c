@@ -170,8 +170,8 @@ WAITS static enum err alias_switch(struct dir *d, const struct dir_actor *by, sl
 	struct pg_args a = {.n = 0};
 	struct dir_call c;
 	struct dir_name n;
-	enum err e = dir_call_begin(&c, d, by, to == ALIAS_ON ? "alias.on" : "alias.off", address,
-				    diag);
+	enum err e =
+		dir_call_begin(&c, d, by, to == ALIAS_ON ? "alias.on" : "alias.off", address, diag);
 
 	if (e == E_OK)
 		e = name_args(d, address, &n, &a, diag);

@@ -61,7 +61,7 @@ WAITS static void audit_refusal(const struct dir_call *c, enum err e, const stru
 	struct pg_args a;
 
 	dir_audit_args(&a, c->by, c->method, c->target, e,
-		   diag != NULL ? slice_str(diag->text) : SLICE_NONE);
+		       diag != NULL ? slice_str(diag->text) : SLICE_NONE);
 	if (pg_query(c->d->pool, dir_sql_audit_add, &a, deadline_in(DIR_CALL_MS), NULL, NULL) !=
 	    E_OK)
 		LOG(LOG_WARN, NULL, "dir.audit", LF_STR("method", c->method), LF_ERR("status", e));
@@ -146,8 +146,9 @@ enum err dir_check_own(const struct dir *d, slice_t address, struct dir_name *ou
 	enum err e = dir_find_name(d, address, out, diag);
 
 	if (e == E_OK && !plain_local(out->local))
-		return bad_address(address, "the local part may hold letters, digits and dots "
-					    "between them",
+		return bad_address(address,
+				   "the local part may hold letters, digits and dots "
+				   "between them",
 				   diag);
 	return e;
 }

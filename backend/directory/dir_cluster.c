@@ -62,8 +62,7 @@ WAITS enum err dir_partition_bootstrap(struct dir *d, uint32_t n, struct diag *d
 	return dir_call_end(&c, e, diag);
 }
 
-WAITS static enum err node_register(struct dir_call *c, const struct dir_node *n,
-				    struct diag *diag)
+WAITS static enum err node_register(struct dir_call *c, const struct dir_node *n, struct diag *diag)
 {
 	struct pg_args a = {.n = 0}, b = {.n = 0};
 	struct pg_result *r = NULL;
@@ -131,10 +130,10 @@ static enum err check_key(slice_t key, struct diag *diag)
 	bool ok = key.n >= 1 && key.n <= DIR_SETTING_KEY_MAX;
 
 	for (size_t i = 0; i < key.n && ok; i++)
-		ok = (key.p[i] >= 'a' && key.p[i] <= 'z') ||
-		     (key.p[i] >= '0' && key.p[i] <= '9') || key.p[i] == '.' || key.p[i] == '_' ||
-		     key.p[i] == '-';
-	return ok ? E_OK : diag_set(diag, E_INVALID, "a key is 1 to 128 of a-z, 0-9, '.', '_', '-'");
+		ok = (key.p[i] >= 'a' && key.p[i] <= 'z') || (key.p[i] >= '0' && key.p[i] <= '9') ||
+		     key.p[i] == '.' || key.p[i] == '_' || key.p[i] == '-';
+	return ok ? E_OK
+		  : diag_set(diag, E_INVALID, "a key is 1 to 128 of a-z, 0-9, '.', '_', '-'");
 }
 
 WAITS enum err dir_setting_set(struct dir *d, const struct dir_actor *by, slice_t key,

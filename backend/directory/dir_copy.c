@@ -9,10 +9,10 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 
-#define PREFIX	     "dir/"
-#define WRITE_OPS    1000		/* of one call */
-#define WRITE_BYTES  (2 * 1024 * 1024) /* likewise; one value may pass it */
-#define TOUCH_MS     60000 /* how far the saved time of the last sync may lag: far below an hour */
+#define PREFIX      "dir/"
+#define WRITE_OPS   1000              /* of one call */
+#define WRITE_BYTES (2 * 1024 * 1024) /* likewise; one value may pass it */
+#define TOUCH_MS    60000 /* how far the saved time of the last sync may lag: far below an hour */
 
 /* ---- batches ---- */
 

@@ -11,7 +11,7 @@
 #include "common/base/err.h"
 #include "common/base/slice.h"
 
-#define DIR_KV_KEY_MAX   400	       /* "dir/", a kind, an address of 320 bytes */
+#define DIR_KV_KEY_MAX   400          /* "dir/", a kind, an address of 320 bytes */
 #define DIR_KV_VALUE_MAX (512 * 1024) /* a group of 1000 members of 320 bytes */
 
 struct dir_kv_op {

@@ -4,7 +4,7 @@ struct dir_row {
 	uint32_t value_n;
 	uint16_t key_n;
 	uint8_t round; /* of the image when it was last put or kept */
-	char bytes[]; /* key, value */
+	char bytes[];  /* key, value */
 };
 
 /* Keys of im->names: a domain's name; an address's domain and local part. */
@@ -21,7 +21,7 @@ void dir_image_fini(struct dir_image *im)
 {
 	struct map_iter it = {0};
 	struct dir_list *lists[] = {&im->partitions, &im->nodes, &im->settings,
-				    &im->certs,	     &im->keys,	 &im->domains};
+				    &im->certs,      &im->keys,  &im->domains};
 	void *row;
 
 	while (map_next(&im->rows, &it, NULL, &row))

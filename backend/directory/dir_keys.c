@@ -118,8 +118,7 @@ WAITS static enum err key_make(struct pg_tx *t, int64_t drop_age_s, const struct
 }
 
 WAITS enum err dir_ticket_key_make(struct dir *d, int64_t max_age_s, int64_t drop_age_s,
-				   const struct dir_key_maker *m, bool *made_out,
-				   struct diag *diag)
+				   const struct dir_key_maker *m, bool *made_out, struct diag *diag)
 {
 	struct pg_tx *t = NULL;
 	bool due = false;

@@ -40,9 +40,8 @@ static enum err apply_lazy(const struct job *j)
 	for (size_t i = 0; i < j->nops && e == E_OK; i++) {
 		const struct dir_kv_op *op = &j->ops[i];
 
-		e = op->value.p != NULL
-			    ? node_put(j->n, j->table, op->key, op->value, NODE_LAZY)
-			    : node_del(j->n, j->table, op->key, NODE_LAZY);
+		e = op->value.p != NULL ? node_put(j->n, j->table, op->key, op->value, NODE_LAZY)
+					: node_del(j->n, j->table, op->key, NODE_LAZY);
 		if (e == E_NOT_FOUND)
 			e = E_OK;
 	}

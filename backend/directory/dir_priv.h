@@ -9,7 +9,7 @@
 #include "common/loop/fiber.h"
 
 #define DIR_POLL_MS    2000
-#define DIR_QUERY_MS   5000  /* of one statement of the sync or a management call */
+#define DIR_QUERY_MS   5000             /* of one statement of the sync or a management call */
 #define DIR_FULL_MS    (10 * 60 * 1000) /* reading everything */
 #define DIR_SCHEMA_MS  (10 * 60 * 1000)
 #define DIR_SOURCE_MAX 128

@@ -43,8 +43,8 @@ struct place {
 	uint64_t domain_id;
 	struct dir_rec_domain domain;
 	struct dir_rec_address row; /* FOUND_ROW */
-	slice_t detail;		    /* in the dir_name */
-	slice_t other;		    /* FOUND_CATCH_ALL: where to go instead */
+	slice_t detail;             /* in the dir_name */
+	slice_t other;              /* FOUND_CATCH_ALL: where to go instead */
 };
 
 /* True once for each key. */
@@ -280,8 +280,9 @@ static enum err outcome(const struct dir *d, const struct walk *w, enum err e, s
 	if (w->out->ntargets > 0)
 		return E_OK;
 	e = dir_absent(d, E_NOT_FOUND);
-	return diag_set(diag, e, e == E_RETRY ? "the directory's copy is too old to tell"
-					       : "no such address");
+	return diag_set(diag, e,
+			e == E_RETRY ? "the directory's copy is too old to tell"
+				     : "no such address");
 }
 
 enum err dir_resolve(const struct dir *d, slice_t address, struct arena *mem,
@@ -295,14 +296,14 @@ enum err dir_resolve(const struct dir *d, slice_t address, struct arena *mem,
 	char whole[DIR_ADDRESS_MAX + 1];
 
 	walk_init(&w, d, WALK_ALL, mem, out);
-	if (dir_name_parse(d, address, &n) != E_OK ||
-	    dir_name_normalise(d, address, whole) != E_OK)
+	if (dir_name_parse(d, address, &n) != E_OK || dir_name_normalise(d, address, whole) != E_OK)
 		return diag_set(diag, E_INVALID, "not an address");
 	f = find(d, &n, &p);
 	if (f == FOUND_NOT_OURS) {
 		e = dir_absent(d, E_DENIED);
-		return diag_set(diag, e, e == E_DENIED ? "not a domain of ours"
-						       : "the directory's copy is too old to tell");
+		return diag_set(diag, e,
+				e == E_DENIED ? "not a domain of ours"
+					      : "the directory's copy is too old to tell");
 	}
 	out->via = via_of(f, &p);
 	out->address = arena_dup(mem, slice_str(whole));

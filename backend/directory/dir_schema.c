@@ -15,9 +15,9 @@
 #include "common/log/log.h"
 #include "common/loop/work.h"
 
-#define FILES_MAX     999	    /* three digits */
-#define FILE_MAX      (1024 * 1024) /* bytes of one migration */
-#define NAME_LEN_MAX  128
+#define FILES_MAX    999           /* three digits */
+#define FILE_MAX     (1024 * 1024) /* bytes of one migration */
+#define NAME_LEN_MAX 128
 
 struct migration {
 	unsigned version;

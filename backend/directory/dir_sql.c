@@ -25,11 +25,10 @@ const char dir_sql_schema_record[] =
 const char dir_sql_state[] =
 	"SELECT id::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),"
 	" pruned_txid::text, secret, pg_snapshot_xmin(pg_current_snapshot())::text FROM dir_meta";
-const char dir_sql_changes[] =
-	"SELECT txid::text, serial, kind, id FROM dir_change"
-	" WHERE (txid, serial) > ($1::xid8, $2::bigint)"
-	" AND txid < pg_snapshot_xmin(pg_current_snapshot())"
-	" ORDER BY txid, serial LIMIT $3::bigint";
+const char dir_sql_changes[] = "SELECT txid::text, serial, kind, id FROM dir_change"
+			       " WHERE (txid, serial) > ($1::xid8, $2::bigint)"
+			       " AND txid < pg_snapshot_xmin(pg_current_snapshot())"
+			       " ORDER BY txid, serial LIMIT $3::bigint";
 /* Everything at or below the newest transaction that is old enough. */
 const char dir_sql_prune[] =
 	"WITH old AS (SELECT txid FROM dir_change WHERE at < now() - make_interval(secs => $1)"
@@ -38,9 +37,9 @@ const char dir_sql_prune[] =
 	" gone AS (DELETE FROM dir_change USING top WHERE dir_change.txid <= top.txid)"
 	" UPDATE dir_meta SET pruned_txid = top.txid FROM top WHERE top.txid IS NOT NULL";
 
-#define DOMAIN_COLS    "id, kind, coalesce(target, 0), name, catch_all"
-#define ACCOUNT_COLS   "id, state, partition, epoch, quota_bytes, quota_messages, address"
-#define ADDRESS_COLS                                                                  \
+#define DOMAIN_COLS  "id, kind, coalesce(target, 0), name, catch_all"
+#define ACCOUNT_COLS "id, state, partition, epoch, quota_bytes, quota_messages, address"
+#define ADDRESS_COLS \
 	"id, kind, enabled, domain_id, coalesce(account_id, 0), local, cardinality(members)," \
 	" array_to_string(members, E'\\n')"
 #define PARTITION_COLS "id, epoch, coalesce(node, '')"
@@ -96,19 +95,18 @@ const char dir_sql_domain_in_use[] =
 	" (SELECT count(*) FROM domains WHERE target = d.id)"
 	" FROM domains d WHERE name = $1 FOR UPDATE";
 const char dir_sql_domain_remove[] = "DELETE FROM domains WHERE name = $1";
-#define DOMAIN_ROW                                                                             \
-	"SELECT d.name, d.kind, coalesce(t.name, ''), d.catch_all, d.accounts_max,"            \
-	" d.quota_bytes, (SELECT count(*) FROM accounts WHERE domain_id = d.id),"              \
-	" (SELECT count(*) FROM addresses WHERE domain_id = d.id AND kind <> 1), " US("d.created") \
-	" FROM domains d LEFT JOIN domains t ON t.id = d.target"
+#define DOMAIN_ROW \
+	"SELECT d.name, d.kind, coalesce(t.name, ''), d.catch_all, d.accounts_max," \
+	" d.quota_bytes, (SELECT count(*) FROM accounts WHERE domain_id = d.id)," \
+	" (SELECT count(*) FROM addresses WHERE domain_id = d.id AND kind <> 1), " US( \
+		"d.created") " FROM domains d LEFT JOIN domains t ON t.id = d.target"
 const char dir_sql_domain_list[] = DOMAIN_ROW " WHERE d.name COLLATE \"C\" > $1"
 					      " ORDER BY d.name COLLATE \"C\" LIMIT $2::bigint";
 const char dir_sql_domain_show[] = DOMAIN_ROW " WHERE d.name = $1";
 /* The row's lock keeps two additions apart, so that the limit can be counted after it. */
 const char dir_sql_domain_for_add[] =
 	"SELECT id, kind, accounts_max, quota_bytes FROM domains WHERE name = $1 FOR NO KEY UPDATE";
-const char dir_sql_domain_accounts[] =
-	"SELECT count(*) FROM accounts WHERE domain_id = $1::bigint";
+const char dir_sql_domain_accounts[] = "SELECT count(*) FROM accounts WHERE domain_id = $1::bigint";
 
 /* ---- accounts ---- */
 
@@ -124,15 +122,15 @@ const char dir_sql_account_add[] =
 const char dir_sql_account_address_add[] =
 	"INSERT INTO addresses (domain_id, local, kind, account_id)"
 	" VALUES ($1::bigint, $2, 1, $3::bigint)";
-#define ACCOUNT_ROW                                                                           \
-	"SELECT a.id, a.address, a.display_name, a.state, a.quota_bytes, a.quota_messages,"   \
-	" a.partition, a.epoch, coalesce(c.kind, 0), " US("a.created") ", " US("c.changed") \
-	" FROM accounts a JOIN domains d ON d.id = a.domain_id"                               \
-	" LEFT JOIN credentials c ON c.account_id = a.id"
-#define IN_ORDER(alias)                                                                    \
+#define ACCOUNT_ROW \
+	"SELECT a.id, a.address, a.display_name, a.state, a.quota_bytes, a.quota_messages," \
+	" a.partition, a.epoch, coalesce(c.kind, 0), " US("a.created") ", " US( \
+		"c.changed") " FROM accounts a JOIN domains d ON d.id = a.domain_id" \
+			     " LEFT JOIN credentials c ON c.account_id = a.id"
+#define IN_ORDER(alias) \
 	" ORDER BY d.name COLLATE \"C\", " alias ".local COLLATE \"C\" LIMIT $4::bigint"
-#define AFTER(alias)                                                           \
-	" WHERE ($1 = '' OR d.name = $1) AND (d.name COLLATE \"C\", " alias    \
+#define AFTER(alias) \
+	" WHERE ($1 = '' OR d.name = $1) AND (d.name COLLATE \"C\", " alias \
 	".local COLLATE \"C\") > ($2, $3)"
 const char dir_sql_account_list[] = ACCOUNT_ROW AFTER("a") IN_ORDER("a");
 const char dir_sql_account_show[] = ACCOUNT_ROW " WHERE d.name = $1 AND a.local = $2";
@@ -147,8 +145,7 @@ const char dir_sql_account_remove[] = "UPDATE accounts SET state = 3, domain_id 
 				      " epoch = epoch + 1 WHERE id = $1::bigint";
 const char dir_sql_account_unname[] = "DELETE FROM addresses WHERE account_id = $1::bigint";
 const char dir_sql_account_uncred[] = "DELETE FROM credentials WHERE account_id = $1::bigint";
-const char dir_sql_account_purged[] =
-	"DELETE FROM accounts WHERE id = $1::bigint AND state = 3";
+const char dir_sql_account_purged[] = "DELETE FROM accounts WHERE id = $1::bigint AND state = 3";
 const char dir_sql_credential_set[] =
 	"INSERT INTO credentials (account_id, kind, verifier) VALUES ($1::bigint, $2::smallint, $3)"
 	" ON CONFLICT (account_id) DO UPDATE SET kind = excluded.kind,"
@@ -162,24 +159,23 @@ const char dir_sql_credential_upgrade[] =
 
 /* ---- aliases ---- */
 
-const char dir_sql_alias_add[] =
-	"INSERT INTO addresses (domain_id, local, kind, members)"
-	" VALUES ($1::bigint, $2, $3::smallint, $4::text[])";
-#define ALIAS_NAMED " FROM domains d WHERE d.id = r.domain_id AND d.name = $1 AND r.local = $2" \
-		    " AND r.kind <> 1"
+const char dir_sql_alias_add[] = "INSERT INTO addresses (domain_id, local, kind, members)"
+				 " VALUES ($1::bigint, $2, $3::smallint, $4::text[])";
+#define ALIAS_NAMED \
+	" FROM domains d WHERE d.id = r.domain_id AND d.name = $1 AND r.local = $2" \
+	" AND r.kind <> 1"
 const char dir_sql_alias_set[] =
 	"UPDATE addresses r SET kind = $3::smallint, members = $4::text[]" ALIAS_NAMED;
 const char dir_sql_alias_enable[] = "UPDATE addresses r SET enabled = $3::boolean" ALIAS_NAMED;
 const char dir_sql_alias_remove[] =
 	"DELETE FROM addresses r USING domains d WHERE d.id = r.domain_id AND d.name = $1"
 	" AND r.local = $2 AND r.kind <> 1";
-#define ALIAS_ROW                                                                           \
-	"SELECT r.local || '@' || d.name, r.kind, r.enabled, array_to_string(r.members, E'\\n'), "    \
-	US("r.created") ", cardinality(r.members)"                                          \
-	" FROM addresses r JOIN domains d ON d.id = r.domain_id"
+#define ALIAS_ROW \
+	"SELECT r.local || '@' || d.name, r.kind, r.enabled, array_to_string(r.members, " \
+	"E'\\n'), " US("r.created") ", cardinality(r.members)" \
+				    " FROM addresses r JOIN domains d ON d.id = r.domain_id"
 const char dir_sql_alias_list[] = ALIAS_ROW AFTER("r") " AND r.kind <> 1" IN_ORDER("r");
-const char dir_sql_alias_show[] =
-	ALIAS_ROW " WHERE d.name = $1 AND r.local = $2 AND r.kind <> 1";
+const char dir_sql_alias_show[] = ALIAS_ROW " WHERE d.name = $1 AND r.local = $2 AND r.kind <> 1";
 
 /* ---- cluster, policy ---- */
 
@@ -192,7 +188,8 @@ const char dir_sql_partition_bootstrap[] =
 	" WHERE NOT EXISTS (SELECT 1 FROM partitions)";
 const char dir_sql_node_register[] =
 	"WITH old AS (SELECT public_key FROM nodes WHERE name = $1)"
-	" INSERT INTO nodes (name, address, port, public_key) VALUES ($1, $2, $3::integer, $4::bytea)"
+	" INSERT INTO nodes (name, address, port, public_key) VALUES ($1, $2, $3::integer, "
+	"$4::bytea)"
 	" ON CONFLICT (name) DO UPDATE SET address = excluded.address, port = excluded.port,"
 	" public_key = excluded.public_key WHERE (nodes.address, nodes.port, nodes.public_key)"
 	" IS DISTINCT FROM (excluded.address, excluded.port, excluded.public_key)"
@@ -204,16 +201,14 @@ const char dir_sql_setting_set[] =
 	"INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE"
 	" SET value = excluded.value WHERE settings.value <> excluded.value";
 const char dir_sql_setting_unset[] = "DELETE FROM settings WHERE key = $1";
-const char dir_sql_cert_issued[] =
-	"INSERT INTO certificates (serial, name, expires)"
-	" VALUES ($1, $2, to_timestamp($3::bigint / 1000000.0))";
+const char dir_sql_cert_issued[] = "INSERT INTO certificates (serial, name, expires)"
+				   " VALUES ($1, $2, to_timestamp($3::bigint / 1000000.0))";
 const char dir_sql_cert_revoke[] =
 	"INSERT INTO certificates (serial, name, revoked) VALUES ($1, $2, now())"
 	" ON CONFLICT (serial) DO UPDATE SET revoked = now() WHERE certificates.revoked IS NULL";
-const char dir_sql_cert_list[] =
-	"SELECT serial, name, " US("issued") ", " US("expires") ", " US("revoked")
-	" FROM certificates WHERE serial COLLATE \"C\" > $1"
-	" ORDER BY serial COLLATE \"C\" LIMIT $2::bigint";
+const char dir_sql_cert_list[] = "SELECT serial, name, " US("issued") ", " US("expires") ", " US(
+	"revoked") " FROM certificates WHERE serial COLLATE \"C\" > $1"
+		   " ORDER BY serial COLLATE \"C\" LIMIT $2::bigint";
 
 /* ---- keys, sessions ---- */
 
@@ -246,9 +241,8 @@ const char dir_sql_session_drop[] = "DELETE FROM ended_sessions WHERE until < no
 
 /* ---- audit ---- */
 
-const char dir_sql_audit_add[] =
-	"INSERT INTO audit (who, origin, method, target, result, detail)"
-	" VALUES ($1, $2, $3, $4, $5, $6)";
+const char dir_sql_audit_add[] = "INSERT INTO audit (who, origin, method, target, result, detail)"
+				 " VALUES ($1, $2, $3, $4, $5, $6)";
 const char dir_sql_audit_list[] =
 	"SELECT id, " US("at") ", who, origin, method, target, result, detail FROM audit"
-	" WHERE id < $1::bigint ORDER BY id DESC LIMIT $2::bigint";
+			       " WHERE id < $1::bigint ORDER BY id DESC LIMIT $2::bigint";

@@ -23,22 +23,22 @@ extern const char dir_sql_prune[]; /* age in seconds */
 struct dir_sql_kind {
 	const char *name; /* in dir_change */
 	enum dir_kind kind;
-	const char *by_ids;   /* ids text[] (, node) */
-	const char *page;     /* after, limit (, node); in order of column 0 */
-	const char *first;    /* `after` of the first page */
+	const char *by_ids; /* ids text[] (, node) */
+	const char *page;   /* after, limit (, node); in order of column 0 */
+	const char *first;  /* `after` of the first page */
 	bool wants_node;
 };
 extern const struct dir_sql_kind dir_sql_kinds[];
 extern const size_t dir_sql_kinds_n;
 
 /* ---- domains ---- */
-extern const char dir_sql_domain_add[];	    /* name, kind, target name, catch_all, max, quota -> */
-extern const char dir_sql_domain_edit[];    /* name, catch_all, max, quota */
-extern const char dir_sql_domain_in_use[];  /* name -> accounts, addresses, alias domains */
-extern const char dir_sql_domain_remove[];  /* name */
-extern const char dir_sql_domain_list[];    /* after, limit -> row */
-extern const char dir_sql_domain_show[];    /* name -> row */
-extern const char dir_sql_domain_for_add[]; /* name -> id, kind, accounts_max, quota */
+extern const char dir_sql_domain_add[];      /* name, kind, target name, catch_all, max, quota -> */
+extern const char dir_sql_domain_edit[];     /* name, catch_all, max, quota */
+extern const char dir_sql_domain_in_use[];   /* name -> accounts, addresses, alias domains */
+extern const char dir_sql_domain_remove[];   /* name */
+extern const char dir_sql_domain_list[];     /* after, limit -> row */
+extern const char dir_sql_domain_show[];     /* name -> row */
+extern const char dir_sql_domain_for_add[];  /* name -> id, kind, accounts_max, quota */
 extern const char dir_sql_domain_accounts[]; /* id -> how many */
 
 /* ---- accounts ---- */
@@ -47,24 +47,24 @@ extern const char dir_sql_partition_has[];  /* id -> 1 */
 /* domain id, local, address, quota bytes, messages, partition, display name -> id */
 extern const char dir_sql_account_add[];
 extern const char dir_sql_account_address_add[]; /* domain id, local, account id */
-extern const char dir_sql_account_list[]; /* domain or "", after domain, after local, limit */
-extern const char dir_sql_account_show[]; /* domain, local -> row */
-extern const char dir_sql_account_lock[]; /* domain, local -> id, state before */
-extern const char dir_sql_account_state[];    /* id, state, epoch step */
-extern const char dir_sql_account_quota[];    /* id, bytes, messages */
-extern const char dir_sql_account_remove[];   /* id */
-extern const char dir_sql_account_unname[];   /* id */
-extern const char dir_sql_account_purged[];   /* id */
-extern const char dir_sql_account_uncred[];   /* id */
-extern const char dir_sql_credential_set[];   /* account id, kind, verifier */
-extern const char dir_sql_credential_get[];   /* account id -> kind, verifier, epoch, state */
+extern const char dir_sql_account_list[];       /* domain or "", after domain, after local, limit */
+extern const char dir_sql_account_show[];       /* domain, local -> row */
+extern const char dir_sql_account_lock[];       /* domain, local -> id, state before */
+extern const char dir_sql_account_state[];      /* id, state, epoch step */
+extern const char dir_sql_account_quota[];      /* id, bytes, messages */
+extern const char dir_sql_account_remove[];     /* id */
+extern const char dir_sql_account_unname[];     /* id */
+extern const char dir_sql_account_purged[];     /* id */
+extern const char dir_sql_account_uncred[];     /* id */
+extern const char dir_sql_credential_set[];     /* account id, kind, verifier */
+extern const char dir_sql_credential_get[];     /* account id -> kind, verifier, epoch, state */
 extern const char dir_sql_credential_upgrade[]; /* account id, epoch, kind, verifier */
 
 /* ---- aliases ---- */
-extern const char dir_sql_alias_add[];	  /* domain id, local, kind, members text[] */
-extern const char dir_sql_alias_set[];	  /* domain, local, kind, members */
-extern const char dir_sql_alias_list[];	  /* domain or "", after domain, after local, limit */
-extern const char dir_sql_alias_show[];	  /* domain, local -> row */
+extern const char dir_sql_alias_add[];    /* domain id, local, kind, members text[] */
+extern const char dir_sql_alias_set[];    /* domain, local, kind, members */
+extern const char dir_sql_alias_list[];   /* domain or "", after domain, after local, limit */
+extern const char dir_sql_alias_show[];   /* domain, local -> row */
 extern const char dir_sql_alias_remove[]; /* domain, local */
 extern const char dir_sql_alias_enable[]; /* domain, local, enabled */
 
@@ -72,30 +72,30 @@ extern const char dir_sql_alias_enable[]; /* domain, local, enabled */
 extern const char dir_sql_partition_assign[]; /* id, node */
 extern const char dir_sql_partition_lock[];
 extern const char dir_sql_partition_bootstrap[]; /* how many, node */
-extern const char dir_sql_node_register[]; /* name, address, port, public key -> key changed? */
+extern const char dir_sql_node_register[];    /* name, address, port, public key -> key changed? */
 extern const char dir_sql_node_forget_keys[]; /* name */
-extern const char dir_sql_node_owns[];	      /* name -> count */
+extern const char dir_sql_node_owns[];        /* name -> count */
 extern const char dir_sql_node_remove[];      /* name */
 extern const char dir_sql_setting_set[];      /* key, value */
 extern const char dir_sql_setting_unset[];    /* key */
 extern const char dir_sql_cert_issued[];      /* serial, name, expires us or null */
 extern const char dir_sql_cert_revoke[];      /* serial, name */
-extern const char dir_sql_cert_list[];	      /* after, limit -> row */
+extern const char dir_sql_cert_list[];        /* after, limit -> row */
 
 /* ---- keys, sessions ---- */
 extern const char dir_sql_key_lock[];
 extern const char dir_sql_key_youngest[]; /* -> age of the youngest in s, or null */
-extern const char dir_sql_key_next[];	  /* -> id */
-extern const char dir_sql_key_put[];	  /* id, node, box, seconds until it is dropped */
-extern const char dir_sql_key_copy[];	  /* id, node, box: created as the others' */
-extern const char dir_sql_key_drop[];	  /* */
+extern const char dir_sql_key_next[];     /* -> id */
+extern const char dir_sql_key_put[];      /* id, node, box, seconds until it is dropped */
+extern const char dir_sql_key_copy[];     /* id, node, box: created as the others' */
+extern const char dir_sql_key_drop[];     /* */
 extern const char dir_sql_key_missing[];  /* node, own node, limit -> id */
-extern const char dir_sql_node_all[];	  /* -> name, address, port, public key */
+extern const char dir_sql_node_all[];     /* -> name, address, port, public key */
 extern const char dir_sql_session_end[];  /* id, until s */
 extern const char dir_sql_session_drop[];
 
 /* ---- audit ---- */
-extern const char dir_sql_audit_add[];	/* who, origin, method, target, result, detail */
+extern const char dir_sql_audit_add[];  /* who, origin, method, target, result, detail */
 extern const char dir_sql_audit_list[]; /* before id, limit -> row */
 
 #endif

@@ -16,10 +16,10 @@
 #include "common/log/log.h"
 #include "common/log/metric.h"
 
-#define CHANGES_MAX  1000 /* of one question */
-#define PAGE_ROWS    2000
-#define PRUNE_MS     (60 * 60 * 1000)
-#define PRUNE_AGE_S  (7 * 24 * 3600) /* a node that was away longer reads everything */
+#define CHANGES_MAX 1000 /* of one question */
+#define PAGE_ROWS   2000
+#define PRUNE_MS    (60 * 60 * 1000)
+#define PRUNE_AGE_S (7 * 24 * 3600) /* a node that was away longer reads everything */
 
 METRIC_COUNTER(m_full, "directory_full_syncs_total", "Times the whole directory was read");
 METRIC_COUNTER(m_changes, "directory_changes_total", "Changes of the directory followed");
@@ -54,8 +54,9 @@ static void emit_account(struct dir *d, uint64_t id, slice_t before, slice_t aft
 	else
 		new.state = DIR_REMOVED;
 	dir_account_fill(id, &new, &account);
-	ev.sessions_end = before.p != NULL && (old.epoch != new.epoch ||
-					       (old.state == DIR_ACTIVE && new.state != DIR_ACTIVE));
+	ev.sessions_end =
+		before.p != NULL &&
+		(old.epoch != new.epoch || (old.state == DIR_ACTIVE && new.state != DIR_ACTIVE));
 	dir_emit(d, &ev);
 }
 
@@ -216,7 +217,8 @@ WAITS static enum err state_read(struct dir *d, struct pg_tx *t, struct state *o
 	if (t != NULL)
 		e = pg_tx_query(t, dir_sql_state, PG_NO_ARGS, &r, diag);
 	else
-		e = pg_query(d->pool, dir_sql_state, PG_NO_ARGS, deadline_in(DIR_QUERY_MS), &r, diag);
+		e = pg_query(d->pool, dir_sql_state, PG_NO_ARGS, deadline_in(DIR_QUERY_MS), &r,
+			     diag);
 	if (e != E_OK)
 		return e;
 	buf_init(&secret, sizeof(d->secret), NULL);

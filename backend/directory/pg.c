@@ -23,11 +23,11 @@
 #include "common/loop/fiber.h"
 #include "common/loop/work.h"
 
-#define CONNS_DEFAULT	   8
+#define CONNS_DEFAULT      8
 #define CONNECT_MS_DEFAULT 5000
-#define PAUSE_FIRST_MS	   100
-#define PAUSE_MAX_MS	   5000 /* a database that is back is found within this */
-#define ROLLBACK_MS	   2000
+#define PAUSE_FIRST_MS     100
+#define PAUSE_MAX_MS       5000 /* a database that is back is found within this */
+#define ROLLBACK_MS        2000
 
 METRIC_COUNTER(m_queries, "pg_queries_total", "Statements sent to PostgreSQL");
 METRIC_COUNTER(m_failures, "pg_failures_total", "Statements that failed for want of PostgreSQL");
@@ -40,7 +40,7 @@ struct pg_pool {
 	int64_t connect_ms;
 	struct list idle;
 	unsigned nconns; /* open, opening and idle */
-	unsigned users;	 /* fibers inside a call */
+	unsigned users;  /* fibers inside a call */
 	bool closing;
 	struct waitq room;   /* a connection came back */
 	struct waitq empty;  /* users is 0 */
@@ -69,72 +69,6 @@ struct pg_tx {
 struct pg_result {
 	PGresult *r;
 };
-
-/* ---- parameters ---- */
-
-static struct pg_arg *arg_next(struct pg_args *a)
-{
-	invariant(a->n < PG_ARGS_MAX);
-	a->a[a->n] = (struct pg_arg){.null = false};
-	return &a->a[a->n++];
-}
-
-void pg_text(struct pg_args *a, slice_t v)
-{
-	arg_next(a)->v = v.p != NULL ? v : SL("");
-}
-
-void pg_bytes(struct pg_args *a, slice_t v)
-{
-	struct pg_arg *x = arg_next(a);
-
-	x->v = v.p != NULL ? v : SL("");
-	x->binary = true;
-}
-
-void pg_i64(struct pg_args *a, int64_t v)
-{
-	struct pg_arg *x = arg_next(a);
-
-	snprintf(x->num, sizeof(x->num), "%lld", (long long)v);
-}
-
-void pg_u64(struct pg_args *a, uint64_t v)
-{
-	invariant(v <= INT64_MAX);
-	pg_i64(a, (int64_t)v);
-}
-
-void pg_bool(struct pg_args *a, bool v)
-{
-	struct pg_arg *x = arg_next(a);
-
-	x->num[0] = v ? 't' : 'f';
-}
-
-void pg_null(struct pg_args *a)
-{
-	arg_next(a)->null = true;
-}
-
-void pg_array_add(struct buf *b, slice_t element)
-{
-	buf_putc(b, b->n == 0 ? '{' : ',');
-	buf_putc(b, '"');
-	for (size_t i = 0; i < element.n; i++) {
-		if (element.p[i] == '"' || element.p[i] == '\\')
-			buf_putc(b, '\\');
-		buf_putc(b, element.p[i]);
-	}
-	buf_putc(b, '"');
-}
-
-void pg_array_end(struct buf *b)
-{
-	if (b->n == 0)
-		buf_putc(b, '{');
-	buf_putc(b, '}');
-}
 
 /* ---- connections ---- */
 
@@ -227,7 +161,7 @@ static void connect_begin(void *arg)
 
 	s->c->c = PQconnectStartParams(keys, values, 1);
 	s->status = s->c->c == NULL || PQstatus(s->c->c) == CONNECTION_BAD ? PGRES_POLLING_FAILED
-									    : PGRES_POLLING_WRITING;
+									   : PGRES_POLLING_WRITING;
 }
 
 static void connect_poll(void *arg)
@@ -362,7 +296,8 @@ static void pool_note_failure(struct pg_pool *p, const struct diag *d)
 		LOG(LOG_WARN, NULL, "pg.down", LF_STR("why", d->text));
 	p->pause_ms = p->pause_ms == 0 ? PAUSE_FIRST_MS : MIN(p->pause_ms * 2, PAUSE_MAX_MS);
 	/* Spread, so that a cluster's nodes do not come back as one. */
-	p->next_try_ms = clock_mono_ms() + p->pause_ms - random_below((uint32_t)p->pause_ms / 4 + 1);
+	p->next_try_ms =
+		clock_mono_ms() + p->pause_ms - random_below((uint32_t)p->pause_ms / 4 + 1);
 }
 
 WAITS static enum err pool_connect(struct pg_pool *p, int64_t deadline_ms, struct pg_conn **out,
@@ -546,8 +481,8 @@ static enum err conn_send(struct pg_conn *c, const char *sql, const struct pg_ar
 
 		formats[i] = a->binary ? 1 : 0;
 		lengths[i] = (int)MIN(a->v.n, (size_t)INT32_MAX);
-		values[i] = a->null	     ? NULL
-			    : a->binary	     ? a->v.p
+		values[i] = a->null          ? NULL
+			    : a->binary      ? a->v.p
 			    : a->v.p == NULL ? a->num
 					     : copy.p + at[i];
 	}
@@ -615,8 +550,8 @@ WAITS enum err pg_query(struct pg_pool *p, const char *sql, const struct pg_args
 WAITS enum err pg_begin(struct pg_pool *p, enum pg_isolation iso, int64_t deadline_ms,
 			struct pg_tx **out, struct diag *d)
 {
-	const char *sql = iso == PG_REPEATABLE_READ ? "BEGIN ISOLATION LEVEL REPEATABLE READ"
-						    : "BEGIN";
+	const char *sql =
+		iso == PG_REPEATABLE_READ ? "BEGIN ISOLATION LEVEL REPEATABLE READ" : "BEGIN";
 	struct pg_tx *t;
 	struct pg_conn *c = NULL;
 	enum err e;

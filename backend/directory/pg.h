@@ -63,7 +63,7 @@ bool pg_pool_up(const struct pg_pool *p);
 /* ---- parameters ---- */
 
 struct pg_arg {
-	slice_t v;   /* borrowed; num for the numbers */
+	slice_t v; /* borrowed; num for the numbers */
 	bool null;
 	bool binary; /* bytea as raw bytes */
 	char num[24];

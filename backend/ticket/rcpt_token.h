@@ -11,7 +11,7 @@
 #define RCPT_TOKEN_LIFE_S   (60 * 60)
 /* More accounts in one partition than this and the address goes by reference. */
 #define RCPT_TOKEN_ACCOUNTS 32
-#define RCPT_TOKEN_MAX	    1024
+#define RCPT_TOKEN_MAX      1024
 
 enum rcpt_kind {
 	RCPT_ACCOUNTS = 1, /* deliver to these accounts of the partition */
@@ -20,9 +20,9 @@ enum rcpt_kind {
 
 struct rcpt_token {
 	enum rcpt_kind kind;
-	uint32_t partition; /* whose owner takes it */
+	uint32_t partition;          /* whose owner takes it */
 	char frontend[RPC_NAME_MAX]; /* whom it was given to; "" : a back-end's own */
-	int64_t expires_s;  /* set by rcpt_token_seal */
+	int64_t expires_s;           /* set by rcpt_token_seal */
 	uint8_t naccounts;
 	uint64_t accounts[RCPT_TOKEN_ACCOUNTS];
 	uint16_t address_n, detail_n;

@@ -6,16 +6,16 @@
 #include "common/log/log.h"
 #include "common/log/metric.h"
 
-#define TICKETS_MAGIC	0x746b7431u /* "tkt1" */
-#define ROTATE_S	(24 * 60 * 60)
-#define SETTLE_S	10
-#define TICKET_VERSION	1
-#define TICKET_AAD	"postern session ticket"
-#define PLAIN_MAX	(TICKET_BYTES_MAX - SEAL_OVERHEAD)
+#define TICKETS_MAGIC  0x746b7431u /* "tkt1" */
+#define ROTATE_S       (24 * 60 * 60)
+#define SETTLE_S       10
+#define TICKET_VERSION 1
+#define TICKET_AAD     "postern session ticket"
+#define PLAIN_MAX      (TICKET_BYTES_MAX - SEAL_OVERHEAD)
 /* Ended sessions kept in memory: log-outs of half an hour at 100 a second; older ones leave. Each
  * is about 100 bytes. */
-#define ENDED_MAX	200000
-#define UNSENT_MAX	4096 /* kills while PostgreSQL is away */
+#define ENDED_MAX      200000
+#define UNSENT_MAX     4096 /* kills while PostgreSQL is away */
 
 enum reason {
 	R_FORGED,

@@ -26,17 +26,17 @@
 #include "common/base/buf.h"
 #include "common/rpc/identity.h"
 
-#define TICKET_LIFE_S	  (15 * 60)
-#define TICKET_LOGIN_S	  (24 * 60 * 60) /* after the log-in no renewal goes further */
+#define TICKET_LIFE_S      (15 * 60)
+#define TICKET_LOGIN_S     (24 * 60 * 60) /* after the log-in no renewal goes further */
 #define TICKET_SESSION_LEN DIR_SESSION_LEN
-#define TICKET_RESERVED	  32  /* the unwrapped storage key, once there is one */
-#define TICKET_BYTES_MAX  512 /* what front-ends have room for */
+#define TICKET_RESERVED    32  /* the unwrapped storage key, once there is one */
+#define TICKET_BYTES_MAX   512 /* what front-ends have room for */
 
 /* Rights: bits, each a group of methods in the method table. */
 enum ticket_right {
-	TICKET_READ = 1,    /* mailboxes and messages */
-	TICKET_WRITE = 2,   /* flags, APPEND, COPY, EXPUNGE, folders */
-	TICKET_DELETE = 4,  /* POP3's QUIT: expunge what was retrieved */
+	TICKET_READ = 1,   /* mailboxes and messages */
+	TICKET_WRITE = 2,  /* flags, APPEND, COPY, EXPUNGE, folders */
+	TICKET_DELETE = 4, /* POP3's QUIT: expunge what was retrieved */
 	TICKET_SUBMIT = 8,
 	TICKET_SIEVE = 16,
 };
@@ -49,7 +49,7 @@ struct ticket_claims {
 	uint64_t account;
 	uint32_t rights;
 	uint32_t partition; /* at log-in; the account's present one is in the directory */
-	uint32_t epoch;	    /* of the credentials */
+	uint32_t epoch;     /* of the credentials */
 	enum rpc_service service;
 	char frontend[RPC_NAME_MAX];
 	uint8_t session[TICKET_SESSION_LEN];
@@ -60,10 +60,10 @@ struct ticket_claims {
 struct tickets;
 
 struct tickets_conf {
-	struct dir *dir;	  /* borrowed; outlives the tickets */
+	struct dir *dir;          /* borrowed; outlives the tickets */
 	struct node_key node_key; /* as in dir_conf */
-	int64_t rotate_s;	  /* age at which a new key is made; 0: 24 h */
-	int64_t settle_s;	  /* age at which a new key is used; 0: 10 s */
+	int64_t rotate_s;         /* age at which a new key is made; 0: 24 h */
+	int64_t settle_s;         /* age at which a new key is used; 0: 10 s */
 };
 
 /* Reads the keys of the copy and starts the rotation in a fiber of its own. */

@@ -12,13 +12,13 @@
 #include "common/log/log.h"
 #include "common/log/metric.h"
 
-#define KEEP_S        (2 * 60 * 60) /* after a key's last use; the longest-lived box is 1 h */
-#define TEND_MS       (60 * 1000)
-#define TEND_SOON_MS  1000
-#define ALONE_MS      5000 /* without a key: how long another node may take to share one */
-#define SHARE_MAX     64   /* keys sealed for one node in a round; two or three are alive */
-#define AHEAD_MAX     16   /* ids above the highest known that may be real already */
-#define PLAIN_LEN     (4 + SEAL_KEY_LEN)
+#define KEEP_S       (2 * 60 * 60) /* after a key's last use; the longest-lived box is 1 h */
+#define TEND_MS      (60 * 1000)
+#define TEND_SOON_MS 1000
+#define ALONE_MS     5000 /* without a key: how long another node may take to share one */
+#define SHARE_MAX    64   /* keys sealed for one node in a round; two or three are alive */
+#define AHEAD_MAX    16   /* ids above the highest known that may be real already */
+#define PLAIN_LEN    (4 + SEAL_KEY_LEN)
 
 METRIC_GAUGE(m_keys, "ticket_keys", "Ticket keys that this node can open");
 METRIC_COUNTER(m_made, "ticket_keys_made_total", "Ticket keys made by this node");
@@ -162,8 +162,8 @@ WAITS static enum err share_with(struct tickets *t, const struct dir_node *n)
 	uint32_t ids[SHARE_MAX];
 	size_t count = 0;
 	struct buf box;
-	enum err e = dir_ticket_key_missing(t->dir, slice_str(n->name), ids, SHARE_MAX, &count,
-					    NULL);
+	enum err e =
+		dir_ticket_key_missing(t->dir, slice_str(n->name), ids, SHARE_MAX, &count, NULL);
 
 	buf_init(&box, DIR_KEY_BOX_MAX, NULL);
 	for (size_t i = 0; i < count && e == E_OK; i++) {
@@ -199,8 +199,7 @@ WAITS static void share(struct tickets *t)
 
 static bool due(const struct tickets *t)
 {
-	return t->nkeys == 0 ||
-	       t->keys[t->nkeys - 1].created_s + t->rotate_s <= clock_wall_s();
+	return t->nkeys == 0 || t->keys[t->nkeys - 1].created_s + t->rotate_s <= clock_wall_s();
 }
 
 /* How old a key another node may have made for us not to make one. */

@@ -35,7 +35,7 @@ struct tickets {
 	struct fiber *fiber;
 	struct event nudge, closed;
 	struct waitq ready;
-	bool share; /* other nodes may lack keys */
+	bool share;         /* other nodes may lack keys */
 	int64_t keyless_ms; /* mono; since when there is no key at all; 0: there is */
 };
 

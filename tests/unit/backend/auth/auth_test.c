@@ -26,9 +26,8 @@ struct world {
 WAITS static enum err add_user(struct world *w, const char *address, enum dir_cred_kind kind)
 {
 	struct dir_credential cred;
-	struct dir_account_spec s = {.address = slice_str(address),
-				     .cred = &cred,
-				     .partition = DIR_PARTITION_ANY};
+	struct dir_account_spec s = {
+		.address = slice_str(address), .cred = &cred, .partition = DIR_PARTITION_ANY};
 	enum err e = passwd_make(slice_str(address), SL(PASSWORD), kind, &cred, &w->diag);
 
 	return e == E_OK ? dir_account_add(w->r.d, &rig_actor, &s, NULL, &w->diag) : e;
@@ -183,8 +182,8 @@ TEST_FIBER(auth_login)
 /* Unknown, locked, without a password, wrong: one text, one kind of work. */
 TEST_FIBER(auth_denials_look_alike)
 {
-	static const char *const names[] = {"alice", "nobody", "nobody@elsewhere.test", "locked",
-					    "bare", "not a name \xff"};
+	static const char *const names[] = {"alice",  "nobody", "nobody@elsewhere.test",
+					    "locked", "bare",   "not a name \xff"};
 	struct auth_counts before, after;
 	char text[256] = "";
 	struct world w;
@@ -327,9 +326,8 @@ static bool scram_answer(struct scram_client *c, const char *first_bare, slice_t
 WAITS static enum err scram(struct world *w, const char *mech, const char *gs2, slice_t binding,
 			    const char *name, const char *password)
 {
-	struct scram_client c = {.nonce = "rOprNGfwEbeRWgbNEkqO",
-				 .binding = binding,
-				 .password = password};
+	struct scram_client c = {
+		.nonce = "rOprNGfwEbeRWgbNEkqO", .binding = binding, .password = password};
 	char first[256], bare[200];
 	struct buf challenge;
 	enum err e;
@@ -366,9 +364,9 @@ TEST_FIBER(auth_scram)
 	check_ticket(&w, "alice@example.org");
 	/* Warm: the verifier is at hand. */
 	before = counts(&w);
-	CHECK_ERR(scram(&w, "SCRAM-SHA-256", "n,a=alice,", SLICE_NONE, "alice@example.org",
-			PASSWORD),
-		  E_OK);
+	CHECK_ERR(
+		scram(&w, "SCRAM-SHA-256", "n,a=alice,", SLICE_NONE, "alice@example.org", PASSWORD),
+		E_OK);
 	after = counts(&w);
 	CHECK_INT(after.database, before.database);
 	CHECK_INT(after.proof_hits - before.proof_hits, 1);
@@ -442,7 +440,8 @@ TEST_FIBER(auth_scram_messages)
 	CHECK_INT(w.reply.challenge.n, 0);
 	CHECK_ERR(step(&w, SL("n,,n=alice,r=abc")), E_OK);
 	CHECK(slice_starts(buf_slice(&w.reply.challenge), SL("r=abc")));
-	CHECK_ERR(step(&w, SL("c=biws,r=abc,p=AAAA")), E_INVALID); /* the server's part is missing */
+	CHECK_ERR(step(&w, SL("c=biws,r=abc,p=AAAA")),
+		  E_INVALID); /* the server's part is missing */
 	CHECK_ERR(start(&w, "SCRAM-SHA-256", true, SL("n,,n=a=zz,r=abc")), E_INVALID);
 	CHECK_ERR(start(&w, "SCRAM-SHA-256", true, SL("n,,n=alice,r=abc")), E_OK);
 	CHECK_ERR(step(&w, SL("rubbish")), E_INVALID);
@@ -481,8 +480,8 @@ TEST_FIBER(auth_exchanges_are_bounded)
 
 	REQUIRE(world_open(&w));
 	auth_reply_init(&first);
-	REQUIRE(auth_start(w.a, &fe1, &w.client, SL("PLAIN"), false, SLICE_NONE, &first,
-			   &w.diag) == E_OK);
+	REQUIRE(auth_start(w.a, &fe1, &w.client, SL("PLAIN"), false, SLICE_NONE, &first, &w.diag) ==
+		E_OK);
 	for (int i = 0; i < AUTH_EXCHANGES_MAX; i++)
 		if (start(&w, "PLAIN", false, SLICE_NONE) != E_OK)
 			break;
@@ -589,9 +588,9 @@ TEST_FIBER(auth_sessions_and_services)
 	CHECK_ERR(ticket_open(w.t, buf_slice(&w.reply.ticket), &submission, TICKET_SUBMIT, &c,
 			      &w.diag),
 		  E_OK);
-	CHECK_ERR(ticket_open(w.t, buf_slice(&w.reply.ticket), &submission, TICKET_READ, &c,
-			      &w.diag),
-		  E_NO_TICKET);
+	CHECK_ERR(
+		ticket_open(w.t, buf_slice(&w.reply.ticket), &submission, TICKET_READ, &c, &w.diag),
+		E_NO_TICKET);
 	world_close(&w);
 }
 
@@ -602,11 +601,13 @@ TEST_FIBER(auth_outdated_verifier_is_replaced)
 
 	REQUIRE(world_open(&w));
 	pgserver_ask("SELECT c.kind FROM credentials c JOIN accounts a ON a.id = c.account_id"
-		     " WHERE local = 'argon'", kind, sizeof kind);
+		     " WHERE local = 'argon'",
+		     kind, sizeof kind);
 	CHECK_STR(kind, "2");
 	REQUIRE(plain(&w, "argon", PASSWORD) == E_OK);
 	pgserver_ask("SELECT c.kind FROM credentials c JOIN accounts a ON a.id = c.account_id"
-		     " WHERE local = 'argon'", kind, sizeof kind);
+		     " WHERE local = 'argon'",
+		     kind, sizeof kind);
 	CHECK_STR(kind, "1");
 	/* So that it can do SCRAM from now on; its sessions live. */
 	CHECK_ERR(scram(&w, "SCRAM-SHA-256", "n,,", SLICE_NONE, "argon", PASSWORD), E_OK);
@@ -619,12 +620,18 @@ TEST_FIBER(auth_passwd_policy)
 		const char *password;
 		enum err e;
 	} cases[] = {
-		{"1111", E_INVALID},	     {"1234567", E_INVALID},
-		{"12345678", E_OK},	     {"aaaaaaaaaaaa", E_INVALID},
-		{"alice@example.org", E_INVALID}, {"ALICE@example.ORG", E_INVALID},
-		{"example.org", E_INVALID},  {"long enough", E_OK},
-		{"p\xc3\xa4ssw\xc3\xb6rter", E_OK}, {"bad \xff bytes", E_INVALID},
-		{"with\ttab.", E_INVALID},   {"", E_INVALID},
+		{"1111", E_INVALID},
+		{"1234567", E_INVALID},
+		{"12345678", E_OK},
+		{"aaaaaaaaaaaa", E_INVALID},
+		{"alice@example.org", E_INVALID},
+		{"ALICE@example.ORG", E_INVALID},
+		{"example.org", E_INVALID},
+		{"long enough", E_OK},
+		{"p\xc3\xa4ssw\xc3\xb6rter", E_OK},
+		{"bad \xff bytes", E_INVALID},
+		{"with\ttab.", E_INVALID},
+		{"", E_INVALID},
 	};
 	static char longest[PASSWD_MAX + 1];
 	struct dir_credential cred;

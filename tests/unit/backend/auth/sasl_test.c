@@ -54,12 +54,12 @@ TEST(sasl_scram_first)
 		char cb;
 		const char *gs2, *bare, *authzid, *username, *nonce;
 	} cases[] = {
-		{"n,,n=user,r=rOprNGfwEbeRWgbNEkqO", E_OK, 'n', "n,,", "n=user,r=rOprNGfwEbeRWgbNEkqO",
-		 "", "user", "rOprNGfwEbeRWgbNEkqO"},
+		{"n,,n=user,r=rOprNGfwEbeRWgbNEkqO", E_OK, 'n', "n,,",
+		 "n=user,r=rOprNGfwEbeRWgbNEkqO", "", "user", "rOprNGfwEbeRWgbNEkqO"},
 		{"y,a=bob,n=al=2Cice,r=x", E_OK, 'y', "y,a=bob,", "n=al=2Cice,r=x", "bob",
 		 "al=2Cice", "x"},
-		{"p=tls-exporter,,n=u,r=x,e=1", E_OK, 'p', "p=tls-exporter,,", "n=u,r=x,e=1", "", "u",
-		 "x"},
+		{"p=tls-exporter,,n=u,r=x,e=1", E_OK, 'p', "p=tls-exporter,,", "n=u,r=x,e=1", "",
+		 "u", "x"},
 		{"p=tls-unique,,n=u,r=x", E_INVALID, 0, 0, 0, 0, 0, 0},
 		{"", E_INVALID, 0, 0, 0, 0, 0, 0},
 		{"n", E_INVALID, 0, 0, 0, 0, 0, 0},
@@ -113,7 +113,7 @@ TEST(sasl_names)
 		const char *in, *out;
 	} cases[] = {
 		{"user", "user"}, {"a=2Cb=3Dc", "a,b=c"}, {"=3D2C", "=2C"}, {"", ""},
-		{"a=", NULL},	  {"a=2c", NULL},	  {"a=41", NULL},   {"a,b", NULL},
+		{"a=", NULL},     {"a=2c", NULL},         {"a=41", NULL},   {"a,b", NULL},
 	};
 	struct buf b;
 

@@ -30,7 +30,11 @@ TEST_FIBER(admin_domains)
 	CHECK_ERR(rig_domain(&r, "x.test", DIR_DOMAIN_ALIAS, "example.org", ""), E_OK);
 	/* An alias of an alias is none of a local domain. */
 	CHECK_ERR(rig_domain(&r, "y.test", DIR_DOMAIN_ALIAS, "x.test", ""), E_NOT_FOUND);
-	CHECK_ERR(rig_domain(&r, "b\xc3\xbc" "cher.test", DIR_DOMAIN_LOCAL, "", ""), E_OK);
+	CHECK_ERR(rig_domain(&r,
+			     "b\xc3\xbc"
+			     "cher.test",
+			     DIR_DOMAIN_LOCAL, "", ""),
+		  E_OK);
 	CHECK_ERR(dir_domain_list(r.d, SLICE_NONE, 10, &mem, &page, &d), E_OK);
 	CHECK_INT(page.n, 3);
 	CHECK_SLICE(page.rows[0].name, SL("example.org"));
@@ -65,9 +69,16 @@ TEST_FIBER(admin_domains)
 TEST_FIBER(admin_accounts)
 {
 	static const char *const bad[] = {
-		"a b@example.org",   ".a@example.org", "a.@example.org", "a..b@example.org",
-		"a+b@example.org",   "@example.org",   "a@",		 "\"q\"@example.org",
-		"a\nb@example.org", "a@b@example.org",
+		"a b@example.org",
+		".a@example.org",
+		"a.@example.org",
+		"a..b@example.org",
+		"a+b@example.org",
+		"@example.org",
+		"a@",
+		"\"q\"@example.org",
+		"a\nb@example.org",
+		"a@b@example.org",
 	};
 	struct rig r;
 	struct dir_account_page page;
@@ -129,9 +140,8 @@ TEST_FIBER(admin_accounts)
 TEST_FIBER(admin_credentials)
 {
 	struct dir_credential cred = {.kind = DIR_CRED_ARGON2ID, .n = 3, .verifier = "one"}, got;
-	struct dir_account_spec s = {.address = SL("alice"),
-				     .cred = &cred,
-				     .partition = DIR_PARTITION_ANY};
+	struct dir_account_spec s = {
+		.address = SL("alice"), .cred = &cred, .partition = DIR_PARTITION_ANY};
 	enum dir_account_state state;
 	uint32_t epoch = 0, after = 0;
 	uint64_t id = 0;
@@ -283,7 +293,11 @@ TEST_FIBER(admin_every_call_is_audited)
 	arena_init(&mem, NULL);
 	REQUIRE(rig_account(&r, "alice@example.org", NULL) == E_OK);
 	CHECK_ERR(rig_account(&r, "alice@example.org", NULL), E_EXISTS);
-	CHECK_ERR(dir_account_lock(r.d, &rig_actor, SL("no\xff" "body\x01"), &d), E_INVALID);
+	CHECK_ERR(dir_account_lock(r.d, &rig_actor,
+				   SL("no\xff"
+				      "body\x01"),
+				   &d),
+		  E_INVALID);
 	CHECK_ERR(dir_audit_add(r.d, &rig_actor, "session.kill", SL("x"), E_OK, SLICE_NONE, &d),
 		  E_OK);
 	CHECK_ERR(dir_audit_list(r.d, 0, 4, &mem, &page, &d), E_OK);

@@ -31,9 +31,12 @@ TEST_FIBER(pg_query_types)
 	pg_i64(&a, -7);
 	pg_bool(&a, true);
 	pg_null(&a);
-	CHECK_ERR(pg_query(p, "SELECT $1::text, $2::bytea, $3::bigint, $4::bigint, $5::boolean, $6::text",
-			   &a, soon(), &r, &d),
-		  E_OK);
+	CHECK_ERR(
+		pg_query(
+			p,
+			"SELECT $1::text, $2::bytea, $3::bigint, $4::bigint, $5::boolean, $6::text",
+			&a, soon(), &r, &d),
+		E_OK);
 	check_note("%s", d.text);
 	REQUIRE(r != NULL);
 	CHECK_INT(pg_rows(r), 1);
@@ -53,8 +56,9 @@ TEST_FIBER(pg_query_types)
 
 TEST_FIBER(pg_array_of_any_text)
 {
-	static const char *const texts[] = {"plain", "", "with \"quotes\"", "back\\slash",
-					    "{braces},commas", "NULL", "\xc3\xa4"};
+	static const char *const texts[] = {
+		"plain",           "",     "with \"quotes\"", "back\\slash",
+		"{braces},commas", "NULL", "\xc3\xa4"};
 	struct pg_pool *p = pool(1);
 	struct pg_args a = {.n = 0};
 	struct pg_result *r = NULL;

@@ -90,8 +90,8 @@ WAITS static bool fill_domains(struct rig *r)
 	       rig_domain(r, "catch-alias.example", DIR_DOMAIN_ALIAS, "catch.example", "") ==
 		       E_OK &&
 	       rig_domain(r, "remote.example", DIR_DOMAIN_REMOTE, "", "") == E_OK &&
-	       rig_domain(r, "roundabout.example", DIR_DOMAIN_LOCAL, "",
-			  "y@roundabout.example") == E_OK;
+	       rig_domain(r, "roundabout.example", DIR_DOMAIN_LOCAL, "", "y@roundabout.example") ==
+		       E_OK;
 }
 
 WAITS static bool fill_accounts(struct rig *r)
@@ -122,8 +122,9 @@ WAITS static bool fill_aliases(struct rig *r)
 		{"out@example.org", DIR_ALIAS, "Someone@elsewhere.test"},
 		{"both@example.org", DIR_ALIAS, "bob x@elsewhere.test bob@alias.example"},
 		{"team@example.org", DIR_GROUP, "alice@example.org bob@example.org"},
-		{"all@example.org", DIR_GROUP, "team@example.org info@example.org "
-					       "lost@catch.example all@example.org"},
+		{"all@example.org", DIR_GROUP,
+		 "team@example.org info@example.org "
+		 "lost@catch.example all@example.org"},
 		{"loop1@example.org", DIR_ALIAS, "loop2@example.org"},
 		{"loop2@example.org", DIR_ALIAS, "loop1@example.org bob@example.org"},
 		{"self@example.org", DIR_ALIAS, "self@example.org"},
@@ -152,8 +153,8 @@ WAITS static bool fill(struct rig *r)
 	return fill_domains(r) && fill_accounts(r) && fill_aliases(r) &&
 	       dir_alias_off(r->d, &rig_actor, SL("off@example.org"), &d) == E_OK &&
 	       dir_alias_off(r->d, &rig_actor, SL("off@catch.example"), &d) == E_OK &&
-	       dir_setting_set(r->d, &rig_actor, SL("directory.postmaster"),
-			       SL("bob@example.org"), &d) == E_OK &&
+	       dir_setting_set(r->d, &rig_actor, SL("directory.postmaster"), SL("bob@example.org"),
+			       &d) == E_OK &&
 	       rig_synced(r);
 }
 
@@ -241,9 +242,9 @@ TEST_FIBER(resolve_members_limit)
 	s.address = SL("more@example.org");
 	s.nmembers = DIR_MEMBERS_MAX + 1;
 	CHECK_ERR(dir_alias_add(r.d, &rig_actor, &s, &d), E_INVALID);
-	CHECK_ERR(rig_alias(&r, "over@example.org", DIR_GROUP,
-			    "most@example.org one@elsewhere.test"),
-		  E_OK);
+	CHECK_ERR(
+		rig_alias(&r, "over@example.org", DIR_GROUP, "most@example.org one@elsewhere.test"),
+		E_OK);
 	REQUIRE(rig_synced(&r));
 	CHECK_ERR(dir_resolve(r.d, SL("most@example.org"), &mem, &res, NULL), E_OK);
 	CHECK_INT(res.noutside, DIR_MEMBERS_MAX);
@@ -258,12 +259,18 @@ TEST_FIBER(send_as)
 		const char *address;
 		enum err e;
 	} cases[] = {
-		{"alice@example.org", E_OK},	   {"Alice+x@alias.example", E_OK},
-		{"info@example.org", E_OK},	   {"halfway@example.org", E_OK},
-		{"bob@example.org", E_DENIED},	   {"team@example.org", E_DENIED},
-		{"nobody@example.org", E_DENIED},  {"off@example.org", E_DENIED},
-		{"x@catch.example", E_DENIED},	   {"x@elsewhere.test", E_DENIED},
-		{"alice", E_DENIED},		   {"", E_DENIED},
+		{"alice@example.org", E_OK},
+		{"Alice+x@alias.example", E_OK},
+		{"info@example.org", E_OK},
+		{"halfway@example.org", E_OK},
+		{"bob@example.org", E_DENIED},
+		{"team@example.org", E_DENIED},
+		{"nobody@example.org", E_DENIED},
+		{"off@example.org", E_DENIED},
+		{"x@catch.example", E_DENIED},
+		{"x@elsewhere.test", E_DENIED},
+		{"alice", E_DENIED},
+		{"", E_DENIED},
 		{"postmaster@example.org", E_DENIED},
 	};
 	struct dir_account a;

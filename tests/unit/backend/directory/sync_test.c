@@ -362,3 +362,28 @@ TEST_FIBER(sync_waits_for_older_transactions)
 	pg_pool_free(&p);
 	rig_close(&r);
 }
+
+TEST_FIBER(sync_prunes_old_changes)
+{
+	struct rig r;
+	char n[32] = "";
+
+	REQUIRE(rig_open(&r));
+	REQUIRE(rig_account(&r, "alice@example.org", NULL) == E_OK);
+	REQUIRE(rig_synced(&r));
+	dir_close(&r.d);
+	pgserver_sql("UPDATE dir_change SET at = now() - interval '8 days';"
+		     "INSERT INTO settings VALUES ('young', '1')");
+	REQUIRE(rig_start(&r, "be1"));
+	REQUIRE(rig_synced(&r));
+	REQUIRE(rig_synced(&r));
+	pgserver_ask("SELECT count(*) FROM dir_change", n, sizeof n);
+	CHECK_STR(n, "1");
+	/* Nobody was behind: nothing is read anew, and changes are followed as before. */
+	pgserver_sql("INSERT INTO settings VALUES ('younger', '1')");
+	REQUIRE(rig_synced(&r));
+	CHECK(dir_setting(r.d, "young").p != NULL);
+	CHECK(dir_setting(r.d, "younger").p != NULL);
+	CHECK_ERR(resolve(r.d, "alice@example.org"), E_OK);
+	rig_close(&r);
+}

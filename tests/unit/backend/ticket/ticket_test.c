@@ -55,8 +55,7 @@ WAITS static bool world_open(struct world *w)
 {
 	*w = (struct world){.t = NULL};
 	return rig_open(&w->r) && rig_account(&w->r, "alice@example.org", NULL) == E_OK &&
-	       dir_account_by_name(w->r.d, SL("alice"), &w->alice) == E_OK &&
-	       tickets_start(w, 1);
+	       dir_account_by_name(w->r.d, SL("alice"), &w->alice) == E_OK && tickets_start(w, 1);
 }
 
 WAITS static void world_close(struct world *w)
