@@ -139,7 +139,7 @@ WAITS static enum err open_directory(const struct conf *conf, struct diag *d)
 		LOG(LOG_WARN, NULL, "directory.from_copy", LF_STR("why", "PostgreSQL is away"));
 		return E_OK;
 	}
-	if (e == E_OK)
+	if (e == E_OK && conf_int(conf, "store.partitions") != 0)
 		e = dir_partition_bootstrap(be->dir, (uint32_t)conf_int(conf, "store.partitions"), d);
 	if (e == E_OK)
 		e = dir_wait_synced(be->dir, deadline_in(FIRST_SYNC_MS));

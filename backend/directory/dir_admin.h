@@ -176,7 +176,7 @@ WAITS enum err dir_alias_off(struct dir *d, const struct dir_actor *by, slice_t 
 /* Makes the partition if it is not there; its epoch grows with every change of owner. */
 WAITS enum err dir_partition_assign(struct dir *d, const struct dir_actor *by, uint32_t id,
 				    slice_t node, struct diag *diag) MUST_USE;
-/* Makes partitions 0 .. n-1 owned by this node if the directory has none at all. */
+/* Makes n partitions, with the next free numbers, owned by this node, if it owns none. */
 WAITS enum err dir_partition_bootstrap(struct dir *d, uint32_t n, struct diag *diag) MUST_USE;
 /* Makes or changes a node's row (a back-end does it for itself when it opens the directory). */
 WAITS enum err dir_node_register(struct dir *d, const struct dir_actor *by,

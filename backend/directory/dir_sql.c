@@ -184,8 +184,10 @@ const char dir_sql_partition_assign[] =
 	" ON CONFLICT (id) DO UPDATE SET node = excluded.node, epoch = partitions.epoch + 1"
 	" WHERE partitions.node IS DISTINCT FROM excluded.node";
 const char dir_sql_partition_bootstrap[] =
-	"INSERT INTO partitions (id, node) SELECT i, $2 FROM generate_series(0, $1::integer - 1) i"
-	" WHERE NOT EXISTS (SELECT 1 FROM partitions)";
+	"INSERT INTO partitions (id, node) SELECT first + i, $2 FROM"
+	" (SELECT coalesce(max(id) + 1, 0) AS first FROM partitions) f,"
+	" generate_series(0, $1::integer - 1) i"
+	" WHERE NOT EXISTS (SELECT 1 FROM partitions WHERE node = $2)";
 const char dir_sql_node_register[] =
 	"WITH old AS (SELECT public_key FROM nodes WHERE name = $1)"
 	" INSERT INTO nodes (name, address, port, public_key) VALUES ($1, $2, $3::integer, "

@@ -246,7 +246,7 @@ TEST_FIBER(admin_cluster)
 	CHECK_ERR(dir_partition_assign(r.d, &rig_actor, 0, SL("be1"), &d), E_OK);
 	CHECK_ERR(dir_node_remove(r.d, &rig_actor, SL("be9"), &d), E_OK);
 	CHECK_ERR(dir_node_remove(r.d, &rig_actor, SL("be9"), &d), E_NOT_FOUND);
-	/* Only an empty directory is given partitions by itself. */
+	/* Only a node without any makes partitions by itself. */
 	CHECK_ERR(dir_partition_bootstrap(r.d, 4, &d), E_OK);
 	CHECK_INT(dir_partition_count(r.d), 1);
 
