@@ -90,8 +90,9 @@ imap_run_fn imap_run_status, imap_run_append, imap_run_idle, imap_run_check, ima
 imap_run_fn imap_run_unselect, imap_run_expunge, imap_run_search, imap_run_fetch, imap_run_store;
 imap_run_fn imap_run_copy, imap_run_move;
 
-/* APPEND: the arguments end in the announcement of the message itself, not of its mailbox's name. */
-bool imap_append_at_message(const struct imap_args *a);
+/* APPEND: what the announcement announces that ends the arguments so far. */
+enum imap_append_at { IMAP_APPEND_NAME, IMAP_APPEND_MESSAGE, IMAP_APPEND_NOTHING };
+enum imap_append_at imap_append_at(const struct imap_args *a);
 
 /* What a worker of the service runs (imap_server). */
 extern const struct protocol imap_protocol;

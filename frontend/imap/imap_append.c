@@ -50,17 +50,25 @@ static bool append_args(struct imap_args *a, struct append_args *out)
 	return cur_peek(&a->c) != '"' || (imap_date_time(a, &out->date_us) && imap_sp(a));
 }
 
-bool imap_append_at_message(const struct imap_args *a)
+/* The announcement that was just read: it ends the text. */
+static bool at_announcement(const struct imap_args *a)
+{
+	slice_t rest = cur_rest(&a->c);
+
+	return rest.n > 2 && rest.p[0] == '{' && slice_find_char(rest, '}') == rest.n - 1;
+}
+
+enum imap_append_at imap_append_at(const struct imap_args *a)
 {
 	struct imap_args at = *a;
 	struct append_args args;
-	slice_t rest;
 
-	if (!imap_sp(&at) || !append_args(&at, &args))
-		return false;
-	/* The announcement ends the text, so it is the one that was just read. */
-	rest = cur_rest(&at.c);
-	return rest.n > 2 && rest.p[0] == '{' && slice_find_char(rest, '}') == rest.n - 1;
+	if (!imap_sp(&at))
+		return IMAP_APPEND_NOTHING;
+	if (at_announcement(&at))
+		return IMAP_APPEND_NAME;
+	return append_args(&at, &args) && at_announcement(&at) ? IMAP_APPEND_MESSAGE
+							       : IMAP_APPEND_NOTHING;
 }
 
 /* Reads the literal's bytes away, and the end of its line, of a message that is refused. */

@@ -154,10 +154,18 @@ WAITS static enum err take_literal(struct imap *im, struct imap_cmd *c, struct i
 		(void)imap_bad(c, "Unknown command, or not now");
 		return skip_command(im, lit);
 	}
-	if ((c->def->flags & IMAP_CMD_MESSAGE) && imap_append_at_message(&c->args)) {
-		c->literal = lit;
-		*message_out = true;
-		return E_OK;
+	if (c->def->flags & IMAP_CMD_MESSAGE) {
+		switch (imap_append_at(&c->args)) {
+		case IMAP_APPEND_NAME:
+			break;
+		case IMAP_APPEND_MESSAGE:
+			c->literal = lit;
+			*message_out = true;
+			return E_OK;
+		case IMAP_APPEND_NOTHING:
+			(void)imap_bad(c, "Mailbox name, flags, date and message expected");
+			return skip_command(im, lit);
+		}
 	}
 	if (imap_text_literal(&im->text, lit.size) != E_OK) {
 		(void)imap_no(c, "LIMIT", "The literal is too large here");
