@@ -102,7 +102,6 @@ static void link_up(struct rpc_link *l, void *arg)
 	pl->link = l;
 	pl->since_us = clock_wall_us();
 	list_append(&be->links, &pl->node);
-	log_link("rpc.up", l);
 }
 
 static struct peer_link *find_link(const struct be *be, const struct rpc_link *l)
@@ -123,7 +122,6 @@ static void link_down(struct rpc_link *l, void *arg)
 
 	if (pl == NULL)
 		return;
-	log_link("rpc.down", l);
 	deliver_drop_link(p->server->be->deliver, l);
 	list_remove(&pl->node);
 	rpc_link_unref(&pl->link);

@@ -26,7 +26,6 @@ static void link_up(struct rpc_link *l, void *arg UNUSED)
 	}
 	rpc_link_ref(l);
 	c->links[c->nlinks++] = l;
-	LOG(LOG_INFO, NULL, "rpc.up", LF_STR("backend", rpc_link_peer(l)->name));
 	waitq_wake_all(&c->changed);
 }
 
@@ -36,7 +35,6 @@ static void link_down(struct rpc_link *l, void *arg UNUSED)
 
 	for (size_t i = 0; i < c->nlinks; i++) {
 		if (c->links[i] == l) {
-			LOG(LOG_INFO, NULL, "rpc.down", LF_STR("backend", rpc_link_peer(l)->name));
 			c->links[i] = c->links[--c->nlinks];
 			rpc_link_unref(&l);
 			break;
