@@ -169,7 +169,7 @@ static const char *local_domain(const struct dir_rec_domain *r)
 
 const char *dir_default_domain(const struct dir *d)
 {
-	slice_t set = dir_setting(d, "directory.default_domain");
+	slice_t set = dir_setting(d, "default_domain");
 	struct dir_rec_domain r;
 	char name[256];
 

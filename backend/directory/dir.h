@@ -4,7 +4,7 @@
  *
  * Addresses: a domain is compared in the form of domain_normalise; a local part without regard to
  * ASCII case. An address without a domain means the default domain (setting
- * "directory.default_domain", else the oldest local domain).
+ * "default_domain", else the oldest local domain).
  *
  * Threads: all calls from the loop's thread that opened it.
  */
