@@ -125,20 +125,24 @@ static enum err plan_accounts(struct deliver *d, const struct deliver_msg *m, st
 			      size_t rcpt, const struct rcpt_token *t)
 {
 	slice_t address = slice(t->address, t->address_n);
-	enum err e = E_OK;
+	size_t first = p->ncopies;
 
 	if (p->ncopies + t->naccounts > STORE_COPIES_MAX)
 		return E_LIMIT;
-	for (unsigned i = 0; i < t->naccounts && e == E_OK; i++) {
+	for (unsigned i = 0; i < t->naccounts; i++) {
 		struct deliver_copy *c = plan_copy(p, rcpt);
+		enum err e = deliver_fill_copy(d->dir, t->accounts[i], m->junk, c);
 
-		e = deliver_fill_copy(d->dir, t->accounts[i], m->junk, c);
 		c->key = deliver_copy_key(t->accounts[i], address, &p->mem);
 		c->prefix = p->prefix;
-		if (e != E_OK)
-			p->ncopies--;
+		if (e == E_NOT_FOUND) {
+			p->ncopies--; /* a member that went away meanwhile */
+		} else if (e != E_OK) {
+			p->ncopies = first; /* all of the recipient's accounts, or none yet */
+			return e;
+		}
 	}
-	return e;
+	return p->ncopies != first ? E_OK : E_NOT_FOUND;
 }
 
 /* A recipient's token as a queue item of the lead. */

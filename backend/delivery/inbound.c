@@ -64,6 +64,7 @@ enum err inbound_begin(struct inbounds *t, const struct inbound_key *key, const 
 	e = stage_begin(p, size_hint, max, &stage);
 	if (e != E_OK)
 		return e;
+	invariant(link != NULL);
 	in = xcalloc(1, sizeof *in);
 	in->table = t;
 	in->key = *key;
@@ -124,7 +125,12 @@ void inbound_release(struct inbound **pin, enum inbound_after after)
 	if (after == INBOUND_DROP)
 		inbound_unlink(in);
 	invariant(in->users > 0);
-	if (--in->users == 0 && in->dropped)
+	if (--in->users > 0)
+		return;
+	/* Its link broke while it was held: nobody will come for it any more. */
+	if (in->link == NULL)
+		inbound_unlink(in);
+	if (in->dropped)
 		inbound_free(in);
 }
 

@@ -30,7 +30,7 @@ struct inbound {
 	struct list node;
 	struct inbounds *table;
 	struct inbound_key key;
-	const void *link; /* which link began it: when that breaks, it is dropped */
+	const void *link; /* which link began it; NULL: that broke, its last user drops it */
 	struct stage *stage;
 	struct stage_info info; /* once arrived with E_OK */
 	bool arrived;
@@ -63,7 +63,8 @@ enum inbound_after { INBOUND_KEEP, INBOUND_DROP };
 void inbound_release(struct inbound **in, enum inbound_after after);
 /* Abort. Harmless when it is not there. */
 void inbound_abort(struct inbounds *t, const struct inbound_key *key);
-/* The link broke: what it began and nobody is committing is dropped. */
+/* The link broke: what it began is dropped, what is held (it still arrives, or a commit has it) as
+ * soon as it is let go. */
 void inbound_drop_link(struct inbounds *t, const void *link);
 
 #endif
