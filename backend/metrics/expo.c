@@ -65,6 +65,8 @@ WAITS static enum err serve(struct client *c)
 	slice_t line;
 	enum err e = read_head(c->stream, &line, deadline);
 
+	if (c->expo->stopped)
+		return E_CANCELLED; /* what is borrowed may be gone */
 	if (e != E_OK)
 		return e == E_LIMIT ? answer(c, "431 Request Header Fields Too Large", SLICE_NONE,
 					     deadline)

@@ -21,8 +21,7 @@ enum job_kind {
 	JOB_REFUSED = 4,
 };
 
-#define JOB_ACCOUNTS_MAX 1000
-#define JOB_DEPTH_MAX	 10 /* expansions: an alias that leads to itself over others ends here */
+#define JOB_ACCOUNTS_MAX 1000 /* DIR_MEMBERS_MAX: all that one address expands to */
 
 struct job {
 	enum job_kind kind;

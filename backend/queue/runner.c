@@ -11,13 +11,14 @@
 #include "common/loop/work.h"
 
 #define PAYLOADS_MAX (RUNNER_AT_ONCE * STORE_PAYLOAD_MAX)
-#define ERROR_PAUSE_MS 5000 /* after a scan that failed */
+#define ERROR_PAUSE_MS 5000 /* after a scan that failed, or an item that could not be put off */
 
 struct runner {
 	const struct forward_ways *ways;
 	struct fiber *fiber;
 	struct event wake, ended;
 	bool stop;
+	bool troubled; /* an item of this look could not be worked on, nor put off */
 };
 
 /* One item under way. */
@@ -119,6 +120,9 @@ WAITS static void forward_groups(struct task *t)
 			.n = end - begin,
 		};
 		e = forward_run(t->runner->ways, &f);
+		/* That an account is gone is its own result; this is a message lost on its way. */
+		if (e == E_NOT_FOUND)
+			e = E_RETRY;
 		for (size_t i = begin; e != E_OK && i < end; i++)
 			t->accounts[i].result = e;
 		begin = end;
@@ -167,22 +171,32 @@ WAITS static enum err edit_item(struct task *t, enum queue_what what, int64_t du
 	return store_change(t->part, &c.change);
 }
 
-/* What is left goes on later, or, when it is too old, is parked until the sender can be told. */
-WAITS static enum err keep_rest(struct task *t, enum err why)
+/* How an account's part ended: it has the message, or is not there any more. */
+static bool is_settled(const struct forward_account *a)
+{
+	return a->result == E_OK || a->result == E_NOT_FOUND;
+}
+
+/* KEEP_ALL: the job as it was, for what it stands for is not all known, or not all taken care of;
+ * who has the message already does not get it again. KEEP_REST: only accounts are left. */
+enum keep { KEEP_ALL, KEEP_REST };
+
+/* Goes on later, or, when it is too old, is parked until the sender can be told. */
+WAITS static enum err keep_job(struct task *t, enum keep keep, enum err why)
 {
 	uint64_t left[JOB_ACCOUNTS_MAX];
 	struct job j = t->job;
 	int64_t now = clock_wall_us();
 	bool expired = now - j.first_us >= QUEUE_EXPIRE_US;
 
-	j.naccounts = 0;
-	for (size_t i = 0; i < t->n; i++) {
-		if (t->accounts[i].result != E_OK && t->accounts[i].result != E_NOT_FOUND)
-			left[j.naccounts++] = t->accounts[i].account;
-	}
-	if (t->n != 0) {
+	if (keep == KEEP_REST) {
 		j.kind = JOB_ACCOUNTS;
 		j.accounts = left;
+		j.naccounts = 0;
+		for (size_t i = 0; i < t->n; i++) {
+			if (!is_settled(&t->accounts[i]))
+				left[j.naccounts++] = t->accounts[i].account;
+		}
 	}
 	if (expired)
 		j.kind = JOB_REFUSED;
@@ -198,7 +212,7 @@ WAITS static enum err keep_rest(struct task *t, enum err why)
 static enum err first_left(const struct task *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
-		if (t->accounts[i].result != E_OK && t->accounts[i].result != E_NOT_FOUND)
+		if (!is_settled(&t->accounts[i]))
 			return t->accounts[i].result;
 	}
 	return E_OK;
@@ -211,13 +225,14 @@ WAITS static enum err work_on(struct task *t)
 	if (e == E_NOT_FOUND || e == E_DENIED)
 		t->n = 0; /* the address went away meanwhile: nobody is behind it any more */
 	else if (e != E_OK)
-		return keep_rest(t, e);
+		return keep_job(t, KEEP_ALL, e);
 	forward_groups(t);
 	e = queue_outside(t);
-	if (e == E_OK)
-		e = first_left(t);
 	if (e != E_OK)
-		return keep_rest(t, e);
+		return keep_job(t, KEEP_ALL, e);
+	e = first_left(t);
+	if (e != E_OK)
+		return keep_job(t, KEEP_REST, e);
 	LOG(LOG_INFO, NULL, "queue.done", LF_UINT("item", t->id),
 	    LF_STR("kind", job_kind_name(t->job.kind)),
 	    LF_HEX("trace", slice(t->job.trace_id, sizeof t->job.trace_id)),
@@ -234,8 +249,10 @@ WAITS static void task_run(void *arg)
 		e = work_on(t);
 	else
 		e = edit_item(t, QUEUE_RESCHEDULE, QUEUE_PARKED_US, SLICE_NONE);
-	if (e != E_OK)
+	if (e != E_OK) {
 		LOG(LOG_WARN, NULL, "queue.item_failed", LF_UINT("item", t->id), LF_ERR("error", e));
+		t->runner->troubled = true;
+	}
 	arena_reset(&t->mem);
 	xfree(&t);
 }
@@ -277,10 +294,20 @@ static void start_tasks(struct runner *r, struct scan *s, struct scope *scope)
 			t->job = (struct job){.kind = JOB_REFUSED};
 		}
 		if (scope_start(scope, "queue.item", task_run, t) != E_OK) {
+			r->troubled = true;
 			arena_reset(&t->mem);
 			xfree(&t);
 		}
 	}
+}
+
+/* When to look at a partition again. An item that could not be put off is due still: a pause, or
+ * a full disk would be looked at without end. */
+static int64_t look_again(const struct runner *r, const struct scan *s)
+{
+	if (r->troubled)
+		return s->now_us + ERROR_PAUSE_MS * 1000LL;
+	return s->n != 0 ? s->now_us : s->next_us;
 }
 
 /* One look at every partition; returns when to look again (wall us). */
@@ -301,10 +328,11 @@ WAITS static int64_t look(struct runner *r, struct scan *s)
 			next = MIN(next, s->now_us + ERROR_PAUSE_MS * 1000LL);
 			continue;
 		}
+		r->troubled = false;
 		scope_init(&scope);
 		start_tasks(r, s, &scope);
 		(void)scope_join(&scope, NO_DEADLINE);
-		next = MIN(next, s->n != 0 ? s->now_us : s->next_us);
+		next = MIN(next, look_again(r, s));
 	}
 	return next;
 }
