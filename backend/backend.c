@@ -195,7 +195,7 @@ static bool is_healthy(void *arg UNUSED)
 	return backend.ready && tickets_ready(backend.be.tickets);
 }
 
-static enum err open_network(const struct conf *conf, struct diag *d)
+WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 {
 	struct be *be = &backend.be;
 	struct expo_conf x = {.node = conf_str(conf, "name"), .healthy = is_healthy};

@@ -27,6 +27,8 @@ struct rpc_server {
 	size_t ndialers;
 	struct dir_sub sub;
 	struct tls_ctx *accept_tls, *dial_tls;
+	unsigned serving;   /* fibers in a handler */
+	struct event idle;  /* set when the last of them ends */
 };
 
 struct peer_link {
@@ -294,6 +296,7 @@ WAITS static void serve(struct rpc_req *r, void *arg)
 	enum err e;
 
 	metric_add(&calls_total, 1);
+	port->server->serving++;
 	arena_init(&c.mem, NULL);
 	e = dispatch(&c);
 	if (e == E_NO_TICKET)
@@ -308,6 +311,8 @@ WAITS static void serve(struct rpc_req *r, void *arg)
 		    LF_STR("peer", rpc_identity_str(c.peer, id)), LF_ERR("error", e),
 		    LF_STR("why", c.diag.text));
 	arena_reset(&c.mem);
+	if (--port->server->serving == 0)
+		event_set(&port->server->idle);
 }
 
 /* ---- revoked certificates ---- */
@@ -408,7 +413,58 @@ static enum err dial_all(struct rpc_server *s, struct diag *d)
 	return E_OK;
 }
 
-enum err rpc_server_start(struct be *be, struct tls_ctx *accept_tls, struct tls_ctx *dial_tls,
+void rpc_server_drain(struct rpc_server *s)
+{
+	list_for_each(i, &s->be->links)
+		rpc_link_drain(list_entry(i, struct peer_link, node)->link);
+}
+
+/* Links close by fibers of their own, which still tell their requests and give memory back. */
+WAITS static void await_links(struct rpc_server *s, struct rpc_link **links, size_t n)
+{
+	fiber_shield_begin();
+	for (size_t i = 0; i < n; i++) {
+		if (rpc_link_wait_closed(links[i], NO_DEADLINE) != E_OK)
+			LOG(LOG_WARN, NULL, "rpc.link_left");
+		rpc_link_unref(&links[i]);
+	}
+	while (s->serving != 0) {
+		if (event_wait(&s->idle, "rpc.serving", NO_DEADLINE) != E_OK)
+			break;
+	}
+	while (s->budget.used != 0)
+		fiber_yield();
+	fiber_shield_end();
+}
+
+WAITS void rpc_server_free(struct rpc_server **ps)
+{
+	struct rpc_server *s = *ps;
+	struct rpc_link **links;
+	size_t n = 0;
+
+	if (s == NULL)
+		return;
+	list_for_each(i, &s->be->links) n++;
+	links = xcalloc(n, sizeof(*links));
+	n = 0;
+	list_for_each(i, &s->be->links)
+	{
+		links[n] = list_entry(i, struct peer_link, node)->link;
+		rpc_link_ref(links[n++]);
+	}
+	dir_unsubscribe(&s->sub);
+	for (size_t i = 0; i < s->naccepters; i++)
+		rpc_accepter_free(&s->accepters[i]);
+	for (size_t i = 0; i < s->ndialers; i++)
+		rpc_dialer_free(&s->dialers[i]);
+	await_links(s, links, n);
+	xfree(&links);
+	xfree(&s->dialers);
+	xfree(ps);
+}
+
+WAITS enum err rpc_server_start(struct be *be, struct tls_ctx *accept_tls, struct tls_ctx *dial_tls,
 			  struct rpc_server **out, struct diag *d)
 {
 	struct rpc_server *s = xcalloc(1, sizeof *s);
@@ -417,6 +473,7 @@ enum err rpc_server_start(struct be *be, struct tls_ctx *accept_tls, struct tls_
 	s->be = be;
 	s->accept_tls = accept_tls;
 	s->dial_tls = dial_tls;
+	event_init(&s->idle);
 	budget_init(&s->budget, RPC_MEMORY, NULL);
 	init_port(s, &s->rpc, PORT_RPC);
 	init_port(s, &s->admin, PORT_ADMIN);
@@ -432,25 +489,4 @@ enum err rpc_server_start(struct be *be, struct tls_ctx *accept_tls, struct tls_
 	if (e != E_OK)
 		rpc_server_free(out);
 	return e;
-}
-
-void rpc_server_drain(struct rpc_server *s)
-{
-	list_for_each(i, &s->be->links)
-		rpc_link_drain(list_entry(i, struct peer_link, node)->link);
-}
-
-void rpc_server_free(struct rpc_server **ps)
-{
-	struct rpc_server *s = *ps;
-
-	if (s == NULL)
-		return;
-	dir_unsubscribe(&s->sub);
-	for (size_t i = 0; i < s->naccepters; i++)
-		rpc_accepter_free(&s->accepters[i]);
-	for (size_t i = 0; i < s->ndialers; i++)
-		rpc_dialer_free(&s->dialers[i]);
-	xfree(&s->dialers);
-	xfree(ps);
 }

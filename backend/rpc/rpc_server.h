@@ -8,11 +8,12 @@ struct rpc_server;
 
 /* Listens (or dials front-ends, inside-out) as the settings say. tls: CLUSTER_SERVER for what we
  * accept, CLUSTER_CLIENT for what we dial; borrowed. */
-enum err rpc_server_start(struct be *be, struct tls_ctx *accept_tls, struct tls_ctx *dial_tls,
+WAITS enum err rpc_server_start(struct be *be, struct tls_ctx *accept_tls, struct tls_ctx *dial_tls,
 			  struct rpc_server **out, struct diag *d) MUST_USE;
 /* No new streams; open ones may end. */
 void rpc_server_drain(struct rpc_server *s);
-void rpc_server_free(struct rpc_server **s);
+/* Closes every link and waits until nothing is being served any more. */
+WAITS void rpc_server_free(struct rpc_server **s);
 
 /* One link and what its peer has used up. */
 struct rpc_peer_info {
