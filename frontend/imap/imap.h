@@ -45,13 +45,13 @@ struct imap_selected;
 struct imap {
 	struct session s; /* first */
 	enum imap_state state;
-	struct arena arena;         /* of the command */
-	struct buf out;             /* answers not handed over yet */
-	struct imap_text text;      /* of the command */
-	struct imap_selected *sel;  /* in the selected state, else NULL; owned */
-	unsigned errors;            /* commands that made no sense */
-	unsigned idle_commands;     /* commands in a row that did nothing, before log-in */
-	const char *bye;            /* a literal: the session ends after this command */
+	struct arena arena;        /* of the command */
+	struct buf out;            /* answers not handed over yet */
+	struct imap_text text;     /* of the command */
+	struct imap_selected *sel; /* in the selected state, else NULL; owned */
+	unsigned errors;           /* commands that made no sense */
+	unsigned idle_commands;    /* commands in a row that did nothing, before log-in */
+	const char *bye;           /* a literal: the session ends after this command */
 };
 
 /* ANSWERED: the handler wrote the tagged answer itself (STARTTLS). */
@@ -59,22 +59,22 @@ enum imap_rc { IMAP_RC_NONE, IMAP_RC_OK, IMAP_RC_NO, IMAP_RC_BAD, IMAP_RC_ANSWER
 
 /* One command while it runs. */
 struct imap_cmd {
-	slice_t tag;                /* in the text */
+	slice_t tag; /* in the text */
 	const struct cmd_def *def;
-	bool uid;                   /* after UID */
+	bool uid; /* after UID */
 	struct imap_args args;
 	struct imap_literal literal; /* APPEND: the message, announced and not read */
 	enum imap_rc rc;
-	const char *code;           /* without brackets, in the arena or a literal; NULL: none */
-	const char *text;           /* a literal, or in the arena */
+	const char *code; /* without brackets, in the arena or a literal; NULL: none */
+	const char *text; /* a literal, or in the arena */
 };
 
 /* Flags of rows of the table, beside those of core/cmd. */
 enum {
-	IMAP_CMD_UID = 1 << 16,       /* may follow UID */
-	IMAP_CMD_UID_ONLY = 1 << 17,  /* only with arguments when it does (EXPUNGE) */
-	IMAP_CMD_SEQ = 1 << 18,       /* no EXPUNGE may be sent meanwhile, but after UID */
-	IMAP_CMD_MESSAGE = 1 << 19,   /* ends in a literal that is streamed (APPEND) */
+	IMAP_CMD_UID = 1 << 16,      /* may follow UID */
+	IMAP_CMD_UID_ONLY = 1 << 17, /* only with arguments when it does (EXPUNGE) */
+	IMAP_CMD_SEQ = 1 << 18,      /* no EXPUNGE may be sent meanwhile, but after UID */
+	IMAP_CMD_MESSAGE = 1 << 19,  /* ends in a literal that is streamed (APPEND) */
 };
 
 extern const struct cmd_def imap_commands[];

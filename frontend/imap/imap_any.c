@@ -7,7 +7,7 @@
 /* RFC 2971 section 3.3 */
 #define ID_PAIRS_MAX 30u
 /* Extensions named in one ENABLE. */
-#define ENABLE_MAX 64u
+#define ENABLE_MAX   64u
 
 WAITS enum err imap_run_capability(struct session *s, slice_t args UNUSED, void *arg)
 {

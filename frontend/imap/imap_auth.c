@@ -106,9 +106,8 @@ WAITS enum err imap_run_authenticate(struct session *s, slice_t args UNUSED, voi
 	}
 	m = sasl_find(name, s->stream);
 	if (m == NULL)
-		return stream_is_tls(s->stream)
-			       ? imap_no(c, "CANNOT", "No such mechanism")
-			       : imap_no(c, "PRIVACYREQUIRED", "Not without TLS");
+		return stream_is_tls(s->stream) ? imap_no(c, "CANNOT", "No such mechanism")
+						: imap_no(c, "PRIVACYREQUIRED", "Not without TLS");
 	return answer(im, c, call_auth_sasl(s, m, has_initial ? &initial : NULL, &io));
 }
 

@@ -6,8 +6,7 @@
 
 bool imap_needs_parts(const struct imap_fetch_item *item)
 {
-	return item->kind == IMAP_FETCH_DATA &&
-	       (item->npath != 0 || item->section != SECTION_BODY);
+	return item->kind == IMAP_FETCH_DATA && (item->npath != 0 || item->section != SECTION_BODY);
 }
 
 /* The partial, on the bytes of both parts. */

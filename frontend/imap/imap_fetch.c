@@ -202,8 +202,8 @@ static enum err cut_all(struct imap_fetch *f, const struct imap_fetched *m,
 
 	*lo = UINT64_MAX;
 	*hi = 0;
-	if (f->parts && summary_parts_check(m->layout.parts, m->layout.nparts, m->layout.size, &d) !=
-				E_OK) {
+	if (f->parts &&
+	    summary_parts_check(m->layout.parts, m->layout.nparts, m->layout.size, &d) != E_OK) {
 		LOG(LOG_WARN, &f->im->s.log, "imap.bad_summary", LF_STR("what", "parts"),
 		    LF_UINT("uid", m->uid), LF_STR("why", d.text));
 		return E_CORRUPT;
@@ -322,8 +322,8 @@ WAITS static enum err tell_all(struct imap_fetch *f)
 		.ranges = uid_set_ranges(&f->uids),
 		.n = uid_set_n(&f->uids),
 	};
-	uint32_t columns = (imap_fetch_columns(f) & WITH_BYTES) |
-			   (f->parts ? MESSAGE_COL_PARTS : 0);
+	uint32_t columns =
+		(imap_fetch_columns(f) & WITH_BYTES) | (f->parts ? MESSAGE_COL_PARTS : 0);
 	struct message_fetch *rows = NULL;
 	struct message_read *r = NULL;
 	enum err e = E_OK;

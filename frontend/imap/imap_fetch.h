@@ -23,7 +23,7 @@
 #define IMAP_GATHER_MAX (256u * 1024)
 /* Up to so many messages are asked for one at a time from the start when body parts are wanted:
  * their part tables save reading what is not wanted. */
-#define IMAP_ONE_MAX 4u
+#define IMAP_ONE_MAX    4u
 
 /* What is known of the message just being answered. */
 struct imap_fetched {
@@ -40,20 +40,20 @@ struct imap_fetch {
 	struct imap *im;
 	struct imap_cmd *c;
 	struct imap_fetch_items items;
-	struct uid_set uids;    /* asked for */
-	struct uid_set seen;    /* that this command gave \Seen: their FLAGS are told */
-	struct uid_set later;   /* to be asked for one at a time */
-	uint64_t told;          /* messages answered */
-	struct fetch_spec spec; /* of the columns' stream; no columns: none */
-	bool read;              /* the stream of bytes is needed */
-	bool parts;             /* and part tables */
-	uint64_t from, to;      /* bytes of each record; to = 0: to the end */
+	struct uid_set uids;     /* asked for */
+	struct uid_set seen;     /* that this command gave \Seen: their FLAGS are told */
+	struct uid_set later;    /* to be asked for one at a time */
+	uint64_t told;           /* messages answered */
+	struct fetch_spec spec;  /* of the columns' stream; no columns: none */
+	bool read;               /* the stream of bytes is needed */
+	bool parts;              /* and part tables */
+	uint64_t from, to;       /* bytes of each record; to = 0: to the end */
 	struct imap_span *spans; /* one an item; in the command's arena */
-	struct buf gather;      /* bytes of one message */
-	struct buf fields;      /* of one HEADER.FIELDS */
-	bool separate;          /* the next item needs a space before it */
-	bool corrupt;           /* a message was passed over: its stored bytes make no sense */
-	bool in_literal;        /* an error now leaves the client waiting for bytes */
+	struct buf gather;       /* bytes of one message */
+	struct buf fields;       /* of one HEADER.FIELDS */
+	bool separate;           /* the next item needs a space before it */
+	bool corrupt;            /* a message was passed over: its stored bytes make no sense */
+	bool in_literal;         /* an error now leaves the client waiting for bytes */
 };
 
 /* "* n FETCH (" and the items that are no bytes. False: the client does not know the message. */

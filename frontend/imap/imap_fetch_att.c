@@ -196,12 +196,9 @@ static bool one_item(struct imap_args *a, struct imap_fetch_items *f)
 		const char *name;
 		enum imap_fetch_kind kind;
 	} plain[] = {
-		{"UID", IMAP_FETCH_UID},
-		{"FLAGS", IMAP_FETCH_FLAGS},
-		{"INTERNALDATE", IMAP_FETCH_DATE},
-		{"RFC822.SIZE", IMAP_FETCH_SIZE},
-		{"ENVELOPE", IMAP_FETCH_ENVELOPE},
-		{"BODYSTRUCTURE", IMAP_FETCH_BODYSTRUCTURE},
+		{"UID", IMAP_FETCH_UID},           {"FLAGS", IMAP_FETCH_FLAGS},
+		{"INTERNALDATE", IMAP_FETCH_DATE}, {"RFC822.SIZE", IMAP_FETCH_SIZE},
+		{"ENVELOPE", IMAP_FETCH_ENVELOPE}, {"BODYSTRUCTURE", IMAP_FETCH_BODYSTRUCTURE},
 	};
 	slice_t name;
 

@@ -6,7 +6,7 @@
 #include "frontend/rpc/call_message.h"
 
 /* Keywords of a mailbox are bits of 64; a command can name no more. */
-#define IMAP_KEYWORDS_MAX     64u
+#define IMAP_KEYWORDS_MAX      64u
 /* Of one; the longest in use (IANA's registry) has 24. */
 #define IMAP_KEYWORD_BYTES_MAX 128u
 

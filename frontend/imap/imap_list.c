@@ -13,7 +13,7 @@
 #include "frontend/imap/imap_status.h"
 
 /* Rows of one account: far above what a back-end lets it have. */
-#define LIST_ROWS_MAX 100000u
+#define LIST_ROWS_MAX     100000u
 /* Patterns of one command. */
 #define LIST_PATTERNS_MAX 32u
 
@@ -29,28 +29,28 @@ enum {
 };
 
 struct list_row {
-	struct mailbox_row row;     /* its path in the command's arena */
-	const struct list_row *up;  /* the nearest row above it in the tree */
+	struct mailbox_row row;    /* its path in the command's arena */
+	const struct list_row *up; /* the nearest row above it in the tree */
 	bool has_child, has_subscribed;
 };
 
 struct listing {
 	struct imap *im;
 	bool lsub;
-	unsigned options;           /* SEL_, RET_ */
-	unsigned status;            /* items */
+	unsigned options; /* SEL_, RET_ */
+	unsigned status;  /* items */
 	slice_t patterns[LIST_PATTERNS_MAX];
 	size_t npatterns;
-	struct buf rows;            /* of struct list_row */
-	slice_t parent_told;        /* LSUB: the level named last for what is below it */
+	struct buf rows;     /* of struct list_row */
+	slice_t parent_told; /* LSUB: the level named last for what is below it */
 };
 
 static const struct {
 	const char *name;
 	enum special_use use;
 } specials[] = {
-	{"\\Drafts", SPECIAL_USE_DRAFTS}, {"\\Sent", SPECIAL_USE_SENT},
-	{"\\Junk", SPECIAL_USE_JUNK},     {"\\Trash", SPECIAL_USE_TRASH},
+	{"\\Drafts", SPECIAL_USE_DRAFTS},   {"\\Sent", SPECIAL_USE_SENT},
+	{"\\Junk", SPECIAL_USE_JUNK},       {"\\Trash", SPECIAL_USE_TRASH},
 	{"\\Archive", SPECIAL_USE_ARCHIVE},
 };
 
@@ -175,8 +175,7 @@ static bool parse_list(struct imap_args *a, struct listing *l, bool *root_out)
 	}
 	if (!parse_patterns(a, l, ref, root_out))
 		return false;
-	if (imap_sp(a) &&
-	    (!imap_word(a, "RETURN") || !imap_sp(a) || !option_list(a, l, true)))
+	if (imap_sp(a) && (!imap_word(a, "RETURN") || !imap_sp(a) || !option_list(a, l, true)))
 		return false;
 	/* RFC 5258 section 3.1: RECURSIVEMATCH is nothing by itself. */
 	return (l->options & SEL_RECURSIVE) == 0 || (l->options & (SEL_SUBSCRIBED | SEL_SPECIAL));

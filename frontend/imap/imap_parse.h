@@ -22,17 +22,17 @@
 
 /* One line. Sets of single UIDs make long lines; RFC 7162 asks for at least 8,192. Before log-in
  * the longest line is a SASL response. */
-#define IMAP_LINE_MAX        (64u * 1024)
+#define IMAP_LINE_MAX         (64u * 1024)
 #define IMAP_LINE_MAX_PREAUTH 4096u
 /* The whole command. Searches bring literals, small ones. */
-#define IMAP_TEXT_MAX        (256u * 1024)
+#define IMAP_TEXT_MAX         (256u * 1024)
 #define IMAP_TEXT_MAX_PREAUTH 6144u
 /* Literals of one command: search keys with non-ASCII text. */
-#define IMAP_LITERALS_MAX    64u
+#define IMAP_LITERALS_MAX     64u
 /* RFC 2683 section 3.2.1.5 saw tags of a few characters. */
-#define IMAP_TAG_MAX         64u
+#define IMAP_TAG_MAX          64u
 /* Nested parentheses (SEARCH); each is an entry of a fixed stack. */
-#define IMAP_DEPTH_MAX       32u
+#define IMAP_DEPTH_MAX        32u
 
 struct imap_literal {
 	uint64_t size; /* UINT64_MAX: a number that no size can be */

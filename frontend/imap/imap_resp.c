@@ -131,11 +131,8 @@ void imap_put_date_time(struct buf *out, int64_t us)
 void imap_put_tagged(struct buf *out, const struct imap_cmd *c)
 {
 	static const char *const words[] = {
-		[IMAP_RC_NONE] = " BAD ",
-		[IMAP_RC_OK] = " OK ",
-		[IMAP_RC_NO] = " NO ",
-		[IMAP_RC_BAD] = " BAD ",
-		[IMAP_RC_ANSWERED] = " BAD ",
+		[IMAP_RC_NONE] = " BAD ", [IMAP_RC_OK] = " OK ",        [IMAP_RC_NO] = " NO ",
+		[IMAP_RC_BAD] = " BAD ",  [IMAP_RC_ANSWERED] = " BAD ",
 	};
 
 	if (c->tag.n != 0)

@@ -65,7 +65,8 @@ WAITS static enum err candidates(struct imap *im, const struct imap_search *s, s
 	return call_message_search(im->s.ticket, im->sel->mailbox, keys, s->nkeys, out, &modseq, d);
 }
 
-WAITS static enum err look(const struct imap_search *s, struct message_read *r, struct uid_set *found)
+WAITS static enum err look(const struct imap_search *s, struct message_read *r,
+			   struct uid_set *found)
 {
 	const struct read_head *head;
 	enum err e;

@@ -6,8 +6,7 @@
 #include "frontend/imap/imap_sync.h"
 
 /* Fills the program's headers: their places become sets of UIDs (in the arena). */
-WAITS enum err imap_search_headers(struct imap *im, struct imap_search *s,
-				   struct diag *d) MUST_USE;
+WAITS enum err imap_search_headers(struct imap *im, struct imap_search *s, struct diag *d) MUST_USE;
 /* Does a header (or the part of one) hold the field with the text? */
 bool imap_search_header_has(const struct imap_search_header *h, slice_t header);
 

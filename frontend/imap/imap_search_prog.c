@@ -97,8 +97,7 @@ static bool push_header(struct compiler *c)
 	slice_t name, text;
 	enum hdr_id id;
 
-	if (!imap_sp(c->a) || !imap_astring(c->a, &name) || !imap_sp(c->a) ||
-	    !take_text(c, &text))
+	if (!imap_sp(c->a) || !imap_astring(c->a, &name) || !imap_sp(c->a) || !take_text(c, &text))
 		return false;
 	id = hdr_id(name);
 	for (size_t i = 0; text.n != 0 && i < ARRAY_LEN(columns); i++) {
@@ -107,8 +106,8 @@ static bool push_header(struct compiler *c)
 	}
 	/* Two ids stand for many names each: those cannot be told apart there. */
 	if (hdr_kept(id) && id != HDR_CONTENT_OTHER && id != HDR_LIST)
-		return push(c, (struct search_key){
-				       .op = SEARCH_HEADER, .number = id, .text = text});
+		return push(c,
+			    (struct search_key){.op = SEARCH_HEADER, .number = id, .text = text});
 	if (c->s->nheaders == IMAP_SEARCH_HEADERS_MAX)
 		return fail(c, IMAP_SEARCH_TOO_MUCH);
 	c->s->headers[c->s->nheaders++] =
@@ -327,8 +326,7 @@ static bool complete(struct compiler *c)
 /* After a complete key: closing parentheses, each of which completes a key. */
 static bool close_lists(struct compiler *c)
 {
-	while (c->depth > 1 && c->stack[c->depth - 1].kind == FRAME_LIST &&
-	       imap_char(c->a, ')')) {
+	while (c->depth > 1 && c->stack[c->depth - 1].kind == FRAME_LIST && imap_char(c->a, ')')) {
 		c->depth--;
 		if (!complete(c))
 			return false;

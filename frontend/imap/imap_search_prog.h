@@ -14,12 +14,12 @@
 /* Fields that the front-end looks for itself; each looks at the header of every candidate. */
 #define IMAP_SEARCH_HEADERS_MAX 8u
 /* Bytes of one text; a store takes no more. */
-#define IMAP_SEARCH_TEXT_MAX 1024u
+#define IMAP_SEARCH_TEXT_MAX    1024u
 
 struct imap_search_header {
-	size_t key;   /* index of its place */
+	size_t key; /* index of its place */
 	slice_t name;
-	slice_t text; /* folded; empty: the field is there */
+	slice_t text;  /* folded; empty: the field is there */
 	bool positive; /* more matches here are more matches at all (and not fewer) */
 };
 
@@ -28,8 +28,8 @@ struct imap_search {
 	size_t nkeys;
 	struct imap_search_header headers[IMAP_SEARCH_HEADERS_MAX];
 	size_t nheaders;
-	bool esearch;          /* RETURN was given */
-	unsigned want;         /* IMAP_SEARCH_* */
+	bool esearch;  /* RETURN was given */
+	unsigned want; /* IMAP_SEARCH_* */
 };
 
 enum {

@@ -283,8 +283,7 @@ static void count_answer(struct imap *im, const struct imap_cmd *c, int64_t bega
 		    LF_STR("command", c->def != NULL ? c->def->name : "?"),
 		    LF_STR("why", c->text != NULL ? c->text : ""), LF_UINT("errors", im->errors));
 	}
-	if (im->bye == NULL &&
-	    im->errors >= (early ? IMAP_ERRORS_MAX_PREAUTH : IMAP_ERRORS_MAX)) {
+	if (im->bye == NULL && im->errors >= (early ? IMAP_ERRORS_MAX_PREAUTH : IMAP_ERRORS_MAX)) {
 		im->bye = "Too many bad commands";
 		session_ends(&im->s, "too many bad commands");
 	}
@@ -353,7 +352,9 @@ WAITS static void last_words(struct imap *im, enum err e)
 	if (why == NULL && e == E_CANCELLED)
 		why = im->s.end_reason != NULL ? im->s.end_reason : "shutdown";
 	if (why == NULL)
-		why = e == E_TIMEOUT ? "Idle for too long" : e == E_LIMIT ? "Over a limit" : "Closing";
+		why = e == E_TIMEOUT ? "Idle for too long"
+		      : e == E_LIMIT ? "Over a limit"
+				     : "Closing";
 	fiber_shield_begin();
 	imap_put_bye(&im->out, why);
 	if (stream_write(im->s.stream, buf_slice(&im->out), deadline_in(LAST_WORDS_MS)) == E_OK &&

@@ -5,13 +5,13 @@
 #include "frontend/imap/imap.h"
 
 /* Commands that made no sense, in one session: then BYE. */
-#define IMAP_ERRORS_MAX        20u
-#define IMAP_ERRORS_MAX_PREAUTH 5u
+#define IMAP_ERRORS_MAX          20u
+#define IMAP_ERRORS_MAX_PREAUTH  5u
 /* NOOPs, CAPABILITYs and IDs before log-in: a client needs three or four. */
-#define IMAP_FREE_MAX          20u
+#define IMAP_FREE_MAX            20u
 /* The rest of a literal that was announced without asking, and refused, is thrown away up to this;
  * a client that announces more is cut off (RFC 7888 section 4). */
-#define IMAP_DISCARD_MAX       (1024ull * 1024 * 1024)
+#define IMAP_DISCARD_MAX         (1024ull * 1024 * 1024)
 #define IMAP_DISCARD_MAX_PREAUTH (64u * 1024)
 
 /* Reads n bytes away. */

@@ -66,8 +66,8 @@ static void put_mailbox_flags(struct imap *im)
 {
 	struct imap_selected *sel = im->sel;
 	uint64_t all = sel->nkeywords < 64 ? ((uint64_t)1 << sel->nkeywords) - 1 : UINT64_MAX;
-	uint32_t flags = MESSAGE_ANSWERED | MESSAGE_FLAGGED | MESSAGE_DELETED | MESSAGE_SEEN |
-			 MESSAGE_DRAFT;
+	uint32_t flags =
+		MESSAGE_ANSWERED | MESSAGE_FLAGGED | MESSAGE_DELETED | MESSAGE_SEEN | MESSAGE_DRAFT;
 
 	buf_puts(&im->out, "* FLAGS ");
 	imap_flags_put(&im->out, flags, all, sel->keywords, sel->nkeywords, IMAP_NOT_RECENT);
@@ -318,11 +318,10 @@ WAITS static enum err take_changes(struct imap *im)
 	struct imap_selected *sel = im->sel;
 	struct mailbox_changes *c;
 	struct changes_info info;
-	enum err e = call_mailbox_changes(im->s.ticket, sel->mailbox, sel->modseq,
-					  (uint32_t)sel->nkeywords,
-					  sel->mode == MAILBOX_READ_WRITE ? MAILBOX_TAKE_RECENT
-									  : MAILBOX_LEAVE_RECENT,
-					  &c, &info, NULL);
+	enum err e = call_mailbox_changes(
+		im->s.ticket, sel->mailbox, sel->modseq, (uint32_t)sel->nkeywords,
+		sel->mode == MAILBOX_READ_WRITE ? MAILBOX_TAKE_RECENT : MAILBOX_LEAVE_RECENT, &c,
+		&info, NULL);
 
 	if (e != E_OK)
 		return e;
@@ -405,8 +404,7 @@ WAITS enum err imap_sync(struct imap *im, enum imap_when when, enum imap_expunge
 	if (sel == NULL || im->bye != NULL)
 		return E_OK;
 	e = poll_watch(im);
-	if (e == E_OK &&
-	    (when == IMAP_SYNC_NOW || sel->watch == NULL || sel->nudged > sel->modseq))
+	if (e == E_OK && (when == IMAP_SYNC_NOW || sel->watch == NULL || sel->nudged > sel->modseq))
 		e = take_changes(im);
 	e = passing(im, e);
 	if (e == E_OK && im->bye == NULL)
@@ -443,8 +441,8 @@ static enum err load(struct imap *im, const struct mailbox_info *info, const str
 static void put_selected(struct imap *im, const struct mailbox_info *info)
 {
 	struct imap_selected *sel = im->sel;
-	uint32_t unseen = info->first_unseen != 0 ? imap_view_seq(&sel->view, info->first_unseen)
-						  : 0;
+	uint32_t unseen =
+		info->first_unseen != 0 ? imap_view_seq(&sel->view, info->first_unseen) : 0;
 
 	put_mailbox_flags(im);
 	put_exists(im);

@@ -21,7 +21,7 @@
 
 /* MODSEQs of our own changes that MailboxChanges has not passed yet. A forgotten one costs the
  * client a FETCH response that tells it nothing new. */
-#define IMAP_OWN_MAX 32u
+#define IMAP_OWN_MAX        32u
 /* Pause before a watch that ended is opened anew: doubled up to the maximum, jittered. */
 #define IMAP_REWATCH_MS     250
 #define IMAP_REWATCH_MAX_MS 5000
@@ -31,11 +31,11 @@ struct imap_selected {
 	slice_t path; /* as selected; in the arena */
 	uint32_t uidvalidity, uidnext;
 	enum mailbox_mode mode;
-	uint64_t modseq;  /* told up to here */
-	uint64_t nudged;  /* the highest MODSEQ heard of */
+	uint64_t modseq; /* told up to here */
+	uint64_t nudged; /* the highest MODSEQ heard of */
 	struct imap_view view;
-	struct uid_set recent;   /* \Recent for this session */
-	struct uid_set vanished; /* gone, not told yet */
+	struct uid_set recent;               /* \Recent for this session */
+	struct uid_set vanished;             /* gone, not told yet */
 	slice_t keywords[IMAP_KEYWORDS_MAX]; /* in the arena; empty: a name that cannot be shown */
 	size_t nkeywords;
 	uint64_t own[IMAP_OWN_MAX];

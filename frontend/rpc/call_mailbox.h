@@ -61,8 +61,8 @@ struct mailbox_info {
 	uint64_t id;
 	uint64_t highestmodseq;
 	uint32_t uidvalidity, uidnext, messages;
-	uint32_t first_unseen; /* UID; 0: none */
-	uint32_t recent_from;  /* UIDs from here on are recent for this session; 0: none */
+	uint32_t first_unseen;   /* UID; 0: none */
+	uint32_t recent_from;    /* UIDs from here on are recent for this session; 0: none */
 	const slice_t *keywords; /* in the arena, in the order of their bits */
 	size_t nkeywords;
 };
@@ -80,7 +80,7 @@ struct changes_info {
 	uint64_t highestmodseq; /* all changes up to here are in the answer */
 	uint32_t uidnext;
 	uint32_t recent_from;
-	bool reset;             /* open the mailbox anew; no batches follow */
+	bool reset;              /* open the mailbox anew; no batches follow */
 	const slice_t *keywords; /* those from known_keywords on; until free */
 	size_t nkeywords;
 };

@@ -15,7 +15,7 @@ struct message_fetch {
 	struct fetch_spec spec;
 	struct rpc_call *call;
 	bool answered;
-	size_t at; /* ranges asked for so far */
+	size_t at;          /* ranges asked for so far */
 	struct arena arena; /* of the batch given out last */
 };
 
@@ -233,8 +233,8 @@ struct message_store {
 	struct arena reply, batch;
 };
 
-static void store_request(Postern__MessageStore *req, struct arena *a, const struct message_set *set,
-			  const struct store_spec *spec)
+static void store_request(Postern__MessageStore *req, struct arena *a,
+			  const struct message_set *set, const struct store_spec *spec)
 {
 	static const Postern__StoreMode modes[] = {
 		[STORE_REPLACE] = POSTERN__STORE_MODE__STORE_REPLACE,
@@ -319,7 +319,7 @@ WAITS enum err call_again(const struct ticket *t, enum err e, bool *again)
 		return e;
 	*again = false;
 	return rpc_client_wait_partition(t->partition, deadline_in(CALL_AGAIN_MS)) != NULL ? E_OK
-											    : e;
+											   : e;
 }
 
 WAITS enum err call_message_copy(struct ticket *t, const struct message_set *set, slice_t to,
@@ -395,8 +395,7 @@ WAITS static enum err expunge_part(struct ticket *t, const struct message_set *s
 }
 
 WAITS enum err call_message_expunge(struct ticket *t, const struct message_set *set,
-				    struct uid_set *vanished, uint64_t *modseq_out,
-				    struct diag *d)
+				    struct uid_set *vanished, uint64_t *modseq_out, struct diag *d)
 {
 	size_t at = 0;
 	enum err e;
@@ -456,9 +455,9 @@ WAITS static enum err search_rows(struct rpc_call *call, struct uid_set *out)
 	return e == E_CLOSED ? E_OK : e;
 }
 
-WAITS enum err call_message_search(struct ticket *t, uint64_t mailbox, const struct search_key *keys,
-				   size_t n, struct uid_set *out, uint64_t *highestmodseq_out,
-				   struct diag *d)
+WAITS enum err call_message_search(struct ticket *t, uint64_t mailbox,
+				   const struct search_key *keys, size_t n, struct uid_set *out,
+				   uint64_t *highestmodseq_out, struct diag *d)
 {
 	Postern__MessageSearch req = POSTERN__MESSAGE_SEARCH__INIT;
 	struct call_ticket copy;

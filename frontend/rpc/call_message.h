@@ -85,7 +85,8 @@ struct fetch_spec {
 
 /* Starts the first request; never waits but for the ticket. spec is copied. */
 WAITS enum err call_message_fetch(struct ticket *t, const struct message_set *set,
-				  const struct fetch_spec *spec, struct message_fetch **out) MUST_USE;
+				  const struct fetch_spec *spec,
+				  struct message_fetch **out) MUST_USE;
 /* The next batch, valid until the next call; rows are ascending by UID. E_CLOSED after the
  * last one. Never empty on E_OK, but for a first one that brings keyword names. */
 WAITS enum err message_fetch_next(struct message_fetch *f, struct fetch_batch *out) MUST_USE;
@@ -133,7 +134,7 @@ struct store_spec {
 };
 
 struct store_info {
-	uint64_t modseq; /* of this change; 0: nothing changed */
+	uint64_t modseq;         /* of this change; 0: nothing changed */
 	const slice_t *keywords; /* those from known_keywords on */
 	size_t nkeywords;
 	const struct uid_range *modified; /* refused by unchanged_since */
@@ -153,7 +154,7 @@ void message_store_free(struct message_store **s);
 enum message_copy { MESSAGE_COPY, MESSAGE_MOVE };
 
 struct copy_info {
-	uint32_t uidvalidity; /* of the destination */
+	uint32_t uidvalidity;              /* of the destination */
 	const struct uid_range *from, *to; /* pairwise equal counts; in the arena */
 	size_t nfrom, nto;
 	uint64_t modseq;
@@ -214,9 +215,9 @@ struct search_key {
 };
 
 /* Adds the matches to out. E_INVALID: not a program. E_TOO_BIG: does not fit one request. */
-WAITS enum err call_message_search(struct ticket *t, uint64_t mailbox, const struct search_key *keys,
-				   size_t n, struct uid_set *out, uint64_t *highestmodseq_out,
-				   struct diag *d) MUST_USE;
+WAITS enum err call_message_search(struct ticket *t, uint64_t mailbox,
+				   const struct search_key *keys, size_t n, struct uid_set *out,
+				   uint64_t *highestmodseq_out, struct diag *d) MUST_USE;
 
 /* ---- append ---- */
 

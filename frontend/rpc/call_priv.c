@@ -34,8 +34,7 @@ WAITS enum err call_simple(const struct ticket *t, uint16_t method, const Protob
 
 WAITS enum err call_stream(const struct ticket *t, uint16_t method, const ProtobufCMessage *req,
 			   const ProtobufCMessageDescriptor *reply, struct arena *a,
-			   ProtobufCMessage **reply_out, struct rpc_call **call_out,
-			   struct diag *d)
+			   ProtobufCMessage **reply_out, struct rpc_call **call_out, struct diag *d)
 {
 	slice_t payload = SLICE_NONE;
 	enum err e;

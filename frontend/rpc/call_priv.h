@@ -10,7 +10,7 @@
 #include "proto/types.pb-c.h"
 
 /* One short call: a group commit behind a queue, or a page of the store from a slow disk. */
-#define CALL_MS 60000
+#define CALL_MS        60000
 /* A streamed answer, which goes as fast as the client reads: 50 MiB over a slow line. */
 #define CALL_STREAM_MS (60 * 60 * 1000)
 

@@ -19,17 +19,17 @@ struct message_read {
 	uint64_t from, to;
 	struct rpc_call *call;
 	bool answered;
-	size_t at;            /* ranges asked for so far */
-	slice_t frame;        /* what is left of the newest frame */
-	struct arena arena;   /* heads of the newest frames */
-	bool arena_old;       /* a frame was left: the next head may empty it */
+	size_t at;          /* ranges asked for so far */
+	slice_t frame;      /* what is left of the newest frame */
+	struct arena arena; /* heads of the newest frames */
+	bool arena_old;     /* a frame was left: the next head may empty it */
 	struct read_head head;
 	const uint32_t *blocks; /* of the head, in the arena */
 	uint32_t nblocks, next; /* next: of them */
 	uint32_t first_block;
 	enum record_compression compression;
-	struct buf stored;    /* a block that came in pieces */
-	struct buf plain;     /* the block opened last */
+	struct buf stored; /* a block that came in pieces */
+	struct buf plain;  /* the block opened last */
 };
 
 WAITS static enum err read_ask(struct message_read *r)
@@ -123,8 +123,8 @@ static enum err check_head(struct message_read *r, const Postern__ReadHead *h)
 	r->nblocks = (uint32_t)h->n_blocks;
 	r->next = 0;
 	r->first_block = h->first_block;
-	r->compression = (h->algorithm & 0xFF) == RECORD_COMP_ZSTD ? RECORD_COMP_ZSTD
-								   : RECORD_COMP_NONE;
+	r->compression =
+		(h->algorithm & 0xFF) == RECORD_COMP_ZSTD ? RECORD_COMP_ZSTD : RECORD_COMP_NONE;
 	return E_OK;
 }
 
@@ -143,8 +143,8 @@ static enum err take_head(struct message_read *r)
 	if (r->arena_old)
 		arena_reset(&r->arena);
 	r->arena_old = false;
-	e = rpc_client_unpack(&postern__read_head__descriptor, slice_sub(r->frame, 4, n),
-			      &r->arena, &m);
+	e = rpc_client_unpack(&postern__read_head__descriptor, slice_sub(r->frame, 4, n), &r->arena,
+			      &m);
 	r->frame = slice_from(r->frame, 4 + (size_t)n);
 	if (e != E_OK)
 		return e;

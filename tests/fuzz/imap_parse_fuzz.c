@@ -19,7 +19,8 @@ static void gather(slice_t in, size_t chunk, struct buf *out)
 	while (announced) {
 		size_t eol = slice_find(in, SL("\r\n"));
 
-		if (eol == in.n || imap_text_line(&t, slice_sub(in, 0, eol), &announced, &lit) != E_OK)
+		if (eol == in.n ||
+		    imap_text_line(&t, slice_sub(in, 0, eol), &announced, &lit) != E_OK)
 			break;
 		in = slice_from(in, eol + 2);
 		if (!announced || imap_text_literal(&t, lit.size) != E_OK || lit.size > in.n)

@@ -19,8 +19,8 @@ static void label_case(const char *in, const char *want)
 	a = imap_args(slice_str(in), &arena);
 	check_note("%s", in);
 	if (imap_fetch_parse(&a, IMAP_FETCH_NO_UID, &items) && imap_end(&a)) {
-		static const char *const kinds[] = {"UID", "FLAGS", "DATE", "SIZE", "ENV", "BODY",
-						    "STRUCTURE", ""};
+		static const char *const kinds[] = {"UID", "FLAGS", "DATE",      "SIZE",
+						    "ENV", "BODY",  "STRUCTURE", ""};
 
 		for (size_t i = 0; i < items.n; i++) {
 			if (i != 0)

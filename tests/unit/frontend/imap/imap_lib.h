@@ -23,11 +23,11 @@ struct played_message {
 	uint32_t uid, flags;
 	uint64_t keywords, modseq;
 	int64_t date_us;
-	bool gone;          /* at modseq */
+	bool gone; /* at modseq */
 	struct buf prefix, body;
 	struct mime_parser *mime;
 	struct mime_summary summary;
-	bool fields_cut;    /* the store did not keep all of its fields */
+	bool fields_cut; /* the store did not keep all of its fields */
 };
 
 struct played_box {
@@ -45,10 +45,10 @@ struct played_box {
 struct played {
 	struct played_box boxes[PLAYED_BOXES];
 	uint64_t modseq, ids;
-	bool away;           /* no back-end: E_RETRY, and watches end */
-	bool no_ticket;      /* every ticket is void */
-	bool forgot;         /* MailboxChanges answers reset */
-	enum err fail;       /* what the next change answers, once */
+	bool away;      /* no back-end: E_RETRY, and watches end */
+	bool no_ticket; /* every ticket is void */
+	bool forgot;    /* MailboxChanges answers reset */
+	enum err fail;  /* what the next change answers, once */
 	unsigned stores, fetches, reads, changes, aborts, searches;
 	uint64_t read_from, read_to; /* of the last MessageRead */
 };

@@ -194,8 +194,8 @@ WAITS enum err call_mailbox_status(struct ticket *t UNUSED, slice_t path, struct
 		return state();
 	if (b == NULL)
 		return E_NOT_FOUND;
-	*out = (struct mailbox_row){.id = b->id, .uidvalidity = b->uidvalidity,
-				    .uidnext = b->uidnext};
+	*out = (struct mailbox_row){
+		.id = b->id, .uidvalidity = b->uidvalidity, .uidnext = b->uidnext};
 	for (size_t k = 0; k < b->nmsgs; k++) {
 		out->messages += !b->msgs[k].gone;
 		out->unseen += !b->msgs[k].gone && !(b->msgs[k].flags & MESSAGE_SEEN);
@@ -308,7 +308,7 @@ WAITS enum err mailbox_changes_next(struct mailbox_changes *c, struct change_bat
 	if (c->given)
 		return E_CLOSED;
 	c->given = true;
-	*out = (struct change_batch){c->added, c->vanished, c->nadded, c->nvanished, c->n,
+	*out = (struct change_batch){c->added, c->vanished, c->nadded,   c->nvanished, c->n,
 				     c->uid,   c->flags,    c->keywords, c->modseq};
 	return E_OK;
 }

@@ -129,7 +129,8 @@ TEST(flags_limits)
 	CHECK(!imap_flags_parse(&a, &f, &why));
 	CHECK(!imap_keyword_ok(slice(b.p + 1, IMAP_KEYWORD_BYTES_MAX + 1)));
 	CHECK(imap_keyword_ok(slice(b.p + 1, IMAP_KEYWORD_BYTES_MAX)));
-	CHECK(!imap_keyword_ok(SL("a b")) && !imap_keyword_ok(SL("")) && !imap_keyword_ok(SL("a\"")));
+	CHECK(!imap_keyword_ok(SL("a b")) && !imap_keyword_ok(SL("")) &&
+	      !imap_keyword_ok(SL("a\"")));
 	buf_fini(&b);
 	arena_reset(&arena);
 }
@@ -176,9 +177,8 @@ TEST(resp_dates)
 	imap_put_date_time(&b, 0);
 	imap_put_date_time(&b, -1);
 	imap_put_date_time(&b, 1000000000999999);
-	CHECK_SLICE(buf_slice(&b),
-		    SL("\"01-Jan-1970 00:00:00 +0000\"\"31-Dec-1969 23:59:59 +0000\""
-		       "\"09-Sep-2001 01:46:40 +0000\""));
+	CHECK_SLICE(buf_slice(&b), SL("\"01-Jan-1970 00:00:00 +0000\"\"31-Dec-1969 23:59:59 +0000\""
+				      "\"09-Sep-2001 01:46:40 +0000\""));
 	buf_fini(&b);
 }
 
@@ -212,8 +212,7 @@ TEST(resp_tagged)
 	c.tag = SLICE_NONE;
 	CHECK_ERR(imap_bad(&c, "What?"), E_OK);
 	imap_put_tagged(&b, &c);
-	CHECK_SLICE(buf_slice(&b),
-		    SL("a1 OK [READ-ONLY] Selected\r\na1 NO No\r\n* BAD What?\r\n"));
+	CHECK_SLICE(buf_slice(&b), SL("a1 OK [READ-ONLY] Selected\r\na1 NO No\r\n* BAD What?\r\n"));
 	buf_fini(&b);
 }
 

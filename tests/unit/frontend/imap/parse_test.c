@@ -22,7 +22,8 @@ static enum err gather(struct imap_text *t, slice_t in, size_t chunk)
 		if (lit.size > in.n)
 			return E_CLOSED;
 		for (size_t at = 0; e == E_OK && at < lit.size; at += chunk)
-			e = imap_text_bytes(t, slice_sub(in, at, MIN(chunk, (size_t)lit.size - at)));
+			e = imap_text_bytes(t,
+					    slice_sub(in, at, MIN(chunk, (size_t)lit.size - at)));
 		in = slice_from(in, (size_t)lit.size);
 	}
 }

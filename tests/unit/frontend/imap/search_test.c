@@ -7,9 +7,9 @@
 #include "tests/lib/check.h"
 
 static const char *const op_names[] = {
-	"and",  "or",     "not",   "all",   "uids", "set", "clear", "kw",      "larger",
-	"smaller", "before", "on",    "since", "sbefore", "son", "ssince", "from", "to",
-	"cc",   "bcc",    "subject", "body", "text", "modseq", "header",
+	"and",     "or",     "not",     "all",   "uids",    "set",    "clear",  "kw",   "larger",
+	"smaller", "before", "on",      "since", "sbefore", "son",    "ssince", "from", "to",
+	"cc",      "bcc",    "subject", "body",  "text",    "modseq", "header",
 };
 
 static void print(const struct imap_search *s, struct buf *b)
@@ -106,9 +106,16 @@ TEST(search_programs)
 	compile_case("BEFORE 2-Jan-1970 SENTSINCE \"3-Jan-1970\"", "before:1 ssince:2 and");
 	compile_case("LARGER 10 SMALLER 20", "larger:10 smaller:20 and");
 	compile_case("FROM Alice", "from=alice");
-	compile_case("SUBJECT \"Gr\xc3\x9c\xc3\x9f" "e\"", "subject=gr\xc3\xbcsse");
-	compile_case("CHARSET UTF-8 TEXT {5}\r\n\xc3\x84" "B ", "SYNTAX");
-	compile_case("CHARSET UTF-8 TEXT {3}\r\n\xc3\x84" "B", "text=\xc3\xa4" "b");
+	compile_case("SUBJECT \"Gr\xc3\x9c\xc3\x9f"
+		     "e\"",
+		     "subject=gr\xc3\xbcsse");
+	compile_case("CHARSET UTF-8 TEXT {5}\r\n\xc3\x84"
+		     "B ",
+		     "SYNTAX");
+	compile_case("CHARSET UTF-8 TEXT {3}\r\n\xc3\x84"
+		     "B",
+		     "text=\xc3\xa4"
+		     "b");
 	compile_case("CHARSET us-ascii BODY x", "body=x");
 	compile_case("CHARSET ISO-8859-15 BODY \"\xa4\"", "body=\xe2\x82\xac");
 	compile_case("CHARSET KLINGON BODY x", "BADCHARSET");
@@ -137,10 +144,34 @@ TEST(search_headers)
 TEST(search_refused)
 {
 	static const char *const bad[] = {
-		"", "(", ")", "()", "SEEN)", "(SEEN", "NOT", "OR SEEN", "OR SEEN ", "SEEN  SEEN",
-		"FOO", "FROM", "HEADER x", "BEFORE x", "BEFORE 31-Feb-2020", "LARGER x", "UID x",
-		"KEYWORD", "SEEN ", "RETURN (FOO) ALL", "RETURN ALL", "RETURN (MIN)", "CHARSET",
-		"CHARSET UTF-8", "NOT ()", "SEENX", "1:", "LARGER 4294967296",
+		"",
+		"(",
+		")",
+		"()",
+		"SEEN)",
+		"(SEEN",
+		"NOT",
+		"OR SEEN",
+		"OR SEEN ",
+		"SEEN  SEEN",
+		"FOO",
+		"FROM",
+		"HEADER x",
+		"BEFORE x",
+		"BEFORE 31-Feb-2020",
+		"LARGER x",
+		"UID x",
+		"KEYWORD",
+		"SEEN ",
+		"RETURN (FOO) ALL",
+		"RETURN ALL",
+		"RETURN (MIN)",
+		"CHARSET",
+		"CHARSET UTF-8",
+		"NOT ()",
+		"SEENX",
+		"1:",
+		"LARGER 4294967296",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)

@@ -63,9 +63,8 @@ TEST_FIBER(session_login_with_literals)
 	CHECK(slice_starts(slice_str(imap_raw(&w, SL("secret\r\n"), "y")), SL("y OK ")));
 	imap_close(&w);
 	imap_open(&w, PORT_IMAPS);
-	CHECK(slice_starts(
-		slice_str(imap_raw(&w, SL("y LOGIN {5+}\r\nalice \"secret\"\r\n"), "y")),
-		SL("y OK ")));
+	CHECK(slice_starts(slice_str(imap_raw(&w, SL("y LOGIN {5+}\r\nalice \"secret\"\r\n"), "y")),
+			   SL("y OK ")));
 	imap_close(&w);
 	imap_played_end();
 }
@@ -88,8 +87,9 @@ TEST_FIBER(session_literals_before_log_in_are_small)
 	CHECK_STR(imap_raw(&w, buf_slice(&b), "y"), "y NO [LIMIT] The literal is too large here");
 	SAY(&w, "NOOP", "x OK Done");
 	/* Nor is one read away without end. */
-	CHECK_STR(imap_raw(&w, SL("z LOGIN {10000000+}\r\n"), "<"),
-		  "z NO [LIMIT] The literal is too large here\n* BYE Too large a literal\n<closed>");
+	CHECK_STR(
+		imap_raw(&w, SL("z LOGIN {10000000+}\r\n"), "<"),
+		"z NO [LIMIT] The literal is too large here\n* BYE Too large a literal\n<closed>");
 	imap_close(&w);
 	imap_open(&w, PORT_IMAPS);
 	buf_reset(&b);
@@ -150,8 +150,10 @@ TEST_FIBER(session_pipelined)
 
 	imap_play();
 	imap_login(&w);
-	CHECK(slice_ends(slice_str(imap_raw(&w, SL("a SELECT INBOX\r\nb NOOP\r\nc UNSELECT\r\n"
-						   "d CHECK\r\ne NOOP\r\n"), "e")),
+	CHECK(slice_ends(slice_str(imap_raw(&w,
+					    SL("a SELECT INBOX\r\nb NOOP\r\nc UNSELECT\r\n"
+					       "d CHECK\r\ne NOOP\r\n"),
+					    "e")),
 			 SL("a OK [READ-WRITE] Selected\nb OK Done\nc OK Done\n"
 			    "d BAD No mailbox is selected\ne OK Done")));
 	imap_close(&w);
@@ -302,11 +304,13 @@ TEST_FIBER(session_store)
 	/* A new keyword is told before it is used, to both. */
 	SAY(&w, "UID STORE 3 FLAGS ($Junk \\Draft)",
 	    "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Junk)\n"
-	    "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Junk \\*)] Flags\n"
+	    "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Junk \\*)] "
+	    "Flags\n"
 	    "* 3 FETCH (UID 3 FLAGS (\\Draft $Junk \\Recent))\nx OK Done");
 	SAY(&v, "NOOP",
 	    "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Junk)\n"
-	    "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Junk \\*)] Flags\n"
+	    "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Junk \\*)] "
+	    "Flags\n"
 	    "* 3 FETCH (UID 3 FLAGS (\\Draft $Junk))\nx OK Done");
 	SAY(&w, "STORE 4 FLAGS ()", "x BAD No such message");
 	SAY(&w, "UID STORE 99 FLAGS ()", "x OK Done");
@@ -350,7 +354,8 @@ TEST_FIBER(session_expunge)
 	SAY(&w, "EXPUNGE 1", "x BAD No arguments expected");
 	SAY(&w, "EXPUNGE", "* 4 EXPUNGE\n* 1 EXPUNGE\nx OK Done");
 	SAY(&v, "UID FETCH 1:* UID",
-	    "* 2 FETCH (UID 2)\n* 4 FETCH (UID 4)\n* 5 EXPUNGE\n* 3 EXPUNGE\n* 1 EXPUNGE\nx OK Done");
+	    "* 2 FETCH (UID 2)\n* 4 FETCH (UID 4)\n* 5 EXPUNGE\n* 3 EXPUNGE\n* 1 EXPUNGE\nx OK "
+	    "Done");
 	SAY(&w, "STORE 1 +FLAGS.SILENT \\Deleted", "x OK Done");
 	SAY(&w, "CLOSE", "x OK Done");
 	SAY(&v, "NOOP", "* 1 EXPUNGE\nx OK Done");

@@ -231,8 +231,9 @@ TEST_FIBER(fetch_large_in_pieces)
 	imap_select(&w, "INBOX");
 	/* Too large to be cut in memory for two items: by itself, after the others. */
 	got = imap_say(&w, "FETCH 1:2 (UID BODY.PEEK[TEXT] BODY.PEEK[]<0.5>)");
-	CHECK(slice_starts(slice_str(got), SL("* 2 FETCH (UID 2 BODY[TEXT] {4}\nHi\n BODY[]<0> "
-					      "{5}\nRetur)\n* 1 FETCH (UID 1 BODY[TEXT] {640000}\n")));
+	CHECK(slice_starts(slice_str(got),
+			   SL("* 2 FETCH (UID 2 BODY[TEXT] {4}\nHi\n BODY[]<0> "
+			      "{5}\nRetur)\n* 1 FETCH (UID 1 BODY[TEXT] {640000}\n")));
 	CHECK(slice_ends(slice_str(got), SL("9999\n BODY[]<0> {5}\nRetur)\nx OK Done")));
 	/* The store breaks off in the middle of a literal: only the end of the connection says it. */
 	wire_send(&w, SL("x FETCH 1 BODY.PEEK[TEXT]\r\n"));
@@ -276,8 +277,10 @@ TEST_FIBER(append_a_message)
 
 	imap_play();
 	imap_select(&w, "INBOX");
-	CHECK_STR(imap_raw(&w, SL("y APPEND Sent (\\Seen kw) \"01-Jan-2000 00:00:00 +0000\" {14}\r\n"),
-			   "+"), "+ OK");
+	CHECK_STR(imap_raw(&w,
+			   SL("y APPEND Sent (\\Seen kw) \"01-Jan-2000 00:00:00 +0000\" {14}\r\n"),
+			   "+"),
+		  "+ OK");
 	CHECK_STR(imap_raw(&w, SL("A: b\r\n\r\nHello\n\r\n"), "y"), "y OK [APPENDUID 1002 1] Done");
 	m = played_find(played_box("Sent"), 1);
 	REQUIRE(m != NULL);
@@ -302,8 +305,7 @@ TEST_FIBER(append_refused)
 	SAY(&w, "APPEND INBOX {0}", "x NO [CANNOT] An empty message");
 	SAY(&w, "APPEND \"&\" {4}", "x NO [CANNOT] No name that can be");
 	SAY(&w, "APPEND INBOX", "x BAD Mailbox name, flags, date and message expected");
-	SAY(&w, "APPEND INBOX (\\Foo) {4}",
-	    "x BAD Mailbox name, flags, date and message expected");
+	SAY(&w, "APPEND INBOX (\\Foo) {4}", "x BAD Mailbox name, flags, date and message expected");
 	CHECK_STR(imap_raw(&w, SL("y APPEND Nowhere {4+}\r\nA: b\r\nz NOOP\r\n"), "z"),
 		  "y NO [TRYCREATE] No such mailbox\nz OK Done");
 	CHECK_STR(imap_raw(&w, SL("y APPEND INBOX {4+}\r\nA: bmore\r\nz NOOP\r\n"), "z"),
@@ -353,7 +355,8 @@ TEST_FIBER(append_large_by_bytes)
 			wire_send(&w, slice_sub(buf_slice(&body), at, steps[i]));
 			fiber_yield();
 		}
-		CHECK(slice_starts(slice_str(imap_raw(&w, SL("\r\n"), "y")), SL("y OK [APPENDUID")));
+		CHECK(slice_starts(slice_str(imap_raw(&w, SL("\r\n"), "y")),
+				   SL("y OK [APPENDUID")));
 		CHECK(slice_eq(buf_slice(&played_box("INBOX")->msgs[i].body), buf_slice(&body)));
 	}
 	imap_close(&w);

@@ -35,13 +35,13 @@ TEST(utf7_both_ways)
 TEST(utf7_refused)
 {
 	static const char *const bad[] = {
-		"&",          "a&",        "&AOk",      "&A-",     "&AOk=-",
-		"&AGE-",      /* "a" has one spelling: itself */
-		"&AOk-&AOk-", /* could have been one shift */
-		"&2D0-",      /* half a pair */
-		"&3gA-",      "&AOl-",     /* bits left over */
-		"\xc3\xa9",   "a\tb",      "a\x7f",     "&AAA-",   "&2D0AYQ-",
-		"&AOkAA-",
+		"&",          "a&",       "&AOk",
+		"&A-",        "&AOk=-",   "&AGE-", /* "a" has one spelling: itself */
+		"&AOk-&AOk-",                      /* could have been one shift */
+		"&2D0-",                           /* half a pair */
+		"&3gA-",      "&AOl-",             /* bits left over */
+		"\xc3\xa9",   "a\tb",     "a\x7f",
+		"&AAA-",      "&2D0AYQ-", "&AOkAA-",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
