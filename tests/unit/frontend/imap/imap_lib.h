@@ -76,21 +76,21 @@ enum imap_port { PORT_IMAP, PORT_IMAPS };
 /* A fresh back-end; before the first session. */
 void imap_play(void);
 /* Connects; the greeting is read. For IMAPS the handshake is done. */
-WAITS void imap_open(struct wire *w, enum imap_port port);
+WAITS void conv_open(struct wire *w, enum imap_port port);
 /* Over IMAPS, logged in as alice; and with a mailbox selected. */
-WAITS void imap_login(struct wire *w);
-WAITS void imap_select(struct wire *w, const char *path);
-WAITS void imap_close(struct wire *w);
+WAITS void conv_login(struct wire *w);
+WAITS void conv_select(struct wire *w, const char *path);
+WAITS void conv_close(struct wire *w);
 /* All sessions are over: gives everything back. */
 WAITS void imap_played_end(void);
 /* Sends "x LINE" and returns what came, lines joined by '\n', up to and with the tagged answer
  * (or the end of the connection, shown as "<closed>"). Valid until the next call. */
-WAITS const char *imap_say(struct wire *w, const char *line);
+WAITS const char *conv_say(struct wire *w, const char *line);
 /* Sends bytes as they are; reads up to n lines, up to a line that begins with `until`. */
-WAITS const char *imap_raw(struct wire *w, slice_t bytes, const char *until);
-WAITS const char *imap_until(struct wire *w, const char *until);
-#define SAY(w, line, want) CHECK_STR(imap_say(w, line), want)
+WAITS const char *conv_raw(struct wire *w, slice_t bytes, const char *until);
+WAITS const char *conv_until(struct wire *w, const char *until);
+#define SAY(w, line, want) CHECK_STR(conv_say(w, line), want)
 /* Memory that the session holds. */
-size_t imap_memory(void);
+size_t conv_memory(void);
 
 #endif

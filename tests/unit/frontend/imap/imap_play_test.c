@@ -484,7 +484,7 @@ void imap_play(void)
 	session_tls_set(server_tls);
 }
 
-WAITS void imap_open(struct wire *w, enum imap_port port)
+WAITS void conv_open(struct wire *w, enum imap_port port)
 {
 	struct stream_opts opts = {.window_max = imap_protocol.window_max};
 
@@ -498,22 +498,22 @@ WAITS void imap_open(struct wire *w, enum imap_port port)
 	CHECK(slice_starts(slice_str(w->line), SL("* OK [CAPABILITY IMAP4rev1 ")));
 }
 
-WAITS void imap_login(struct wire *w)
+WAITS void conv_login(struct wire *w)
 {
-	imap_open(w, PORT_IMAPS);
-	CHECK(slice_starts(slice_str(imap_say(w, "LOGIN alice secret")), SL("x OK [CAPABILITY ")));
+	conv_open(w, PORT_IMAPS);
+	CHECK(slice_starts(slice_str(conv_say(w, "LOGIN alice secret")), SL("x OK [CAPABILITY ")));
 }
 
-WAITS void imap_select(struct wire *w, const char *path)
+WAITS void conv_select(struct wire *w, const char *path)
 {
 	char line[200];
 
-	imap_login(w);
+	conv_login(w);
 	snprintf(line, sizeof line, "SELECT %s", path);
-	CHECK(slice_ends(slice_str(imap_say(w, line)), SL("x OK [READ-WRITE] Selected")));
+	CHECK(slice_ends(slice_str(conv_say(w, line)), SL("x OK [READ-WRITE] Selected")));
 }
 
-WAITS void imap_close(struct wire *w)
+WAITS void conv_close(struct wire *w)
 {
 	wire_close(w);
 }
@@ -531,7 +531,7 @@ WAITS void imap_played_end(void)
 	iplimit_forget();
 }
 
-WAITS const char *imap_until(struct wire *w, const char *until)
+WAITS const char *conv_until(struct wire *w, const char *until)
 {
 	buf_reset(&said);
 	for (;;) {
@@ -555,13 +555,13 @@ WAITS const char *imap_until(struct wire *w, const char *until)
 	return said.p;
 }
 
-WAITS const char *imap_raw(struct wire *w, slice_t bytes, const char *until)
+WAITS const char *conv_raw(struct wire *w, slice_t bytes, const char *until)
 {
 	wire_send(w, bytes);
-	return imap_until(w, until);
+	return conv_until(w, until);
 }
 
-WAITS const char *imap_say(struct wire *w, const char *line)
+WAITS const char *conv_say(struct wire *w, const char *line)
 {
 	struct buf b;
 	const char *answer;
@@ -570,7 +570,7 @@ WAITS const char *imap_say(struct wire *w, const char *line)
 	buf_puts(&b, "x ");
 	buf_puts(&b, line);
 	buf_puts(&b, "\r\n");
-	answer = imap_raw(w, buf_slice(&b), "x ");
+	answer = conv_raw(w, buf_slice(&b), "x ");
 	buf_fini(&b);
 	return answer;
 }
@@ -580,7 +580,7 @@ static void add_memory(struct session *s, void *arg)
 	*(size_t *)arg += s->budget.used;
 }
 
-size_t imap_memory(void)
+size_t conv_memory(void)
 {
 	size_t n = 0;
 

@@ -9,7 +9,7 @@ TEST_FIBER(session_before_tls)
 	struct wire w;
 
 	imap_play();
-	imap_open(&w, PORT_IMAP);
+	conv_open(&w, PORT_IMAP);
 	CHECK(slice_find(slice_str(w.line), SL("LOGINDISABLED")) < strlen(w.line));
 	CHECK(slice_find(slice_str(w.line), SL("STARTTLS")) < strlen(w.line));
 	CHECK(slice_find(slice_str(w.line), SL("AUTH=")) == strlen(w.line));
@@ -20,7 +20,7 @@ TEST_FIBER(session_before_tls)
 	SAY(&w, "ID NIL", "* ID NIL\nx OK Done");
 	SAY(&w, "LOGOUT", "* BYE Logging out\nx OK Done");
 	CHECK(wire_is_closed(&w));
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -29,7 +29,7 @@ TEST_FIBER(session_log_in)
 	struct wire w;
 
 	imap_play();
-	imap_open(&w, PORT_IMAPS);
+	conv_open(&w, PORT_IMAPS);
 	CHECK(slice_find(slice_str(w.line), SL("AUTH=PLAIN")) < strlen(w.line));
 	CHECK(slice_find(slice_str(w.line), SL("LOGINDISABLED")) == strlen(w.line));
 	CHECK(slice_find(slice_str(w.line), SL("STARTTLS")) == strlen(w.line));
@@ -37,18 +37,18 @@ TEST_FIBER(session_log_in)
 	SAY(&w, "LOGIN nobody secret", "x NO [AUTHENTICATIONFAILED] Authentication failed");
 	SAY(&w, "AUTHENTICATE KLINGON", "x NO [CANNOT] No such mechanism");
 	SAY(&w, "AUTHENTICATE PLAIN !", "x BAD Cancelled, or malformed");
-	CHECK_STR(imap_raw(&w, SL("y AUTHENTICATE PLAIN\r\n"), "+"), "+ ");
-	CHECK_STR(imap_raw(&w, SL("*\r\n"), "y"), "y BAD Cancelled, or malformed");
+	CHECK_STR(conv_raw(&w, SL("y AUTHENTICATE PLAIN\r\n"), "+"), "+ ");
+	CHECK_STR(conv_raw(&w, SL("*\r\n"), "y"), "y BAD Cancelled, or malformed");
 	played.away = true;
 	SAY(&w, "LOGIN alice secret", "x NO [UNAVAILABLE] Not possible just now, try again");
 	played.away = false;
-	CHECK(slice_starts(slice_str(imap_say(&w, "AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==")),
+	CHECK(slice_starts(slice_str(conv_say(&w, "AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==")),
 			   SL("x OK [CAPABILITY IMAP4rev1 ")));
 	SAY(&w, "LOGIN alice secret", "x BAD Not in this state");
 	SAY(&w, "NAMESPACE", "* NAMESPACE ((\"\" \"/\")) NIL NIL\nx OK Done");
 	SAY(&w, "ENABLE CONDSTORE", "* ENABLED\nx OK Done");
 	SAY(&w, "FETCH 1 FLAGS", "x BAD No mailbox is selected");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -57,15 +57,15 @@ TEST_FIBER(session_login_with_literals)
 	struct wire w;
 
 	imap_play();
-	imap_open(&w, PORT_IMAPS);
-	CHECK_STR(imap_raw(&w, SL("y LOGIN {5}\r\n"), "+"), "+ OK");
-	CHECK_STR(imap_raw(&w, SL("alice {6}\r\n"), "+"), "+ OK");
-	CHECK(slice_starts(slice_str(imap_raw(&w, SL("secret\r\n"), "y")), SL("y OK ")));
-	imap_close(&w);
-	imap_open(&w, PORT_IMAPS);
-	CHECK(slice_starts(slice_str(imap_raw(&w, SL("y LOGIN {5+}\r\nalice \"secret\"\r\n"), "y")),
+	conv_open(&w, PORT_IMAPS);
+	CHECK_STR(conv_raw(&w, SL("y LOGIN {5}\r\n"), "+"), "+ OK");
+	CHECK_STR(conv_raw(&w, SL("alice {6}\r\n"), "+"), "+ OK");
+	CHECK(slice_starts(slice_str(conv_raw(&w, SL("secret\r\n"), "y")), SL("y OK ")));
+	conv_close(&w);
+	conv_open(&w, PORT_IMAPS);
+	CHECK(slice_starts(slice_str(conv_raw(&w, SL("y LOGIN {5+}\r\nalice \"secret\"\r\n"), "y")),
 			   SL("y OK ")));
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -75,7 +75,7 @@ TEST_FIBER(session_literals_before_log_in_are_small)
 	struct buf b;
 
 	imap_play();
-	imap_open(&w, PORT_IMAPS);
+	conv_open(&w, PORT_IMAPS);
 	/* One that waits for us is told at once; nothing follows. */
 	SAY(&w, "LOGIN {100000}", "x NO [LIMIT] The literal is too large here");
 	/* One that does not wait is read away. */
@@ -84,21 +84,21 @@ TEST_FIBER(session_literals_before_log_in_are_small)
 	for (int i = 0; i < 20000; i++)
 		buf_putc(&b, 'x');
 	buf_puts(&b, " secret\r\n");
-	CHECK_STR(imap_raw(&w, buf_slice(&b), "y"), "y NO [LIMIT] The literal is too large here");
+	CHECK_STR(conv_raw(&w, buf_slice(&b), "y"), "y NO [LIMIT] The literal is too large here");
 	SAY(&w, "NOOP", "x OK Done");
 	/* Nor is one read away without end. */
 	CHECK_STR(
-		imap_raw(&w, SL("z LOGIN {10000000+}\r\n"), "<"),
+		conv_raw(&w, SL("z LOGIN {10000000+}\r\n"), "<"),
 		"z NO [LIMIT] The literal is too large here\n* BYE Too large a literal\n<closed>");
-	imap_close(&w);
-	imap_open(&w, PORT_IMAPS);
+	conv_close(&w);
+	conv_open(&w, PORT_IMAPS);
 	buf_reset(&b);
 	for (unsigned i = 0; i <= IMAP_LINE_MAX_PREAUTH; i++)
 		buf_putc(&b, 'x');
 	buf_puts(&b, "\r\n");
-	CHECK_STR(imap_raw(&w, buf_slice(&b), "*"), "* BAD Line too long");
-	CHECK_STR(imap_raw(&w, SL("a NOOP\n\r\n"), "*"), "* BAD Bare CR, bare LF or NUL");
-	imap_close(&w);
+	CHECK_STR(conv_raw(&w, buf_slice(&b), "*"), "* BAD Line too long");
+	CHECK_STR(conv_raw(&w, SL("a NOOP\n\r\n"), "*"), "* BAD Bare CR, bare LF or NUL");
+	conv_close(&w);
 	buf_fini(&b);
 	imap_played_end();
 }
@@ -108,18 +108,18 @@ TEST_FIBER(session_bad_commands_end_it)
 	struct wire w;
 
 	imap_play();
-	imap_open(&w, PORT_IMAPS);
+	conv_open(&w, PORT_IMAPS);
 	for (int i = 0; i < 4; i++)
 		SAY(&w, "FOO", "x BAD Unknown command");
-	CHECK_STR(imap_raw(&w, SL("x FOO\r\n"), "<"),
+	CHECK_STR(conv_raw(&w, SL("x FOO\r\n"), "<"),
 		  "x BAD Unknown command\n* BYE Too many bad commands\n<closed>");
-	imap_close(&w);
-	imap_login(&w);
+	conv_close(&w);
+	conv_login(&w);
 	for (int i = 0; i < 19; i++)
 		SAY(&w, "UID SELECT x", "x BAD Unknown command");
-	CHECK_STR(imap_raw(&w, SL("\r\n"), "<"),
+	CHECK_STR(conv_raw(&w, SL("\r\n"), "<"),
 		  "* BAD A tag is missing\n* BYE Too many bad commands\n<closed>");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -132,15 +132,15 @@ TEST_FIBER(session_byte_by_byte)
 	const char *got;
 
 	imap_play();
-	imap_open(&w, PORT_IMAPS);
+	conv_open(&w, PORT_IMAPS);
 	for (const char *p = script; *p != '\0'; p++) {
 		wire_send(&w, slice(p, 1));
 		fiber_yield();
 	}
-	got = imap_until(&w, "c ");
+	got = conv_until(&w, "c ");
 	CHECK(slice_ends(slice_str(got), SL("b OK [READ-WRITE] Selected\nc OK Done")));
 	CHECK(opts.window_max > IMAP_LINE_MAX);
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -149,14 +149,14 @@ TEST_FIBER(session_pipelined)
 	struct wire w;
 
 	imap_play();
-	imap_login(&w);
-	CHECK(slice_ends(slice_str(imap_raw(&w,
+	conv_login(&w);
+	CHECK(slice_ends(slice_str(conv_raw(&w,
 					    SL("a SELECT INBOX\r\nb NOOP\r\nc UNSELECT\r\n"
 					       "d CHECK\r\ne NOOP\r\n"),
 					    "e")),
 			 SL("a OK [READ-WRITE] Selected\nb OK Done\nc OK Done\n"
 			    "d BAD No mailbox is selected\ne OK Done")));
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -167,7 +167,7 @@ TEST_FIBER(session_select)
 	imap_play();
 	played_add("INBOX", "Subject: 1\r\n\r\n1\r\n")->flags = MESSAGE_SEEN;
 	played_add("INBOX", "Subject: 2\r\n\r\n2\r\n");
-	imap_login(&w);
+	conv_login(&w);
 	SAY(&w, "SELECT INBOX",
 	    "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\n"
 	    "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags\n"
@@ -187,7 +187,7 @@ TEST_FIBER(session_select)
 	SAY(&w, "EXPUNGE", "x NO [CANNOT] The mailbox is read-only");
 	SAY(&w, "SELECT Nowhere", "x NO [NONEXISTENT] No such mailbox");
 	SAY(&w, "FETCH 1 FLAGS", "x BAD No mailbox is selected");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -196,7 +196,7 @@ TEST_FIBER(session_mailboxes)
 	struct wire w;
 
 	imap_play();
-	imap_login(&w);
+	conv_login(&w);
 	SAY(&w, "CREATE a/b/", "x OK Done");
 	SAY(&w, "CREATE a", "x OK Done");
 	SAY(&w, "CREATE a", "x NO [ALREADYEXISTS] It exists already");
@@ -235,7 +235,7 @@ TEST_FIBER(session_mailboxes)
 	SAY(&w, "DELETE c", "x NO [NONEXISTENT] No such mailbox");
 	SAY(&w, "DELETE INBOX", "x NO [CANNOT] Not possible with this mailbox");
 	SAY(&w, "UNSUBSCRIBE c", "x OK Done");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -244,15 +244,15 @@ TEST_FIBER(session_own_mailbox_deleted)
 	struct wire w, v;
 
 	imap_play();
-	imap_select(&w, "Trash");
-	imap_select(&v, "Trash");
+	conv_select(&w, "Trash");
+	conv_select(&v, "Trash");
 	SAY(&w, "DELETE Trash", "x OK Done");
 	SAY(&w, "NOOP", "x OK Done");
 	SAY(&w, "CHECK", "x BAD No mailbox is selected");
-	CHECK_STR(imap_raw(&v, SL("x NOOP\r\n"), "<"),
+	CHECK_STR(conv_raw(&v, SL("x NOOP\r\n"), "<"),
 		  "x OK Done\n* BYE The mailbox was deleted\n<closed>");
-	imap_close(&w);
-	imap_close(&v);
+	conv_close(&w);
+	conv_close(&v);
 	imap_played_end();
 }
 
@@ -263,7 +263,7 @@ TEST_FIBER(session_changes_by_others)
 	imap_play();
 	for (int i = 0; i < 4; i++)
 		(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
-	imap_select(&w, "INBOX");
+	conv_select(&w, "INBOX");
 	played_flag("INBOX", 2, MESSAGE_FLAGGED);
 	played_vanish("INBOX", 3);
 	(void)played_add("INBOX", "Subject: new\r\n\r\nnew\r\n");
@@ -279,7 +279,7 @@ TEST_FIBER(session_changes_by_others)
 	played_vanish("INBOX", 1);
 	played_vanish("INBOX", 5);
 	SAY(&w, "NOOP", "* 4 EXPUNGE\n* 1 EXPUNGE\nx OK Done");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -290,8 +290,8 @@ TEST_FIBER(session_store)
 	imap_play();
 	for (int i = 0; i < 3; i++)
 		(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
-	imap_select(&w, "INBOX");
-	imap_select(&v, "INBOX");
+	conv_select(&w, "INBOX");
+	conv_select(&v, "INBOX");
 	SAY(&w, "STORE 1:2 +FLAGS (\\Seen)",
 	    "* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent))\n* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent))\n"
 	    "x OK Done");
@@ -316,8 +316,8 @@ TEST_FIBER(session_store)
 	SAY(&w, "UID STORE 99 FLAGS ()", "x OK Done");
 	SAY(&w, "STORE 1 FLAGS (\\Recent)", "x BAD \\Recent is the server's to set");
 	SAY(&w, "STORE 1 FLAG ()", "x BAD Messages, FLAGS and flags expected");
-	imap_close(&w);
-	imap_close(&v);
+	conv_close(&w);
+	conv_close(&v);
 	imap_played_end();
 }
 
@@ -329,12 +329,12 @@ TEST_FIBER(session_silent_store_hides_nothing)
 	imap_play();
 	(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
 	(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
-	imap_select(&w, "INBOX");
+	conv_select(&w, "INBOX");
 	played_flag("INBOX", 2, MESSAGE_ANSWERED);
 	SAY(&w, "STORE 1:2 +FLAGS.SILENT (\\Seen)",
 	    "* 2 FETCH (UID 2 FLAGS (\\Answered \\Seen \\Recent))\nx OK Done");
 	SAY(&w, "NOOP", "x OK Done");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -346,8 +346,8 @@ TEST_FIBER(session_expunge)
 	for (uint32_t i = 0; i < 5; i++)
 		played_add("INBOX", "Subject: x\r\n\r\ntext\r\n")->flags =
 			i % 2 == 0 ? MESSAGE_DELETED : 0;
-	imap_select(&w, "INBOX");
-	imap_select(&v, "INBOX");
+	conv_select(&w, "INBOX");
+	conv_select(&v, "INBOX");
 	SAY(&w, "UID EXPUNGE 2:3", "* 3 EXPUNGE\nx OK Done");
 	SAY(&w, "UID EXPUNGE 99", "x OK Done");
 	SAY(&w, "UID EXPUNGE", "x BAD Arguments expected");
@@ -359,8 +359,8 @@ TEST_FIBER(session_expunge)
 	SAY(&w, "STORE 1 +FLAGS.SILENT \\Deleted", "x OK Done");
 	SAY(&w, "CLOSE", "x OK Done");
 	SAY(&v, "NOOP", "* 1 EXPUNGE\nx OK Done");
-	imap_close(&w);
-	imap_close(&v);
+	conv_close(&w);
+	conv_close(&v);
 	imap_played_end();
 }
 
@@ -371,7 +371,7 @@ TEST_FIBER(session_copy_and_move)
 	imap_play();
 	for (int i = 0; i < 4; i++)
 		(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
-	imap_select(&w, "INBOX");
+	conv_select(&w, "INBOX");
 	SAY(&w, "COPY 2:3 Sent", "x OK [COPYUID 1002 2,3 1,2] Done");
 	SAY(&w, "UID COPY 99 Sent", "x OK Nothing to do");
 	SAY(&w, "COPY 1 Nowhere", "x NO [TRYCREATE] No such mailbox");
@@ -386,7 +386,7 @@ TEST_FIBER(session_copy_and_move)
 	SAY(&w, "SEARCH RETURN (COUNT) DELETED", "* ESEARCH (TAG \"x\") COUNT 0\nx OK Done");
 	SAY(&w, "SEARCH CHARSET KLINGON ALL",
 	    "x NO [BADCHARSET (US-ASCII UTF-8)] Charset not known");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -398,14 +398,14 @@ TEST_FIBER(session_search_headers_nobody_keeps)
 	(void)played_add("INBOX", "Subject: a\r\nX-Foo: bar\r\n\r\nX-Foo: no\r\n");
 	(void)played_add("INBOX", "Subject: b\r\nX-Foo: baz\r\n\r\n1\r\n");
 	(void)played_add("INBOX", "Subject: c\r\n\r\nX-Foo: bar\r\n");
-	imap_select(&w, "INBOX");
+	conv_select(&w, "INBOX");
 	SAY(&w, "SEARCH HEADER X-Foo BAR", "* SEARCH 1\nx OK Done");
 	SAY(&w, "SEARCH NOT HEADER X-Foo bar", "* SEARCH 2 3\nx OK Done");
 	SAY(&w, "SEARCH OR SUBJECT c HEADER X-Foo \"\"", "* SEARCH 1 2 3\nx OK Done");
 	SAY(&w, "SEARCH SUBJECT b HEADER X-Foo ba", "* SEARCH 2\nx OK Done");
 	SAY(&w, "SEARCH HEADER Return-Path s@x", "* SEARCH 1 2 3\nx OK Done");
 	SAY(&w, "SEARCH HEADER X-Nobody x", "* SEARCH\nx OK Done");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -415,23 +415,23 @@ TEST_FIBER(session_idle)
 
 	imap_play();
 	(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
-	imap_select(&w, "INBOX");
-	CHECK_STR(imap_raw(&w, SL("y IDLE\r\n"), "+"), "+ idling");
+	conv_select(&w, "INBOX");
+	CHECK_STR(conv_raw(&w, SL("y IDLE\r\n"), "+"), "+ idling");
 	(void)played_add("INBOX", "Subject: y\r\n\r\ntext\r\n");
-	CHECK_STR(imap_until(&w, "* 2 RECENT"), "* 2 EXISTS\n* 2 RECENT");
+	CHECK_STR(conv_until(&w, "* 2 RECENT"), "* 2 EXISTS\n* 2 RECENT");
 	played_flag("INBOX", 1, MESSAGE_SEEN);
-	CHECK_STR(imap_until(&w, "*"), "* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent))");
+	CHECK_STR(conv_until(&w, "*"), "* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent))");
 	played_vanish("INBOX", 1);
-	CHECK_STR(imap_until(&w, "*"), "* 1 EXPUNGE");
+	CHECK_STR(conv_until(&w, "*"), "* 1 EXPUNGE");
 	/* Nearly nothing is held meanwhile: the session, its text, one run of the view. */
-	CHECK(imap_memory() < 6000);
-	CHECK_STR(imap_raw(&w, SL("DONE\r\n"), "y"), "y OK Done");
-	CHECK_STR(imap_raw(&w, SL("y IDLE\r\n"), "+"), "+ idling");
-	CHECK_STR(imap_raw(&w, SL("NOOP\r\n"), "y"), "y BAD DONE expected");
+	CHECK(conv_memory() < 6000);
+	CHECK_STR(conv_raw(&w, SL("DONE\r\n"), "y"), "y OK Done");
+	CHECK_STR(conv_raw(&w, SL("y IDLE\r\n"), "+"), "+ idling");
+	CHECK_STR(conv_raw(&w, SL("NOOP\r\n"), "y"), "y BAD DONE expected");
 	/* Without a mailbox there is nothing to tell. */
 	SAY(&w, "UNSELECT", "x OK Done");
-	CHECK_STR(imap_raw(&w, SL("y IDLE\r\ndone\r\n"), "y"), "+ idling\ny OK Done");
-	imap_close(&w);
+	CHECK_STR(conv_raw(&w, SL("y IDLE\r\ndone\r\n"), "y"), "+ idling\ny OK Done");
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -441,16 +441,16 @@ TEST_FIBER(session_idle_survives_the_back_end)
 
 	imap_play();
 	(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
-	imap_select(&w, "INBOX");
-	CHECK_STR(imap_raw(&w, SL("y IDLE\r\n"), "+"), "+ idling");
+	conv_select(&w, "INBOX");
+	CHECK_STR(conv_raw(&w, SL("y IDLE\r\n"), "+"), "+ idling");
 	played.away = true;
 	played_drop_watches();
 	CHECK_ERR(fiber_sleep("test", 700), E_TIMEOUT);
 	(void)played_add("INBOX", "Subject: y\r\n\r\ntext\r\n");
 	played.away = false;
-	CHECK_STR(imap_until(&w, "* 2 RECENT"), "* 2 EXISTS\n* 2 RECENT");
-	CHECK_STR(imap_raw(&w, SL("DONE\r\n"), "y"), "y OK Done");
-	imap_close(&w);
+	CHECK_STR(conv_until(&w, "* 2 RECENT"), "* 2 EXISTS\n* 2 RECENT");
+	CHECK_STR(conv_raw(&w, SL("DONE\r\n"), "y"), "y OK Done");
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -460,20 +460,20 @@ TEST_FIBER(session_back_end_away)
 
 	imap_play();
 	(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
-	imap_select(&w, "INBOX");
+	conv_select(&w, "INBOX");
 	played.away = true;
 	SAY(&w, "FETCH 1 FLAGS", "x NO [UNAVAILABLE] Not possible just now, try again");
 	SAY(&w, "STORE 1 FLAGS ()", "x NO [UNAVAILABLE] Not possible just now, try again");
 	SAY(&w, "NOOP", "x OK Done");
 	SAY(&w, "SELECT Sent", "x NO [UNAVAILABLE] Not possible just now, try again");
 	played.away = false;
-	CHECK(slice_ends(slice_str(imap_say(&w, "SELECT INBOX")),
+	CHECK(slice_ends(slice_str(conv_say(&w, "SELECT INBOX")),
 			 SL("x OK [READ-WRITE] Selected")));
 	played.no_ticket = true;
-	CHECK_STR(imap_raw(&w, SL("x FETCH 1 FLAGS\r\n"), "<"),
+	CHECK_STR(conv_raw(&w, SL("x FETCH 1 FLAGS\r\n"), "<"),
 		  "x NO [EXPIRED] The session has ended\n"
 		  "* BYE The session has ended, log in again\n<closed>");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -485,7 +485,7 @@ TEST_FIBER(session_reset)
 	imap_play();
 	for (int i = 0; i < 4; i++)
 		(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
-	imap_select(&w, "INBOX");
+	conv_select(&w, "INBOX");
 	played_vanish("INBOX", 2);
 	played_flag("INBOX", 3, MESSAGE_FLAGGED);
 	(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
@@ -494,7 +494,7 @@ TEST_FIBER(session_reset)
 	    "* 3 FETCH (UID 3 FLAGS (\\Flagged \\Recent))\n* 5 EXISTS\n* 5 RECENT\n* 2 EXPUNGE\n"
 	    "x OK Done");
 	SAY(&w, "UID SEARCH ALL", "* SEARCH 1 3 4 5\nx OK Done");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -508,11 +508,11 @@ TEST_FIBER(session_killed)
 	struct wire w;
 
 	imap_play();
-	imap_select(&w, "INBOX");
-	CHECK_STR(imap_raw(&w, SL("y IDLE\r\n"), "+"), "+ idling");
+	conv_select(&w, "INBOX");
+	CHECK_STR(conv_raw(&w, SL("y IDLE\r\n"), "+"), "+ idling");
 	session_each(end_it, NULL);
-	CHECK_STR(imap_until(&w, "<"), "* BYE killed\n<closed>");
-	imap_close(&w);
+	CHECK_STR(conv_until(&w, "<"), "* BYE killed\n<closed>");
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -526,8 +526,8 @@ TEST_FIBER(session_converge)
 	imap_play();
 	for (int i = 0; i < 20; i++)
 		(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
-	imap_select(&w[0], "INBOX");
-	imap_select(&w[1], "INBOX");
+	conv_select(&w[0], "INBOX");
+	conv_select(&w[1], "INBOX");
 	for (int step = 0; step < 150; step++) {
 		static const char *const verbs[] = {"+FLAGS.SILENT", "-FLAGS", "FLAGS"};
 		static const char *const names[] = {"\\Seen", "\\Deleted", "\\Flagged", "kw"};
@@ -540,28 +540,28 @@ TEST_FIBER(session_converge)
 				(void)played_add("INBOX", "Subject: n\r\n\r\ntext\r\n");
 			break;
 		case 1:
-			(void)imap_say(s, "EXPUNGE");
+			(void)conv_say(s, "EXPUNGE");
 			break;
 		case 2:
-			(void)imap_say(s, "FETCH 1:* FLAGS");
+			(void)conv_say(s, "FETCH 1:* FLAGS");
 			break;
 		default:
 			snprintf(line, sizeof line, "UID STORE %u:%u %s %s", r / 10 % 30,
 				 r / 10 % 30 + r / 300 % 3, verbs[r / 1000 % 3],
 				 names[r / 3000 % 4]);
-			(void)imap_say(s, line);
+			(void)conv_say(s, line);
 			break;
 		}
 	}
 	for (int i = 0; i < 2; i++) {
-		(void)imap_say(&w[i], "NOOP");
-		snprintf(numbers[i], sizeof numbers[i], "%s", imap_say(&w[i], "UID SEARCH ALL"));
-		(void)imap_say(&w[i], "EXAMINE INBOX");
-		snprintf(flags[i], sizeof flags[i], "%s", imap_say(&w[i], "FETCH 1:* (UID FLAGS)"));
+		(void)conv_say(&w[i], "NOOP");
+		snprintf(numbers[i], sizeof numbers[i], "%s", conv_say(&w[i], "UID SEARCH ALL"));
+		(void)conv_say(&w[i], "EXAMINE INBOX");
+		snprintf(flags[i], sizeof flags[i], "%s", conv_say(&w[i], "FETCH 1:* (UID FLAGS)"));
 	}
 	CHECK_STR(numbers[0], numbers[1]);
 	CHECK_STR(flags[0], flags[1]);
-	imap_close(&w[0]);
-	imap_close(&w[1]);
+	conv_close(&w[0]);
+	conv_close(&w[1]);
 	imap_played_end();
 }

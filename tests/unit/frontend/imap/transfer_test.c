@@ -17,7 +17,7 @@ TEST_FIBER(fetch_columns)
 	imap_play();
 	(void)played_add("INBOX", small);
 	(void)played_add("INBOX", small);
-	imap_select(&w, "INBOX");
+	conv_select(&w, "INBOX");
 	SAY(&w, "FETCH 1 (UID RFC822.SIZE INTERNALDATE)",
 	    "* 1 FETCH (UID 1 RFC822.SIZE 107 INTERNALDATE \"09-Sep-2001 01:46:41 +0000\")\n"
 	    "x OK Done");
@@ -34,7 +34,7 @@ TEST_FIBER(fetch_columns)
 	SAY(&w, "UID FETCH 3:9 FLAGS", "x OK Done");
 	SAY(&w, "FETCH 1 FOO", "x BAD Messages and items expected");
 	CHECK_INT(played.reads, 0);
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -48,7 +48,7 @@ TEST_FIBER(fetch_columns_that_lie)
 	m = played_add("INBOX", small);
 	m->summary.envelope = SL("(NIL)\r\n* 1 EXPUNGE");
 	m->summary.bodystructure = SL("((((");
-	imap_select(&w, "INBOX");
+	conv_select(&w, "INBOX");
 	SAY(&w, "FETCH 1 (ENVELOPE)",
 	    "* 1 FETCH (ENVELOPE (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL))\nx OK Done");
 	SAY(&w, "FETCH 1 (BODY)",
@@ -56,7 +56,7 @@ TEST_FIBER(fetch_columns_that_lie)
 	    "x OK Done");
 	m->summary.parts[0].body_end = 1u << 30;
 	SAY(&w, "FETCH 1 BODY.PEEK[TEXT]", "x NO [CORRUPTION] Stored data cannot be read");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -67,7 +67,7 @@ TEST_FIBER(fetch_fields)
 	imap_play();
 	(void)played_add("INBOX", small);
 	played_add("INBOX", small)->fields_cut = true;
-	imap_select(&w, "INBOX");
+	conv_select(&w, "INBOX");
 	SAY(&w, "FETCH 1 BODY.PEEK[HEADER.FIELDS (subject from)]",
 	    "* 1 FETCH (BODY[HEADER.FIELDS (subject from)] {32}\n"
 	    "From: A <a@b.c>\nSubject: Hi\n\n)\nx OK Done");
@@ -85,7 +85,7 @@ TEST_FIBER(fetch_fields)
 	    "* 1 FETCH (BODY[HEADER.FIELDS (Nothing)] {2}\n\n)\nx OK Done");
 	SAY(&w, "FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]<9.2>",
 	    "* 1 FETCH (BODY[HEADER.FIELDS (Subject)]<9> {2}\nHi)\nx OK Done");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -96,8 +96,8 @@ TEST_FIBER(fetch_seen)
 	imap_play();
 	(void)played_add("INBOX", "A: b\r\n\r\nHi\r\n");
 	played_add("INBOX", "A: b\r\n\r\nHi\r\n")->flags = MESSAGE_SEEN;
-	imap_select(&w, "INBOX");
-	imap_select(&v, "INBOX");
+	conv_select(&w, "INBOX");
+	conv_select(&v, "INBOX");
 	SAY(&w, "FETCH 1:2 BODY.PEEK[TEXT]",
 	    "* 1 FETCH (BODY[TEXT] {4}\nHi\n)\n* 2 FETCH (BODY[TEXT] {4}\nHi\n)\nx OK Done");
 	CHECK_INT(played.stores, 0);
@@ -108,11 +108,11 @@ TEST_FIBER(fetch_seen)
 	CHECK_INT(played.stores, 1);
 	SAY(&w, "NOOP", "x OK Done");
 	SAY(&v, "NOOP", "* 1 FETCH (UID 1 FLAGS (\\Seen))\nx OK Done");
-	SAY(&v, "EXAMINE INBOX", imap_say(&v, "EXAMINE INBOX"));
+	SAY(&v, "EXAMINE INBOX", conv_say(&v, "EXAMINE INBOX"));
 	SAY(&v, "FETCH 1 RFC822.TEXT", "* 1 FETCH (RFC822.TEXT {4}\nHi\n)\nx OK Done");
 	CHECK_INT(played.stores, 1);
-	imap_close(&w);
-	imap_close(&v);
+	conv_close(&w);
+	conv_close(&v);
 	imap_played_end();
 }
 
@@ -122,7 +122,7 @@ TEST_FIBER(fetch_bytes)
 
 	imap_play();
 	(void)played_add("INBOX", "A: b\r\n\r\nHi\r\n");
-	imap_select(&w, "INBOX");
+	conv_select(&w, "INBOX");
 	SAY(&w, "FETCH 1 (BODY.PEEK[] RFC822.SIZE)",
 	    "* 1 FETCH (RFC822.SIZE 32 BODY[] {32}\nReturn-Path: <s@x>\nA: b\n\nHi\n)\nx OK Done");
 	SAY(&w, "FETCH 1 BODY.PEEK[]<16.12>",
@@ -136,7 +136,7 @@ TEST_FIBER(fetch_bytes)
 	SAY(&w, "FETCH 1 (ENVELOPE BODY.PEEK[TEXT])",
 	    "* 1 FETCH (ENVELOPE (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) BODY[TEXT] {4}\nHi\n)\n"
 	    "x OK Done");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -195,7 +195,7 @@ TEST_FIBER(fetch_large)
 		buf_reset(&body);
 		fill(&body, lines[i]);
 		m = played_add_bytes(played_box("INBOX"), buf_slice(&body));
-		imap_select(&w, "INBOX");
+		conv_select(&w, "INBOX");
 		CHECK(take_literal(&w, "FETCH * BODY.PEEK[]", &got));
 		CHECK_INT(got.n, m->prefix.n + body.n);
 		CHECK(slice_eq(slice_from(buf_slice(&got), m->prefix.n), buf_slice(&body)));
@@ -207,10 +207,10 @@ TEST_FIBER(fetch_large)
 		/* Only the block that holds it was asked for. */
 		CHECK(played.read_from == 16 + 64 && played.read_to == 16 + 128);
 		/* Nothing of it stays in memory. */
-		(void)imap_say(&w, "NOOP");
+		(void)conv_say(&w, "NOOP");
 		fiber_yield();
-		CHECK(imap_memory() < 8000);
-		imap_close(&w);
+		CHECK(conv_memory() < 8000);
+		conv_close(&w);
 	}
 	buf_fini(&body);
 	buf_fini(&got);
@@ -228,9 +228,9 @@ TEST_FIBER(fetch_large_in_pieces)
 	fill(&body, 10000);
 	(void)played_add_bytes(played_box("INBOX"), buf_slice(&body));
 	(void)played_add("INBOX", "A: b\r\n\r\nHi\r\n");
-	imap_select(&w, "INBOX");
+	conv_select(&w, "INBOX");
 	/* Too large to be cut in memory for two items: by itself, after the others. */
-	got = imap_say(&w, "FETCH 1:2 (UID BODY.PEEK[TEXT] BODY.PEEK[]<0.5>)");
+	got = conv_say(&w, "FETCH 1:2 (UID BODY.PEEK[TEXT] BODY.PEEK[]<0.5>)");
 	CHECK(slice_starts(slice_str(got),
 			   SL("* 2 FETCH (UID 2 BODY[TEXT] {4}\nHi\n BODY[]<0> "
 			      "{5}\nRetur)\n* 1 FETCH (UID 1 BODY[TEXT] {640000}\n")));
@@ -239,8 +239,8 @@ TEST_FIBER(fetch_large_in_pieces)
 	wire_send(&w, SL("x FETCH 1 BODY.PEEK[TEXT]\r\n"));
 	CHECK_ERR(wire_line(&w), E_OK);
 	played.away = true;
-	CHECK(slice_ends(slice_str(imap_until(&w, "<")), SL("<closed>")));
-	imap_close(&w);
+	CHECK(slice_ends(slice_str(conv_until(&w, "<")), SL("<closed>")));
+	conv_close(&w);
 	buf_fini(&body);
 	imap_played_end();
 }
@@ -257,12 +257,12 @@ TEST_FIBER(fetch_header_beyond_a_block)
 		buf_printf(&body, "X-%04d: %060d\r\n", i, i);
 	buf_puts(&body, "\r\nHi\r\n");
 	(void)played_add_bytes(played_box("INBOX"), buf_slice(&body));
-	imap_select(&w, "INBOX");
+	conv_select(&w, "INBOX");
 	CHECK(take_literal(&w, "FETCH 1 BODY.PEEK[HEADER]", &got));
 	CHECK_INT(got.n, played_box("INBOX")->msgs[0].prefix.n + body.n - 4);
 	CHECK(take_literal(&w, "FETCH 1 BODY.PEEK[HEADER.FIELDS (X-1999)]", &got));
 	CHECK_INT(got.n, 70 + 2);
-	imap_close(&w);
+	conv_close(&w);
 	buf_fini(&body);
 	buf_fini(&got);
 	imap_played_end();
@@ -276,12 +276,12 @@ TEST_FIBER(append_a_message)
 	struct played_message *m;
 
 	imap_play();
-	imap_select(&w, "INBOX");
-	CHECK_STR(imap_raw(&w,
+	conv_select(&w, "INBOX");
+	CHECK_STR(conv_raw(&w,
 			   SL("y APPEND Sent (\\Seen kw) \"01-Jan-2000 00:00:00 +0000\" {14}\r\n"),
 			   "+"),
 		  "+ OK");
-	CHECK_STR(imap_raw(&w, SL("A: b\r\n\r\nHello\n\r\n"), "y"), "y OK [APPENDUID 1002 1] Done");
+	CHECK_STR(conv_raw(&w, SL("A: b\r\n\r\nHello\n\r\n"), "y"), "y OK [APPENDUID 1002 1] Done");
 	m = played_find(played_box("Sent"), 1);
 	REQUIRE(m != NULL);
 	CHECK_SLICE(buf_slice(&m->body), SL("A: b\r\n\r\nHello\n"));
@@ -289,9 +289,9 @@ TEST_FIBER(append_a_message)
 	CHECK_INT(m->keywords, 1);
 	CHECK_INT(m->date_us, 946684800000000);
 	/* Its own mailbox tells at once; a name may be a literal, too. */
-	CHECK_STR(imap_raw(&w, SL("y APPEND {5+}\r\nINBOX {4+}\r\nA: b\r\n"), "y"),
+	CHECK_STR(conv_raw(&w, SL("y APPEND {5+}\r\nINBOX {4+}\r\nA: b\r\n"), "y"),
 		  "* 1 EXISTS\n* 1 RECENT\ny OK [APPENDUID 1001 1] Done");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -300,21 +300,21 @@ TEST_FIBER(append_refused)
 	struct wire w;
 
 	imap_play();
-	imap_login(&w);
+	conv_login(&w);
 	SAY(&w, "APPEND INBOX {99999999999}", "x NO [TOOBIG] The message is too large");
 	SAY(&w, "APPEND INBOX {0}", "x NO [CANNOT] An empty message");
 	SAY(&w, "APPEND \"&\" {4}", "x NO [CANNOT] No name that can be");
 	SAY(&w, "APPEND INBOX", "x BAD Mailbox name, flags, date and message expected");
 	SAY(&w, "APPEND INBOX (\\Foo) {4}", "x BAD Mailbox name, flags, date and message expected");
-	CHECK_STR(imap_raw(&w, SL("y APPEND Nowhere {4+}\r\nA: b\r\nz NOOP\r\n"), "z"),
+	CHECK_STR(conv_raw(&w, SL("y APPEND Nowhere {4+}\r\nA: b\r\nz NOOP\r\n"), "z"),
 		  "y NO [TRYCREATE] No such mailbox\nz OK Done");
-	CHECK_STR(imap_raw(&w, SL("y APPEND INBOX {4+}\r\nA: bmore\r\nz NOOP\r\n"), "z"),
+	CHECK_STR(conv_raw(&w, SL("y APPEND INBOX {4+}\r\nA: bmore\r\nz NOOP\r\n"), "z"),
 		  "y BAD One message, and the end of the line, expected\nz OK Done");
 	CHECK_INT(played.aborts, 2);
 	CHECK_INT(played_box("INBOX")->nmsgs, 0);
 	played.away = true;
 	SAY(&w, "APPEND INBOX {4}", "x NO [UNAVAILABLE] Not possible just now, try again");
-	imap_close(&w);
+	conv_close(&w);
 	imap_played_end();
 }
 
@@ -324,15 +324,15 @@ TEST_FIBER(append_over_quota_in_the_middle)
 	struct wire w;
 
 	imap_play();
-	imap_login(&w);
+	conv_login(&w);
 	buf_init(&body, 16u << 20, NULL);
 	fill(&body, 40000);
 	buf_puts(&body, "\r\nz NOOP\r\n");
 	wire_send(&w, SL("y APPEND INBOX {2560016+}\r\n"));
 	played.fail = E_QUOTA;
-	CHECK_STR(imap_raw(&w, buf_slice(&body), "z"),
+	CHECK_STR(conv_raw(&w, buf_slice(&body), "z"),
 		  "y NO [OVERQUOTA] Over the storage limit\nz OK Done");
-	imap_close(&w);
+	conv_close(&w);
 	buf_fini(&body);
 	imap_played_end();
 }
@@ -345,21 +345,21 @@ TEST_FIBER(append_large_by_bytes)
 	char line[64];
 
 	imap_play();
-	imap_login(&w);
+	conv_login(&w);
 	buf_init(&body, 16u << 20, NULL);
 	fill(&body, 4000);
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		snprintf(line, sizeof line, "y APPEND INBOX {%zu}\r\n", body.n);
-		CHECK_STR(imap_raw(&w, slice_str(line), "+"), "+ OK");
+		CHECK_STR(conv_raw(&w, slice_str(line), "+"), "+ OK");
 		for (size_t at = 0; at < body.n; at += steps[i]) {
 			wire_send(&w, slice_sub(buf_slice(&body), at, steps[i]));
 			fiber_yield();
 		}
-		CHECK(slice_starts(slice_str(imap_raw(&w, SL("\r\n"), "y")),
+		CHECK(slice_starts(slice_str(conv_raw(&w, SL("\r\n"), "y")),
 				   SL("y OK [APPENDUID")));
 		CHECK(slice_eq(buf_slice(&played_box("INBOX")->msgs[i].body), buf_slice(&body)));
 	}
-	imap_close(&w);
+	conv_close(&w);
 	buf_fini(&body);
 	imap_played_end();
 }
