@@ -58,7 +58,7 @@ enum err search_check(const struct search_key *keys, size_t n)
 			return E_INVALID;
 		if (keys[i].text.n > SEARCH_TEXT_MAX)
 			return E_LIMIT;
-		depth += 1 - need;
+		depth = depth - need + 1;
 	}
 	return depth == 1 ? E_OK : E_INVALID;
 }
