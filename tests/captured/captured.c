@@ -3,7 +3,7 @@
  * back-end's port and asks what standard input says, one request a line; the tests of
  * tests/cluster drive it.
  *
- *   captured --ca FILE --cert FILE --key FILE --as IDENTITY --to ADDRESS:PORT
+ *   captured --ca FILE --cert FILE --key FILE --as IDENTITY --to ADDRESS:PORT [--wait MS]
  *   captured --list
  *
  *   METHOD[+body][+read] [FIELD=VALUE]...
@@ -11,7 +11,7 @@
  * METHOD is a name of proto/method.proto without METHOD_, or a number. +body: the request has a
  * body, of the bytes given as body=HEX. +read: all of the answer's body is awaited. The answer is
  * one line: the status, the answer's fields, and data=N and the body's bytes in hex when it was
- * read. When the link cannot be made, or ends, the last line is "closed" and the exit status 1.
+ * read. When the link cannot be made within MS, or ends, the last line is "closed" and the exit status 1.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@
 #define LINE_LEN (512 * 1024)
 #define BODY_MAX (16 * 1024 * 1024)
 #define CALL_MS  20000
-#define LINK_MS  5000
+#define LINK_MS  20000
 
 struct line {
 	char *text; /* of LINE_LEN; stdio's own reading */
@@ -43,8 +43,8 @@ static struct {
 	struct ipaddr addr;
 	uint16_t port;
 	struct rpc_endpoint endpoint;
-	int status;
-} captured;
+	uint64_t wait_ms;
+} captured = {.wait_ms = LINK_MS};
 
 static bool accept_server(const struct rpc_identity *peer UNUSED, enum rpc_side *side,
 			  void *arg UNUSED)
@@ -214,7 +214,7 @@ WAITS static void main_fiber(void *arg UNUSED)
 
 	captured.dialer = rpc_dialer_new(&captured.endpoint, &captured.addr, captured.port);
 	if (captured.dialer == NULL ||
-	    event_wait(&captured.up, "captured.up", deadline_in(LINK_MS)) != E_OK)
+	    event_wait(&captured.up, "captured.up", deadline_in((int64_t)captured.wait_ms)) != E_OK)
 		went_down(NULL, NULL);
 	say("up\n");
 	while (work_run("captured.line", read_line, &l) == E_OK && !l.ended)
@@ -266,6 +266,9 @@ static bool parse_args(int argc, char **argv, struct tls_config *c)
 			named = rpc_identity_parse(value, &captured.endpoint.self);
 		else if (slice_eq(name, SL("--to")))
 			placed = parse_address(value);
+		else if (slice_eq(name, SL("--wait")) &&
+			 num_parse(value, LINK_MS, &captured.wait_ms))
+			continue;
 		else
 			return false;
 	}
@@ -287,7 +290,7 @@ int main(int argc, char **argv)
 	}
 	if (!parse_args(argc, argv, &c)) {
 		fprintf(stderr, "usage: captured --ca FILE --cert FILE --key FILE --as IDENTITY "
-				"--to ADDRESS:PORT\n       captured --list\n");
+				"--to ADDRESS:PORT [--wait MS]\n       captured --list\n");
 		return EX_USAGE;
 	}
 	log_setup(LOG_ERROR, LOG_FIELDS(LF_STR("service", "captured")));

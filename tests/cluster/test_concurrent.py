@@ -32,7 +32,7 @@ def random_set(rng, box):
 def one_step(rng, box, shared):
     kind = rng.random()
     if kind < 0.25 or not box.exists:
-        uid = box.append(b"Subject: %d\r\n\r\nbody\r\n" % rng.getrandbits(60),
+        uid = box.append(b"Subject: %d\r\n\r\nbody\r\n" % rng.getrandbits(60), b"Arena",
                          flags=rng.choice(FLAGS) if rng.random() < 0.5 else b"")
         with shared.lock:
             if uid in shared.appended:

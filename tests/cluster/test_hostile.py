@@ -20,7 +20,7 @@ CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
 
 HELLO, REQUEST, RESPONSE, DATA, CREDIT, CANCEL, PING, GOAWAY = range(1, 9)
 BODY, END = 1, 2
-RENEW, WATCH, REPORT, RESOLVE = 3, 16, 17, 32
+RENEW, WATCH, REPORT = 3, 16, 17
 ROLES = ("frontend/fe1/imap", "frontend/fe1/smtp", "backend/be2")
 # Growth of one process's memory over all of this: caches fill, but nothing piles up.
 GROWTH_KIB = 160 * 1024
@@ -37,7 +37,7 @@ def hello(identity, low=1, high=1):
     return frame(HELLO, struct.pack(">HHB", low, high, len(name)) + name)
 
 
-def request(stream, code=REPORT, payload=b"", flags=0, ms=5000):
+def request(stream, code=WATCH, payload=b"", flags=0, ms=5000):
     return frame(REQUEST, struct.pack(">I", ms) + payload, stream, code, flags)
 
 
@@ -164,14 +164,14 @@ class Hostile(unittest.TestCase):
             "cancel of an unknown stream": frame(CANCEL, b"", 77),
             "pong to no ping": frame(PING, b"12345678", flags=4),
             "short ping": frame(PING, b"1"),
-            "two goaways": frame(GOAWAY) + frame(GOAWAY),
+            "two goaways": request(1, WATCH) + frame(GOAWAY) + frame(GOAWAY),
             "code in data": request(1, WATCH, flags=BODY) + frame(DATA, b"x", 1, code=3),
             "noise": os.urandom(5000) + b"\xff" * 60000,
         }
         for role in ROLES:
             for what, bytes_ in bad.items():
-                if role.startswith("backend") and what == "second hello":
-                    bytes_ = hello(role)
+                if role.startswith("backend") and what in ("credit beyond", "two goaways"):
+                    continue  # they need a stream that stays open, and it has none
                 since = log_size("be1")
                 faults = metric("be1", "rpc_faults_total")
                 s = self.link(role)
@@ -207,7 +207,7 @@ class Hostile(unittest.TestCase):
             s.sendall(request(i + 1, RENEW, payload))
         # Longer than the method's cap.
         s.sendall(request(len(bad) + 1, RENEW, b"a" * 60000))
-        s.sendall(request(len(bad) + 2, REPORT))
+        s.sendall(request(len(bad) + 2))
         statuses = self.statuses(s, len(bad) + 2)
         self.assertEqual(statuses.pop(len(bad) + 2), 0)
         self.assertNotIn(0, statuses.values())
@@ -297,7 +297,7 @@ class Hostile(unittest.TestCase):
         half = self.link("frontend/fe1/imap", said=False)
         half.sendall(hello("frontend/fe1/imap")[:7])
         good = self.link("frontend/fe1/imap")
-        good.sendall(request(1, REPORT))
+        good.sendall(request(1))
         self.assertEqual(self.statuses(good, 1), {1: 0})
         good.close()
         for s in slow + [half]:
@@ -315,7 +315,7 @@ class Hostile(unittest.TestCase):
         serial = subprocess.run(["openssl", "x509", "-noout", "-serial", "-in", pair[0]],
                                 capture_output=True, text=True).stdout.partition("=")[2].strip()
         s = self.context(pair=pair).wrap_socket(socket.create_connection(self.address(), 20))
-        s.sendall(hello(name) + request(1, REPORT))
+        s.sendall(hello(name) + request(1))
         self.assertEqual(self.statuses(s, 1), {1: 0})
         since = log_size("be1")
         status, out, err = postern.postern("pki", "revoke", serial.lower())
@@ -327,7 +327,7 @@ class Hostile(unittest.TestCase):
             try:
                 t = self.context(pair=pair).wrap_socket(
                     socket.create_connection(self.address(), 20))
-                t.sendall(hello(name) + request(1, REPORT))
+                t.sendall(hello(name) + request(1))
                 t.settimeout(3)
                 while True:
                     got = t.recv(65536)
@@ -364,7 +364,7 @@ class Hostile(unittest.TestCase):
             for noise in (os.urandom(70000), b"\0" * 70000, b"a" * 300000, b"\r\n" * 40000):
                 w = Wire(service)
                 w.try_send(noise)
-                w.try_send(b"\r\nLOGOUT\r\nQUIT\r\n")
+                w.try_send(b"\r\nz LOGOUT\r\n" if service == "imaps" else b"\r\nQUIT\r\n")
                 w.sock.settimeout(10)
                 with self.subTest(service=service, noise=noise[:8]):
                     while w.fill() and len(w.data) < 4000000 and b"BYE" not in w.data and \
@@ -425,7 +425,8 @@ class Hostile(unittest.TestCase):
                     got += line
                     if not line or line.startswith(b"b "):
                         break
-                self.assertRegex(got, rb"(?i)BAD|BYE|NO ")
+                # Or a close, that overtakes the words when much was still under way.
+                self.assertRegex(got, rb"(?i)BAD|BYE|NO |^$")
             box.close()
 
     def test_imap_logged_in_hostile_commands(self):

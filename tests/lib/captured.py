@@ -40,12 +40,12 @@ def credentials(identity):
 class Captured:
     """`with Captured("frontend/fe1/imap") as c:`; up is False when no link could be made."""
 
-    def __init__(self, identity, to="be1", port="rpc", cert=None, ca=None):
+    def __init__(self, identity, to="be1", port="rpc", cert=None, ms=20000):
         b = backend(to)
         pem, key = cert or credentials(identity)
         self.p = subprocess.Popen(
-            [os.path.join(BUILD, "captured"), "--ca", ca or cluster()["ca"], "--cert", pem,
-             "--key", key, "--as", identity, "--to", "%s:%d" % (b["host"], b["ports"][port])],
+            [os.path.join(BUILD, "captured"), "--ca", cluster()["ca"], "--cert", pem, "--key", key,
+             "--as", identity, "--to", "%s:%d" % (b["host"], b["ports"][port]), "--wait", str(ms)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             bufsize=1)
         self.lines = queue.Queue()
