@@ -15,6 +15,7 @@
 
 #include "backend/metrics/expo.h"
 #include "backend/node_key.h"
+#include "backend/partitions/purge.h"
 #include "backend/queue/runner.h"
 #include "backend/rpc/be.h"
 #include "backend/rpc/peers.h"
@@ -40,6 +41,7 @@ static struct backend {
 	struct forward_ways ways;
 	struct peers *peers;
 	struct runner *runner;
+	struct purge *purge;
 	struct rpc_server *server;
 	struct expo *expo;
 	struct event stop;
@@ -210,6 +212,8 @@ WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 		.deliver = be->deliver, .remote = peers_forward, .arg = backend.peers};
 	e = runner_start(&backend.ways, &backend.runner);
 	if (e == E_OK)
+		e = purge_start(be->dir, be->parts, &backend.purge);
+	if (e == E_OK)
 		e = rpc_server_start(be, backend.accept_tls, backend.dial_tls, &backend.server, d);
 	if (e == E_OK && conf_count(conf, "metrics.listen") != 0) {
 		struct conf_addr a = conf_addr(conf, "metrics.listen", 0);
@@ -244,6 +248,7 @@ WAITS static void close_all(void)
 	backend.ready = false;
 	expo_stop(&backend.expo);
 	rpc_server_free(&backend.server);
+	purge_stop(&backend.purge);
 	runner_stop(&backend.runner);
 	peers_stop(&backend.peers);
 	if (be->nodes != NULL)
