@@ -45,6 +45,8 @@ static WAITS enum err resolve(struct smtp *s, const struct smtp_rcpt_args *r,
 	struct buf b;
 	enum err e;
 
+	if (to.flags & ADDR_LITERAL) /* no mailbox of ours has one */
+		return E_DENIED;
 	if (complete(&to) != E_OK)
 		return E_INVALID;
 	buf_init(&b, ADDR_LOCAL_MAX + ADDR_DOMAIN_MAX + 2, NULL);
