@@ -171,6 +171,10 @@ enum err kv_commit(struct kv_txn **t)
 	xfree(t);
 	if (rc == 0 && fault_at("store.commit.after_sync"))
 		return E_IO;
+	/* No room in the map shows before anything is written; no room on disk may have shown in
+	 * the sync, after which nothing is known. */
+	if (rc == ENOSPC || rc == EDQUOT)
+		return E_IO;
 	return kv_err(rc, "commit");
 }
 

@@ -90,6 +90,8 @@ void model_fini(struct model *m);
 uint64_t model_random(struct model *m, uint64_t below);
 /* One step on the model and, unless p is NULL, on the partition, comparing what it answers. */
 void model_step(struct model *m, struct partition *p);
+/* A whole round of the keeper on both. */
+void model_keep(struct model *m, struct partition *p);
 /* Is the partition as the model is? Says what differs when `loud`. */
 bool model_same(const struct model *m, struct partition *p, bool loud);
 

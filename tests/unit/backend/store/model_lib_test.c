@@ -735,7 +735,7 @@ static void reap_model(struct model_account *a)
 	}
 }
 
-static void step_keep(struct model *m, struct partition *p)
+void model_keep(struct model *m, struct partition *p)
 {
 	for (size_t i = 0; i < MODEL_ACCOUNTS; i++) {
 		if (m->a[i].state == REMOVED)
@@ -841,7 +841,7 @@ void model_step(struct model *m, struct partition *p)
 	} steps[] = {
 		{30, step_deliver}, {15, step_flags},	 {10, step_copy},      {10, step_expunge},
 		{5, step_create},   {4, step_delete},	 {4, step_rename},     {4, step_subscribe},
-		{1, step_keep},	    {1, step_remove},	 {3, step_item_add},   {5, step_item_edit},
+		{1, model_keep},	    {1, step_remove},	 {3, step_item_add},   {5, step_item_edit},
 	};
 	uint64_t r = model_random(m, 92);
 	size_t i = 0;

@@ -26,7 +26,8 @@ struct partition *util_open(const struct partition_conf *conf)
 	if (e != E_OK && e != E_EXISTS)
 		check_note("create: %s", d.text);
 	e = partition_open(conf, &p, &d);
-	check_note("open: %s", d.text);
+	if (e != E_OK)
+		check_note("open: %s", d.text);
 	CHECK_ERR(e, E_OK);
 	return p;
 }
