@@ -34,10 +34,10 @@ static enum err owner_room(struct smtp_tx *tx, struct smtp_owner *o, size_t k)
 	size_t cap = o->cap == 0 ? RCPTS_FIRST : o->cap * 2;
 	struct deliver_rcpt *rows;
 
-	if (o->n + k <= o->cap)
-		return E_OK;
 	if (o->n + k > SMTP_OWNER_RCPTS_MAX)
 		return E_LIMIT;
+	if (o->n + k <= o->cap)
+		return E_OK;
 	rows = arena_try(&tx->arena, cap * sizeof *rows);
 	if (rows == NULL)
 		return E_LIMIT;

@@ -130,6 +130,30 @@ TEST_FIBER(smtp_own_domain_in_from)
 	mx_close(&w);
 }
 
+/* An address of ours behind more than are looked at. */
+TEST_FIBER(smtp_too_many_in_from)
+{
+	char from[2048] = "a0@far.example";
+	struct wire w;
+
+	mx_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	for (int i = 1; i < 64; i++)
+		snprintf(from + strlen(from), sizeof from - strlen(from), ",\r\n a%d@far.example", i);
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	wire_send(&w, SL("From: "));
+	wire_send(&w, slice_str(from));
+	ASK(&w, "\r\n\r\n.", "250 ");
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	wire_send(&w, SL("From: "));
+	wire_send(&w, slice_str(from));
+	ASK(&w, ", boss@example.org\r\n\r\n.", "550 5.6.0");
+	mx_close(&w);
+}
+
 TEST_FIBER(smtp_own_domain_allowed_by_policy)
 {
 	static const char *const rows[] = {"smtp.local_sender_check=false", NULL};
