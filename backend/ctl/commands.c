@@ -3,6 +3,77 @@
 #include "proto/admin.pb-c.h"
 #include "proto/method.pb-c.h"
 
+#define MEMBERS_ARG \
+	{"MEMBER", NULL, "members", ARG_REQUIRED | ARG_MANY, "addresses, here or outside"}
+
+static const struct ctl_arg alias_add_args[] = {
+	{"ADDRESS", NULL, "address", ARG_REQUIRED, "in a local domain"},
+	MEMBERS_ARG,
+	{"--group", NULL, "group", 0, "a group: its members may not send as it"},
+	{0},
+};
+
+static const struct ctl_arg alias_set_args[] = {
+	{"ADDRESS", NULL, "address", ARG_REQUIRED, "of the alias or group"},
+	MEMBERS_ARG,
+	{0},
+};
+
+static const struct ctl_arg alias_list_args[] = {
+	{"--domain", "DOMAIN", "domain", 0, "only this one's"},
+	{0},
+};
+
+static const struct ctl_arg alias_name_args[] = {
+	{"ADDRESS", NULL, "address", ARG_REQUIRED, "of the alias or group"},
+	{0},
+};
+
+static const struct ctl_arg session_list_args[] = {
+	{"--account", "ADDRESS", "account", 0, "only this one's"},
+	{0},
+};
+
+static const struct ctl_arg session_kill_args[] = {
+	{"ID", NULL, "id", 0, "as `session list` shows it"},
+	{"--account", "ADDRESS", "account", 0, "all of this account"},
+	{0},
+};
+
+static const struct ctl_arg setting_list_args[] = {
+	{"--changed", NULL, "changed", 0, "only those that are not at their default"},
+	{0},
+};
+
+static const struct ctl_arg setting_set_args[] = {
+	{"KEY", NULL, "key", ARG_REQUIRED, "as `setting list` shows it"},
+	{"VALUE", NULL, "value", ARG_REQUIRED, "takes effect at once, everywhere"},
+	{0},
+};
+
+static const struct ctl_arg setting_name_args[] = {
+	{"KEY", NULL, "key", ARG_REQUIRED, "as `setting list` shows it"},
+	{0},
+};
+
+static const struct ctl_arg fsck_args[] = {
+	{"--backend", "NAME", "backend", 0, "only this one's partitions"},
+	{"--quick", NULL, "quick", 0, "without the checksums of stored messages"},
+	{0},
+};
+
+static const struct ctl_arg pki_revoke_args[] = {
+	{"WHAT", NULL, "what", ARG_REQUIRED,
+	 "a serial, or an identity: all its valid certificates"},
+	{0},
+};
+
+static const struct ctl_arg audit_list_args[] = {
+	{"--limit", "N", "limit", 0, "so many records, the newest; default: 50; 0: all"},
+	{"--before", "ID", "before", 0, "older than this record"},
+	{0},
+};
+
 static const struct ctl_arg pki_init_args[] = {
 	{"--dir", "DIR", NULL, ARG_REQUIRED, "made if it is not there; gets ca.pem and ca.key"},
 	{"--name", "NAME", NULL, 0, "of the CA; default: Postern cluster CA"},
@@ -129,6 +200,34 @@ const struct ctl_command ctl_commands[] = {
 	 METHOD(ACCOUNT_REMOVE), REQUEST(account_name), DONE},
 	{"account", "import", "Adds many accounts", account_import_args, METHOD(ACCOUNT_ADD),
 	 REQUEST(account_add), .prepare = account_import_prepare, .run = account_import_run},
+	{"alias", "add", "Adds an alias or a group", alias_add_args, METHOD(ALIAS_ADD),
+	 REQUEST(alias_spec), DONE},
+	{"alias", "list", "Lists aliases and groups", alias_list_args, METHOD(ALIAS_LIST),
+	 REQUEST(alias_list), ROWS(alias), .columns = "address kind enabled member_count members"},
+	{"alias", "show", "Shows all members", alias_name_args, METHOD(ALIAS_SHOW),
+	 REQUEST(alias_name), ONE(alias)},
+	{"alias", "set", "Replaces the members", alias_set_args, METHOD(ALIAS_SET),
+	 REQUEST(alias_spec), DONE},
+	{"alias", "remove", "Removes it", alias_name_args, METHOD(ALIAS_REMOVE), REQUEST(alias_name),
+	 DONE},
+	{"alias", "on", "Switches it on again", alias_name_args, METHOD(ALIAS_ON),
+	 REQUEST(alias_name), DONE},
+	{"alias", "off", "Switches it off: there is no such address then", alias_name_args,
+	 METHOD(ALIAS_OFF), REQUEST(alias_name), DONE},
+	{"session", "list", "Lists who is logged in", session_list_args, METHOD(SESSION_LIST),
+	 REQUEST(session_list), ROWS(session)},
+	{"session", "kill", "Ends a session, or all of an account", session_kill_args,
+	 METHOD(SESSION_KILL), REQUEST(session_kill), ONE(session_killed),
+	 .prepare = session_kill_prepare},
+	{"setting", "list", "Lists settings of the cluster", setting_list_args,
+	 METHOD(SETTING_LIST), REQUEST(setting_list), ROWS(setting),
+	 .columns = "key value source default"},
+	{"setting", "show", "Shows a setting and what it means", setting_name_args,
+	 METHOD(SETTING_SHOW), REQUEST(setting_name), ONE(setting)},
+	{"setting", "set", "Sets it for the whole cluster", setting_set_args, METHOD(SETTING_SET),
+	 REQUEST(setting_set), DONE},
+	{"setting", "unset", "Goes back to its default", setting_name_args, METHOD(SETTING_UNSET),
+	 REQUEST(setting_name), DONE},
 	{.noun = "pki",
 	 .verb = "init",
 	 .help = "Makes the cluster's CA",
@@ -141,6 +240,22 @@ const struct ctl_command ctl_commands[] = {
 	 .method = METHOD(CERT_ISSUED),
 	 .prepare = pki_issue_prepare,
 	 .run = pki_issue_run},
+	{"pki", "list", "Lists the certificates that were registered or revoked", no_args,
+	 METHOD(CERT_LIST), REQUEST(cert_list), ROWS(cert)},
+	{"pki", "revoke", "Revokes certificates; their links are cut at once", pki_revoke_args,
+	 METHOD(CERT_REVOKE), REQUEST(cert_revoke), ONE(cert_revoked)},
+	{"queue", "list", "Lists what waits to be delivered", no_args, METHOD(QUEUE_LIST),
+	 REQUEST(queue_list), ROWS(queue),
+	 .columns = "id kind sender address due_us attempts last_error"},
+	{"audit", "list", "Lists what administrators did, the newest first", audit_list_args,
+	 METHOD(AUDIT_LIST), REQUEST(audit_list), ROWS(audit),
+	 .run = audit_list_run},
+	{"status", "", "Shows every back-end, worker and partition", no_args, METHOD(NODE_STATUS),
+	 REQUEST(status), GROUPS(status),
+	 .columns = "backend frontend service worker partition state version since_us sessions "
+		    "memory_bytes directory seq messages queue map_used_bytes map_bytes"},
+	{"fsck", "", "Walks every invariant of every open partition", fsck_args, METHOD(NODE_FSCK),
+	 REQUEST(fsck), GROUPS(fsck), .run = fsck_run},
 };
 
 const size_t ctl_ncommands = ARRAY_LEN(ctl_commands);

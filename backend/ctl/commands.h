@@ -23,5 +23,9 @@ WAITS int account_passwd_run(struct ctl *c, const struct ctl_args *a);
 /* cmd_import.c */
 int account_import_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 WAITS int account_import_run(struct ctl *c, const struct ctl_args *a);
+/* cmd_other.c */
+int session_kill_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
+WAITS int audit_list_run(struct ctl *c, const struct ctl_args *a);
+WAITS int fsck_run(struct ctl *c, const struct ctl_args *a);
 
 #endif

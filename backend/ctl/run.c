@@ -13,6 +13,8 @@ struct printer {
 	struct show_table table;
 	size_t rows; /* printed */
 	bool away;
+	void (*seen)(const ProtobufCMessage *page, void *arg);
+	void *seen_arg;
 	/* ANSWER_GROUPS: rows wait until all are there, since pages mix them. */
 	struct group {
 		const ProtobufCFieldDescriptor *field;
@@ -51,10 +53,8 @@ static void tell_away(struct printer *p, const ProtobufCMessage *page,
 
 /* ---- one kind of rows ---- */
 
-static int print_page(const ProtobufCMessage *page, void *arg)
+static void print_page(const ProtobufCMessage *page, struct printer *p)
 {
-	struct printer *p = arg;
-
 	for (unsigned i = 0; i < page->descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *f = &page->descriptor->fields[i];
 		ProtobufCMessage **rows;
@@ -74,7 +74,6 @@ static int print_page(const ProtobufCMessage *page, void *arg)
 			show_json(p->c->out, rows[r]);
 		}
 	}
-	return EX_OK;
 }
 
 /* ---- several kinds ---- */
@@ -91,10 +90,8 @@ static ProtobufCMessage *copy_row(const ProtobufCMessage *row)
 	return copy;
 }
 
-static int keep_page(const ProtobufCMessage *page, void *arg)
+static void keep_page(const ProtobufCMessage *page, struct printer *p)
 {
-	struct printer *p = arg;
-
 	for (unsigned i = 0, g = 0; i < page->descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *f = &page->descriptor->fields[i];
 		ProtobufCMessage **rows;
@@ -114,6 +111,18 @@ static int keep_page(const ProtobufCMessage *page, void *arg)
 		for (size_t r = 0; r < n; r++)
 			to->rows[to->n++] = copy_row(rows[r]);
 	}
+}
+
+static int take_page(const ProtobufCMessage *page, void *arg)
+{
+	struct printer *p = arg;
+
+	if (p->seen != NULL)
+		p->seen(page, p->seen_arg);
+	if (p->cmd->kind == ANSWER_ROWS)
+		print_page(page, p);
+	else
+		keep_page(page, p);
 	return EX_OK;
 }
 
@@ -219,9 +228,10 @@ static void end(struct printer *p, const struct ctl_call *call)
 	}
 }
 
-WAITS int ctl_run_request(struct ctl *c, const struct ctl_args *a, const ProtobufCMessage *m)
+WAITS int ctl_run_request(struct ctl *c, const struct ctl_args *a, const ProtobufCMessage *m,
+			  void (*seen)(const ProtobufCMessage *page, void *arg), void *arg)
 {
-	struct printer p = {.c = c, .cmd = a->command};
+	struct printer p = {.c = c, .cmd = a->command, .seen = seen, .seen_arg = arg};
 	struct ctl_call call = {
 		.method = a->command->method,
 		.request = m,
@@ -231,10 +241,8 @@ WAITS int ctl_run_request(struct ctl *c, const struct ctl_args *a, const Protobu
 	};
 	int status;
 
-	if (a->command->kind == ANSWER_ROWS)
-		call.each = print_page;
-	else if (a->command->kind == ANSWER_GROUPS)
-		call.each = keep_page;
+	if (a->command->kind == ANSWER_ROWS || a->command->kind == ANSWER_GROUPS)
+		call.each = take_page;
 	begin(&p);
 	status = ctl_call(c, &call);
 	if (status == EX_OK && call.result != E_OK)
@@ -253,5 +261,5 @@ WAITS int ctl_run(struct ctl *c, const struct ctl_args *a)
 
 	d->message_init(m);
 	status = ctl_args_fill(c, a, m);
-	return status == EX_OK ? ctl_run_request(c, a, m) : status;
+	return status == EX_OK ? ctl_run_request(c, a, m, NULL, NULL) : status;
 }

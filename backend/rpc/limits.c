@@ -1,6 +1,7 @@
 #include "backend/rpc/limits.h"
 
 #include "backend/auth/auth.h"
+#include "backend/rpc/usage.h"
 #include "backend/store/search.h"
 #include "backend/store/store.h"
 #include "backend/store/summary.h"
@@ -58,5 +59,8 @@ const struct walk_limit be_walk_limits[] = {
 	{&postern__append_commit__descriptor, "path", 0, STORE_PATH_MAX},
 	{&postern__append_commit__descriptor, "keywords", STORE_KEYWORDS_MAX, STORE_KEYWORD_MAX},
 	{&postern__append_commit__descriptor, "text", 0, STORE_TEXT_MAX},
+	{&postern__admin_alias_spec__descriptor, "members", DIR_MEMBERS_MAX, DIR_ADDRESS_MAX},
+	{&postern__admin_setting_set__descriptor, "value", 0, DIR_SETTING_VALUE_MAX},
+	{&postern__peer_usage__descriptor, "accounts", USAGE_MAX, 0},
 	{NULL, NULL, 0, 0},
 };

@@ -1,6 +1,7 @@
 #include "backend/rpc/m_admin.h"
 
 #include "backend/rpc/peer_call.h"
+#include "common/log/log.h"
 
 #define FRAME_BYTES (32 * 1024) /* enough rows that a frame's cost does not matter */
 
@@ -122,13 +123,14 @@ WAITS static enum err pass_on(slice_t frame, void *arg)
 }
 
 WAITS enum err admin_fan_out(struct mcall *c, const ProtobufCMessageDescriptor *page,
-			     uint16_t peer_method, int64_t deadline_ms,
+			     uint16_t peer_method, const char *only, int64_t deadline_ms,
 			     WAITS enum err (*local)(struct mcall *c))
 {
+	const char *self = dir_node_name(c->be->dir);
 	struct admin_away away = {0};
 	enum err e = mcall_reply(c, NULL, RPC_BODY);
 
-	if (e == E_OK)
+	if (e == E_OK && (only == NULL || strcmp(only, self) == 0))
 		e = local(c);
 	for (size_t i = 0; e == E_OK && i < dir_node_count(c->be->dir); i++) {
 		struct peer_ask ask = {
@@ -143,7 +145,7 @@ WAITS enum err admin_fan_out(struct mcall *c, const ProtobufCMessageDescriptor *
 		enum err asked;
 
 		dir_node_at(c->be->dir, i, &n);
-		if (strcmp(n.name, dir_node_name(c->be->dir)) == 0)
+		if (strcmp(n.name, self) == 0 || (only != NULL && strcmp(n.name, only) != 0))
 			continue;
 		asked = peer_call(c->be->peers, n.name, &ask, &c->mem, &d);
 		if (asked == E_CANCELLED)
@@ -152,4 +154,26 @@ WAITS enum err admin_fan_out(struct mcall *c, const ProtobufCMessageDescriptor *
 			admin_away_add(c, &away, n.name, asked, d.text);
 	}
 	return e == E_OK ? admin_end(c, page, &away) : e;
+}
+
+WAITS enum err admin_local(struct mcall *c, WAITS enum err (*local)(struct mcall *c))
+{
+	enum err e = mcall_reply(c, NULL, RPC_BODY);
+
+	if (e == E_OK)
+		e = local(c);
+	return e == E_OK ? rpc_req_send_end(c->req) : e;
+}
+
+WAITS void admin_audit(struct mcall *c, const char *method, slice_t target, enum err result,
+		       slice_t detail)
+{
+	struct dir_actor by = admin_actor(c);
+	struct diag d = {""};
+	enum err e = dir_audit_add(c->be->dir, &by, method, target, result, detail, &d);
+
+	if (e != E_OK)
+		LOG(LOG_WARN, NULL, "admin.not_audited", LF_SLICE("who", by.who),
+		    LF_STR("method", method), LF_SLICE("target", target), LF_ERR("result", result),
+		    LF_ERR("error", e), LF_STR("why", d.text));
 }

@@ -52,10 +52,17 @@ WAITS enum err admin_end(struct mcall *c, const ProtobufCMessageDescriptor *page
 			 const struct admin_away *a) MUST_USE;
 
 /* Answers with the frames of local(c), then with those of each other back-end, which is asked the
- * same request as peer_method. */
+ * same request as peer_method. only: of this back-end alone; NULL: of all. */
 WAITS enum err admin_fan_out(struct mcall *c, const ProtobufCMessageDescriptor *page,
-			     uint16_t peer_method, int64_t deadline_ms,
+			     uint16_t peer_method, const char *only, int64_t deadline_ms,
 			     WAITS enum err (*local)(struct mcall *c)) MUST_USE;
+/* The other side of it: answers with the frames of local(c). */
+WAITS enum err admin_local(struct mcall *c, WAITS enum err (*local)(struct mcall *c)) MUST_USE;
+
+/* The record of a call whose work is not a transaction of the directory. It was done: that it
+ * cannot be recorded just now is logged, and no failure. */
+WAITS void admin_audit(struct mcall *c, const char *method, slice_t target, enum err result,
+		       slice_t detail);
 
 /* The handlers. */
 WAITS enum err m_admin_domain_add(struct mcall *c);

@@ -231,6 +231,27 @@ void policy_push_kill(struct be *be, const uint8_t *session, const char *account
 	}
 }
 
+static bool collect_session(const struct session_info *s, void *arg)
+{
+	struct buf *ids = arg;
+
+	buf_put(ids, slice(s->id, sizeof s->id));
+	return !buf_failed(ids);
+}
+
+/* Their tickets are void: they are sessions no more. */
+static void forget_sessions(struct be *be, uint64_t account)
+{
+	struct sessions *all = auth_sessions(be->auth);
+	struct buf ids;
+
+	buf_init(&ids, SESSIONS_MAX * (size_t)TICKET_SESSION_LEN, NULL);
+	sessions_each(all, account, collect_session, &ids);
+	for (size_t at = 0; at < ids.n; at += TICKET_SESSION_LEN)
+		sessions_remove(all, (const uint8_t *)ids.p + at, NULL);
+	buf_fini(&ids);
+}
+
 static void on_dir_event(const struct dir_event *ev, void *arg)
 {
 	struct be *be = arg;
@@ -246,10 +267,13 @@ static void on_dir_event(const struct dir_event *ev, void *arg)
 		push_all(be, DIRTY_REVOKED);
 		break;
 	case DIR_EV_ACCOUNT:
-		if (ev->sessions_end)
+		if (ev->sessions_end) {
+			forget_sessions(be, ev->account->id);
 			policy_push_kill(be, NULL, ev->account->address, "account changed");
+		}
 		break;
 	case DIR_EV_SESSION:
+		sessions_remove(auth_sessions(be->auth), ev->session, NULL);
 		policy_push_kill(be, ev->session, NULL, "ended by an administrator");
 		break;
 	case DIR_EV_KEYS:

@@ -23,6 +23,7 @@
 #define LONG	  (512 * 1024)
 #define SECONDS(n) ((n) * 1000LL)
 #define MINUTES(n) ((n) * 60000LL)
+#define FSCK_MS	   MINUTES(24 * 60) /* reads every byte of a node */
 
 /* number, name, request, roles, services, rights, ticket, repeat, payload, deadline, rate, run */
 #define M(num, type, desc, roles, svcs, rpt, cap, dl, rate, fn) \
@@ -45,6 +46,10 @@
 #define A(num, name, desc, rpt, cap, dl, fn) \
 	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, PORT_ADMIN, \
 	 ROLES(ROLE_ADMIN), 0, 0, 0, rpt, cap, dl, RATE_FREE, fn, 0}
+/* With long lists: as ML. */
+#define AL(num, name, desc, rpt, fn) \
+	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, PORT_ADMIN, \
+	 ROLES(ROLE_ADMIN), 0, 0, 0, rpt, WHOLE, MINUTES(1), RATE_FREE, fn, LONG}
 /* From back-end to back-end, on behalf of an administrator whom the asker has checked. */
 #define P(num, name, desc, rpt, cap, dl, fn) \
 	{POSTERN__METHOD__METHOD_PEER_##num, name, &postern__##desc##__descriptor, PORT_RPC, \
@@ -136,7 +141,51 @@ const struct method methods[] = {
 	  m_admin_account_quota),
 	A(ACCOUNT_REMOVE, "Admin.AccountRemove", account_name, ONCE, SMALL, MINUTES(1),
 	  m_admin_account_remove),
+	AL(ALIAS_ADD, "Admin.AliasAdd", alias_spec, ONCE, m_admin_alias_add),
+	A(ALIAS_LIST, "Admin.AliasList", alias_list, IDEMPOTENT, SMALL, MINUTES(10),
+	  m_admin_alias_list),
+	A(ALIAS_SHOW, "Admin.AliasShow", alias_name, IDEMPOTENT, SMALL, MINUTES(1),
+	  m_admin_alias_show),
+	AL(ALIAS_SET, "Admin.AliasSet", alias_spec, IDEMPOTENT, m_admin_alias_set),
+	A(ALIAS_REMOVE, "Admin.AliasRemove", alias_name, ONCE, SMALL, MINUTES(1),
+	  m_admin_alias_remove),
+	A(ALIAS_ON, "Admin.AliasOn", alias_name, IDEMPOTENT, SMALL, MINUTES(1), m_admin_alias_on),
+	A(ALIAS_OFF, "Admin.AliasOff", alias_name, IDEMPOTENT, SMALL, MINUTES(1),
+	  m_admin_alias_off),
+	A(SESSION_LIST, "Admin.SessionList", session_list, IDEMPOTENT, SMALL, MINUTES(10),
+	  m_admin_session_list),
+	A(SESSION_KILL, "Admin.SessionKill", session_kill, IDEMPOTENT, SMALL, MINUTES(2),
+	  m_admin_session_kill),
+	A(SETTING_LIST, "Admin.SettingList", setting_list, IDEMPOTENT, SMALL, MINUTES(1),
+	  m_admin_setting_list),
+	A(SETTING_SHOW, "Admin.SettingShow", setting_name, IDEMPOTENT, SMALL, MINUTES(1),
+	  m_admin_setting_show),
+	A(SETTING_SET, "Admin.SettingSet", setting_set, IDEMPOTENT, 2 * SMALL, MINUTES(1),
+	  m_admin_setting_set),
+	A(SETTING_UNSET, "Admin.SettingUnset", setting_name, IDEMPOTENT, SMALL, MINUTES(1),
+	  m_admin_setting_unset),
+	A(NODE_STATUS, "Admin.NodeStatus", status, IDEMPOTENT, SMALL, MINUTES(2),
+	  m_admin_node_status),
+	A(NODE_FSCK, "Admin.NodeFsck", fsck, IDEMPOTENT, SMALL, FSCK_MS, m_admin_node_fsck),
+	A(CERT_ISSUED, "Admin.CertIssued", cert_issued, ONCE, SMALL, MINUTES(1),
+	  m_admin_cert_issued),
+	A(CERT_REVOKE, "Admin.CertRevoke", cert_revoke, IDEMPOTENT, SMALL, MINUTES(2),
+	  m_admin_cert_revoke),
+	A(CERT_LIST, "Admin.CertList", cert_list, IDEMPOTENT, SMALL, MINUTES(10),
+	  m_admin_cert_list),
+	A(QUEUE_LIST, "Admin.QueueList", queue_list, IDEMPOTENT, SMALL, MINUTES(60),
+	  m_admin_queue_list),
+	A(AUDIT_LIST, "Admin.AuditList", audit_list, IDEMPOTENT, SMALL, MINUTES(60),
+	  m_admin_audit_list),
 	P(USAGE, "Peer.Usage", peer_usage, IDEMPOTENT, SMALL, SECONDS(30), m_peer_usage),
+	P(SESSION_LIST, "Peer.SessionList", admin_session_list, IDEMPOTENT, SMALL, MINUTES(10),
+	  m_peer_session_list),
+	P(SESSION_KILL, "Peer.SessionKill", admin_session_kill, IDEMPOTENT, SMALL, MINUTES(2),
+	  m_peer_session_kill),
+	P(STATUS, "Peer.Status", admin_status, IDEMPOTENT, SMALL, MINUTES(2), m_peer_status),
+	P(FSCK, "Peer.Fsck", admin_fsck, IDEMPOTENT, SMALL, FSCK_MS, m_peer_fsck),
+	P(QUEUE_LIST, "Peer.QueueList", admin_queue_list, IDEMPOTENT, SMALL, MINUTES(60),
+	  m_peer_queue_list),
 };
 
 const size_t nmethods = ARRAY_LEN(methods);
