@@ -1,0 +1,305 @@
+/* Commit and Settle: tokens into copies and queue items. */
+#include "tests/unit/backend/delivery/room.h"
+
+#include "common/base/clock.h"
+
+static const char *const where = "INBOX";
+
+/* Commits; the reason of a failure becomes a note. */
+WAITS static enum err commit(struct room *r, struct room_mail *m)
+{
+	struct diag d = {""};
+	enum err e = deliver_commit(&r->deliver, &m->msg, &d);
+
+	check_note("commit: %s: %s", err_name(e), d.text);
+	return e;
+}
+
+TEST(deliver_keys_and_prefix)
+{
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	CHECK_SLICE(deliver_prefix(SL("a@b"), SL("X: y\r\n"), &mem),
+		    SL("Return-Path: <a@b>\r\nX: y\r\n"));
+	CHECK_SLICE(deliver_prefix(SLICE_NONE, SLICE_NONE, &mem), SL("Return-Path: <>\r\n"));
+	CHECK_SLICE(deliver_copy_key(258, SL("a"), &mem), slice("\0\0\0\0\0\0\1\2a", 9));
+	CHECK_SLICE(deliver_item_key(258, SLICE_NONE, &mem), slice("\0\0\1\2", 4));
+	arena_reset(&mem);
+}
+
+TEST_FIBER(deliver_once)
+{
+	struct room_mail m;
+	struct arena mem;
+	uint64_t alice;
+	struct room r;
+	slice_t token;
+
+	arena_init(&mem, NULL);
+	REQUIRE(room_open(&r));
+	alice = room_account(&r, "alice@example.org", 0, 0);
+	token = room_token(&r, RCPT_ACCOUNTS, 0, &alice, 1, "alice@example.org", &mem);
+	room_mail(&r, &m, 1, 0, 7);
+	room_to(&m, token);
+	CHECK_ERR(commit(&r, &m), E_OK);
+	CHECK_ERR(m.rcpts[0].result, E_OK);
+	CHECK_INT(room_count(&r, 0, alice, where), 1);
+	/* The same transaction again, with its bytes and without them. */
+	CHECK_ERR(commit(&r, &m), E_OK);
+	CHECK_ERR(m.rcpts[0].result, E_OK);
+	room_mail_fini(&m);
+	CHECK_ERR(commit(&r, &m), E_OK);
+	CHECK_ERR(m.rcpts[0].result, E_OK);
+	CHECK_INT(room_count(&r, 0, alice, where), 1);
+	/* Without bytes and never committed: the message is lost, and said so. */
+	memset(m.msg.txid, 2, sizeof m.msg.txid);
+	CHECK_ERR(commit(&r, &m), E_OK);
+	CHECK_ERR(m.rcpts[0].result, E_NOT_FOUND);
+	CHECK_INT(room_count(&r, 0, alice, where), 1);
+	/* Another address of the same account in the same transaction is another copy. */
+	room_mail(&r, &m, 1, 0, 7);
+	room_to(&m, room_token(&r, RCPT_ACCOUNTS, 0, &alice, 1, "info@example.org", &mem));
+	CHECK_ERR(commit(&r, &m), E_OK);
+	CHECK_INT(room_count(&r, 0, alice, where), 2);
+	CHECK(util_fsck(m.msg.part));
+	room_mail_fini(&m);
+	arena_reset(&mem);
+	room_close(&r);
+}
+
+TEST_FIBER(deliver_junk)
+{
+	struct room_mail m;
+	struct arena mem;
+	uint64_t alice;
+	struct room r;
+
+	arena_init(&mem, NULL);
+	REQUIRE(room_open(&r));
+	alice = room_account(&r, "alice@example.org", 0, 0);
+	room_mail(&r, &m, 1, 0, 7);
+	m.msg.junk = true;
+	room_to(&m, room_token(&r, RCPT_ACCOUNTS, 0, &alice, 1, "alice@example.org", &mem));
+	CHECK_ERR(commit(&r, &m), E_OK);
+	CHECK_INT(room_count(&r, 0, alice, where), 0);
+	CHECK_INT(room_count(&r, 0, alice, "Junk"), 1);
+	room_mail_fini(&m);
+	arena_reset(&mem);
+	room_close(&r);
+}
+
+/* Tokens are all that says who gets it: a forged one, another's, another partition's deliver to
+ * nobody, not even to the good ones beside them. */
+TEST_FIBER(deliver_bad_tokens)
+{
+	static const struct rpc_identity fe2 = {ROLE_FRONTEND, SERVICE_SMTP, "fe2"};
+	struct room_mail m;
+	struct arena mem;
+	uint64_t alice;
+	struct room r;
+	slice_t good;
+
+	arena_init(&mem, NULL);
+	REQUIRE(room_open(&r));
+	alice = room_account(&r, "alice@example.org", 0, 0);
+	good = room_token(&r, RCPT_ACCOUNTS, 0, &alice, 1, "alice@example.org", &mem);
+	room_mail(&r, &m, 1, 0, 7);
+	room_to(&m, good);
+	room_to(&m, SL("not a token"));
+	CHECK_ERR(commit(&r, &m), E_NO_TICKET);
+	m.rcpts[1].token = room_token(&r, RCPT_ACCOUNTS, 1, &alice, 1, "alice@example.org", &mem);
+	CHECK_ERR(commit(&r, &m), E_INVALID);
+	m.msg.nrcpts = 1;
+	room_other(&m, SLICE_NONE);
+	CHECK_ERR(commit(&r, &m), E_NO_TICKET);
+	m.msg.nothers = 0;
+	m.msg.peer = &fe2;
+	CHECK_ERR(commit(&r, &m), E_NO_TICKET);
+	CHECK_INT(room_count(&r, 0, alice, where), -1);
+	room_mail_fini(&m);
+	arena_reset(&mem);
+	room_close(&r);
+}
+
+WAITS static void remove_account(struct room *r, const char *address)
+{
+	struct diag d = {""};
+
+	CHECK_ERR(dir_account_remove(r->rig.d, &rig_actor, slice_str(address), &d), E_OK);
+}
+
+/* A member that went away between RCPT and Commit takes nothing from the others. */
+TEST_FIBER(deliver_to_a_group_that_shrinks)
+{
+	uint64_t members[3];
+	struct room_mail m;
+	struct arena mem;
+	struct room r;
+
+	arena_init(&mem, NULL);
+	REQUIRE(room_open(&r));
+	members[0] = room_account(&r, "a@example.org", 0, 0);
+	members[1] = room_account(&r, "b@example.org", 0, 0);
+	members[2] = room_account(&r, "c@example.org", 0, 0);
+	room_mail(&r, &m, 1, 0, 7);
+	room_to(&m, room_token(&r, RCPT_ACCOUNTS, 0, members, 3, "all@example.org", &mem));
+	remove_account(&r, "b@example.org");
+	CHECK_ERR(commit(&r, &m), E_OK);
+	CHECK_ERR(m.rcpts[0].result, E_OK);
+	CHECK_INT(room_count(&r, 0, members[0], where), 1);
+	CHECK_INT(room_count(&r, 0, members[1], where), -1);
+	CHECK_INT(room_count(&r, 0, members[2], where), 1);
+	remove_account(&r, "a@example.org");
+	remove_account(&r, "c@example.org");
+	memset(m.msg.txid, 2, sizeof m.msg.txid);
+	CHECK_ERR(commit(&r, &m), E_OK);
+	CHECK_ERR(m.rcpts[0].result, E_NOT_FOUND);
+	room_mail_fini(&m);
+	arena_reset(&mem);
+	room_close(&r);
+}
+
+/* One member of a group is full: the sender hears 250 for the group, so the copy waits in the
+ * queue. A recipient all of whose accounts are full is refused. */
+TEST_FIBER(deliver_to_a_group_with_a_full_member)
+{
+	struct due_item items[4];
+	struct room_mail m;
+	uint64_t members[2];
+	struct arena mem;
+	struct buf bytes;
+	struct job job;
+	struct room r;
+
+	arena_init(&mem, NULL);
+	buf_init(&bytes, 1 << 20, NULL);
+	REQUIRE(room_open(&r));
+	members[0] = room_account(&r, "a@example.org", 0, 0);
+	members[1] = room_account(&r, "full@example.org", 0, 1);
+	CHECK_ERR(util_deliver(partitions_get(r.parts, 0), members[1], "", 1, 500).e, E_OK);
+	room_mail(&r, &m, 1, 0, 7);
+	room_to(&m, room_token(&r, RCPT_ACCOUNTS, 0, members, 2, "all@example.org", &mem));
+	room_to(&m, room_token(&r, RCPT_ACCOUNTS, 0, members + 1, 1, "full@example.org", &mem));
+	for (int i = 0; i < 2; i++) { /* a retry adds nothing */
+		CHECK_ERR(commit(&r, &m), E_OK);
+		CHECK_ERR(m.rcpts[0].result, E_OK);
+		CHECK_ERR(m.rcpts[1].result, E_QUOTA);
+		CHECK_INT(room_count(&r, 0, members[0], where), 1);
+		CHECK_INT(room_count(&r, 0, members[1], where), 1);
+		CHECK_INT(room_items(&r, 0, items, 4, &bytes), 1);
+	}
+	CHECK(items[0].record_no != 0);
+	CHECK_ERR(job_unpack(items[0].payload, &mem, &job), E_OK);
+	CHECK_INT(job.kind, JOB_ACCOUNTS);
+	CHECK_INT(job.naccounts, 1);
+	CHECK_INT(job.accounts[0], members[1]);
+	CHECK_SLICE(job.address, SL("all@example.org"));
+	CHECK_SLICE(job.sender, SL("sender@elsewhere.test"));
+	CHECK_SLICE(job.prefix, SL("Received: test\r\n"));
+	CHECK(util_fsck(m.msg.part));
+	room_mail_fini(&m);
+	buf_fini(&bytes);
+	arena_reset(&mem);
+	room_close(&r);
+}
+
+/* The lead keeps an item for every recipient of other owners until they are settled. */
+TEST_FIBER(deliver_lead_and_settle)
+{
+	static const struct rpc_identity fe2 = {ROLE_FRONTEND, SERVICE_SMTP, "fe2"};
+	struct due_item items[4];
+	struct room_mail m;
+	slice_t tokens[2], forged = SL("no token");
+	uint64_t alice, bob, carol;
+	struct arena mem;
+	struct buf bytes;
+	struct room r;
+	struct diag d;
+	int64_t now;
+
+	arena_init(&mem, NULL);
+	buf_init(&bytes, 1 << 20, NULL);
+	REQUIRE(room_open(&r));
+	alice = room_account(&r, "alice@example.org", 0, 0);
+	bob = room_account(&r, "bob@example.org", 1, 0);
+	carol = room_account(&r, "carol@example.org", 2, 0);
+	tokens[0] = room_token(&r, RCPT_ACCOUNTS, 1, &bob, 1, "bob@example.org", &mem);
+	tokens[1] = room_token(&r, RCPT_ACCOUNTS, 2, &carol, 1, "carol@example.org", &mem);
+	room_mail(&r, &m, 1, 0, 7);
+	room_to(&m, room_token(&r, RCPT_ACCOUNTS, 0, &alice, 1, "alice@example.org", &mem));
+	room_other(&m, tokens[0]);
+	room_other(&m, tokens[1]);
+	now = clock_wall_us();
+	CHECK_ERR(commit(&r, &m), E_OK);
+	CHECK_ERR(commit(&r, &m), E_OK);
+	REQUIRE(room_items(&r, 0, items, 4, &bytes) == 2);
+	CHECK(items[0].due_us >= now + DELIVER_SETTLE_US);
+	CHECK(items[0].due_us < clock_wall_us() + DELIVER_SETTLE_US + 1);
+	/* Only by whom the tokens were given to, and only its own transaction's. */
+	CHECK_ERR(deliver_settle(&r.deliver, &room_peer, m.msg.origin,
+				 slice(m.msg.txid, STORE_TXID_SIZE), m.msg.part, &forged, 1, &d),
+		  E_NO_TICKET);
+	CHECK_ERR(deliver_settle(&r.deliver, &fe2, m.msg.origin, slice(m.msg.txid, STORE_TXID_SIZE),
+				 m.msg.part, tokens, 2, &d),
+		  E_NO_TICKET);
+	CHECK_ERR(deliver_settle(&r.deliver, &room_peer, SL("frontend/fe2/smtp"),
+				 slice(m.msg.txid, STORE_TXID_SIZE), m.msg.part, tokens, 2, &d),
+		  E_OK);
+	CHECK_INT(room_items(&r, 0, items, 4, &bytes), 2);
+	for (int i = 0; i < 2; i++) { /* twice is once */
+		CHECK_ERR(deliver_settle(&r.deliver, &room_peer, m.msg.origin,
+					 slice(m.msg.txid, STORE_TXID_SIZE), m.msg.part, tokens, 1,
+					 &d),
+			  E_OK);
+		CHECK_INT(room_items(&r, 0, items, 4, &bytes), 1);
+	}
+	CHECK_ERR(deliver_settle(&r.deliver, &room_peer, m.msg.origin,
+				 slice(m.msg.txid, STORE_TXID_SIZE), m.msg.part, tokens + 1, 1, &d),
+		  E_OK);
+	CHECK_INT(room_items(&r, 0, items, 4, &bytes), 0);
+	/* A late retry of the commit does not bring them back. */
+	CHECK_ERR(commit(&r, &m), E_OK);
+	CHECK_INT(room_items(&r, 0, items, 4, &bytes), 0);
+	room_mail_fini(&m);
+	buf_fini(&bytes);
+	arena_reset(&mem);
+	room_close(&r);
+}
+
+TEST_FIBER(deliver_limits)
+{
+	static const char long_prefix[STORE_PREFIX_MAX];
+	uint64_t many[RCPT_TOKEN_ACCOUNTS];
+	struct room_mail m;
+	struct arena mem;
+	struct room r;
+	uint64_t alice;
+	char name[2] = "a";
+
+	arena_init(&mem, NULL);
+	REQUIRE(room_open(&r));
+	alice = room_account(&r, "alice@example.org", 0, 0);
+	for (size_t i = 0; i < ARRAY_LEN(many); i++)
+		many[i] = alice;
+	/* The prefix with its Return-Path. */
+	room_mail(&r, &m, 1, 0, 7);
+	room_to(&m, room_token(&r, RCPT_ACCOUNTS, 0, &alice, 1, "alice@example.org", &mem));
+	m.msg.prefix = slice(long_prefix, sizeof long_prefix);
+	CHECK_ERR(commit(&r, &m), E_TOO_BIG);
+	CHECK_INT(room_count(&r, 0, alice, where), -1);
+	room_mail_fini(&m);
+	/* STORE_COPIES_MAX copies are 31 tokens of 32 accounts and one of 8. */
+	room_mail(&r, &m, 2, 0, 7);
+	for (unsigned i = 0; i < 33; i++, name[0]++)
+		room_to(&m, room_token(&r, RCPT_ACCOUNTS, 0, many, i < 31 ? 32 : i == 31 ? 8 : 1,
+				       name, &mem));
+	CHECK_ERR(commit(&r, &m), E_OK);
+	for (unsigned i = 0; i < 32; i++)
+		CHECK_ERR(m.rcpts[i].result, E_OK);
+	CHECK_ERR(m.rcpts[32].result, E_LIMIT);
+	CHECK_INT(room_count(&r, 0, alice, where), 32); /* the same account and address: one */
+	room_mail_fini(&m);
+	arena_reset(&mem);
+	room_close(&r);
+}
