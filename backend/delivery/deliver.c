@@ -206,7 +206,9 @@ static enum err plan_all(struct deliver *d, struct deliver_msg *m, struct plan *
 
 static void log_copy(const struct deliver_msg *m, const struct deliver_copy *c)
 {
-	metric_add(c->result != E_OK ? &copies_refused : c->duplicate ? &copies_again : &copies_ok,
+	metric_add(c->result != E_OK ? &copies_refused
+		   : c->duplicate    ? &copies_again
+				     : &copies_ok,
 		   1);
 	LOG(c->result == E_OK ? LOG_INFO : LOG_WARN, NULL, "deliver.copy",
 	    LF_HEX("trace", slice(m->trace_id, sizeof m->trace_id)), LF_UINT("account", c->account),
@@ -354,8 +356,8 @@ WAITS enum err deliver_settle(struct deliver *d, const struct rpc_identity *peer
 
 		e = rcpt_token_open(d->tickets, tokens[i], peer, &t, diag);
 		if (e == E_OK)
-			edits[i].key = deliver_item_key(t.partition, slice(t.address, t.address_n),
-							&mem);
+			edits[i].key =
+				deliver_item_key(t.partition, slice(t.address, t.address_n), &mem);
 	}
 	c.edits = edits;
 	c.n = n;

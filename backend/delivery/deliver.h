@@ -18,7 +18,7 @@
 #include "backend/ticket/rcpt_token.h"
 
 struct deliver {
-	struct dir *dir;              /* borrowed, all three */
+	struct dir *dir; /* borrowed, all three */
 	struct tickets *tickets;
 	struct partitions *parts;
 	struct inbounds inbounds;
@@ -45,9 +45,9 @@ struct deliver_msg {
 	uint8_t txid[STORE_TXID_SIZE];
 	uint32_t partition_id;
 	struct partition *part;
-	slice_t sender;                  /* reverse-path */
-	slice_t prefix;                  /* without Return-Path */
-	struct stage *stage;             /* NULL: only a retry can succeed */
+	slice_t sender;      /* reverse-path */
+	slice_t prefix;      /* without Return-Path */
+	struct stage *stage; /* NULL: only a retry can succeed */
 	const struct summary *summary;
 	slice_t text;
 	bool junk;

@@ -85,8 +85,8 @@ static size_t fill_copies(const struct forward_ways *w, const struct forward *f,
 		struct deliver_copy *c = &copies[n];
 
 		*c = (struct deliver_copy){0};
-		f->accounts[i].result = deliver_fill_copy(w->deliver->dir, f->accounts[i].account,
-							  j->junk, c);
+		f->accounts[i].result =
+			deliver_fill_copy(w->deliver->dir, f->accounts[i].account, j->junk, c);
 		if (f->accounts[i].result != E_OK)
 			continue;
 		c->key = deliver_copy_key(f->accounts[i].account, j->address, mem);

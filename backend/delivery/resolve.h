@@ -19,8 +19,6 @@ struct resolved {
 	uint32_t wrong_owner; /* with E_WRONG_OWNER: the partition whose owner knows the quota */
 };
 
-
-
 /* For a front-end `peer` that has an address of 1 to DIR_ADDRESS_MAX bytes and (if known) a size.
  *   E_OK  E_NOT_FOUND  E_RETRY  E_INVALID  E_QUOTA
  *   E_DENIED       not a domain of ours (no relaying)

@@ -3,9 +3,9 @@
 #include "common/log/log.h"
 #include "common/loop/fiber.h"
 
-#define REQUEST_MAX  8192
-#define ANSWER_MAX   (16u * 1024 * 1024)
-#define CLIENT_MS    10000
+#define REQUEST_MAX 8192
+#define ANSWER_MAX  (16u * 1024 * 1024)
+#define CLIENT_MS   10000
 
 struct expo {
 	struct expo_conf conf;

@@ -15,7 +15,7 @@ struct nodes {
 	struct map by_key; /* identity and worker number -> struct entry */
 };
 
-#define KEY_MAX (RPC_IDENTITY_STR + 16)
+#define KEY_MAX      (RPC_IDENTITY_STR + 16)
 #define SNAPSHOT_MAX (64 * 1024)
 
 struct nodes *nodes_new(void)

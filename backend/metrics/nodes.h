@@ -12,8 +12,8 @@
 #include "common/log/metric.h"
 #include "common/rpc/identity.h"
 
-#define NODES_MAX	 1024 /* workers: 32 front-ends of 32 */
-#define NODE_SILENT_MS	 (60 * 1000) /* a worker not heard of for so long is left out */
+#define NODES_MAX      1024        /* workers: 32 front-ends of 32 */
+#define NODE_SILENT_MS (60 * 1000) /* a worker not heard of for so long is left out */
 
 struct nodes;
 

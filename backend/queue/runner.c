@@ -10,7 +10,7 @@
 #include "common/log/log.h"
 #include "common/loop/work.h"
 
-#define PAYLOADS_MAX (RUNNER_AT_ONCE * STORE_PAYLOAD_MAX)
+#define PAYLOADS_MAX   (RUNNER_AT_ONCE * STORE_PAYLOAD_MAX)
 #define ERROR_PAUSE_MS 5000 /* after a scan that failed, or an item that could not be put off */
 
 struct runner {
@@ -205,7 +205,8 @@ WAITS static enum err keep_job(struct task *t, enum keep keep, enum err why)
 	LOG(expired ? LOG_WARN : LOG_INFO, NULL, expired ? "queue.expired" : "queue.deferred",
 	    LF_UINT("item", t->id), LF_HEX("trace", slice(j.trace_id, sizeof j.trace_id)),
 	    LF_UINT("attempts", j.attempts), LF_ERR("why", why));
-	return edit_item(t, QUEUE_RESCHEDULE, expired ? QUEUE_PARKED_US : now + pause_us(j.attempts),
+	return edit_item(t, QUEUE_RESCHEDULE,
+			 expired ? QUEUE_PARKED_US : now + pause_us(j.attempts),
 			 job_pack(&j, &t->mem));
 }
 
@@ -250,7 +251,8 @@ WAITS static void task_run(void *arg)
 	else
 		e = edit_item(t, QUEUE_RESCHEDULE, QUEUE_PARKED_US, SLICE_NONE);
 	if (e != E_OK) {
-		LOG(LOG_WARN, NULL, "queue.item_failed", LF_UINT("item", t->id), LF_ERR("error", e));
+		LOG(LOG_WARN, NULL, "queue.item_failed", LF_UINT("item", t->id),
+		    LF_ERR("error", e));
 		t->runner->troubled = true;
 	}
 	arena_reset(&t->mem);
@@ -275,8 +277,8 @@ static void run_scan(void *arg)
 	struct due_item none = {0};
 
 	buf_reset(&s->bytes);
-	s->result = due_scan(s->part, s->now_us, &none, s->items, RUNNER_AT_ONCE, &s->n, &s->next_us,
-			     &s->bytes);
+	s->result = due_scan(s->part, s->now_us, &none, s->items, RUNNER_AT_ONCE, &s->n,
+			     &s->next_us, &s->bytes);
 }
 
 static void start_tasks(struct runner *r, struct scan *s, struct scope *scope)

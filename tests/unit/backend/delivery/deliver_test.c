@@ -292,7 +292,10 @@ TEST_FIBER(deliver_limits)
 	/* STORE_COPIES_MAX copies are 31 tokens of 32 accounts and one of 8. */
 	room_mail(&r, &m, 2, 0, 7);
 	for (unsigned i = 0; i < 33; i++, name[0]++)
-		room_to(&m, room_token(&r, RCPT_ACCOUNTS, 0, many, i < 31 ? 32 : i == 31 ? 8 : 1,
+		room_to(&m, room_token(&r, RCPT_ACCOUNTS, 0, many,
+				       i < 31    ? 32
+				       : i == 31 ? 8
+						 : 1,
 				       name, &mem));
 	CHECK_ERR(commit(&r, &m), E_OK);
 	for (unsigned i = 0; i < 32; i++)

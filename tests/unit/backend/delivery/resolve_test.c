@@ -24,8 +24,8 @@ static bool opened(struct room *r, const struct asked *a, size_t i, struct rcpt_
 {
 	struct diag d = {""};
 
-	return i < a->r.n && rcpt_token_open(r->tickets, a->r.targets[i].token, &room_peer, out,
-					     &d) == E_OK;
+	return i < a->r.n &&
+	       rcpt_token_open(r->tickets, a->r.targets[i].token, &room_peer, out, &d) == E_OK;
 }
 
 TEST_FIBER(resolve_to_one_owner)
@@ -147,14 +147,15 @@ TEST_FIBER(resolve_by_reference)
 	REQUIRE(room_open(&r));
 	for (uint32_t i = 0; i <= RESOLVE_OWNERS_MAX; i++) {
 		if (i >= 3)
-			CHECK_ERR(dir_partition_assign(r.rig.d, &rig_actor, i, SL("be2"), &d), E_OK);
+			CHECK_ERR(dir_partition_assign(r.rig.d, &rig_actor, i, SL("be2"), &d),
+				  E_OK);
 		snprintf(name, sizeof name, "m%u@example.org", i);
 		room_account(&r, name, i, 0);
 	}
 	/* A member outside. */
-	CHECK_ERR(rig_alias(&r.rig, "out@example.org", DIR_GROUP,
-			    "m0@example.org x@elsewhere.test"),
-		  E_OK);
+	CHECK_ERR(
+		rig_alias(&r.rig, "out@example.org", DIR_GROUP, "m0@example.org x@elsewhere.test"),
+		E_OK);
 	ask(&r, &a, "out@example.org", 0);
 	check_job(&r, &a, "out@example.org");
 	/* RESOLVE_OWNERS_MAX owners have tokens, one more has not. */
@@ -208,9 +209,8 @@ TEST_FIBER(resolve_names_as_many_as_a_token_holds)
 
 TEST_FIBER(resolve_quota)
 {
-	struct dir_account_spec limited = {.address = SL("small@example.org"),
-					   .quota_bytes = 10000,
-					   .partition = 0};
+	struct dir_account_spec limited = {
+		.address = SL("small@example.org"), .quota_bytes = 10000, .partition = 0};
 	struct asked a = {.e = E_OK};
 	struct diag d = {""};
 	uint64_t one, small;

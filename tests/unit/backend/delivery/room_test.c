@@ -85,7 +85,8 @@ WAITS uint64_t room_account(struct room *r, const char *address, uint32_t partit
 int room_count(struct room *r, uint32_t partition, uint64_t account, const char *path)
 {
 	struct mbox_row row;
-	enum err e = mbox_status(partitions_get(r->parts, partition), account, slice_str(path), &row);
+	enum err e =
+		mbox_status(partitions_get(r->parts, partition), account, slice_str(path), &row);
 
 	return e == E_OK ? (int)row.messages : -1;
 }
@@ -98,8 +99,8 @@ size_t room_items(struct room *r, uint32_t partition, struct due_item *out, size
 	size_t n = 0;
 
 	buf_reset(bytes);
-	CHECK_ERR(due_scan(partitions_get(r->parts, partition), INT64_MAX, &none, out, max, &n, &next,
-			   bytes),
+	CHECK_ERR(due_scan(partitions_get(r->parts, partition), INT64_MAX, &none, out, max, &n,
+			   &next, bytes),
 		  E_OK);
 	return n;
 }

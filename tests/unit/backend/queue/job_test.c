@@ -1,0 +1,161 @@
+/* A queue item's payload: back as it went in, and refused when it is anything else. */
+#include "backend/queue/job.h"
+
+#include "tests/lib/check.h"
+
+static const uint64_t accounts[] = {1, 300, UINT64_MAX};
+
+static struct job sample(void)
+{
+	struct job j = {
+		.kind = JOB_ACCOUNTS,
+		.origin = SL("frontend/fe1/smtp"),
+		.partition = 70000,
+		.accounts = accounts,
+		.naccounts = ARRAY_LEN(accounts),
+		.address = SL("all+x@example.org"),
+		.sender = SL("\xff\x01 not utf-8"),
+		.prefix = SL("Received: x\r\n"),
+		.junk = true,
+		.notify = 5,
+		.orcpt = SL("rfc822;all@example.org"),
+		.ret = 2,
+		.envid = SL("envelope"),
+		.first_us = INT64_MIN,
+		.attempts = UINT32_MAX,
+		.last_error = SL("retry"),
+		.depth = 3,
+	};
+
+	for (unsigned i = 0; i < 16; i++)
+		j.txid[i] = j.trace_id[i] = (uint8_t)(0xf0 + i);
+	return j;
+}
+
+static void check_same(const struct job *a, const struct job *b)
+{
+	CHECK_INT(a->kind, b->kind);
+	CHECK_SLICE(a->origin, b->origin);
+	CHECK_SLICE(slice(a->txid, sizeof a->txid), slice(b->txid, sizeof b->txid));
+	CHECK_INT(a->partition, b->partition);
+	CHECK_SLICE(slice(a->accounts, a->naccounts * sizeof *a->accounts),
+		    slice(b->accounts, b->naccounts * sizeof *b->accounts));
+	CHECK_SLICE(a->address, b->address);
+	CHECK_SLICE(a->sender, b->sender);
+	CHECK_SLICE(a->prefix, b->prefix);
+	CHECK_INT(a->junk, b->junk);
+	CHECK_INT(a->notify, b->notify);
+	CHECK_SLICE(a->orcpt, b->orcpt);
+	CHECK_INT(a->ret, b->ret);
+	CHECK_SLICE(a->envid, b->envid);
+	CHECK_SLICE(slice(a->trace_id, 16), slice(b->trace_id, 16));
+	CHECK_INT(a->first_us, b->first_us);
+	CHECK_INT(a->attempts, b->attempts);
+	CHECK_SLICE(a->last_error, b->last_error);
+	CHECK_INT(a->depth, b->depth);
+}
+
+TEST(job_round_trip)
+{
+	static const enum job_kind kinds[] = {JOB_EXPAND, JOB_ACCOUNTS, JOB_OUTSIDE, JOB_REFUSED};
+	struct job in = sample(), out, least = {.kind = JOB_EXPAND};
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		in.kind = kinds[i];
+		CHECK_ERR(job_unpack(job_pack(&in, &mem), &mem, &out), E_OK);
+		check_same(&out, &in);
+		CHECK(strcmp(job_kind_name(kinds[i]), "unknown") != 0);
+	}
+	CHECK_ERR(job_unpack(job_pack(&least, &mem), &mem, &out), E_OK);
+	check_same(&out, &least);
+	arena_reset(&mem);
+}
+
+TEST(job_refuses_what_is_none)
+{
+	struct job j = sample(), out;
+	struct arena mem;
+	slice_t bytes;
+
+	arena_init(&mem, NULL);
+	CHECK_ERR(job_unpack(SLICE_NONE, &mem, &out), E_CORRUPT);
+	j.kind = (enum job_kind)0;
+	CHECK_ERR(job_unpack(job_pack(&j, &mem), &mem, &out), E_CORRUPT);
+	j.kind = (enum job_kind)5;
+	CHECK_ERR(job_unpack(job_pack(&j, &mem), &mem, &out), E_CORRUPT);
+	/* kind 1, and a transaction id of three bytes: field 3, then the trace id. */
+	bytes = slice("\x08\x01\x1a\x03"
+		      "abc\x72\x10"
+		      "0123456789abcdef",
+		      25);
+	CHECK_ERR(job_unpack(bytes, &mem, &out), E_CORRUPT);
+	arena_reset(&mem);
+}
+
+TEST(job_limits)
+{
+	static const uint64_t many[JOB_ACCOUNTS_MAX + 1];
+	static const char prefix[STORE_PREFIX_MAX + 1];
+	struct job j = sample(), out;
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	j.accounts = many;
+	j.naccounts = JOB_ACCOUNTS_MAX;
+	j.prefix = slice(prefix, STORE_PREFIX_MAX);
+	CHECK_ERR(job_unpack(job_pack(&j, &mem), &mem, &out), E_OK);
+	CHECK(job_pack(&j, &mem).n <= STORE_PAYLOAD_MAX);
+	j.naccounts++;
+	CHECK_ERR(job_unpack(job_pack(&j, &mem), &mem, &out), E_CORRUPT);
+	j.naccounts--;
+	j.prefix.n++;
+	CHECK_ERR(job_unpack(job_pack(&j, &mem), &mem, &out), E_CORRUPT);
+	arena_reset(&mem);
+}
+
+/* Every truncation, and every byte changed in three ways: a job or E_CORRUPT, with nothing read
+ * outside (the bytes lie in memory of exactly their size), and what is taken packs again. */
+TEST(job_hostile_bytes)
+{
+	struct job j = sample(), out;
+	struct arena mem, made;
+	unsigned taken = 0;
+	slice_t bytes;
+	char *copy;
+
+	arena_init(&made, NULL);
+	arena_init(&mem, NULL);
+	bytes = job_pack(&j, &made);
+	for (size_t n = 0; n < bytes.n; n++) {
+		enum err e;
+
+		copy = xmalloc(n + 1);
+		memcpy(copy, bytes.p, n);
+		e = job_unpack(slice(copy, n), &mem, &out);
+		CHECK(e == E_OK || e == E_CORRUPT);
+		xfree(&copy);
+		arena_reset(&mem);
+	}
+	copy = xmalloc(bytes.n);
+	for (size_t i = 0; i < 3 * bytes.n; i++) {
+		static const unsigned char change[3] = {0x01, 0x80, 0xff};
+		enum err e;
+
+		memcpy(copy, bytes.p, bytes.n);
+		copy[i / 3] = (char)((unsigned char)copy[i / 3] ^ change[i % 3]);
+		e = job_unpack(slice(copy, bytes.n), &mem, &out);
+		CHECK(e == E_OK || e == E_CORRUPT);
+		if (e == E_OK) {
+			struct job again;
+
+			CHECK_ERR(job_unpack(job_pack(&out, &mem), &mem, &again), E_OK);
+			taken++;
+		}
+		arena_reset(&mem);
+	}
+	CHECK(taken > 0);
+	xfree(&copy);
+	arena_reset(&made);
+}

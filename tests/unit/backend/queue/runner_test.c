@@ -1,0 +1,476 @@
+/* Queue items from due to done: expansion, other partitions, other nodes, pauses, expiry, and a
+ * partition that refuses. The time of day is the tests' own: moving it makes items due. */
+#include "backend/queue/runner.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+#include "common/base/clock.h"
+#include "tests/unit/backend/delivery/room.h"
+
+#define DAY_US (86400 * 1000000LL)
+
+static _Atomic int64_t ahead_us;
+
+static int64_t moved_wall(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + atomic_load(&ahead_us);
+}
+
+static int64_t real_mono(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* A room with a runner; the other node is played. */
+struct works {
+	struct room room;
+	struct runner *runner;
+	struct forward_ways ways;
+	struct arena mem;
+	struct buf bytes;
+	struct due_item items[32];
+	/* be2: */
+	unsigned asked;
+	struct event asked_now;
+	enum err answer; /* of the whole, or of each account with E_OK */
+	enum err each;
+	bool hangs;
+	struct event never;
+	uint64_t last_account;
+};
+
+WAITS static enum err played_remote(void *arg, const char *backend, const struct forward *f)
+{
+	struct works *w = arg;
+
+	CHECK_STR(backend, "be2");
+	w->asked++;
+	event_set(&w->asked_now);
+	if (w->hangs)
+		return event_wait(&w->never, "test.hangs", NO_DEADLINE);
+	w->last_account = f->accounts[0].account;
+	for (size_t i = 0; i < f->n; i++)
+		f->accounts[i].result = w->each;
+	return w->answer;
+}
+
+WAITS static bool works_open(struct works *w)
+{
+	*w = (struct works){.answer = E_OK};
+	atomic_store(&ahead_us, 0);
+	clock_replace(moved_wall, real_mono);
+	arena_init(&w->mem, NULL);
+	buf_init(&w->bytes, 4 << 20, NULL);
+	event_init(&w->asked_now);
+	event_init(&w->never);
+	if (!room_open(&w->room))
+		return false;
+	w->ways = (struct forward_ways){
+		.deliver = &w->room.deliver, .remote = played_remote, .arg = w};
+	return true;
+}
+
+WAITS static void works_close(struct works *w)
+{
+	runner_stop(&w->runner);
+	arena_reset(&w->mem);
+	buf_fini(&w->bytes);
+	room_close(&w->room);
+	clock_replace(NULL, NULL);
+}
+
+static void works_start(struct works *w)
+{
+	CHECK_ERR(runner_start(&w->ways, &w->runner), E_OK);
+}
+
+/* A message for one recipient that goes to the queue of partition 0. */
+WAITS static void commit_one(struct works *w, unsigned txid, slice_t token)
+{
+	struct room_mail m;
+	struct diag d = {""};
+
+	room_mail(&w->room, &m, txid, 0, txid);
+	room_to(&m, token);
+	CHECK_ERR(deliver_commit(&w->room.deliver, &m.msg, &d), E_OK);
+	room_mail_fini(&m);
+}
+
+static size_t items(struct works *w)
+{
+	return room_items(&w->room, 0, w->items, ARRAY_LEN(w->items), &w->bytes);
+}
+
+/* The first item's job. */
+static struct job first_job(struct works *w)
+{
+	struct job j = {.kind = JOB_REFUSED};
+
+	CHECK(items(w) >= 1);
+	CHECK_ERR(job_unpack(w->items[0].payload, &w->mem, &j), E_OK);
+	return j;
+}
+
+/* Until the queue of partition 0 has n items, and the first is due at that time or later. */
+WAITS static bool until(struct works *w, size_t n, int64_t due_us)
+{
+	int64_t deadline = deadline_in(20000);
+
+	while (items(w) != n || (n != 0 && w->items[0].due_us < due_us)) {
+		if (event_wait(&w->room.queue_changed, "test.queue", deadline) != E_OK) {
+			check_note("%zu items", items(w));
+			return false;
+		}
+	}
+	return true;
+}
+
+WAITS static void move_clock(struct works *w, int64_t us)
+{
+	atomic_fetch_add(&ahead_us, us);
+	if (w->runner != NULL)
+		runner_wake(w->runner);
+}
+
+static slice_t by_reference(struct works *w, const char *address)
+{
+	return room_token(&w->room, RCPT_ADDRESS, 0, NULL, 0, address, &w->mem);
+}
+
+TEST_FIBER(runner_expands_an_address)
+{
+	struct works w;
+	uint64_t a, b, c;
+	struct job j;
+
+	REQUIRE(works_open(&w));
+	a = room_account(&w.room, "a@example.org", 0, 0);
+	b = room_account(&w.room, "b@example.org", 1, 0);
+	c = room_account(&w.room, "c@example.org", 2, 0);
+	CHECK_ERR(rig_alias(&w.room.rig, "all@example.org", DIR_GROUP,
+			    "a@example.org b@example.org c@example.org x@elsewhere.test"),
+		  E_OK);
+	commit_one(&w, 1, by_reference(&w, "all@example.org"));
+	CHECK_INT(items(&w), 1);
+	works_start(&w);
+	/* What is left is the outside address, which waits for a way out. */
+	REQUIRE(until(&w, 1, QUEUE_PARKED_US));
+	j = first_job(&w);
+	CHECK_INT(j.kind, JOB_OUTSIDE);
+	CHECK_SLICE(j.address, SL("x@elsewhere.test"));
+	CHECK_SLICE(j.sender, SL("sender@elsewhere.test"));
+	CHECK_INT(j.naccounts, 0);
+	CHECK_INT(j.depth, 1);
+	CHECK_INT(room_count(&w.room, 0, a, "INBOX"), 1);
+	CHECK_INT(room_count(&w.room, 1, b, "INBOX"), 1);
+	CHECK_INT(w.asked, 1);
+	CHECK_INT(w.last_account, c);
+	CHECK(util_fsck(partitions_get(w.room.parts, 0)));
+	CHECK(util_fsck(partitions_get(w.room.parts, 1)));
+	works_close(&w);
+}
+
+/* The bytes of a message that another partition got are those that came. */
+TEST_FIBER(runner_copies_the_record)
+{
+	static const struct uid_range every = {1, UINT32_MAX};
+	struct works w;
+	uint64_t b;
+	struct msg_query q = {.uids = &every, .nuids = 1, .columns = MSG_RECORD | MSG_PREFIX};
+	struct msg_slice s;
+	struct mbox_row row;
+	struct msg_span span;
+	struct buf body;
+
+	REQUIRE(works_open(&w));
+	b = room_account(&w.room, "b@example.org", 1, 0);
+	commit_one(&w, 9, by_reference(&w, "b@example.org"));
+	works_start(&w);
+	REQUIRE(until(&w, 0, 0));
+	CHECK_ERR(mbox_status(partitions_get(w.room.parts, 1), b, SL("INBOX"), &row), E_OK);
+	q.account = b;
+	q.mailbox = row.id;
+	msg_slice_init(&s);
+	buf_init(&body, 4096, NULL);
+	CHECK_ERR(msg_fetch(partitions_get(w.room.parts, 1), &q, 1, &s), E_OK);
+	REQUIRE(s.n == 1);
+	CHECK_SLICE(s.prefix[0], SL("Return-Path: <sender@elsewhere.test>\r\nReceived: test\r\n"));
+	span = msg_span_blocks(&s.record[0], 0, 0);
+	CHECK_ERR(msg_read(partitions_get(w.room.parts, 1), &span, 1, &body), E_OK);
+	CHECK_INT(body.n, 500);
+	for (size_t i = 0; i < body.n; i++)
+		CHECK_INT((unsigned char)body.p[i], util_plain(9, i));
+	buf_fini(&body);
+	msg_slice_fini(&s);
+	works_close(&w);
+}
+
+/* Pauses grow as RFC 5321 section 4.5.4.1 asks; nobody who has it gets it twice. */
+TEST_FIBER(runner_pauses_and_goes_on)
+{
+	static const int64_t seconds[] = {5, 15, 60, 300, 900, 1800, 3600, 14400, 14400};
+	struct works w;
+	uint64_t a;
+	struct job j;
+
+	REQUIRE(works_open(&w));
+	a = room_account(&w.room, "a@example.org", 0, 0);
+	room_account(&w.room, "c@example.org", 2, 0);
+	CHECK_ERR(
+		rig_alias(&w.room.rig, "all@example.org", DIR_GROUP, "a@example.org c@example.org"),
+		E_OK);
+	w.answer = E_RETRY;
+	commit_one(&w, 1, by_reference(&w, "all@example.org"));
+	works_start(&w);
+	for (unsigned i = 0; i < ARRAY_LEN(seconds); i++) {
+		int64_t due = clock_wall_us() + seconds[i] * 1000000 - 1000000;
+
+		check_note("attempt %u", i + 1);
+		REQUIRE(until(&w, 1, due));
+		CHECK(w.items[0].due_us <= clock_wall_us() + seconds[i] * 1000000);
+		j = first_job(&w);
+		CHECK_INT(j.kind, JOB_ACCOUNTS);
+		CHECK_INT(j.naccounts, 1);
+		CHECK_INT(j.attempts, i + 1);
+		CHECK_SLICE(j.last_error, SL("retry"));
+		CHECK_INT(w.asked, i + 1);
+		move_clock(&w, seconds[i] * 1000000);
+	}
+	REQUIRE(until(&w, 1, clock_wall_us() + 14000 * 1000000LL));
+	w.answer = E_OK;
+	move_clock(&w, 14400 * 1000000LL);
+	REQUIRE(until(&w, 0, 0));
+	CHECK_INT(room_count(&w.room, 0, a, "INBOX"), 1);
+	works_close(&w);
+}
+
+/* Too old: parked with its accounts, until the sender can be told. */
+TEST_FIBER(runner_expires)
+{
+	struct works w;
+	struct job j;
+
+	REQUIRE(works_open(&w));
+	room_account(&w.room, "c@example.org", 2, 0);
+	w.answer = E_RETRY;
+	commit_one(&w, 1, by_reference(&w, "c@example.org"));
+	works_start(&w);
+	REQUIRE(until(&w, 1, clock_wall_us() + 1000000));
+	move_clock(&w, QUEUE_EXPIRE_US - DAY_US);
+	REQUIRE(until(&w, 1, clock_wall_us() + 1000000));
+	CHECK_INT(first_job(&w).kind, JOB_ACCOUNTS);
+	move_clock(&w, DAY_US);
+	REQUIRE(until(&w, 1, QUEUE_PARKED_US));
+	j = first_job(&w);
+	CHECK_INT(j.kind, JOB_REFUSED);
+	CHECK_INT(j.naccounts, 1);
+	CHECK_SLICE(j.last_error, SL("retry"));
+	CHECK_INT(w.asked, 3);
+	works_close(&w);
+}
+
+/* A whole call that failed with "not found" (its message was lost with a link) says nothing of the
+ * account: it goes on later. Only the account's own result ends it. */
+TEST_FIBER(runner_not_found_of_the_message_is_no_end)
+{
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	room_account(&w.room, "c@example.org", 2, 0);
+	w.answer = E_NOT_FOUND;
+	commit_one(&w, 1, by_reference(&w, "c@example.org"));
+	works_start(&w);
+	REQUIRE(until(&w, 1, clock_wall_us() + 1000000));
+	CHECK_INT(first_job(&w).naccounts, 1);
+	w.answer = E_OK;
+	w.each = E_NOT_FOUND;
+	move_clock(&w, 60 * 1000000);
+	REQUIRE(until(&w, 0, 0));
+	CHECK_INT(w.asked, 2);
+	works_close(&w);
+}
+
+/* An address that is not there any more when its turn comes. */
+TEST_FIBER(runner_nobody_left)
+{
+	struct works w;
+	struct diag d = {""};
+	slice_t token;
+
+	REQUIRE(works_open(&w));
+	room_account(&w.room, "a@example.org", 0, 0);
+	token = by_reference(&w, "a@example.org");
+	commit_one(&w, 1, token);
+	CHECK_ERR(dir_account_remove(w.room.rig.d, &rig_actor, SL("a@example.org"), &d), E_OK);
+	works_start(&w);
+	REQUIRE(until(&w, 0, 0));
+	works_close(&w);
+}
+
+/* The lead's item is left to the front-end at first, then delivered to the other owner. */
+TEST_FIBER(runner_takes_over_from_the_front_end)
+{
+	struct works w;
+	uint64_t a, b;
+	struct room_mail m;
+	struct diag d = {""};
+
+	REQUIRE(works_open(&w));
+	a = room_account(&w.room, "a@example.org", 0, 0);
+	b = room_account(&w.room, "b@example.org", 1, 0);
+	works_start(&w);
+	room_mail(&w.room, &m, 1, 0, 1);
+	room_to(&m, room_token(&w.room, RCPT_ACCOUNTS, 0, &a, 1, "a@example.org", &w.mem));
+	room_other(&m, room_token(&w.room, RCPT_ACCOUNTS, 1, &b, 1, "b@example.org", &w.mem));
+	CHECK_ERR(deliver_commit(&w.room.deliver, &m.msg, &d), E_OK);
+	room_mail_fini(&m);
+	REQUIRE(until(&w, 1, clock_wall_us() + DELIVER_SETTLE_US / 2));
+	CHECK_INT(room_count(&w.room, 1, b, "INBOX"), -1);
+	move_clock(&w, DELIVER_SETTLE_US);
+	REQUIRE(until(&w, 0, 0));
+	CHECK_INT(room_count(&w.room, 1, b, "INBOX"), 1);
+	CHECK_INT(room_count(&w.room, 0, a, "INBOX"), 1);
+	works_close(&w);
+}
+
+/* Bytes that are no job are put aside, and hold up nothing. */
+TEST_FIBER(runner_bad_item)
+{
+	struct works w;
+	struct change_deliver c;
+	struct queue_add item = {.key = SL("bad"), .payload = SL("\xff\xff"), .due_us = 1};
+	struct util_summary u;
+	struct stage *s;
+	uint64_t a;
+
+	REQUIRE(works_open(&w));
+	a = room_account(&w.room, "a@example.org", 0, 0);
+	s = util_stage(partitions_get(w.room.parts, 0), 4, 500);
+	util_summary(&u, 4, 500);
+	change_deliver_init(&c);
+	c.record = s;
+	c.summary = &u.s;
+	c.items = &item;
+	c.nitems = 1;
+	CHECK_ERR(store_change(partitions_get(w.room.parts, 0), &c.change), E_OK);
+	stage_free(&s);
+	commit_one(&w, 1, by_reference(&w, "a@example.org"));
+	CHECK_INT(items(&w), 2);
+	works_start(&w);
+	REQUIRE(until(&w, 1, QUEUE_PARKED_US));
+	CHECK_SLICE(w.items[0].payload, SL("\xff\xff"));
+	CHECK_INT(room_count(&w.room, 0, a, "INBOX"), 1);
+	works_close(&w);
+}
+
+/* More than are worked on at a time. */
+TEST_FIBER(runner_many)
+{
+	enum { N = RUNNER_AT_ONCE + 5 };
+	struct works w;
+	uint64_t a;
+
+	REQUIRE(works_open(&w));
+	a = room_account(&w.room, "a@example.org", 0, 0);
+	for (unsigned i = 1; i <= N; i++)
+		commit_one(&w, i, by_reference(&w, "a@example.org"));
+	CHECK_INT(items(&w), N);
+	works_start(&w);
+	REQUIRE(until(&w, 0, 0));
+	CHECK_INT(room_count(&w.room, 0, a, "INBOX"), N);
+	works_close(&w);
+}
+
+/* Stopping ends an item that waits for another node; it is there afterwards. */
+TEST_FIBER(runner_stops_in_the_middle)
+{
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	room_account(&w.room, "c@example.org", 2, 0);
+	w.hangs = true;
+	commit_one(&w, 1, by_reference(&w, "c@example.org"));
+	works_start(&w);
+	CHECK_ERR(event_wait(&w.asked_now, "test.asked", deadline_in(20000)), E_OK);
+	runner_stop(&w.runner);
+	CHECK(w.runner == NULL);
+	CHECK_INT(items(&w), 1);
+	w.hangs = false;
+	works_start(&w);
+	move_clock(&w, 60 * 1000000);
+	REQUIRE(until(&w, 0, 0));
+	works_close(&w);
+}
+
+/* ---- a partition that takes no changes ---- */
+
+static atomic_int to_refuse; /* so many groups; -1: all */
+static atomic_uint refused;
+
+static enum err refuse(void *arg UNUSED, uint64_t seq UNUSED, slice_t op UNUSED,
+		       struct stage *record UNUSED)
+{
+	int n = atomic_load(&to_refuse);
+
+	if (n == 0)
+		return E_OK;
+	if (n > 0)
+		atomic_store(&to_refuse, n - 1);
+	atomic_fetch_add(&refused, 1);
+	return E_IO;
+}
+
+/* An item that cannot even be put off is not taken up again at once, without end. */
+TEST_FIBER(runner_leaves_a_failing_partition_in_peace)
+{
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	room_account(&w.room, "c@example.org", 2, 0);
+	atomic_store(&refused, 0);
+	partition_sink(partitions_get(w.room.parts, 0), refuse, NULL);
+	commit_one(&w, 1, by_reference(&w, "c@example.org"));
+	atomic_store(&to_refuse, -1);
+	works_start(&w);
+	CHECK_ERR(event_wait(&w.asked_now, "test.asked", deadline_in(20000)), E_OK);
+	(void)fiber_sleep("test.spin", 300);
+	CHECK(atomic_load(&refused) <= 2);
+	CHECK(w.asked <= 2);
+	atomic_store(&to_refuse, 0);
+	runner_wake(w.runner);
+	REQUIRE(until(&w, 0, 0));
+	works_close(&w);
+}
+
+/* The outside address' own item was refused: the address is not forgotten. */
+TEST_FIBER(runner_outside_is_not_forgotten)
+{
+	struct works w;
+	uint64_t a;
+
+	REQUIRE(works_open(&w));
+	a = room_account(&w.room, "a@example.org", 1, 0);
+	CHECK_ERR(rig_alias(&w.room.rig, "both@example.org", DIR_GROUP,
+			    "a@example.org x@elsewhere.test"),
+		  E_OK);
+	partition_sink(partitions_get(w.room.parts, 0), refuse, NULL);
+	commit_one(&w, 1, by_reference(&w, "both@example.org"));
+	atomic_store(&refused, 0);
+	atomic_store(&to_refuse, 1);
+	works_start(&w);
+	REQUIRE(until(&w, 1, clock_wall_us() + 1000000));
+	CHECK_INT(atomic_load(&refused), 1);
+	CHECK_INT(first_job(&w).kind, JOB_EXPAND);
+	move_clock(&w, 60 * 1000000);
+	REQUIRE(until(&w, 1, QUEUE_PARKED_US));
+	CHECK_INT(first_job(&w).kind, JOB_OUTSIDE);
+	CHECK_INT(room_count(&w.room, 1, a, "INBOX"), 1);
+	works_close(&w);
+}
