@@ -212,6 +212,15 @@ WAITS static enum err answer_commit(struct mcall *c, const struct deliver_msg *m
 	return mcall_reply(c, &reply.base, RPC_NO_BODY);
 }
 
+/* What the message was begun as. A back-end may forward several recipients of one transaction at
+ * a time, each with bytes of its own. */
+static slice_t begun_txid(const struct mcall *c, const Postern__DeliverCommit *m)
+{
+	if (c->peer->role == ROLE_BACKEND && m->begun.len == STORE_TXID_SIZE)
+		return MCALL_SLICE(m->begun);
+	return MCALL_SLICE(m->txid);
+}
+
 /* A retry without bytes, of a commit that never was. */
 static bool all_lost(const struct deliver_msg *m)
 {
@@ -238,7 +247,7 @@ WAITS enum err m_deliver_commit(struct mcall *c)
 		e = mcall_partition(c, m->partition);
 	if (e != E_OK)
 		return e;
-	key = inbound_key(c->peer, slice(msg.txid, sizeof msg.txid), m->partition);
+	key = inbound_key(c->peer, begun_txid(c, m), m->partition);
 	e = inbound_take(table, &key, rpc_req_deadline(c->req), &in);
 	/* Not there: either the commit of a retry whose first one went through, which the store
 	 * knows, or a message that was lost with its link; E_NOT_FOUND then. */

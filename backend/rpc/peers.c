@@ -2,6 +2,7 @@
 
 #include "backend/rpc/limits.h"
 #include "backend/rpc/mcall.h"
+#include "common/crypto/random.h"
 #include "common/log/log.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/method.pb-c.h"
@@ -230,14 +231,14 @@ WAITS static enum err send_record(struct rpc_call *call, const struct forward *f
 	return e == E_CLOSED ? E_OK : e; /* refused early: its answer says why */
 }
 
-WAITS static enum err begin_remote(struct rpc_link *l, const struct forward *f,
+WAITS static enum err begin_remote(struct rpc_link *l, const struct forward *f, slice_t begun,
 				   const Postern__Recipient *first, uint64_t size)
 {
 	Postern__DeliverBegin m = POSTERN__DELIVER_BEGIN__INIT;
 	struct rpc_call *call;
 	enum err e;
 
-	m.txid = MCALL_BYTES(slice(f->job->txid, sizeof f->job->txid));
+	m.txid = MCALL_BYTES(begun);
 	m.token = first->token;
 	m.partition = f->to;
 	m.size = size;
@@ -355,7 +356,7 @@ WAITS static enum err call_long(struct rpc_link *l, const ProtobufCMessage *m,
 	return e;
 }
 
-WAITS static enum err commit_remote(struct rpc_link *l, const struct forward *f,
+WAITS static enum err commit_remote(struct rpc_link *l, const struct forward *f, slice_t begun,
 				    Postern__Recipient **list, const struct msg_whole *whole,
 				    struct arena *mem)
 {
@@ -379,6 +380,7 @@ WAITS static enum err commit_remote(struct rpc_link *l, const struct forward *f,
 	m.envid = MCALL_BYTES(j->envid);
 	m.trace_id = MCALL_BYTES(slice(j->trace_id, sizeof j->trace_id));
 	m.origin = arena_str(mem, j->origin);
+	m.begun = MCALL_BYTES(begun);
 	e = call_long(l, &m.base, &call);
 	if (e != E_OK)
 		return e;
@@ -389,17 +391,35 @@ WAITS static enum err commit_remote(struct rpc_link *l, const struct forward *f,
 	return e;
 }
 
+/* What was begun need not wait for the link's end. */
+WAITS static void abort_remote(struct rpc_link *l, const struct forward *f, slice_t begun)
+{
+	Postern__DeliverAbort m = POSTERN__DELIVER_ABORT__INIT;
+	struct rpc_call *call;
+
+	m.txid = MCALL_BYTES(begun);
+	m.partition = f->to;
+	if (start_call(l, POSTERN__METHOD__METHOD_DELIVER_ABORT, &m.base, RPC_NO_BODY, &call) != E_OK)
+		return;
+	if (rpc_call_response(call, NULL) != E_OK)
+		LOG(LOG_DEBUG, NULL, "peers.abort_failed");
+	rpc_call_free(&call);
+}
+
 WAITS enum err peers_forward(void *arg, const char *backend, const struct forward *f)
 {
 	struct peers *p = arg;
 	struct rpc_link *l = peers_link(p, backend);
 	Postern__Recipient **list;
+	uint8_t id[STORE_TXID_SIZE];
+	slice_t begun = slice(id, sizeof(id));
 	struct msg_whole whole;
 	struct arena mem;
 	enum err e;
 
 	if (l == NULL)
 		return E_RETRY;
+	random_bytes(id, sizeof(id));
 	rpc_link_ref(l);
 	arena_init(&mem, NULL);
 	msg_whole_init(&whole);
@@ -408,9 +428,11 @@ WAITS enum err peers_forward(void *arg, const char *backend, const struct forwar
 	if (e == E_OK)
 		e = forward_whole(f->from, f->record_no, &whole);
 	if (e == E_OK)
-		e = begin_remote(l, f, list[0], whole.record.stored_size);
+		e = begin_remote(l, f, begun, list[0], whole.record.stored_size);
 	if (e == E_OK)
-		e = commit_remote(l, f, list, &whole, &mem);
+		e = commit_remote(l, f, begun, list, &whole, &mem);
+	if (e != E_OK)
+		abort_remote(l, f, begun);
 	if (e != E_OK)
 		LOG(LOG_INFO, NULL, "peers.deliver_failed", LF_STR("backend", backend),
 		    LF_ERR("error", e));
