@@ -64,6 +64,9 @@ WAITS static enum err store_part(struct store *st, const struct message_set *set
 		e = uid_set_add(modified, info.modified[i].first, info.modified[i].last);
 	while (e == E_OK && told == E_OK && (e = message_store_next(s, &b)) == E_OK) {
 		st->told += b.n;
+		/* The names may come here instead. */
+		if (info.nkeywords == 0)
+			imap_learn_keywords(st->im, b.keyword_names, b.nkeyword_names);
 		for (size_t i = 0; tell == TELL_ROWS && i < b.n; i++)
 			imap_put_flags_row(st->im, b.uid[i], b.flags[i], b.keywords[i]);
 		told = imap_push(st->im);
