@@ -7,9 +7,11 @@
 #include "proto/policy.pb-c.h"
 #include "proto/summary.pb-c.h"
 
-#define ROWS_MAX     1024  /* rows of one batch: a slice of the store is 100 */
-#define RANGES_MAX   8192  /* a DATA frame of 64 KiB cannot hold more */
-#define KEYWORDS_MAX 64    /* of a mailbox */
+#define ROWS_MAX     1024 /* rows of one batch: a slice of the store is 100 */
+#define RANGES_MAX   8192 /* a DATA frame of 64 KiB cannot hold more */
+#define KEYWORDS_MAX 64   /* of a mailbox */
+#define FIELDS_MAX   512  /* of a message's summary, as back-ends store them */
+#define FIELD_BYTES  4096 /* of all of them */
 #define FRAME_MAX    (64 * 1024)
 #define PATH_BYTES   (32 * 256) /* depth times the length of a name */
 
@@ -53,8 +55,9 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__fetch_batch__descriptor, "prefix", ROWS_MAX, FRAME_MAX},
 	{&postern__fetch_batch__descriptor, "keyword_names", KEYWORDS_MAX, 0},
 	{&postern__part_table__descriptor, "parts", 1024, 0},
-	{&postern__field_list__descriptor, "fields", 64, 0},
-	{&postern__header_field__descriptor, "raw", 0, 2048},
+	/* What a back-end takes from any front-end, it gives to any. */
+	{&postern__field_list__descriptor, "fields", FIELDS_MAX, 0},
+	{&postern__header_field__descriptor, "raw", 0, FIELD_BYTES},
 	{&postern__read_head__descriptor, "prefix", 0, FRAME_MAX},
 	{&postern__read_head__descriptor, "blocks", RANGES_MAX, 0},
 	{NULL, NULL, 0, 0},

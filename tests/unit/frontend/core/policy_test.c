@@ -1,0 +1,141 @@
+/* The pushed policy: defaults, values, bounds, and that a bad value never gets in force. */
+#include "frontend/core/policy.h"
+
+#include "proto/settings.h"
+#include "tests/lib/check.h"
+
+TEST(policy_defaults)
+{
+	const struct policy *p = policy();
+
+	policy_init("fe1");
+	CHECK_STR(p->hostname, "fe1");
+	CHECK_STR(p->default_domain, "");
+	CHECK_INT(p->smtp_message_bytes_max, 50 << 20);
+	CHECK_INT(p->smtp_session_bytes_max, 500 << 20);
+	CHECK_INT(p->smtp_messages_max, 100);
+	CHECK_INT(p->smtp_recipients_max, 500);
+	CHECK_INT(p->smtp_errors_max, 20);
+	CHECK_INT(p->smtp_command_timeout_ms, 5 * 60000);
+	CHECK_INT(p->smtp_data_timeout_ms, 10 * 60000);
+	CHECK_INT(p->smtp_hops_max, 100);
+	CHECK(p->smtp_local_sender_check);
+	CHECK_INT(p->imap_idle_timeout_ms, 30 * 60000);
+	CHECK_INT(p->imap_login_timeout_ms, 3 * 60000);
+	CHECK_INT(p->imap_append_bytes_max, 50 << 20);
+	CHECK_INT(p->tls_handshake_timeout_ms, 30000);
+	CHECK(p->auth_plain);
+	CHECK_INT(p->limits[SERVICE_SMTP].connections_max, 2000);
+	CHECK_INT(p->limits[SERVICE_SMTP].per_ip_max, 100);
+	CHECK_INT(p->limits[SERVICE_SMTP].rate_per_min, 0);
+	CHECK_INT(p->limits[SERVICE_SUBMISSION].connections_max, 2000);
+	CHECK_INT(p->limits[SERVICE_IMAP].connections_max, 20000);
+	/* A service without rows of its own has IMAP's. */
+	CHECK_INT(p->limits[SERVICE_POP3].connections_max, 20000);
+	CHECK_INT(p->limits[SERVICE_POP3].per_ip_max, p->limits[SERVICE_IMAP].per_ip_max);
+}
+
+static const struct {
+	const char *key, *value;
+	enum err e;
+} values[] = {
+	{"smtp.recipients_max", "1000", E_OK},
+	{"smtp.recipients_max", "1001", E_INVALID},
+	{"smtp.recipients_max", "0", E_INVALID},
+	{"smtp.recipients_max", "-1", E_INVALID},
+	{"smtp.recipients_max", "many", E_INVALID},
+	{"smtp.recipients_max", "", E_INVALID},
+	{"smtp.recipients_max", "99999999999999999999", E_INVALID},
+	{"smtp.message_bytes_max", "1k", E_OK},
+	{"smtp.message_bytes_max", "1023", E_INVALID},
+	{"smtp.message_bytes_max", "2g", E_INVALID},
+	{"imap.idle_timeout", "29m", E_OK},
+	{"imap.idle_timeout", "999ms", E_INVALID},
+	{"auth.plain", "no", E_OK},
+	{"auth.plain", "perhaps", E_INVALID},
+	{"smtp.no_such", "1", E_NOT_FOUND},
+	{"SMTP.recipients_max", "1", E_NOT_FOUND},
+	{"smtp", "1", E_NOT_FOUND},
+	{"", "1", E_NOT_FOUND},
+	{"smtp.recipients_max=5", "1", E_NOT_FOUND},
+};
+
+TEST(policy_values)
+{
+	policy_init("fe1");
+	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+		policy_begin();
+		check_note("%s = %s", values[i].key, values[i].value);
+		CHECK_ERR(policy_set(slice_str(values[i].key), slice_str(values[i].value)),
+			  values[i].e);
+	}
+	policy_begin();
+	policy_apply();
+}
+
+/* Nothing is visible before policy_apply; a refused value leaves the one before it; a new set
+ * begins with the defaults. */
+TEST(policy_sets_are_whole)
+{
+	const struct policy *p = policy();
+
+	policy_init("fe1");
+	policy_begin();
+	CHECK_ERR(policy_set(SL("hostname"), SL("mx.example.org")), E_OK);
+	CHECK_ERR(policy_set(SL("smtp.hops_max"), SL("30")), E_OK);
+	CHECK_ERR(policy_set(SL("smtp.hops_max"), SL("0")), E_INVALID);
+	CHECK_ERR(policy_set(SL("imap.connections_max"), SL("5")), E_OK);
+	CHECK_STR(p->hostname, "fe1");
+	CHECK_INT(p->smtp_hops_max, 100);
+	policy_apply();
+	CHECK(policy() == p);
+	CHECK_STR(p->hostname, "mx.example.org");
+	CHECK_INT(p->smtp_hops_max, 30);
+	CHECK_INT(p->limits[SERVICE_IMAP].connections_max, 5);
+	CHECK_INT(p->limits[SERVICE_POP3].connections_max, 5);
+	/* Given up half-way. */
+	policy_begin();
+	CHECK_ERR(policy_set(SL("smtp.hops_max"), SL("31")), E_OK);
+	policy_begin();
+	CHECK_ERR(policy_set(SL("default_domain"), SL("example.org")), E_OK);
+	policy_apply();
+	CHECK_INT(p->smtp_hops_max, 100);
+	CHECK_STR(p->hostname, "fe1");
+	CHECK_STR(p->default_domain, "example.org");
+	policy_begin();
+	policy_apply();
+}
+
+TEST(policy_long_values)
+{
+	char text[5000];
+
+	memset(text, 'x', sizeof text);
+	policy_init("fe1");
+	policy_begin();
+	CHECK_ERR(policy_set(SL("hostname"), slice(text, 255)), E_OK);
+	CHECK_ERR(policy_set(SL("hostname"), slice(text, 256)), E_INVALID);
+	CHECK_ERR(policy_set(SL("hostname"), slice(text, sizeof text)), E_TOO_BIG);
+	policy_apply();
+	CHECK_INT(strlen(policy()->hostname), 255);
+	policy_begin();
+	policy_apply();
+}
+
+/* Each row's default lies within its own bounds, and every row can be set to it. */
+TEST(policy_table)
+{
+	policy_init("fe1");
+	policy_begin();
+	for (size_t i = 0; i < settings_table_len; i++) {
+		const struct conf_def *row = &settings_table[i];
+
+		check_note("%s", row->name);
+		CHECK(row->help != NULL && row->help[0] != '\0');
+		CHECK((row->flags & CONF_LIVE) != 0);
+		CHECK_ERR(policy_set(slice_str(row->name), slice_str(row->value)), E_OK);
+		for (size_t k = 0; k < i; k++)
+			CHECK(strcmp(row->name, settings_table[k].name) != 0);
+	}
+	policy_apply();
+}
