@@ -184,7 +184,8 @@ WAITS static enum err open_store(const struct conf *conf, struct diag *d)
 		.queue_changed = queue_changed,
 		.store = {.map_bytes = conf_bytes(conf, "store.map_bytes"),
 			  .volume_bytes = conf_bytes(conf, "store.volume_bytes"),
-			  .disk_reserve = conf_bytes(conf, "store.disk_reserve"),
+			  /* 0 there is its default, not none. */
+			  .disk_reserve = MAX(conf_bytes(conf, "store.disk_reserve"), (uint64_t)1),
 			  .expunged_ms = MAX(conf_ms(conf, "store.expunged_keep"), (int64_t)-1)},
 	};
 	enum err e;

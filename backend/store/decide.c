@@ -9,7 +9,7 @@
 const struct decide_def decide_defs[CHANGE_REPLAY + 1] = {
 	[CHANGE_ACCOUNT] = {"account", decide_account, false},
 	[CHANGE_DELIVER] = {"deliver", decide_deliver, true},
-	[CHANGE_FLAGS] = {"flags", decide_flags, true},
+	[CHANGE_FLAGS] = {"flags", decide_flags, false}, /* \Deleted is how room is made */
 	[CHANGE_COPY] = {"copy", decide_copy, true},
 	[CHANGE_EXPUNGE] = {"expunge", decide_expunge, false},
 	[CHANGE_CREATE] = {"create", decide_create, true},
