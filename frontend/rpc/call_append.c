@@ -71,6 +71,15 @@ WAITS static enum err commit(struct append *p, const Postern__AppendCommit *req,
 	return e;
 }
 
+/* The commit found no message: either because Begin was refused, which says more, or because there
+ * is no such mailbox any more. Begin has its answer by then. */
+WAITS static enum err why_not_found(struct append *p)
+{
+	enum err e = rpc_call_response(p->begin, NULL);
+
+	return e != E_OK ? e : E_NOT_FOUND;
+}
+
 WAITS enum err call_append_commit(struct append *p, const struct append_meta *meta,
 				  struct append_result *out, struct diag *d)
 {
@@ -79,7 +88,7 @@ WAITS enum err call_append_commit(struct append *p, const struct append_meta *me
 	ProtobufCMessage *m = NULL;
 	struct arena a;
 	bool again = true;
-	enum err e = rpc_call_send_end(p->begin);
+	enum err e = rpc_call_send_end(p->begin), first = E_OK;
 
 	if (e == E_CLOSED)
 		e = rpc_call_response(p->begin, NULL);
@@ -98,7 +107,12 @@ WAITS enum err call_append_commit(struct append *p, const struct append_meta *me
 		e = call_begin(p->ticket, &copy, &req.ticket);
 		if (e == E_OK)
 			e = commit(p, &req, &a, &m);
+		if (again)
+			first = e;
 	} while (e != E_OK && call_again(p->ticket, e, &again) == E_OK);
+	/* The first try used the record up, or it went with its link. */
+	if (e == E_NOT_FOUND)
+		e = first == E_NOT_FOUND ? why_not_found(p) : first;
 	if (e == E_OK) {
 		*out = (struct append_result){
 			.uidvalidity = ((Postern__AppendReply *)m)->uidvalidity,
