@@ -90,6 +90,7 @@ enum err settings_find(slice_t key, const struct conf_def **out, struct diag *d)
 
 enum err settings_check(const struct conf_def *def, slice_t value, struct diag *d)
 {
+	const slice_t said = SL("command line: ");
 	struct conf *c = conf_new(def, 1);
 	struct buf set;
 	enum err e;
@@ -101,6 +102,9 @@ enum err settings_check(const struct conf_def *def, slice_t value, struct diag *
 			     : conf_set(c, buf_slice(&set), d);
 	buf_fini(&set);
 	conf_free(&c);
+	/* It did not come from one. */
+	if (e != E_OK && slice_starts(slice_str(d->text), said))
+		memmove(d->text, d->text + said.n, strlen(d->text + said.n) + 1);
 	return e;
 }
 

@@ -1,11 +1,8 @@
 /*
  * backend/admin: what management decides by itself, apart from the RPC.
  *
- *   settings   which settings the directory may hold, and what they may be
- *   purge      deletes the mail of removed accounts
- *
- * settings: two tables make one: what is pushed to front-ends (proto/settings.h), and what
- * back-ends look at themselves.
+ * settings: which settings the directory may hold, and what they may be. Two tables make one: what
+ * is pushed to front-ends (proto/settings.h), and what back-ends look at themselves.
  */
 #ifndef BACKEND_ADMIN_SETTINGS_H
 #define BACKEND_ADMIN_SETTINGS_H

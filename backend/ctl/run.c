@@ -153,7 +153,8 @@ static void print_group(struct printer *p, const struct group *g, bool first)
 	}
 	if (g->n == 0)
 		return;
-	fprintf(out, "%s%s:\n", first ? "" : "\n", g->field->name);
+	fprintf(out, "%s%s:\n", p->rows == 0 ? "" : "\n", g->field->name);
+	p->rows += g->n;
 	show_table_init(&p->table, out, g->field->descriptor, p->cmd->columns);
 	show_table_rows(&p->table, g->rows, g->n);
 }

@@ -1,0 +1,630 @@
+"""The administrator's command: every verb, bad input, exit codes; two back-ends, so that what lives
+at another one is asked for over there."""
+import csv
+import imaplib
+import io
+import json
+import os
+import re
+import smtplib
+import subprocess
+import tempfile
+import time
+import unittest
+import uuid
+
+from postern import (BUILD, FOLDER, account, cluster, cluster_command, deliver, frontend, imap,
+                     postern, smtp, until)
+
+CLUSTER = ["--backends", "2", "--frontends", "2", "--accounts", "12"]
+OK, FINDINGS, USAGE, DATA, NOUSER, DOWN, NOPERM, CONFIG = 0, 1, 64, 65, 67, 69, 77, 78
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+
+
+def run(*argv, text_in=None, want=OK):
+    status, out, err = postern(*argv, text_in=text_in)
+    assert status == want, "postern %s: %d, not %d\n%s%s" % (" ".join(argv), status, want, out, err)
+    return out if want == OK else err
+
+
+def rows(*argv, **kw):
+    return json.loads(run("--json", *argv, **kw))
+
+
+def name(what="x"):
+    return "%s-%s" % (what, uuid.uuid4().hex[:8])
+
+
+def table(text):
+    """A printed table as a list of dicts."""
+    lines = text.splitlines()
+    heads = [(m.group(), m.start()) for m in re.finditer(r"\S+", lines[0])]
+    ends = [start for _, start in heads[1:]] + [None]
+    return [{h: line[start:end].strip() for (h, start), end in zip(heads, ends)}
+            for line in lines[1:]]
+
+
+def new_account(domain="example.org", password="a long enough one", *more):
+    address = "%s@%s" % (name("user"), domain)
+    run("account", "add", address, "--password", password, *more)
+    return address
+
+
+def can_log_in(address, password):
+    f = frontend()
+    box = imap(0, login=False)
+    try:
+        box.login(address, password)
+        return box
+    except imaplib.IMAP4.error:
+        box.shutdown()
+        return None
+
+
+class CommandLine(unittest.TestCase):
+    def test_help_of_every_verb(self):
+        top = run("--help")
+        for noun in ("domain", "account", "alias", "session", "setting", "status", "fsck", "pki",
+                     "queue", "audit"):
+            self.assertIn(noun, top)
+        verbs = {"domain": "add list show edit remove",
+                 "account": "add list show lock unlock passwd quota remove import",
+                 "alias": "add list show set remove on off", "session": "list kill",
+                 "setting": "list show set unset", "pki": "init issue list revoke",
+                 "queue": "list", "audit": "list"}
+        for noun, all_ in verbs.items():
+            text = run(noun, "--help")
+            for verb in all_.split():
+                self.assertRegex(text, r"\n  %s +\S" % verb)
+                self.assertIn("usage: postern %s %s" % (noun, verb), run(noun, verb, "--help"))
+        self.assertIn("usage: postern status", run("status", "--help"))
+        self.assertIn("--quick", run("fsck", "-h"))
+        self.assertRegex(run("--version"), r"^postern \d")
+
+    def test_usage_errors(self):
+        for argv in ([], ["nonsense"], ["domain"], ["domain", "nonsense"], ["domain", "add"],
+                     ["domain", "add", "a.example", "b.example"], ["--nonsense"],
+                     ["domain", "list", "--nonsense"], ["domain", "add", "x.example", "--quota"],
+                     ["domain", "add", "x.example", "--quota", "lots"],
+                     ["domain", "add", "x.example", "--quota", "1m", "--quota", "2m"],
+                     ["domain", "add", "x.example", "--kind", "odd"],
+                     ["account", "add", "x@example.org", "--password", "p", "--random"],
+                     ["session", "kill"], ["session", "kill", "00", "--account", "x"],
+                     ["alias", "add", "x@example.org"], ["pki", "issue", "--dir", "x"]):
+            err = run(*argv, want=USAGE)
+            self.assertTrue(err.startswith("postern: ") or err.startswith("usage: "), (argv, err))
+
+    def bare(self, *argv, env=None):
+        done = subprocess.run([os.path.join(BUILD, "postern"), *argv], capture_output=True,
+                              text=True, env=dict(os.environ, **(env or {})))
+        return done.returncode, done.stdout, done.stderr
+
+    def test_where(self):
+        c = cluster()
+        self.assertEqual(self.bare("domain", "list", env={"POSTERN_CLUSTER": ""})[0], CONFIG)
+        env = {k: v for k, v in os.environ.items() if k != "POSTERN_CLUSTER"}
+        done = subprocess.run([os.path.join(BUILD, "postern"), "domain", "list"], env=env,
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, USAGE)
+        path = os.path.join(FOLDER, "cluster.json")
+        self.assertEqual(self.bare("domain", "list", env={"POSTERN_CLUSTER": path})[0], OK)
+        where = ["--address", c["admin"]["address"], "--cert", c["admin"]["cert"], "--key",
+                 c["admin"]["key"], "--ca", c["ca"]]
+        self.assertEqual(self.bare(*where, "domain", "list")[0], OK)
+        self.assertEqual(self.bare("domain", "list", *where)[0], OK)
+        self.assertEqual(self.bare("--cluster", "/nonexistent", "domain", "list")[0], CONFIG)
+        with tempfile.NamedTemporaryFile("w") as f:
+            f.write("{ not json")
+            f.flush()
+            self.assertEqual(self.bare("--cluster", f.name, "domain", "list")[0], CONFIG)
+        nowhere = where[:1] + ["127.0.0.1:1"] + where[2:]
+        self.assertEqual(self.bare(*nowhere, "domain", "list")[0], DOWN)
+        # A node's certificate is not an administrator's, at either end.
+        node = os.path.join(FOLDER, "fe1", "certs", "smtp")
+        as_node = where[:2] + ["--cert", node + ".pem", "--key", node + ".key"] + where[6:]
+        self.assertEqual(self.bare(*as_node, "domain", "list")[0], NOPERM)
+        # Nor is that of another CA.
+        with tempfile.TemporaryDirectory() as d:
+            run("pki", "init", "--dir", d)
+            self.assertEqual(self.bare("pki", "issue", "--dir", d, "--out", d + "/a",
+                                       "admin/mallory")[0], OK)
+            other = where[:2] + ["--cert", d + "/a.pem", "--key", d + "/a.key"] + where[6:]
+            self.assertEqual(self.bare(*other, "domain", "list")[0], DOWN)
+            # The right port, as seen by who trusts another CA.
+            self.assertEqual(self.bare(*(where[:6] + ["--ca", d + "/ca.pem"]), "domain",
+                                       "list")[0], DOWN)
+
+
+class Domains(unittest.TestCase):
+    def test_life_of_a_domain(self):
+        d = name() + ".example"
+        self.assertEqual(rows("domain", "add", d.upper(), "--quota", "2g", "--accounts-max", "2"),
+                         {})
+        row = [r for r in rows("domain", "list") if r["name"] == d][0]
+        self.assertEqual({k: row[k] for k in ("kind", "target", "catch_all", "accounts", "addresses",
+                                              "accounts_max", "quota_bytes")},
+                         {"kind": "local", "target": "", "catch_all": "", "accounts": 0,
+                          "addresses": 0, "accounts_max": 2, "quota_bytes": 2 << 30})
+        self.assertRegex(row["created"], TIME)
+        self.assertEqual(rows("domain", "show", d), row)
+        printed = [r for r in table(run("domain", "list")) if r["name"] == d][0]
+        self.assertEqual(printed, {"name": d, "kind": "local", "target": "-", "catch_all": "-",
+                                   "accounts": "0", "addresses": "0", "accounts_max": "2",
+                                   "quota": "2.0G"})
+        self.assertIn("exists" if False else "there already", run("domain", "add", d, want=DATA))
+        # Only what is named changes.
+        run("domain", "edit", d, "--catch-all", "user1@example.org")
+        row = rows("domain", "show", d)
+        self.assertEqual((row["catch_all"], row["accounts_max"], row["quota_bytes"]),
+                         ("user1@example.org", 2, 2 << 30))
+        run("domain", "edit", d, "--catch-all", "", "--accounts-max", "none", "--quota", "none")
+        row = rows("domain", "show", d)
+        self.assertEqual((row["catch_all"], row["accounts_max"], row["quota_bytes"]), ("", 0, 0))
+        # It cannot go while something is in it.
+        who = new_account(d)
+        run("domain", "remove", d, want=DATA)
+        run("account", "remove", who)
+        run("domain", "remove", d)
+        run("domain", "show", d, want=NOUSER)
+        run("domain", "remove", d, want=NOUSER)
+        run("domain", "edit", d, "--quota", "1m", want=NOUSER)
+
+    def test_other_kinds(self):
+        a, r = name() + ".example", name() + ".example"
+        run("domain", "add", a, "--target", "example.org")
+        run("domain", "add", r, "--kind", "remote")
+        kinds = {x["name"]: (x["kind"], x["target"]) for x in rows("domain", "list")}
+        self.assertEqual((kinds[a], kinds[r]), (("alias", "example.org"), ("remote", "")))
+        who = account(0)["address"].replace("example.org", a)
+        subject = deliver([who])
+        self.assertTrue(until(lambda: subject in self.inbox(0)))
+        run("domain", "add", name() + ".example", "--target", "no.example", want=NOUSER)
+        run("domain", "add", "not a domain", want=DATA)
+        run("domain", "remove", a)
+        run("domain", "remove", r)
+
+    def inbox(self, who):
+        from postern import subjects
+        box = imap(who)
+        try:
+            return subjects(box)
+        finally:
+            box.logout()
+
+    def test_limit_of_accounts(self):
+        d = name() + ".example"
+        run("domain", "add", d, "--accounts-max", "1")
+        new_account(d)
+        self.assertIn("postern: ", run("account", "add", "two@" + d, "--no-password", want=DATA))
+
+
+class Accounts(unittest.TestCase):
+    def test_life_of_an_account(self):
+        who, f = name("user") + "@example.org", frontend()
+        first = rows("account", "add", who, "--password", "a long enough one", "--name", "A. Name",
+                     "--quota", "10m")
+        self.assertEqual(first["address"], who)
+        row = rows("account", "show", who.upper())
+        self.assertEqual({k: row[k] for k in ("address", "state", "items", "size_bytes",
+                                              "quota_bytes", "quota_items", "last_login",
+                                              "last_login_from", "display_name", "id",
+                                              "credential")},
+                         {"address": who, "state": "active", "items": 0, "size_bytes": 0,
+                          "quota_bytes": 10 << 20, "quota_items": 0, "last_login": None,
+                          "last_login_from": "", "display_name": "A. Name", "id": first["id"],
+                          "credential": "scram-sha-256"})
+        self.assertIn(row["backend"], ("be1", "be2"))
+        run("account", "add", who, "--no-password", want=DATA)
+        deliver([who], body="x" * 5000)
+        box = can_log_in(who, "a long enough one")
+        self.assertIsNotNone(box)
+        row = rows("account", "show", who)
+        self.assertEqual((row["items"], row["last_login_from"], row["last_login_service"]),
+                         (1, "127.0.0.1", "imap"))
+        self.assertGreater(row["size_bytes"], 5000)
+        self.assertRegex(row["last_login"], TIME)
+        self.assertEqual([r for r in rows("account", "list") if r["address"] == who], [row])
+        printed = [r for r in table(run("account", "list", "--domain", "example.org"))
+                   if r["address"] == who][0]
+        self.assertEqual((printed["state"], printed["items"], printed["quota"],
+                          printed["last_login_from"]), ("active", "1", "10M", "127.0.0.1"))
+        # A lock ends the session within a second or so; mail still arrives.
+        run("account", "lock", who)
+        run("account", "lock", who)
+        self.assertTrue(until(lambda: self.is_gone(box), 3))
+        self.assertIsNone(can_log_in(who, "a long enough one"))
+        self.assertEqual(rows("account", "show", who)["state"], "locked")
+        deliver([who])
+        self.assertEqual(rows("account", "show", who)["items"], 2)
+        run("account", "unlock", who)
+        box = until(lambda: can_log_in(who, "a long enough one"))
+        # So does a new password.
+        run("account", "passwd", who, "--password-stdin", text_in="quite another one\n")
+        self.assertTrue(until(lambda: self.is_gone(box), 3))
+        self.assertIsNone(can_log_in(who, "a long enough one"))
+        box = can_log_in(who, "quite another one")
+        self.assertIsNotNone(box)
+        # And removal; the name is free at once.
+        run("account", "remove", who)
+        self.assertTrue(until(lambda: self.is_gone(box), 3))
+        run("account", "show", who, want=NOUSER)
+        with smtp() as s:
+            s.ehlo("client.example")
+            s.mail("a@elsewhere.example")
+            self.assertEqual(s.rcpt(who)[0], 550)
+        again = rows("account", "add", who, "--no-password")
+        self.assertNotEqual(again["id"], first["id"])
+        self.assertEqual(rows("account", "show", who)["items"], 0)
+        self.assertIsNotNone(f)
+
+    def is_gone(self, box):
+        try:
+            return box.noop()[0] != "OK"
+        except (imaplib.IMAP4.abort, OSError):
+            return True
+
+    def test_passwords(self):
+        who = name("user") + "@example.org"
+        drawn = run("account", "add", who, "--random").strip()
+        self.assertRegex(drawn, r"^[A-Za-z0-9]{20}$")
+        self.assertIsNotNone(can_log_in(who, drawn))
+        told = rows("account", "passwd", who, "--random")
+        self.assertEqual(told["address"], who)
+        self.assertNotEqual(told["password"], drawn)
+        self.assertIsNotNone(until(lambda: can_log_in(who, told["password"])))
+        with tempfile.NamedTemporaryFile("w") as f:
+            f.write("one from a file\r\nand no more\n")
+            f.flush()
+            run("account", "passwd", who, "--password-file", f.name)
+        self.assertIsNotNone(until(lambda: can_log_in(who, "one from a file")))
+        for bad in ("short", "x" * 2000, who, "aaaaaaaaaaaaaa", "with a \x07 bell in it"):
+            run("account", "passwd", who, "--password", bad, want=DATA)
+        run("account", "passwd", who, "--password-stdin", text_in="", want=DATA)
+        run("account", "passwd", who, "--password-file", "/nonexistent", want=66)
+        run("account", "passwd", who, want=USAGE)  # nobody at a terminal
+        run("account", "passwd", "nobody@example.org", "--password", "a long enough one",
+            want=NOUSER)
+        self.assertIsNotNone(can_log_in(who, "one from a file"))
+
+    def test_quota(self):
+        who = new_account()
+        run("account", "quota", who, "64k", "--items", "3")
+        row = rows("account", "show", who)
+        self.assertEqual((row["quota_bytes"], row["quota_items"]), (65536, 3))
+        run("account", "quota", who, "--items", "none")
+        row = rows("account", "show", who)
+        self.assertEqual((row["quota_bytes"], row["quota_items"]), (65536, 0))
+        with self.assertRaises(smtplib.SMTPException):
+            deliver([who], body="x" * 100000)
+        run("account", "quota", who, "default")
+        self.assertEqual(rows("account", "show", who)["quota_bytes"], 0)
+        deliver([who], body="x" * 100000)
+        run("account", "quota", who, "much", want=USAGE)
+        run("account", "quota", "nobody@example.org", "1g", want=NOUSER)
+
+    def test_import(self):
+        d = name() + ".example"
+        run("domain", "add", d)
+        text = io.StringIO()
+        out = csv.writer(text)
+        for i in range(60):
+            out.writerow(["u%d@%s" % (i, d), 'pass, "word" %d' % i] + (["5m"] if i % 2 else []))
+        self.assertEqual(rows("account", "import", "-", text_in=text.getvalue()),
+                         {"imported": 60, "failed": 0})
+        found = {r["address"]: r for r in rows("account", "list", "--domain", d)}
+        self.assertEqual(len(found), 60)
+        self.assertEqual(found["u1@" + d]["quota_bytes"], 5 << 20)
+        self.assertEqual(found["u2@" + d]["quota_bytes"], 0)
+        self.assertEqual({r["backend"] for r in found.values()}, {"be1", "be2"})
+        self.assertTrue(all(r["items"] == 0 for r in found.values()))
+        self.assertIsNotNone(can_log_in("u7@" + d, 'pass, "word" 7'))
+        # What cannot be imported is told by line; the rest is.
+        bad = "u1@%s,a long enough one\n\nno address\nu60@%s,short\nu61@%s,good enough,1x\n" \
+              "u62@%s,good enough\n\"u63@%s,open\n" % (d, d, d, d, d)
+        status, printed, err = postern("account", "import", "-", text_in=bad)
+        self.assertEqual(status, DATA)
+        self.assertEqual(printed, "1 imported, 5 failed\n")
+        self.assertEqual(sorted(re.findall(r"line (\d+): ", err)), ["1", "3", "4", "5", "7"])
+        run("account", "import", "/nonexistent", want=66)
+
+    def test_bad_addresses(self):
+        for bad in ("nobody", "a@b@example.org", "x@nowhere.example", "@example.org", "", "a b@x"):
+            status = postern("account", "add", bad, "--no-password")[0]
+            self.assertIn(status, (DATA, NOUSER), bad)
+        for verb in ("show", "lock", "unlock", "remove"):
+            run("account", verb, "nobody@example.org", want=NOUSER)
+
+
+class Aliases(unittest.TestCase):
+    def test_life_of_an_alias(self):
+        a = name("alias") + "@example.org"
+        members = [account(0)["address"], account(1)["address"], "out@elsewhere.example"]
+        run("alias", "add", a, *members)
+        row = [r for r in rows("alias", "list", "--domain", "example.org") if r["address"] == a][0]
+        self.assertEqual((row["kind"], row["enabled"], row["member_count"], sorted(row["members"])),
+                         ("alias", True, 3, sorted(members)))
+        self.assertEqual(rows("alias", "show", a), row)
+        run("alias", "add", a, members[0], want=DATA)
+        run("alias", "set", a, members[0])
+        self.assertEqual(rows("alias", "show", a)["members"], members[:1])
+        subject = deliver([a])
+        box = imap(0)
+        box.select("INBOX")
+        self.assertTrue(until(lambda: box.search(None, "SUBJECT", subject)[1][0]))
+        run("alias", "off", a)
+        self.assertFalse(rows("alias", "show", a)["enabled"])
+        with self.assertRaises(smtplib.SMTPException):
+            deliver([a])
+        run("alias", "on", a)
+        deliver([a])
+        run("alias", "remove", a)
+        run("alias", "show", a, want=NOUSER)
+        for verb in ("remove", "on", "off"):
+            run("alias", verb, a, want=NOUSER)
+        run("alias", "set", a, members[0], want=NOUSER)
+        run("alias", "add", a, "not an address", want=DATA)
+        run("alias", "add", account(0)["address"], members[1], want=DATA)
+
+    def test_group_of_a_thousand(self):
+        """Longer than a frame, in both directions."""
+        g = name("group") + "@example.org"
+        members = ["%s-%04d@%s.example" % ("m" * 40, i, "d" * 40) for i in range(1000)]
+        run("alias", "add", g, "--group", *members)
+        row = rows("alias", "show", g)
+        self.assertEqual((row["kind"], row["member_count"]), ("group", 1000))
+        self.assertEqual(sorted(row["members"]), members)
+        listed = [r for r in rows("alias", "list") if r["address"] == g][0]
+        self.assertEqual((listed["member_count"], len(listed["members"])), (1000, 50))
+        run("alias", "set", g, *members, "one@more.example", want=DATA)
+        run("alias", "remove", g)
+
+
+class Sessions(unittest.TestCase):
+    def mine(self, who):
+        return rows("session", "list", "--account", who)
+
+    def test_list_and_kill(self):
+        # Accounts of both back-ends.
+        for owner in ("be1", "be2"):
+            who = [r["address"] for r in rows("account", "list")
+                   if r["backend"] == owner and r["address"].startswith("user")
+                   and r["address"][4:5].isdigit()][0]
+            n = [i for i, a in enumerate(cluster()["accounts"]) if a["address"] == who][0]
+            one, two = imap(n, fe=0), imap(n, fe=1)
+            seen = until(lambda: len(self.mine(who)) == 2 and self.mine(who))
+            self.assertEqual({s["frontend"] for s in seen}, {"fe1", "fe2"})
+            for s in seen:
+                self.assertEqual((s["account"], s["service"], s["from"], s["backend"], s["tls"]),
+                                 (who, "imap", "127.0.0.1", owner, True))
+                self.assertRegex(s["id"], r"^[0-9a-f]{32}$")
+                self.assertRegex(s["login"], TIME)
+            self.assertTrue([r for r in table(run("session", "list")) if r["account"] == who])
+            victim = [s["id"] for s in seen if s["frontend"] == "fe2"][0]
+            self.assertEqual(rows("session", "kill", victim), {"ended": 1})
+            began = time.monotonic()
+            self.assertTrue(until(lambda: Accounts.is_gone(self, two), 3))
+            self.assertLess(time.monotonic() - began, 1.5)
+            self.assertEqual(one.noop()[0], "OK")
+            self.assertEqual([s["frontend"] for s in self.mine(who)], ["fe1"])
+            run("session", "kill", victim, want=NOUSER)
+            self.assertEqual(rows("session", "kill", "--account", who), {"ended": 1})
+            self.assertTrue(until(lambda: Accounts.is_gone(self, one), 3))
+            self.assertEqual(self.mine(who), [])
+
+    def test_bad_input(self):
+        run("session", "kill", "00" * 16, want=NOUSER)
+        run("session", "kill", "zz", want=DATA)
+        run("session", "kill", "--account", "nobody@example.org", want=NOUSER)
+        run("session", "list", "--account", "nobody@example.org", want=NOUSER)
+
+
+class Settings(unittest.TestCase):
+    def test_set_and_unset(self):
+        before = rows("setting", "show", "smtp.recipients_max")
+        self.assertEqual({k: before[k] for k in ("value", "source", "default", "type")},
+                         {"value": "500", "source": "default", "default": "500",
+                          "type": "integer"})
+        self.addCleanup(postern, "setting", "unset", "smtp.recipients_max")
+        run("setting", "set", "smtp.recipients_max", "2")
+        self.assertEqual([(r["key"], r["value"], r["source"])
+                          for r in rows("setting", "list", "--changed")],
+                         [("smtp.recipients_max", "2", "directory")])
+
+        def third():
+            with smtp() as s:
+                s.ehlo("client.example")
+                s.mail("a@elsewhere.example")
+                for i in range(2):
+                    assert s.rcpt(account(i)["address"])[0] == 250
+                return s.rcpt(account(2)["address"])[0]
+        self.assertTrue(until(lambda: third() == 452))
+        run("setting", "unset", "smtp.recipients_max")
+        self.assertTrue(until(lambda: third() == 250))
+        self.assertEqual(rows("setting", "list", "--changed"), [])
+        self.assertEqual(len(table(run("setting", "list"))), len(rows("setting", "list")))
+
+    def test_refusals(self):
+        self.assertIn("perhaps smtp.recipients_max",
+                      run("setting", "set", "smtp.recipient_max", "3", want=NOUSER))
+        self.assertIn("perhaps imap.idle_timeout",
+                      run("setting", "show", "idle_timeout", want=NOUSER))
+        self.assertNotIn("perhaps", run("setting", "set", "zzzzzzzzzz", "3", want=NOUSER))
+        for key, value in (("smtp.recipients_max", "many"), ("smtp.recipients_max", "0"),
+                           ("smtp.message_bytes_max", "1"), ("auth.plain", "maybe"),
+                           ("imap.idle_timeout", "-3"), ("directory.plus", "++")):
+            err = run("setting", "set", key, value, want=DATA)
+            self.assertIn(key, err)
+            self.assertNotIn("command line", err)
+        self.assertEqual(rows("setting", "list", "--changed"), [])
+
+
+class Nodes(unittest.TestCase):
+    def test_status(self):
+        s = until(lambda: len(rows("status")["workers"]) >= 6 and rows("status"))
+        self.assertEqual([(b["backend"], b["state"], b["directory"]) for b in s["backends"]],
+                         [("be1", "up", "synced"), ("be2", "up", "synced")])
+        for b in s["backends"]:
+            self.assertRegex(b["since"], TIME)
+            self.assertGreater(b["memory_bytes"], 1 << 20)
+            self.assertIn(b["pid"], [p for n in cluster()["backends"] for p in n["pids"]])
+        workers = [(w["frontend"], w["service"], w["worker"]) for w in s["workers"]]
+        self.assertEqual(len(workers), len(set(workers)))
+        self.assertEqual(workers, sorted(workers))
+        self.assertEqual({(w[0], w[1]) for w in workers},
+                         {(f, x) for f in ("fe1", "fe2") for x in ("smtp", "submission", "imap")})
+        self.assertTrue(all(w["state"] == "up" for w in s["workers"]))
+        self.assertEqual([(p["partition"], p["state"]) for p in s["partitions"]],
+                         [(i, "open") for i in range(8)])
+        text = run("status")
+        for word in ("backends:", "workers:", "partitions:"):
+            self.assertIn(word, text)
+
+    def test_fsck(self):
+        deliver([account(0)["address"]])
+        for argv in (["fsck"], ["fsck", "--quick"]):
+            got = rows(*argv)
+            self.assertEqual(got["findings"], [])
+            self.assertEqual([p["partition"] for p in got["partitions"]], list(range(8)))
+            self.assertTrue(all(p["errors"] == 0 for p in got["partitions"]))
+            self.assertGreater(sum(p["messages"] for p in got["partitions"]), 0)
+        self.assertEqual({p["backend"] for p in rows("fsck", "--backend", "be2")["partitions"]},
+                         {"be2"})
+        run("fsck", "--backend", "be9", want=NOUSER)
+
+    def test_queue(self):
+        a = name("outside") + "@example.org"
+        run("alias", "add", a, "someone@elsewhere.example")
+        deliver([a], sender="sender@elsewhere.example")
+        item = until(lambda: [r for r in rows("queue", "list")
+                              if r["address"] == "someone@elsewhere.example"])[0]
+        self.assertEqual((item["kind"], item["sender"]), ("outside", "sender@elsewhere.example"))
+        self.assertRegex(item["id"], r"^%d\.\d+$" % item["partition"])
+        self.assertRegex(item["made"], TIME)
+        self.assertIn("someone@elsewhere.example", run("queue", "list"))
+        run("alias", "remove", a)
+
+    def test_a_backend_away(self):
+        """The answer of the others, and a status that says that it is not whole."""
+        cluster_command("kill", "be2", "TERM")
+        try:
+            status, out, err = postern("--json", "status")
+            self.assertEqual(status, DOWN)
+            self.assertIn("be2: not asked", err)
+            s = json.loads(out)
+            self.assertEqual([(b["backend"], b["state"]) for b in s["backends"]],
+                             [("be1", "up"), ("be2", "away")])
+            self.assertEqual({p["state"] for p in s["partitions"] if p["backend"] == "be2"},
+                             {"away"})
+            status, out, err = postern("--json", "account", "list", "--domain", "example.org")
+            self.assertEqual((status, err.count("be2")), (DOWN, 1))
+            sizes = {r["backend"]: r["size_bytes"] for r in json.loads(out)}
+            self.assertIsNone(sizes["be2"])
+            self.assertIsNotNone(sizes["be1"])
+        finally:
+            cluster_command("start", "be2")
+        self.assertTrue(until(lambda: postern("session", "list")[0] == OK))
+        self.assertEqual(rows("fsck", "--quick")["findings"], [])
+
+
+class Certificates(unittest.TestCase):
+    def test_issue_list_revoke(self):
+        c, who = cluster(), "admin/" + name("ops")
+        pki = os.path.join(FOLDER, "pki")
+        with tempfile.TemporaryDirectory() as d:
+            for i in range(2):
+                run("pki", "issue", "--dir", pki, "--out", "%s/%d" % (d, i), "--days", "7", who)
+                self.assertEqual(os.stat("%s/%d.key" % (d, i)).st_mode & 0o777, 0o600)
+            mine = [r for r in rows("pki", "list") if r["name"] == who]
+            self.assertEqual([r["revoked"] for r in mine], [None, None])
+            self.assertTrue(all(TIME.match(r["expires"]) for r in mine))
+
+            def ask(i):
+                return subprocess.run([os.path.join(BUILD, "postern"), "--address",
+                                       c["admin"]["address"], "--ca", c["ca"], "--cert",
+                                       "%s/%d.pem" % (d, i), "--key", "%s/%d.key" % (d, i),
+                                       "domain", "list"], capture_output=True).returncode
+            self.assertEqual([ask(0), ask(1)], [OK, OK])
+            serial = mine[0]["serial"]
+            self.assertEqual(rows("pki", "revoke", serial), {"revoked": 1})
+            self.assertEqual(sorted([ask(0), ask(1)]), [OK, DOWN])
+            self.assertEqual(rows("pki", "revoke", who), {"revoked": 1})
+            self.assertEqual([ask(0), ask(1)], [DOWN, DOWN])
+            self.assertTrue(all(r["revoked"] for r in rows("pki", "list") if r["name"] == who))
+            run("pki", "revoke", who, want=NOUSER)
+            run("pki", "revoke", "not a serial", want=DATA)
+            run("pki", "issue", "--dir", pki, "--out", d + "/x", "somebody", want=DATA)
+            run("pki", "issue", "--dir", d, "--out", d + "/x", who, want=66)
+            run("pki", "issue", "--dir", pki, "--out", d + "/no/such", who, want=73)
+            run("pki", "init", "--dir", pki, want=73)
+
+    def test_revoked_node_is_cut(self):
+        """A front-end's links end within 2 s, at every back-end."""
+        pki = os.path.join(FOLDER, "pki")
+        base = os.path.join(FOLDER, "fe2", "certs", "smtp")
+        serial = subprocess.run(["openssl", "x509", "-noout", "-serial", "-in", base + ".pem"],
+                                capture_output=True, text=True).stdout.split("=")[1].strip()
+
+        def cut():
+            found = 0
+            for b in ("be1", "be2"):
+                with open(os.path.join(FOLDER, b, "log")) as f:
+                    found += any("event=rpc.revoked" in line and "frontend/fe2/smtp" in line
+                                 for line in f)
+            return found == 2
+        self.assertFalse(cut())
+        run("pki", "revoke", serial.lower())
+        self.assertTrue(until(cut, 2))
+        with smtp(fe=1) as s:
+            s.ehlo("client.example")
+            code = s.mail("a@elsewhere.example")[0]
+            code = s.rcpt(account(0)["address"])[0] if code == 250 else code
+            self.assertEqual(code // 100, 4)
+        # With a certificate of its own again it serves.
+        cluster_command("kill", "fe2", "TERM")
+        run("pki", "issue", "--dir", pki, "--out", base, "frontend/fe2/smtp")
+        cluster_command("start", "fe2")
+        deliver([account(0)["address"]], fe=1)
+
+
+class Audit(unittest.TestCase):
+    def test_every_change_leaves_a_record(self):
+        d = name() + ".example"
+        who = "who@" + d
+        run("domain", "add", d)
+        run("domain", "edit", d, "--quota", "1m")
+        run("account", "add", who, "--no-password")
+        run("account", "lock", who)
+        run("account", "unlock", who)
+        run("account", "passwd", who, "--password", "never in an audit")
+        run("account", "quota", who, "2m")
+        run("alias", "add", "a@" + d, who)
+        run("alias", "off", "a@" + d)
+        run("alias", "on", "a@" + d)
+        run("alias", "set", "a@" + d, who, "x@elsewhere.example")
+        run("alias", "remove", "a@" + d)
+        run("account", "remove", who)
+        run("domain", "remove", d)
+        run("domain", "remove", d, want=NOUSER)
+        run("session", "kill", "00" * 16, want=NOUSER)
+        records = rows("audit", "list", "--limit", "17")
+        self.assertEqual(len(records), 17)
+        self.assertTrue(all((r["who"], r["from"]) == ("admin/operator", "127.0.0.1")
+                            for r in records[:16]))
+        got = [(r["method"], r["result"]) for r in records[:16]][::-1]
+        want = ["domain.add", "domain.edit", "account.add", "account.lock", "account.unlock",
+                "account.passwd", "account.quota", "alias.add", "alias.off", "alias.on",
+                "alias.set", "alias.remove", "account.remove", "domain.remove"]
+        self.assertEqual(got, [(m, "ok") for m in want] +
+                         [("domain.remove", "not-found"), ("session.kill", "not-found")])
+        self.assertNotIn("never in an audit", run("audit", "list", "--limit", "100"))
+        older = rows("audit", "list", "--limit", "3", "--before", str(records[-1]["id"]))
+        self.assertEqual(len(older), 3)
+        self.assertTrue(all(r["id"] < records[-1]["id"] for r in older))
+        everything = rows("audit", "list", "--limit", "0")
+        self.assertGreater(len(everything), 17)
+        self.assertEqual([r["id"] for r in everything],
+                         sorted((r["id"] for r in everything), reverse=True))
+
+
+if __name__ == "__main__":
+    unittest.main()
