@@ -137,7 +137,9 @@ int ctl_args_parse(struct ctl *c, const struct ctl_command *cmd, char *const *ar
 	for (int i = 0; status == EX_OK && i < argc; i++) {
 		slice_t word = slice_str(argv[i]);
 
-		if (only_positions || word.n < 2 || word.p[0] != '-') {
+		/* A number below zero is no option. */
+		if (only_positions || word.n < 2 || word.p[0] != '-' ||
+		    (word.p[1] >= '0' && word.p[1] <= '9')) {
 			status = parse_position(c, out, argv[i]);
 		} else if (slice_eq(word, SL("--"))) {
 			only_positions = true;

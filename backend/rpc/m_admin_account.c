@@ -175,12 +175,21 @@ WAITS enum err m_admin_account_quota(struct mcall *c)
 	const Postern__AdminAccountQuota *m = (const void *)c->msg;
 	struct dir_actor by = admin_actor(c);
 	struct dir_account_row row;
+	struct dir_domain_row home;
+	uint64_t bytes = m->quota_bytes;
 	enum err e = dir_account_show(c->be->dir, slice_str(m->address), &c->mem, &row, &c->diag);
 
+	if (e == E_OK && !m->has_quota_bytes) {
+		bytes = row.quota_bytes;
+	} else if (e == E_OK && bytes == DIR_QUOTA_DEFAULT) {
+		slice_t domain = slice_from(row.address, slice_find_char(row.address, '@') + 1);
+
+		e = dir_domain_show(c->be->dir, domain, &c->mem, &home, &c->diag);
+		bytes = e == E_OK ? home.quota_bytes : 0;
+	}
 	if (e != E_OK)
 		return e;
-	return dir_account_quota(c->be->dir, &by, slice_str(m->address),
-				 m->has_quota_bytes ? m->quota_bytes : row.quota_bytes,
+	return dir_account_quota(c->be->dir, &by, row.address, bytes,
 				 m->has_quota_items ? m->quota_items : row.quota_messages, &c->diag);
 }
 

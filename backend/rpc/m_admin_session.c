@@ -154,40 +154,42 @@ WAITS static void end_session(struct mcall *c, const uint8_t id[TICKET_SESSION_L
 	    LF_ERR("status", e));
 }
 
-WAITS static enum err end_account(struct mcall *c, const char *name, uint64_t *ended)
-{
-	uint64_t account;
-	struct buf ids;
-	enum err e = find_account(c, name, &account);
-
-	if (e != E_OK)
-		return e;
-	buf_init(&ids, IDS_MAX, NULL);
-	sessions_each(auth_sessions(c->be->auth), account, collect_id, &ids);
-	for (size_t at = 0; at < ids.n; at += TICKET_SESSION_LEN)
-		end_session(c, (const uint8_t *)ids.p + at);
-	*ended = ids.n / TICKET_SESSION_LEN;
-	buf_fini(&ids);
-	policy_push_kill(c->be, NULL, name, why_ended);
-	return E_OK;
-}
-
-WAITS static enum err kill_local(struct mcall *c, uint64_t *ended)
+/* The sessions that are meant, as far as this node knows them. Taken before anybody ends one: then
+ * the directory tells the others. */
+static enum err meant(struct mcall *c, struct buf *ids, uint64_t *known)
 {
 	const Postern__AdminSessionKill *m = (const void *)c->msg;
+	const struct sessions *all = auth_sessions(c->be->auth);
 	uint8_t id[TICKET_SESSION_LEN];
+	struct session_info s;
+	uint64_t account;
 	enum err e;
 
 	if ((m->id[0] != '\0') == (m->account[0] != '\0'))
 		return diag_set(&c->diag, E_INVALID, "either a session's id or an account");
-	if (m->account[0] != '\0')
-		return end_account(c, m->account, ended);
-	e = read_id(c, m->id, id);
-	if (e != E_OK)
+	if (m->account[0] != '\0') {
+		e = find_account(c, m->account, &account);
+		if (e == E_OK)
+			sessions_each(all, account, collect_id, ids);
+		*known = ids->n / TICKET_SESSION_LEN;
 		return e;
-	*ended = sessions_get(auth_sessions(c->be->auth), id, &(struct session_info){0}) ? 1 : 0;
-	end_session(c, id);
-	return E_OK;
+	}
+	e = read_id(c, m->id, id);
+	if (e == E_OK)
+		buf_put(ids, slice(id, sizeof id));
+	*known = e == E_OK && sessions_get(all, id, &s) ? 1 : 0;
+	return e;
+}
+
+WAITS static void end_all(struct mcall *c, slice_t ids)
+{
+	const Postern__AdminSessionKill *m = (const void *)c->msg;
+
+	for (; ids.n > 0; ids = slice_from(ids, TICKET_SESSION_LEN))
+		end_session(c, (const uint8_t *)ids.p);
+	/* Also those that no table lists. */
+	if (m->account[0] != '\0')
+		policy_push_kill(c->be, NULL, m->account, why_ended);
 }
 
 WAITS static enum err kill_at(struct mcall *c, const char *backend, uint64_t *ended,
@@ -209,26 +211,40 @@ WAITS static enum err kill_at(struct mcall *c, const char *backend, uint64_t *en
 	return e;
 }
 
+WAITS static enum err kill_at_others(struct mcall *c, uint64_t *ended, struct admin_away *away)
+{
+	enum err e = E_OK;
+
+	for (size_t i = 0; e != E_CANCELLED && i < dir_node_count(c->be->dir); i++) {
+		struct dir_node n;
+		struct diag d = {""};
+
+		dir_node_at(c->be->dir, i, &n);
+		if (strcmp(n.name, dir_node_name(c->be->dir)) == 0)
+			continue;
+		e = kill_at(c, n.name, ended, &d);
+		if (e != E_OK)
+			admin_away_add(c, away, n.name, e, d.text);
+	}
+	return e == E_CANCELLED ? e : E_OK;
+}
+
 WAITS enum err m_admin_session_kill(struct mcall *c)
 {
 	const Postern__AdminSessionKill *m = (const void *)c->msg;
 	Postern__AdminSessionKilled reply = POSTERN__ADMIN_SESSION_KILLED__INIT;
 	slice_t target = slice_str(m->id[0] != '\0' ? m->id : m->account);
 	struct admin_away away = {0};
-	enum err e = kill_local(c, &reply.ended);
+	struct buf ids;
+	enum err e;
 
-	for (size_t i = 0; e == E_OK && i < dir_node_count(c->be->dir); i++) {
-		struct dir_node n;
-		struct diag d = {""};
-		enum err asked;
-
-		dir_node_at(c->be->dir, i, &n);
-		if (strcmp(n.name, dir_node_name(c->be->dir)) == 0)
-			continue;
-		asked = kill_at(c, n.name, &reply.ended, &d);
-		if (asked != E_OK)
-			admin_away_add(c, &away, n.name, asked, d.text);
-	}
+	buf_init(&ids, IDS_MAX, NULL);
+	e = meant(c, &ids, &reply.ended);
+	if (e == E_OK)
+		e = kill_at_others(c, &reply.ended, &away);
+	if (e == E_OK)
+		end_all(c, buf_slice(&ids));
+	buf_fini(&ids);
 	if (e == E_OK && reply.ended == 0 && away.n == 0 && m->id[0] != '\0')
 		e = diag_set(&c->diag, E_NOT_FOUND, "no back-end knows a session %s", m->id);
 	admin_audit(c, "session.kill", target, e, SLICE_NONE);
@@ -240,7 +256,13 @@ WAITS enum err m_admin_session_kill(struct mcall *c)
 WAITS enum err m_peer_session_kill(struct mcall *c)
 {
 	Postern__AdminSessionKilled reply = POSTERN__ADMIN_SESSION_KILLED__INIT;
-	enum err e = kill_local(c, &reply.ended);
+	struct buf ids;
+	enum err e;
 
+	buf_init(&ids, IDS_MAX, NULL);
+	e = meant(c, &ids, &reply.ended);
+	if (e == E_OK)
+		end_all(c, buf_slice(&ids));
+	buf_fini(&ids);
 	return e == E_OK ? mcall_reply(c, &reply.base, RPC_NO_BODY) : e;
 }

@@ -87,7 +87,7 @@ static void add_self(struct status *s)
 	m->directory = arena_str(&c->mem, !st.complete	? SL("incomplete")
 					  : st.connected ? SL("synced")
 							 : SL("stale"));
-	m->directory_us = st.confirmed_us;
+	m->confirmed_us = st.confirmed_us;
 	m->directory_error = arena_str(&c->mem, slice_str(st.error));
 	m->pid = (uint32_t)getpid();
 	rpc_server_links(c->be, count_link, &m->links);

@@ -226,7 +226,8 @@ WAITS static enum err unpack(struct mcall *c)
 	buf_fini(&body);
 	if (e != E_OK) {
 		metric_add(&refused_malformed, 1);
-		return e;
+		/* No later time makes a request of too many things good. */
+		return e == E_LIMIT && c->method->port == PORT_ADMIN ? E_INVALID : e;
 	}
 	c->msg = m;
 	return E_OK;

@@ -80,8 +80,9 @@ def main():
         if not names or any(n in os.path.basename(path) for n in names):
             groups.setdefault(tuple(options_of(path)), []).append(path)
     passed = failed = 0
-    # Ports of their own, so that a cluster somebody runs by hand is left alone.
-    base_port = 12000 + os.getpid() % 20 * 1000
+    # Ports of their own, so that a cluster somebody runs by hand is left alone; POSTERN_TEST_PORT
+    # where chance would meet others.
+    base_port = int(os.environ.get("POSTERN_TEST_PORT", 12000 + os.getpid() % 20 * 1000))
     for options, files in groups.items():
         p, f = run_group(options, files, base_port)
         passed, failed = passed + p, failed + f
