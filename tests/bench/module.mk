@@ -13,3 +13,7 @@ $(BUILD)/mailbench $(BUILD)/syncbench: $(BUILD)/%: tests/bench/%.c
 .PHONY: bench
 bench: all $(BUILD)/mailbench ## Postern and Postfix + Dovecot, measured side by side
 	@$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+
+PROGRAMS += storebench
+storebench_MAIN := tests/bench/storebench.c
+storebench_LIBS = $(LIBBACKEND)
