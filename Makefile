@@ -42,6 +42,8 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(PKG_CFLAGS) \
               -DPOSTERN_VERSION='"$(VERSION)"' -I. -isystem $(BUILD)/gen -pthread $(CFLAGS)
 GEN_CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) $(HARDEN) $(PKG_CFLAGS) -I$(BUILD)/gen -w
 LIBS     := $(PKG_LIBS) -pthread -lm
+# Not -MMD: the generated headers are "system" headers, and objects must follow them.
+DEPS     := -MD -MP
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
@@ -72,7 +74,7 @@ LIBPROTO    := $(BUILD)/libproto.a
 
 # A change of flags rebuilds.
 FLAGS_STAMP := $(BUILD)/flags.stamp
-FLAGS_NOW   := $(CC) $(ALL_CFLAGS) $(LDHARDEN)
+FLAGS_NOW   := $(CC) $(ALL_CFLAGS) $(LDHARDEN) $(DEPS)
 $(FLAGS_STAMP): FORCE
 	@mkdir -p $(@D)
 	@echo "$(subst ",,$(FLAGS_NOW))" | cmp -s - $@ || echo "$(subst ",,$(FLAGS_NOW))" > $@
@@ -86,11 +88,10 @@ $(BUILD)/gen/proto/%.pb-c.c $(BUILD)/gen/proto/%.pb-c.h: proto/%.proto
 $(BUILD)/gen/%.pb-c.o: $(BUILD)/gen/%.pb-c.c $(PROTO_H) $(FLAGS_STAMP)
 	@$(CC) $(GEN_CFLAGS) -c -o $@ $<
 
-# -MD, not -MMD: the generated headers are "system" headers, and objects must follow them.
 $(BUILD)/obj/%.o: %.c $(FLAGS_STAMP) | $(PROTO_H)
 	@mkdir -p $(@D)
 	@echo '  CC    $<'
-	@$(CC) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$(basename $<))) -MD -MP -c -o $@ $<
+	@$(CC) $(ALL_CFLAGS) $(CFLAGS_$(subst /,_,$(basename $<))) $(DEPS) -c -o $@ $<
 
 $(LIBCOMMON): $(call obj,$(COMMON_SRC))
 $(LIBFRONTEND): $(call obj,$(FRONTEND_SRC))

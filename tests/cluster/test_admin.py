@@ -458,7 +458,9 @@ class Settings(unittest.TestCase):
 
 class Nodes(unittest.TestCase):
     def test_status(self):
-        s = until(lambda: len(rows("status")["workers"]) >= 6 and rows("status"))
+        want = {(f, x) for f in ("fe1", "fe2") for x in ("smtp", "submission", "imap")}
+        s = until(lambda: {(w["frontend"], w["service"]) for w in rows("status")["workers"]} == want
+                  and rows("status"))
         self.assertEqual([(b["backend"], b["state"], b["directory"]) for b in s["backends"]],
                          [("be1", "up", "synced"), ("be2", "up", "synced")])
         for b in s["backends"]:
@@ -468,8 +470,7 @@ class Nodes(unittest.TestCase):
         workers = [(w["frontend"], w["service"], w["worker"]) for w in s["workers"]]
         self.assertEqual(len(workers), len(set(workers)))
         self.assertEqual(workers, sorted(workers))
-        self.assertEqual({(w[0], w[1]) for w in workers},
-                         {(f, x) for f in ("fe1", "fe2") for x in ("smtp", "submission", "imap")})
+        self.assertEqual({(w[0], w[1]) for w in workers}, want)
         self.assertTrue(all(w["state"] == "up" for w in s["workers"]))
         self.assertEqual([(p["partition"], p["state"]) for p in s["partitions"]],
                          [(i, "open") for i in range(8)])
