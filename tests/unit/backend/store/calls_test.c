@@ -277,6 +277,8 @@ TEST(deliver_missing_mailbox_and_lost_bytes)
 	CHECK_ERR(copy.result, E_OK);
 	CHECK_INT(copy.mailbox, 1);
 	c.record = NULL;
+	CHECK_ERR(change_run(p, &c.change), E_INVALID);
+	c.repeat_only = true;
 	CHECK_ERR(change_run(p, &c.change), E_OK);
 	CHECK(copy.result == E_OK && copy.duplicate);
 	c.txid[0] = 2;
