@@ -129,7 +129,7 @@ WAITS static void control_fiber(void *arg UNUSED)
 		}
 		stream_consume(s, n + 4);
 	}
-	stream_close(&s, CLOSE_DONE);
+	stream_close(&s, CLOSE_PEER); /* nothing is owed to the supervisor, who would be waited for */
 	if (!loop_stopping(loop_current()))
 		LOG(LOG_WARN, NULL, "worker.supervisor_gone");
 	loop_stop(loop_current());
