@@ -8,9 +8,11 @@ one cluster, which is brought up before the first and down after the last. A fil
 cluster's folder in $POSTERN_TEST_CLUSTER. A test that kills nodes starts them again.
 """
 import ast
+import contextlib
 import glob
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -72,6 +74,16 @@ def run_group(options, files, base_port):
     return result.testsRun - failed - len(result.skipped), failed
 
 
+def free_ports():
+    """The base of a thousand ports that no other cluster of this machine uses."""
+    first = os.getpid() % 20
+    for base in (12000 + (first + i) % 20 * 1000 for i in range(20)):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.11", base + 525)), \
+                socket.create_server(("127.0.0.12", base + 5411)):
+            return base
+    sys.exit("every port is taken")
+
+
 def main():
     sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
     names = sys.argv[2:]
@@ -80,9 +92,7 @@ def main():
         if not names or any(n in os.path.basename(path) for n in names):
             groups.setdefault(tuple(options_of(path)), []).append(path)
     passed = failed = 0
-    # Ports of their own, so that a cluster somebody runs by hand is left alone; POSTERN_TEST_PORT
-    # where chance would meet others.
-    base_port = int(os.environ.get("POSTERN_TEST_PORT", 12000 + os.getpid() % 20 * 1000))
+    base_port = int(os.environ.get("POSTERN_TEST_PORT", 0)) or free_ports()
     for options, files in groups.items():
         p, f = run_group(options, files, base_port)
         passed, failed = passed + p, failed + f
