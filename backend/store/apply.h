@@ -20,13 +20,13 @@ struct apply {
 	struct kv_txn *txn;
 	struct row_state state; /* the group's; written at its end */
 	struct volume_group vols;
-	struct stage *stage;	/* the bytes of the next OP_RECORD */
+	struct stage *stage; /* the bytes of the next OP_RECORD */
 	int64_t expunged_ms;
 	struct partition_event *events;
 	size_t nevents, events_cap;
 	bool queue_changed;
 	struct buf scratch, lists; /* for rows and ranges */
-	uint32_t done;		   /* rows that a trim has taken */
+	uint32_t done;             /* rows that a trim has taken */
 };
 
 /* Fills in seq, level and time, applies. */
@@ -46,8 +46,7 @@ enum err apply_record_ref(struct apply *a, uint64_t no, int delta) MUST_USE;
 /* One message less that is this email; the last one goes to be reaped. */
 enum err apply_email_unref(struct apply *a, uint64_t account, uint64_t email,
 			   int64_t time_us) MUST_USE;
-enum err apply_reap_later(struct apply *a, int64_t time_us, uint64_t account,
-			  uint64_t id) MUST_USE;
+enum err apply_reap_later(struct apply *a, int64_t time_us, uint64_t account, uint64_t id) MUST_USE;
 
 enum err apply_account(struct apply *a, const struct op *op) MUST_USE;
 enum err apply_account_remove(struct apply *a, const struct op *op) MUST_USE;

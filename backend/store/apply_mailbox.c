@@ -6,8 +6,8 @@ static const struct {
 	const char *name;
 	enum store_special special;
 } default_folders[] = {
-	{"INBOX", STORE_SPECIAL_NONE},	 {"Drafts", STORE_SPECIAL_DRAFTS},
-	{"Sent", STORE_SPECIAL_SENT},	 {"Junk", STORE_SPECIAL_JUNK},
+	{"INBOX", STORE_SPECIAL_NONE},  {"Drafts", STORE_SPECIAL_DRAFTS},
+	{"Sent", STORE_SPECIAL_SENT},   {"Junk", STORE_SPECIAL_JUNK},
 	{"Trash", STORE_SPECIAL_TRASH}, {"Archive", STORE_SPECIAL_ARCHIVE},
 };
 
@@ -156,8 +156,8 @@ enum err apply_mailbox_create(struct apply *a, const struct op *op)
 	if (e == E_OK && c->subscribed)
 		e = sub_del_of(a, c->account, c->mailbox);
 	if (e == E_OK)
-		e = apply_log(a, c->account, &acct, c->modseq, c->mailbox, LOG_MAILBOX,
-			      op->time_us, SLICE_NONE);
+		e = apply_log(a, c->account, &acct, c->modseq, c->mailbox, LOG_MAILBOX, op->time_us,
+			      SLICE_NONE);
 	return e == E_OK ? tab_account_put(a->txn, c->account, &acct) : e;
 }
 
@@ -291,8 +291,8 @@ enum err apply_mailbox_rename(struct apply *a, const struct op *op)
 	if (e == E_OK && m.subscribed)
 		e = sub_del_of(a, d->account, d->mailbox);
 	if (e == E_OK)
-		e = apply_log(a, d->account, &acct, d->modseq, d->mailbox, LOG_MAILBOX,
-			      op->time_us, SLICE_NONE);
+		e = apply_log(a, d->account, &acct, d->modseq, d->mailbox, LOG_MAILBOX, op->time_us,
+			      SLICE_NONE);
 	return e == E_OK ? tab_account_put(a->txn, d->account, &acct) : e;
 }
 

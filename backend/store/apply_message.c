@@ -190,7 +190,7 @@ static enum err add_log(struct apply *a, const struct op *op, struct row_account
 enum err apply_add(struct apply *a, const struct op *op)
 {
 	const struct op_add *add = &op->u.add;
-	struct row_message msg = {add->email,    add->record,  add->flags, add->keywords,
+	struct row_message msg = {add->email,  add->record,  add->flags, add->keywords,
 				  add->modseq, add->date_us, add->size};
 	struct row_dedupe first = {.kind = DEDUPE_COPY,
 				   .mailbox = add->mailbox,

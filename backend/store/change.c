@@ -10,8 +10,7 @@
 		list_init(&(c)->change.node); \
 	} while (0)
 
-void change_account_init(struct change_account *c, uint64_t account,
-			 enum change_account_what what)
+void change_account_init(struct change_account *c, uint64_t account, enum change_account_what what)
 {
 	INIT(c, CHANGE_ACCOUNT);
 	c->account = account;

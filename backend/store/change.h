@@ -38,9 +38,9 @@ enum change_kind {
 struct change {
 	enum change_kind kind; /* set by the change_*_init of the kind */
 	enum err result;
-	struct diag diag;	     /* why not, for people */
+	struct diag diag;              /* why not, for people */
 	void (*done)(struct change *); /* on the writer's thread; short; must not submit and wait */
-	void *arg;		     /* the caller's */
+	void *arg;                     /* the caller's */
 	/* The writer's. */
 	struct list node;
 	size_t cost;
@@ -63,23 +63,22 @@ struct change_account {
 	uint64_t account;
 	enum change_account_what what;
 };
-void change_account_init(struct change_account *c, uint64_t account,
-			 enum change_account_what what);
+void change_account_init(struct change_account *c, uint64_t account, enum change_account_what what);
 
 /* ---- deliveries and APPEND ------------------------------------------------------------- */
 
 enum deliver_missing {
 	MISSING_TO_INBOX, /* a delivery: a folder that is not there is INBOX */
-	MISSING_FAILS,	  /* APPEND: E_NOT_FOUND */
+	MISSING_FAILS,    /* APPEND: E_NOT_FOUND */
 };
 
 struct deliver_copy {
 	/* in */
 	uint64_t account;
 	enum store_special special; /* not NONE: the folder with that use, path is ignored */
-	slice_t path;		    /* empty: INBOX */
+	slice_t path;               /* empty: INBOX */
 	enum deliver_missing missing;
-	slice_t key;	/* the recipient, within (origin, txid); at most 1,000 bytes */
+	slice_t key;    /* the recipient, within (origin, txid); at most 1,000 bytes */
 	slice_t prefix; /* of this copy */
 	uint32_t flags;
 	const slice_t *keywords;
@@ -87,7 +86,7 @@ struct deliver_copy {
 	uint64_t quota_bytes, quota_messages; /* the account's limits; 0: none */
 	/* out */
 	enum err result; /* E_OK, E_QUOTA, E_NOT_FOUND, E_LIMIT (keywords), E_INVALID */
-	bool duplicate;	 /* an earlier delivery's result */
+	bool duplicate;  /* an earlier delivery's result */
 	uint64_t mailbox;
 	uint32_t uid, uidvalidity;
 	uint64_t email_id;
@@ -112,8 +111,8 @@ struct change_deliver {
 	uint64_t record_no;   /* ... a record of this partition that a queue item holds */
 	bool repeat_only;     /* ... or a retry whose bytes are gone: E_NOT_FOUND for what is new */
 	const struct summary *summary; /* with a stage */
-	slice_t text;		       /* zstd; may be empty */
-	int64_t date_us;	       /* INTERNALDATE; 0: now */
+	slice_t text;                  /* zstd; may be empty */
+	int64_t date_us;               /* INTERNALDATE; 0: now */
 	unsigned char trace_id[16];
 	struct deliver_copy *copies;
 	size_t ncopies;
@@ -143,7 +142,7 @@ struct change_flags {
 	size_t nkeywords;
 	uint64_t unchanged_since; /* 0: unconditional */
 	/* out */
-	uint64_t modseq;	/* of the (last part of the) change; 0: nothing changed */
+	uint64_t modseq;        /* of the (last part of the) change; 0: nothing changed */
 	struct uidset modified; /* refused by unchanged_since */
 	struct uidset changed;
 	/* the writer's */
@@ -166,7 +165,7 @@ struct change_copy {
 	unsigned char txid[STORE_TXID_SIZE]; /* a retry is done once; all zero: no dedupe */
 	uint64_t quota_bytes, quota_messages;
 	/* out */
-	uint32_t uidvalidity;	  /* of the destination */
+	uint32_t uidvalidity; /* of the destination */
 	uint64_t to_mailbox;
 	struct uidset from, dest; /* pairwise in order; equal counts */
 	uint64_t modseq;
@@ -182,7 +181,7 @@ struct change_expunge {
 	/* in */
 	uint64_t account, mailbox;
 	const struct uid_range *uids; /* none: every message that has \Deleted */
-	size_t nuids;		      /* else those of them that have it */
+	size_t nuids;                 /* else those of them that have it */
 	/* out */
 	struct uidset vanished;
 	uint64_t modseq;
@@ -236,14 +235,14 @@ void change_subscribe_init(struct change_subscribe *c);
 /* ---- the queue ------------------------------------------------------------------------- */
 
 enum queue_what {
-	QUEUE_REMOVE,	  /* by ids: done with, one way or the other */
-	QUEUE_SETTLE,	  /* by (origin, txid, keys): another owner has them */
+	QUEUE_REMOVE,     /* by ids: done with, one way or the other */
+	QUEUE_SETTLE,     /* by (origin, txid, keys): another owner has them */
 	QUEUE_RESCHEDULE, /* by ids: another time, and payload unless it is empty */
 };
 struct queue_edit {
-	uint64_t id;	 /* REMOVE, RESCHEDULE */
-	slice_t key;	 /* SETTLE */
-	int64_t due_us;	 /* RESCHEDULE */
+	uint64_t id;     /* REMOVE, RESCHEDULE */
+	slice_t key;     /* SETTLE */
+	int64_t due_us;  /* RESCHEDULE */
 	slice_t payload; /* RESCHEDULE; empty: as it was */
 	/* out */
 	bool found;

@@ -75,8 +75,8 @@ static enum err batch_fill(struct batch *b, int fd, uint64_t size, uint64_t *off
 
 	b->n = 0;
 	b->bytes = 0;
-	for (unsigned looked = 0; e == E_OK && looked < BATCH_RECORDS && *off_io < size &&
-				  b->bytes < BATCH_BYTES;
+	for (unsigned looked = 0;
+	     e == E_OK && looked < BATCH_RECORDS && *off_io < size && b->bytes < BATCH_BYTES;
 	     looked++) {
 		unsigned char frame[VOLUME_FRAME_SIZE];
 		uint64_t no, length, at = *off_io + VOLUME_FRAME_SIZE;

@@ -56,9 +56,9 @@ static bool keyword_find(const slice_t *names, unsigned n, slice_t name, unsigne
 	return false;
 }
 
-enum err decide_keywords(struct decide *d, uint64_t account, uint32_t mailbox,
-			 const slice_t *names, size_t n, enum keyword_mode mode,
-			 uint64_t *bits_out, unsigned char *each_out)
+enum err decide_keywords(struct decide *d, uint64_t account, uint32_t mailbox, const slice_t *names,
+			 size_t n, enum keyword_mode mode, uint64_t *bits_out,
+			 unsigned char *each_out)
 {
 	slice_t have[STORE_KEYWORDS_MAX];
 	unsigned nhave, bit;
@@ -97,9 +97,8 @@ static uint32_t dedupe_period(const struct decide *d)
 	return (uint32_t)(d->now_us / (d->p->conf.dedupe_ms * 1000 / 2));
 }
 
-enum err decide_dedupe(struct decide *d, slice_t origin,
-		       const unsigned char txid[STORE_TXID_SIZE], slice_t key,
-		       struct op_dedupe *out, struct row_dedupe *row_out)
+enum err decide_dedupe(struct decide *d, slice_t origin, const unsigned char txid[STORE_TXID_SIZE],
+		       slice_t key, struct op_dedupe *out, struct row_dedupe *row_out)
 {
 	static const unsigned char none[STORE_TXID_SIZE];
 	struct rec_key k;

@@ -14,7 +14,7 @@ struct decide {
 	struct partition *p;
 	struct apply *a;
 	int64_t now_us;
-	enum err broken;	/* the group must be aborted */
+	enum err broken;        /* the group must be aborted */
 	struct buf uids, names; /* scratch for an op's lists */
 };
 
@@ -34,15 +34,14 @@ enum err decide_read(struct decide *d, enum err e) MUST_USE;
  * first) with KEYWORDS_ADD, else left out. each_out: the bit of each name, or NULL. E_LIMIT: too
  * many. */
 enum keyword_mode { KEYWORDS_KNOWN, KEYWORDS_ADD };
-enum err decide_keywords(struct decide *d, uint64_t account, uint32_t mailbox,
-			 const slice_t *names, size_t n, enum keyword_mode mode,
-			 uint64_t *bits_out, unsigned char *each_out) MUST_USE;
+enum err decide_keywords(struct decide *d, uint64_t account, uint32_t mailbox, const slice_t *names,
+			 size_t n, enum keyword_mode mode, uint64_t *bits_out,
+			 unsigned char *each_out) MUST_USE;
 
 /* Finds what an earlier change of (origin, txid, key) did; fills in `out`, to be put into the op.
  * E_OK: found. E_NOT_FOUND: new. txid all zero: never found, out->on is false. */
-enum err decide_dedupe(struct decide *d, slice_t origin,
-		       const unsigned char txid[STORE_TXID_SIZE], slice_t key,
-		       struct op_dedupe *out, struct row_dedupe *row_out) MUST_USE;
+enum err decide_dedupe(struct decide *d, slice_t origin, const unsigned char txid[STORE_TXID_SIZE],
+		       slice_t key, struct op_dedupe *out, struct row_dedupe *row_out) MUST_USE;
 
 /* Makes the missing levels above the last of path; *parent_out and *name_out are where the last
  * one goes. *missing_io counts what was made, when dry is set only what would be. */

@@ -40,7 +40,7 @@ enum err decide_account(struct decide *d, struct change *c)
 
 struct delivering {
 	struct change_deliver *c;
-	uint64_t record;     /* its number; 0: not in the partition yet */
+	uint64_t record; /* its number; 0: not in the partition yet */
 	uint64_t plain_size;
 };
 
@@ -122,8 +122,7 @@ static void copy_repeat(struct deliver_copy *copy, const struct row_dedupe *firs
 }
 
 static enum err copy_add(struct decide *d, struct delivering *x, struct deliver_copy *copy,
-			 struct op *op, const struct row_account *acct,
-			 const struct row_mailbox *m)
+			 struct op *op, const struct row_account *acct, const struct row_mailbox *m)
 {
 	struct op_add *add = &op->u.add;
 	enum err e;
@@ -158,7 +157,8 @@ static enum err copy_one(struct decide *d, struct delivering *x, struct deliver_
 	struct row_dedupe first;
 	struct row_account acct;
 	struct row_mailbox m;
-	enum err e = decide_dedupe(d, x->c->origin, x->c->txid, copy->key, &op.u.add.dedupe, &first);
+	enum err e =
+		decide_dedupe(d, x->c->origin, x->c->txid, copy->key, &op.u.add.dedupe, &first);
 
 	if (e == E_OK) {
 		copy_repeat(copy, &first);
@@ -187,7 +187,8 @@ static enum err item_one(struct decide *d, struct delivering *x, struct queue_ad
 {
 	struct op op = {.kind = OP_ITEM_ADD};
 	struct row_dedupe first;
-	enum err e = decide_dedupe(d, x->c->origin, x->c->txid, item->key, &op.u.item.dedupe, &first);
+	enum err e =
+		decide_dedupe(d, x->c->origin, x->c->txid, item->key, &op.u.item.dedupe, &first);
 
 	item->duplicate = e == E_OK;
 	if (e == E_OK)

@@ -114,9 +114,8 @@ static enum err create_at(struct decide *d, uint64_t account, slice_t path, uint
 	slice_t name;
 	enum err e = decide_parents(d, account, path, false, &parent, &name, &missing);
 
-	return e == E_OK
-		       ? decide_mailbox_new(d, account, id, parent, name, path, special, id_out)
-		       : e;
+	return e == E_OK ? decide_mailbox_new(d, account, id, parent, name, path, special, id_out)
+			 : e;
 }
 
 enum err decide_create(struct decide *d, struct change *c)
@@ -342,8 +341,7 @@ enum err decide_rename(struct decide *d, struct change *c)
 		e = rename_allowed(d, x, &acct, id, &m);
 	if (e != E_OK)
 		return e;
-	return slice_ieq(x->from, SL("INBOX")) ? rename_inbox(d, x, id)
-					       : rename_tree(d, x, id, &m);
+	return slice_ieq(x->from, SL("INBOX")) ? rename_inbox(d, x, id) : rename_tree(d, x, id, &m);
 }
 
 /* ---- subscriptions ---- */

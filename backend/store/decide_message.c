@@ -18,8 +18,8 @@ static enum err rows_get(struct decide *d, uint64_t account, uint64_t mailbox,
 }
 
 /* Members of a set within ranges, from `from` on. */
-static enum err collect(struct decide *d, const struct rset *s, const struct uid_range *v,
-			size_t n, uint32_t from, struct uidset *out)
+static enum err collect(struct decide *d, const struct rset *s, const struct uid_range *v, size_t n,
+			uint32_t from, struct uidset *out)
 {
 	for (size_t i = uid_ranges_find(v, n, from); i < n; i++) {
 		enum err e = decide_read(d, rset_collect(s, MAX(v[i].first, from), v[i].last, out));
@@ -103,10 +103,9 @@ static enum err flags_part(struct decide *d, struct change_flags *f, struct row_
 {
 	struct op op = {.kind = OP_FLAGS};
 	uint64_t bits;
-	enum err e = decide_keywords(d, f->account, (uint32_t)f->mailbox, f->keywords,
-				     f->nkeywords,
-				     f->mode == FLAGS_REMOVE ? KEYWORDS_KNOWN : KEYWORDS_ADD,
-				     &bits, NULL);
+	enum err e = decide_keywords(d, f->account, (uint32_t)f->mailbox, f->keywords, f->nkeywords,
+				     f->mode == FLAGS_REMOVE ? KEYWORDS_KNOWN : KEYWORDS_ADD, &bits,
+				     NULL);
 
 	uidset_cut(uids, PART_MAX, &f->next_uid);
 	if (e == E_OK)
@@ -188,8 +187,8 @@ enum err decide_expunge(struct decide *d, struct change *c)
 /* ---- copies ---- */
 
 /* Sizes and keywords of what is to be copied. */
-static enum err copy_weigh(struct decide *d, const struct change_copy *c,
-			   const struct uidset *uids, uint64_t *bytes_out, uint64_t *keywords_out)
+static enum err copy_weigh(struct decide *d, const struct change_copy *c, const struct uidset *uids,
+			   uint64_t *bytes_out, uint64_t *keywords_out)
 {
 	struct row_message m;
 

@@ -65,7 +65,8 @@ static enum err keep_compact(struct decide *d, const struct change_keep *k)
 		struct buf *scratch = &d->a->scratch;
 		enum err e = decide_read(d, tab_record_get(d->a->txn, r->no, &row));
 
-		if (e == E_NOT_FOUND || (e == E_OK && (row.volume != r->volume || row.off != r->off)))
+		if (e == E_NOT_FOUND ||
+		    (e == E_OK && (row.volume != r->volume || row.off != r->off)))
 			continue;
 		if (e != E_OK)
 			return e;

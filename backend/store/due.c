@@ -22,8 +22,8 @@ static enum err due_load(struct kv_txn *t, uint64_t id, struct due_item *out, st
 static void due_settle(struct due_item *v, size_t n, const struct buf *bytes)
 {
 	for (size_t i = 0; i < n; i++)
-		v[i].payload = slice_sub(buf_slice(bytes), (uintptr_t)v[i].payload.p,
-					 v[i].payload.n);
+		v[i].payload =
+			slice_sub(buf_slice(bytes), (uintptr_t)v[i].payload.p, v[i].payload.n);
 }
 
 enum err due_scan(struct partition *p, int64_t now_us, const struct due_item *after,

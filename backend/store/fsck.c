@@ -8,7 +8,7 @@
 #include "common/base/num.h"
 
 /* Bytes of a record read at a time. */
-#define READ_STEP (256u * 1024)
+#define READ_STEP    (256u * 1024)
 /* Records looked up in one read transaction while their bytes are checked. */
 #define RECORDS_STEP 100
 
@@ -126,8 +126,7 @@ static enum err row_reap(struct fsck *f, slice_t key, slice_t value, void *arg U
 		f->waiting_cap = MAX(f->waiting_cap * 2, (size_t)256);
 		f->waiting = xrealloc(f->waiting, f->waiting_cap * sizeof(*f->waiting));
 	}
-	f->waiting[f->nwaiting++] =
-		(struct waiting){be64_get(key.p + 8), be64_get(key.p + 16)};
+	f->waiting[f->nwaiting++] = (struct waiting){be64_get(key.p + 8), be64_get(key.p + 16)};
 	return E_OK;
 }
 
@@ -222,8 +221,9 @@ static size_t check_extents(struct fsck *f, const struct extent *v, size_t n, ui
 
 	for (i = 0; i < n && v[i].volume == no; i++) {
 		if (v[i].off < end + frame || v[i].off + v[i].size > row->total)
-			fsck_say(f, "volume %" PRIu64 ": a record at %" PRIu64
-				    " overlaps or is outside",
+			fsck_say(f,
+				 "volume %" PRIu64 ": a record at %" PRIu64
+				 " overlaps or is outside",
 				 no, v[i].off);
 		end = v[i].off + v[i].size;
 		live += v[i].size + frame;
@@ -404,8 +404,9 @@ static enum err check_all_bytes(struct partition *p, struct fsck *f)
 			enum err bad = check_bytes(p, &rows[i], mem);
 
 			if (bad != E_OK && still_there(p, &rows[i]))
-				fsck_say(f, "record %" PRIu64 " in volume %" PRIu64 " at %" PRIu64
-					    ": %s",
+				fsck_say(f,
+					 "record %" PRIu64 " in volume %" PRIu64 " at %" PRIu64
+					 ": %s",
 					 rows[i].no, rows[i].row.volume, rows[i].row.off,
 					 err_name(bad));
 		}
@@ -435,9 +436,8 @@ enum err fsck_partition(struct partition *p, enum fsck_depth depth,
 	return e;
 }
 
-enum err fsck_dir(const char *dir, enum fsck_depth depth,
-		  void (*say)(void *arg, const char *text), void *arg, struct fsck_report *out,
-		  struct diag *d)
+enum err fsck_dir(const char *dir, enum fsck_depth depth, void (*say)(void *arg, const char *text),
+		  void *arg, struct fsck_report *out, struct diag *d)
 {
 	struct partition *p = xcalloc(1, sizeof(*p));
 	char path[DISK_PATH_MAX];

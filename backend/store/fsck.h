@@ -25,9 +25,8 @@ enum err fsck_partition(struct partition *p, enum fsck_depth depth,
 			void (*say)(void *arg, const char *text), void *arg,
 			struct fsck_report *out) MUST_USE;
 /* The same on a closed partition's folder, without changing anything in it. E_BUSY: it is open. */
-enum err fsck_dir(const char *dir, enum fsck_depth depth,
-		  void (*say)(void *arg, const char *text), void *arg, struct fsck_report *out,
-		  struct diag *d) MUST_USE;
+enum err fsck_dir(const char *dir, enum fsck_depth depth, void (*say)(void *arg, const char *text),
+		  void *arg, struct fsck_report *out, struct diag *d) MUST_USE;
 
 /* A hash of all truth, without what is local (places of records, volumes): equal on partitions
  * that applied the same ops. */

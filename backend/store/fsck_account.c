@@ -23,9 +23,9 @@ struct seen {
 	struct row_account acct;
 	struct seen_mailbox *v;
 	size_t n, cap;
-	struct numbers emails;	/* one for each message */
+	struct numbers emails;  /* one for each message */
 	struct numbers threads; /* hashes, one for each email that counts in them */
-	struct numbers reaped;	/* emails that wait */
+	struct numbers reaped;  /* emails that wait */
 	uint64_t names, log_rows, last_log;
 };
 
@@ -65,8 +65,8 @@ static enum err row_mailbox(struct fsck *f, slice_t key, slice_t value, void *ar
 	b->id = be32_get(key.p + 8);
 	f->report->mailboxes++;
 	if (tab_keywords_get(f->t, s->account, b->id, names, &b->keywords) != E_OK)
-		fsck_say(f, "account %llu mailbox %u: keyword names", (unsigned long long)s->account,
-			 b->id);
+		fsck_say(f, "account %llu mailbox %u: keyword names",
+			 (unsigned long long)s->account, b->id);
 	return row_mailbox_decode(value, &b->m);
 }
 
@@ -157,8 +157,7 @@ static enum err row_message(struct fsck *f, slice_t key, slice_t value, void *ar
 	e = tab_email_get(f->t, s->account, m.email, &email);
 	if (e == E_OK)
 		e = tab_record_get(f->t, m.record, &record);
-	if (e != E_OK || email.record != m.record ||
-	    m.size != email.prefix.n + record.plain_size)
+	if (e != E_OK || email.record != m.record || m.size != email.prefix.n + record.plain_size)
 		fsck_say(f, "account %llu mailbox %u uid %u: email %llu or record %llu do not fit",
 			 (unsigned long long)s->account, be32_get(key.p + 8), uid,
 			 (unsigned long long)m.email, (unsigned long long)m.record);
@@ -202,7 +201,8 @@ static void check_mailbox(struct fsck *f, struct seen *s, struct seen_mailbox *b
 	uint32_t id;
 
 	if (tab_name_find(f->t, s->account, m->parent, mailbox_name(m), &id) != E_OK || id != b->id)
-		fsck_say(f, "account %llu mailbox %u: its name does not lead to it", account, b->id);
+		fsck_say(f, "account %llu mailbox %u: its name does not lead to it", account,
+			 b->id);
 	if (m->children != b->children)
 		fsck_say(f, "account %llu mailbox %u: %u children, %u counted", account, b->id,
 			 m->children, b->children);
@@ -220,7 +220,8 @@ static void check_mailbox(struct fsck *f, struct seen *s, struct seen_mailbox *b
 	if (b->highest > m->highestmodseq || m->highestmodseq > s->acct.modseq)
 		fsck_say(f, "account %llu mailbox %u: MODSEQ", account, b->id);
 	if (m->noselect && b->messages > 0)
-		fsck_say(f, "account %llu mailbox %u: messages in a \\Noselect one", account, b->id);
+		fsck_say(f, "account %llu mailbox %u: messages in a \\Noselect one", account,
+			 b->id);
 	if (b->id >= s->acct.next_mailbox || m->uidvalidity >= s->acct.next_uidvalidity)
 		fsck_say(f, "account %llu mailbox %u: numbers not given out yet", account, b->id);
 	check_sets(f, s, b);
@@ -324,8 +325,9 @@ static void check_row(struct fsck *f, struct seen *s)
 	f->report->accounts++;
 	if (s->acct.bytes != bytes || s->acct.messages != messages || s->acct.mailboxes != s->n ||
 	    s->names != s->n)
-		fsck_say(f, "account %llu: %llu bytes, %llu messages, %u mailboxes; counted %llu, "
-			    "%llu, %zu and %llu names",
+		fsck_say(f,
+			 "account %llu: %llu bytes, %llu messages, %u mailboxes; counted %llu, "
+			 "%llu, %zu and %llu names",
 			 account, (unsigned long long)s->acct.bytes,
 			 (unsigned long long)s->acct.messages, s->acct.mailboxes,
 			 (unsigned long long)bytes, (unsigned long long)messages, s->n,
@@ -380,8 +382,8 @@ enum err fsck_account(struct fsck *f, uint64_t account)
 
 bool fsck_next_account(struct fsck *f, uint64_t after, uint64_t *out)
 {
-	static const enum table tables[] = {T_ACCOUNT, T_NAME,	 T_MESSAGE, T_EMAIL,
-					    T_THREAD,  T_LOG,	 T_RANGE,   T_PURGE};
+	static const enum table tables[] = {T_ACCOUNT, T_NAME, T_MESSAGE, T_EMAIL,
+					    T_THREAD,  T_LOG,  T_RANGE,   T_PURGE};
 	unsigned char key[8];
 	bool any = false;
 

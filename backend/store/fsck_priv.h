@@ -29,7 +29,8 @@ struct fsck {
 	struct row_state state;
 	struct waiting *waiting; /* in order; accounts come in order too */
 	size_t nwaiting, waiting_cap, waiting_at;
-	struct numbers record_refs; /* a record's number for each email and item that refers to it */
+	struct numbers
+		record_refs; /* a record's number for each email and item that refers to it */
 };
 
 void fsck_say(struct fsck *f, const char *fmt, ...) PRINTF(2, 3);

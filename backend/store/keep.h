@@ -30,7 +30,7 @@ struct change_keep {
 	uint64_t account;
 	uint64_t mailbox;
 	int64_t before_us; /* REAP */
-	uint64_t upto;	   /* LOG_TRIM */
+	uint64_t upto;     /* LOG_TRIM */
 	uint32_t period;   /* DEDUPE_TRIM */
 	uint32_t max;
 	const struct recent_slot *recent;

@@ -19,9 +19,9 @@
 #include "common/base/num.h"
 #include "common/log/log.h"
 
-#define KEEP_ROWS 500
+#define KEEP_ROWS       500
 /* Accounts whose change log is looked at in a round. */
-#define KEEP_ACCOUNTS 1000
+#define KEEP_ACCOUNTS   1000
 #define KEEP_RECENT_MAX 512
 
 /* Runs a step until it takes less than it might. */
@@ -214,16 +214,11 @@ enum err partition_keep(struct partition *p)
 
 bool keeper_pause(struct partition *p, int64_t ms)
 {
-	struct timespec until;
+	int64_t until_us = clock_mono_us() + ms * 1000;
+	struct timespec until = {.tv_sec = (time_t)(until_us / 1000000),
+				 .tv_nsec = (long)(until_us % 1000000) * 1000};
 	bool ends;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += (time_t)(ms / 1000);
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&p->keeper_lock);
 	while (!p->keeper_ends &&
 	       pthread_cond_timedwait(&p->keeper_wake, &p->keeper_lock, &until) != ETIMEDOUT)
@@ -241,8 +236,8 @@ static void *keeper_main(void *arg)
 		enum err e = atomic_load(&p->stopped) ? E_OK : partition_keep(p);
 
 		if (e != E_OK)
-			LOG(LOG_WARN, NULL, "store.keeper_failed",
-			    LF_UINT("partition", p->conf.id), LF_ERR("why", e));
+			LOG(LOG_WARN, NULL, "store.keeper_failed", LF_UINT("partition", p->conf.id),
+			    LF_ERR("why", e));
 	}
 	return NULL;
 }

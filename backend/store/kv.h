@@ -37,8 +37,7 @@ void kv_abort(struct kv_txn **t); /* NULL inside: nothing */
 enum err kv_get(struct kv_txn *t, unsigned table, slice_t key, slice_t *out) MUST_USE;
 enum err kv_put(struct kv_txn *t, unsigned table, slice_t key, slice_t value) MUST_USE;
 /* Room for a value of n bytes, to be filled before the next call. */
-enum err kv_put_room(struct kv_txn *t, unsigned table, slice_t key, size_t n,
-		     void **out) MUST_USE;
+enum err kv_put_room(struct kv_txn *t, unsigned table, slice_t key, size_t n, void **out) MUST_USE;
 enum err kv_del(struct kv_txn *t, unsigned table, slice_t key) MUST_USE;
 enum err kv_empty(struct kv_txn *t, unsigned table) MUST_USE;
 enum err kv_count(struct kv_txn *t, unsigned table, uint64_t *out) MUST_USE;

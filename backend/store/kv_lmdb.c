@@ -262,8 +262,7 @@ void kv_cursor_end(struct kv_cursor **c)
 	xfree(c);
 }
 
-static enum err kv_move(struct kv_cursor *c, MDB_val *mk, MDB_cursor_op op, slice_t *k,
-			slice_t *v)
+static enum err kv_move(struct kv_cursor *c, MDB_val *mk, MDB_cursor_op op, slice_t *k, slice_t *v)
 {
 	MDB_val mv;
 	int rc = mdb_cursor_get(c->cur, mk, &mv, op);

@@ -232,7 +232,8 @@ static enum err list_path(struct listing *l, struct list_node *node)
 	unsigned depth = 0;
 	struct buf *b = &l->out->bytes;
 
-	for (struct list_node *i = node; i != NULL; i = i->m.parent ? list_find(l, i->m.parent) : NULL) {
+	for (struct list_node *i = node; i != NULL;
+	     i = i->m.parent ? list_find(l, i->m.parent) : NULL) {
 		if (depth == STORE_DEPTH_MAX)
 			return tab_corrupt("mailbox tree", l->account, node->id);
 		chain[depth++] = i;

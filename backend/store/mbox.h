@@ -7,8 +7,8 @@
 #include "common/base/buf.h"
 
 struct mbox_row {
-	uint64_t id;   /* 0: a subscription to a name that does not exist */
-	slice_t path;  /* into the result's bytes */
+	uint64_t id;  /* 0: a subscription to a name that does not exist */
+	slice_t path; /* into the result's bytes */
 	enum store_special special;
 	bool subscribed, noselect;
 	uint32_t uidvalidity, uidnext, messages, unseen, recent;
@@ -41,7 +41,7 @@ void mbox_keywords_fini(struct mbox_keywords *k);
 enum mbox_recent { RECENT_TAKE, RECENT_LOOK };
 
 struct mbox_view {
-	struct mbox_row row;  /* row.path: the caller's */
+	struct mbox_row row;   /* row.path: the caller's */
 	uint32_t first_unseen; /* UID, 0: none */
 	uint32_t recent_from;  /* UIDs from here on are recent for this session */
 	struct mbox_keywords keywords;
@@ -59,7 +59,8 @@ struct mbox_changes {
 	uint32_t recent_from;
 	bool reset; /* the log does not reach back to since: open anew */
 	struct uidset added, vanished;
-	struct uidset changed; /* flags, of messages that were there before; read them with msg_fetch */
+	struct uidset
+		changed; /* flags, of messages that were there before; read them with msg_fetch */
 	struct mbox_keywords keywords; /* all */
 };
 void mbox_changes_init(struct mbox_changes *c);

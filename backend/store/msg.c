@@ -55,8 +55,9 @@ static void slice_settle(struct msg_slice *s, uint32_t columns)
 		if (columns & MSG_PREFIX)
 			text_settle(&s->prefix[i], &s->bytes);
 		if (columns & MSG_RECORD)
-			s->record[i].table = (const uint32_t *)(const void *)(s->tables.p +
-						(uintptr_t)s->record[i].table);
+			s->record[i].table =
+				(const uint32_t *)(const void *)(s->tables.p +
+								 (uintptr_t)s->record[i].table);
 	}
 	for (size_t i = 0; i < s->nfields; i++)
 		text_settle(&s->fields[i].raw, &s->bytes);
@@ -336,7 +337,7 @@ enum err msg_fetch(struct partition *p, const struct msg_query *q, uint32_t from
 {
 	struct fetching f = {.q = q, .out = out};
 	struct kv_cursor **cursors[] = {&f.messages, &f.summaries, &f.details,
-					&f.fields,   &f.emails,	   &f.records};
+					&f.fields,   &f.emails,    &f.records};
 	enum err e;
 
 	slice_reset(out);

@@ -4,7 +4,7 @@
 
 /* Bytes between two wanted parts of a volume that are cheaper to read and drop than to jump: a
  * record's trailer and table, the next one's frame and header, and a small record or two. */
-#define GAP_MAX	  4096
+#define GAP_MAX   4096
 /* Parts of one preadv: wanted ones and gaps. */
 #define IOV_PARTS 128
 /* How often a record may move while it is being looked for. */

@@ -28,7 +28,7 @@ struct lazy {
 struct node {
 	struct kv *kv;
 	int lock_fd;
-	pthread_mutex_t lock;	/* now, going */
+	pthread_mutex_t lock;   /* now, going */
 	pthread_mutex_t writes; /* one write transaction; taken before lock */
 	struct map now[NODE_TABLES], going[NODE_TABLES];
 };
@@ -66,7 +66,8 @@ enum err node_open(const char *dir, uint64_t map_bytes, struct node **out, struc
 		e = disk_lock(path, &n->lock_fd);
 	if (e == E_OK)
 		e = kv_open(dir, node_names, NODE_TABLES,
-			    map_bytes != 0 ? map_bytes : NODE_MAP_DEFAULT, KV_READ_WRITE, &n->kv, d);
+			    map_bytes != 0 ? map_bytes : NODE_MAP_DEFAULT, KV_READ_WRITE, &n->kv,
+			    d);
 	if (e != E_OK) {
 		node_close(&n);
 		return diag_set(d, e, "%s: %s", dir,
@@ -279,7 +280,7 @@ static enum err batch_write(struct kv_txn *txn, void *arg)
 static enum err check_change(const struct node_change *c)
 {
 	return c->key.n == 0 || c->key.n > NODE_KEY_MAX || c->value.n > NODE_VALUE_MAX ? E_INVALID
-										     : E_OK;
+										       : E_OK;
 }
 
 enum err node_write(struct node *n, enum node_table t, const struct node_change *v, size_t count)

@@ -29,8 +29,7 @@ struct node_change {
 };
 
 /* dir is made when missing; map_bytes 0: 4 GiB. E_BUSY: another process has it open. */
-enum err node_open(const char *dir, uint64_t map_bytes, struct node **out,
-		   struct diag *d) MUST_USE;
+enum err node_open(const char *dir, uint64_t map_bytes, struct node **out, struct diag *d) MUST_USE;
 void node_close(struct node **n);
 /* Appends the value. E_NOT_FOUND. Any thread. */
 enum err node_get(struct node *n, enum node_table t, slice_t key, struct buf *out) MUST_USE;

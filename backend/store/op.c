@@ -128,8 +128,9 @@ static void summary_lists_unpack(struct arena *a, const Postern__Summary *m, str
 	for (size_t i = 0; i < m->n_parts; i++) {
 		const Postern__Part *p = m->parts[i];
 
-		parts[i] = (struct summary_part){p->parent,	p->kind,     p->lines,	 p->encoding,
-						 p->header_off, p->body_off, p->body_end};
+		parts[i] =
+			(struct summary_part){p->parent,     p->kind,     p->lines,   p->encoding,
+					      p->header_off, p->body_off, p->body_end};
 	}
 	for (size_t i = 0; i < m->n_fields; i++)
 		fields[i] = (struct summary_field){m->fields[i]->id, pb_slice(&m->fields[i]->raw)};
@@ -320,9 +321,9 @@ static bool flags_unpack(struct arena *a UNUSED, const Pb *pb, struct op *op)
 {
 	const Postern__OpFlags *m = pb->flags;
 
-	op->u.flags = (struct op_flags){m->account,  m->mailbox, pb_slice(&m->uids),
-					m->mode,     m->flags,	 m->keywords,
-					pb_slice(&m->new_names), m->modseq};
+	op->u.flags =
+		(struct op_flags){m->account, m->mailbox,  pb_slice(&m->uids),      m->mode,
+				  m->flags,   m->keywords, pb_slice(&m->new_names), m->modseq};
 	return true;
 }
 
@@ -372,8 +373,7 @@ static bool expunge_unpack(struct arena *a UNUSED, const Pb *pb, struct op *op)
 {
 	const Postern__OpExpunge *m = pb->expunge;
 
-	op->u.expunge =
-		(struct op_expunge){m->account, m->mailbox, pb_slice(&m->uids), m->modseq};
+	op->u.expunge = (struct op_expunge){m->account, m->mailbox, pb_slice(&m->uids), m->modseq};
 	return true;
 }
 
@@ -421,10 +421,8 @@ static bool delete_unpack(struct arena *a UNUSED, const Pb *pb, struct op *op)
 {
 	const Postern__OpMailboxDelete *m = pb->mailbox_delete;
 
-	op->u.mailbox = (struct op_mailbox){.account = m->account,
-					    .mailbox = m->mailbox,
-					    .keep = m->keep,
-					    .modseq = m->modseq};
+	op->u.mailbox = (struct op_mailbox){
+		.account = m->account, .mailbox = m->mailbox, .keep = m->keep, .modseq = m->modseq};
 	return true;
 }
 
@@ -466,8 +464,7 @@ static bool subscribe_unpack(struct arena *a UNUSED, const Pb *pb, struct op *op
 {
 	const Postern__OpSubscribe *m = pb->subscribe;
 
-	op->u.subscribe =
-		(struct op_subscribe){m->account, m->mailbox, pb_slice(&m->path), m->on};
+	op->u.subscribe = (struct op_subscribe){m->account, m->mailbox, pb_slice(&m->path), m->on};
 	return m->path.len <= STORE_PATH_MAX;
 }
 
@@ -664,7 +661,8 @@ enum err op_unpack(slice_t in, struct arena *arena, struct op *out)
 	out->seq = pb->seq;
 	out->time_us = pb->time_us;
 	for (unsigned i = 0; i < OP_KINDS; i++) {
-		if (codecs[i].body == pb->body_case && pb->body_case != POSTERN__OP__BODY__NOT_SET) {
+		if (codecs[i].body == pb->body_case &&
+		    pb->body_case != POSTERN__OP__BODY__NOT_SET) {
 			out->kind = (enum op_kind)i;
 			return codecs[i].unpack(arena, pb, out) ? E_OK : E_INVALID;
 		}

@@ -76,7 +76,7 @@ struct op_add {
 struct op_flags {
 	uint64_t account;
 	uint32_t mailbox;
-	slice_t uids; /* encoded, as everywhere in ops */
+	slice_t uids;  /* encoded, as everywhere in ops */
 	uint32_t mode; /* enum flags_mode */
 	uint32_t flags;
 	uint64_t keywords;

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <time.h>
 
 #include "backend/store/partition_priv.h"
 #include "common/base/clock.h"
@@ -147,6 +148,7 @@ static enum err open_files(struct partition *p, struct diag *d)
 static struct partition *partition_new(const struct partition_conf *conf)
 {
 	struct partition *p = xcalloc(1, sizeof(*p));
+	pthread_condattr_t mono;
 
 	p->conf = *conf;
 	conf_fill(&p->conf);
@@ -156,7 +158,10 @@ static struct partition *partition_new(const struct partition_conf *conf)
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
 	pthread_mutex_init(&p->keeper_lock, NULL);
-	pthread_cond_init(&p->keeper_wake, NULL);
+	pthread_condattr_init(&mono);
+	pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->keeper_wake, &mono);
+	pthread_condattr_destroy(&mono);
 	pthread_mutex_init(&p->round_lock, NULL);
 	pthread_mutex_init(&p->recent_lock, NULL);
 	return p;

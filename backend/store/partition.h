@@ -17,20 +17,20 @@ struct stage;
 
 /* Zero means the default. */
 struct partition_conf {
-	const char *dir;	/* borrowed until open returns */
+	const char *dir; /* borrowed until open returns */
 	uint32_t id;
-	uint64_t map_bytes;	/* LMDB's sparse map: 256 GiB */
-	uint64_t volume_bytes;	/* 256 MiB */
-	unsigned group_ops;	/* changes in one commit: 64 */
-	size_t group_bytes;	/* record bytes in one commit: 8 MiB */
-	unsigned full_percent;	/* watermark of the map: 80 */
-	uint64_t disk_reserve;	/* free bytes of the file system below which E_FULL: 256 MiB */
-	int64_t expunged_ms;	/* an expunged record stays: 1 h. -1: no time at all */
-	int64_t dedupe_ms;	/* delivery ids are kept: 48 h */
-	int64_t changelog_ms;	/* the change log reaches back: 30 days */
+	uint64_t map_bytes;      /* LMDB's sparse map: 256 GiB */
+	uint64_t volume_bytes;   /* 256 MiB */
+	unsigned group_ops;      /* changes in one commit: 64 */
+	size_t group_bytes;      /* record bytes in one commit: 8 MiB */
+	unsigned full_percent;   /* watermark of the map: 80 */
+	uint64_t disk_reserve;   /* free bytes of the file system below which E_FULL: 256 MiB */
+	int64_t expunged_ms;     /* an expunged record stays: 1 h. -1: no time at all */
+	int64_t dedupe_ms;       /* delivery ids are kept: 48 h */
+	int64_t changelog_ms;    /* the change log reaches back: 30 days */
 	uint64_t changelog_rows; /* ... and has at most so many rows an account: 100,000 */
-	int64_t keeper_ms;	/* between two rounds of the keeper: 10 s. -1: only when asked */
-	uint64_t compact_rate;	/* bytes/s that compaction may copy: 50 MB/s */
+	int64_t keeper_ms;       /* between two rounds of the keeper: 10 s. -1: only when asked */
+	uint64_t compact_rate;   /* bytes/s that compaction may copy: 50 MB/s */
 };
 
 /* Makes the folder and an empty partition in it. E_EXISTS if there is one. */
@@ -65,12 +65,12 @@ void partition_sink(struct partition *p, partition_sink_fn *fn, void *arg);
 
 /* For status and metrics. Reads; not on the loop's thread. */
 struct partition_stat {
-	uint64_t seq;		/* last applied op */
+	uint64_t seq; /* last applied op */
 	uint64_t accounts, messages, records, queue_items;
 	uint64_t map_bytes, map_used;
 	uint64_t volume_files, volume_bytes, live_bytes;
 	uint64_t commits, changes; /* since open */
-	bool stopped;		/* a sync or commit failed; only a restart helps */
+	bool stopped;              /* a sync or commit failed; only a restart helps */
 	bool full;
 };
 enum err partition_stat(struct partition *p, struct partition_stat *out) MUST_USE;

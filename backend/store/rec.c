@@ -4,13 +4,13 @@
 #define REC_VERSION 1
 
 const char *const table_names[T_TABLES] = {
-	[T_META] = "meta",	 [T_ACCOUNT] = "account", [T_NAME] = "name",
-	[T_KEYWORD] = "keyword", [T_SUB] = "sub",	  [T_MESSAGE] = "message",
-	[T_RANGE] = "range",	 [T_EMAIL] = "email",	  [T_THREAD] = "thread",
-	[T_RECORD] = "record",	 [T_SUMMARY] = "summary", [T_DETAIL] = "detail",
-	[T_FIELDS] = "fields",	 [T_TEXT] = "text",	  [T_LOG] = "log",
-	[T_DEDUPE] = "dedupe",	 [T_REAP] = "reap",	  [T_PURGE] = "purge",
-	[T_QUEUE] = "queue",	 [T_DUE] = "due",	  [T_VOLUME] = "volume",
+	[T_META] = "meta",       [T_ACCOUNT] = "account", [T_NAME] = "name",
+	[T_KEYWORD] = "keyword", [T_SUB] = "sub",         [T_MESSAGE] = "message",
+	[T_RANGE] = "range",     [T_EMAIL] = "email",     [T_THREAD] = "thread",
+	[T_RECORD] = "record",   [T_SUMMARY] = "summary", [T_DETAIL] = "detail",
+	[T_FIELDS] = "fields",   [T_TEXT] = "text",       [T_LOG] = "log",
+	[T_DEDUPE] = "dedupe",   [T_REAP] = "reap",       [T_PURGE] = "purge",
+	[T_QUEUE] = "queue",     [T_DUE] = "due",         [T_VOLUME] = "volume",
 };
 
 /* ---- bytes ---- */
@@ -179,8 +179,7 @@ void key_message(struct rec_key *k, uint64_t account, uint32_t mailbox, uint32_t
 	k->n = 16;
 }
 
-void key_range(struct rec_key *k, uint64_t account, uint32_t mailbox, uint8_t set,
-	       uint32_t first)
+void key_range(struct rec_key *k, uint64_t account, uint32_t mailbox, uint8_t set, uint32_t first)
 {
 	key_mailbox(k, account, mailbox);
 	k->b[12] = set;

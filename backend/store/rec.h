@@ -12,28 +12,28 @@
 #include "common/base/buf.h"
 
 enum table {
-	T_META,	    /* "state", "format" */
-	T_ACCOUNT,  /* account, 0: the account; account, mailbox: a mailbox beside it */
-	T_NAME,	    /* account, parent, name -> mailbox */
-	T_KEYWORD,  /* account, mailbox -> the names of its keyword bits */
-	T_SUB,	    /* account, hash of path -> path: subscribed names without a mailbox */
-	T_MESSAGE,  /* account, mailbox, uid */
-	T_RANGE,    /* account, mailbox, set, first -> last: runs of UIDs; the last run of each set
+	T_META,    /* "state", "format" */
+	T_ACCOUNT, /* account, 0: the account; account, mailbox: a mailbox beside it */
+	T_NAME,    /* account, parent, name -> mailbox */
+	T_KEYWORD, /* account, mailbox -> the names of its keyword bits */
+	T_SUB,     /* account, hash of path -> path: subscribed names without a mailbox */
+	T_MESSAGE, /* account, mailbox, uid */
+	T_RANGE,   /* account, mailbox, set, first -> last: runs of UIDs; the last run of each set
 		       lies in the mailbox's row */
-	T_EMAIL,    /* account, email: what copies within an account share */
-	T_THREAD,   /* account, hash of a message id -> thread, count */
-	T_RECORD,   /* record: references, sizes, block table; and its place, which is local */
-	T_SUMMARY,  /* record: envelope, structure */
-	T_DETAIL,   /* record: parts, search columns */
-	T_FIELDS,   /* record: header fields; apart, so that both stay within a leaf page */
-	T_TEXT,	    /* record: search text */
-	T_LOG,	    /* account, modseq: the change log */
-	T_DEDUPE,   /* period, txid, origin, key: delivery ids */
-	T_REAP,	    /* time, account, id: expunged, to be released */
-	T_PURGE,    /* account, mailbox: deleted, its messages still to go */
-	T_QUEUE,    /* item */
-	T_DUE,	    /* due time, item */
-	T_VOLUME,   /* volume: local */
+	T_EMAIL,   /* account, email: what copies within an account share */
+	T_THREAD,  /* account, hash of a message id -> thread, count */
+	T_RECORD,  /* record: references, sizes, block table; and its place, which is local */
+	T_SUMMARY, /* record: envelope, structure */
+	T_DETAIL,  /* record: parts, search columns */
+	T_FIELDS,  /* record: header fields; apart, so that both stay within a leaf page */
+	T_TEXT,    /* record: search text */
+	T_LOG,     /* account, modseq: the change log */
+	T_DEDUPE,  /* period, txid, origin, key: delivery ids */
+	T_REAP,    /* time, account, id: expunged, to be released */
+	T_PURGE,   /* account, mailbox: deleted, its messages still to go */
+	T_QUEUE,   /* item */
+	T_DUE,     /* due time, item */
+	T_VOLUME,  /* volume: local */
 	T_TABLES,
 };
 extern const char *const table_names[T_TABLES];
@@ -90,8 +90,7 @@ void key_pair(struct rec_key *k, uint64_t a, uint64_t b);
 /* T_ACCOUNT, T_KEYWORD, T_PURGE; prefix of T_MESSAGE, T_RANGE, T_NAME. */
 void key_mailbox(struct rec_key *k, uint64_t account, uint32_t mailbox);
 void key_message(struct rec_key *k, uint64_t account, uint32_t mailbox, uint32_t uid);
-void key_range(struct rec_key *k, uint64_t account, uint32_t mailbox, uint8_t set,
-	       uint32_t first);
+void key_range(struct rec_key *k, uint64_t account, uint32_t mailbox, uint8_t set, uint32_t first);
 void key_name(struct rec_key *k, uint64_t account, uint32_t parent, slice_t name);
 void key_reap(struct rec_key *k, int64_t time_us, uint64_t account, uint64_t id);
 #define DEDUPE_KEY_SIZE (4 + STORE_TXID_SIZE + 16)
@@ -110,8 +109,8 @@ uint64_t rec_hash(slice_t s);
 /* Sets of UIDs that a mailbox keeps as runs. */
 enum uid_kind { SET_ALL, SET_UNSEEN, SET_DELETED, SET_KINDS };
 
-struct row_state { /* T_META "state" */
-	uint64_t seq;	      /* last applied op */
+struct row_state {            /* T_META "state" */
+	uint64_t seq;         /* last applied op */
 	uint64_t next_record; /* from 1 */
 	uint64_t next_item;   /* from 1 */
 	/* local */
@@ -168,7 +167,7 @@ struct row_email {
 	uint32_t refs; /* messages of the account that are this email */
 	uint32_t nhashes;
 	uint64_t hashes[EMAIL_HASHES_MAX]; /* thread rows that it counts in */
-	slice_t prefix;			   /* into the row's bytes */
+	slice_t prefix;                    /* into the row's bytes */
 };
 
 struct row_thread {
@@ -200,8 +199,8 @@ enum dedupe_kind { DEDUPE_COPY = 1, DEDUPE_ITEM, DEDUPE_MOVE };
 struct row_dedupe {
 	enum dedupe_kind kind;
 	uint32_t mailbox, uid, uidvalidity; /* COPY; mailbox, uidvalidity: MOVE */
-	uint64_t id;			    /* COPY: email; ITEM: item; MOVE: modseq */
-	slice_t from, to;		    /* MOVE: ranges, encoded */
+	uint64_t id;                        /* COPY: email; ITEM: item; MOVE: modseq */
+	slice_t from, to;                   /* MOVE: ranges, encoded */
 };
 
 struct row_queue {

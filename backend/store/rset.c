@@ -113,8 +113,7 @@ enum err rset_add(const struct rset *s, uint32_t first, uint32_t last)
 }
 
 /* Cuts [first, last] out of one run of the table. */
-static enum err rset_cut(const struct rset *s, struct uid_range run, uint32_t first,
-			 uint32_t last)
+static enum err rset_cut(const struct rset *s, struct uid_range run, uint32_t first, uint32_t last)
 {
 	enum err e = E_OK;
 
@@ -146,7 +145,7 @@ static enum err rset_pull(const struct rset *s)
 static enum err rset_cut_tail(const struct rset *s, uint32_t first, uint32_t last)
 {
 	struct uid_range t = *s->tail;
-	bool left = t.first < first, right = t.last > last;
+	bool left = t.first<first, right = t.last> last;
 	enum err e = E_OK;
 
 	if (t.last == 0 || last < t.first || first > t.last)

@@ -26,7 +26,7 @@ enum step { STEP_ROW, STEP_DETAIL, STEP_TEXT };
 struct search_state {
 	struct text_opener *opener;
 	struct buf plain, folded; /* the text */
-	struct buf column;	  /* one column or field, folded */
+	struct buf column;        /* one column or field, folded */
 	const struct search_key *narrow;
 	uint64_t keyword_bits[SEARCH_KEYS_MAX];
 	unsigned cost;
@@ -388,8 +388,8 @@ static enum truth evaluate(const struct search *s, enum step step)
 				stack[n - 1] = stack[n - 1] == YES ? NO : YES;
 		} else if (k->op == SEARCH_AND || k->op == SEARCH_OR) {
 			n--;
-			stack[n - 1] = joined(stack[n - 1], stack[n],
-					      k->op == SEARCH_AND ? NO : YES);
+			stack[n - 1] =
+				joined(stack[n - 1], stack[n], k->op == SEARCH_AND ? NO : YES);
 		} else {
 			stack[n++] = key_truth(s->state, k, s->state->keyword_bits[i], step);
 		}

@@ -13,8 +13,8 @@
 #include "backend/store/uidset.h"
 #include "common/base/buf.h"
 
-#define SEARCH_KEYS_MAX	 256
-#define SEARCH_TEXT_MAX	 1024 /* bytes of one key */
+#define SEARCH_KEYS_MAX 256
+#define SEARCH_TEXT_MAX 1024 /* bytes of one key */
 
 /* The numbers are those of proto/message.proto. */
 enum search_op {
@@ -63,9 +63,9 @@ struct search {
 	uint64_t account, mailbox;
 	const struct search_key *keys; /* the caller's, until search_fini */
 	size_t n;
-	uint32_t next_uid; /* 0: done */
+	uint32_t next_uid;      /* 0: done */
 	uint64_t highestmodseq; /* of the matches so far */
-	struct uidset found;	/* grows by the slice; the caller may take and reset it */
+	struct uidset found;    /* grows by the slice; the caller may take and reset it */
 	struct search_state *state;
 };
 /* Checks the program. */

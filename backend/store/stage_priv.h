@@ -10,16 +10,16 @@ struct stage {
 	struct record_check check;
 	struct stage_info info;
 	uint64_t max;
-	enum err err;	  /* sticky */
+	enum err err; /* sticky */
 	bool ended;
-	struct buf bytes; /* while in memory */
-	size_t charged;	  /* bytes taken from the node's budget */
-	int fd;		  /* a file, or -1 */
-	uint64_t volume;  /* its number; 0: in memory */
-	uint64_t record;  /* the record that it became; 0: none yet */
-	uint64_t pending; /* ... when the current group commits */
+	struct buf bytes;  /* while in memory */
+	size_t charged;    /* bytes taken from the node's budget */
+	int fd;            /* a file, or -1 */
+	uint64_t volume;   /* its number; 0: in memory */
+	uint64_t record;   /* the record that it became; 0: none yet */
+	uint64_t pending;  /* ... when the current group commits */
 	bool pending_file; /* ... taking the file */
-	bool taken;	  /* the file belongs to the table now */
+	bool taken;        /* the file belongs to the table now */
 };
 
 /* The block table, as in the record. E_CORRUPT. */

@@ -71,18 +71,18 @@ enum store_special {
 };
 
 /* Limits; docs/limits.md has them with reasons. */
-#define STORE_NAME_MAX	    255	  /* bytes of one level of a path: fits an LMDB key with its ids */
-#define STORE_DEPTH_MAX	    32	  /* levels of a path */
-#define STORE_PATH_MAX	    (STORE_DEPTH_MAX * (STORE_NAME_MAX + 1))
+#define STORE_NAME_MAX      255 /* bytes of one level of a path: fits an LMDB key with its ids */
+#define STORE_DEPTH_MAX     32  /* levels of a path */
+#define STORE_PATH_MAX      (STORE_DEPTH_MAX * (STORE_NAME_MAX + 1))
 #define STORE_MAILBOXES_MAX 10000 /* an account's: a LIST stays one short read */
-#define STORE_KEYWORDS_MAX  64	  /* names a mailbox: one bit each in a message's row */
-#define STORE_KEYWORD_MAX   128	  /* bytes of one name */
+#define STORE_KEYWORDS_MAX  64    /* names a mailbox: one bit each in a message's row */
+#define STORE_KEYWORD_MAX   128   /* bytes of one name */
 #define STORE_PREFIX_MAX    (16u * 1024)
-#define STORE_TEXT_MAX	    (96u * 1024) /* compressed search text: its plain bound, with room */
-#define STORE_COPIES_MAX    1000  /* copies of one delivery in a partition */
-#define STORE_ITEMS_MAX	    4000  /* queue items of one change */
+#define STORE_TEXT_MAX      (96u * 1024) /* compressed search text: its plain bound, with room */
+#define STORE_COPIES_MAX    1000         /* copies of one delivery in a partition */
+#define STORE_ITEMS_MAX     4000         /* queue items of one change */
 #define STORE_PAYLOAD_MAX   (64u * 1024) /* of a queue item */
-#define STORE_TXID_SIZE	    16
+#define STORE_TXID_SIZE     16
 
 /* Inclusive; first <= last; neither is 0. Lists of ranges are ascending and do not touch. */
 struct uid_range {

@@ -2,7 +2,7 @@
 #include "common/base/utf8.h"
 
 /* Nesting of parts; the front-end's parser stops at 32. */
-#define SUMMARY_DEPTH_MAX 40
+#define SUMMARY_DEPTH_MAX     40
 #define SUMMARY_ENCODING_LAST 5
 
 static enum err check_part(const struct summary *s, size_t i, uint32_t *depth, struct diag *d)

@@ -8,21 +8,21 @@
 #include "backend/store/store.h"
 
 /* Counts and sizes: those that the front-end's parser keeps to (docs/limits.md). */
-#define SUMMARY_PARTS_MAX	1000
-#define SUMMARY_FIELDS_MAX	512
-#define SUMMARY_FIELD_IDS_MAX	64 /* ids are bits of a mask */
-#define SUMMARY_FIELDS_BYTES	4096
-#define SUMMARY_ENVELOPE_MAX	(16u * 1024)
-#define SUMMARY_STRUCTURE_MAX	(64u * 1024)
-#define SUMMARY_COLUMN_MAX	2048
-#define SUMMARY_MESSAGE_ID_MAX	1024
-#define SUMMARY_REFERENCES_MAX	32
+#define SUMMARY_PARTS_MAX      1000
+#define SUMMARY_FIELDS_MAX     512
+#define SUMMARY_FIELD_IDS_MAX  64 /* ids are bits of a mask */
+#define SUMMARY_FIELDS_BYTES   4096
+#define SUMMARY_ENVELOPE_MAX   (16u * 1024)
+#define SUMMARY_STRUCTURE_MAX  (64u * 1024)
+#define SUMMARY_COLUMN_MAX     2048
+#define SUMMARY_MESSAGE_ID_MAX 1024
+#define SUMMARY_REFERENCES_MAX 32
 
 enum summary_kind { SUMMARY_LEAF = 0, SUMMARY_MULTIPART = 1, SUMMARY_MESSAGE = 2 };
 
 struct summary_part {
-	uint32_t parent;   /* index + 1 of an earlier part; 0 for part 0 alone */
-	uint32_t kind;     /* enum summary_kind */
+	uint32_t parent; /* index + 1 of an earlier part; 0 for part 0 alone */
+	uint32_t kind;   /* enum summary_kind */
 	uint32_t lines;
 	uint32_t encoding; /* 0..5 as in proto/summary.proto */
 	uint64_t header_off, body_off, body_end;

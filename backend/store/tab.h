@@ -41,8 +41,7 @@ enum err tab_keywords_get(struct kv_txn *t, uint64_t account, uint32_t mailbox, 
 			  unsigned *n_out) MUST_USE;
 
 /* The mailbox of a path, by its levels. INBOX in any case. E_NOT_FOUND. */
-enum err tab_path_find(struct kv_txn *t, uint64_t account, slice_t path,
-		       uint32_t *id_out) MUST_USE;
+enum err tab_path_find(struct kv_txn *t, uint64_t account, slice_t path, uint32_t *id_out) MUST_USE;
 enum err tab_name_find(struct kv_txn *t, uint64_t account, uint32_t parent, slice_t name,
 		       uint32_t *id_out) MUST_USE;
 /* Takes the next level off *path; the first one is INBOX for any case of it. */

@@ -135,7 +135,8 @@ void volume_drop(struct volumes *v, uint64_t no, enum volume_kind kind)
 	volume_path(v, no, kind, path);
 	e = disk_unlink(path);
 	if (e != E_OK)
-		LOG(LOG_WARN, NULL, "store.volume_not_removed", LF_STR("path", path), LF_ERR("why", e));
+		LOG(LOG_WARN, NULL, "store.volume_not_removed", LF_STR("path", path),
+		    LF_ERR("why", e));
 }
 
 enum err volume_single_new(struct volumes *v, uint64_t *no_out, int *fd_out)

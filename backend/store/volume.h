@@ -22,7 +22,7 @@
 
 #define VOLUME_FRAME_SIZE 32
 /* Open files kept; a shared volume is 256 MiB, so this is 64 GiB of hot mail. */
-#define VOLUME_FDS	  256
+#define VOLUME_FDS        256
 
 struct volume_fd {
 	uint64_t no;
@@ -72,14 +72,14 @@ struct volume_group {
 	struct volumes *v;
 	struct kv_txn *txn;
 	struct row_state *state; /* tail_volume, tail_off */
-	int fd;			 /* of the tail; stays open between groups */
+	int fd;                  /* of the tail; stays open between groups */
 	uint64_t fd_no;
 	/* this group */
 	struct iovec *iov;
 	unsigned char (*frames)[VOLUME_FRAME_SIZE];
 	size_t niov, nframes, frames_cap;
-	uint64_t start;		/* where iov goes */
-	uint64_t added;		/* bytes appended to the tail, not yet in its row */
+	uint64_t start; /* where iov goes */
+	uint64_t added; /* bytes appended to the tail, not yet in its row */
 	bool dirty;
 	bool fatal; /* a sync failed, or a write but for room: the partition must stop */
 	struct volume_dropped *dropped;

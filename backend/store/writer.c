@@ -98,8 +98,7 @@ static struct stage *change_stage(struct change *c)
 
 static enum err group_decide(struct partition *p, struct decide *d, struct list *group)
 {
-	list_for_each(i, group)
-	{
+	list_for_each(i, group) {
 		struct change *c = list_entry(i, struct change, node);
 		const struct decide_def *def = &decide_defs[c->kind];
 
@@ -182,8 +181,7 @@ static void group_begin(struct partition *p, struct decide *d)
 
 static void group_settle(struct list *group, bool committed)
 {
-	list_for_each(i, group)
-	{
+	list_for_each(i, group) {
 		struct stage *s = change_stage(list_entry(i, struct change, node));
 
 		if (s != NULL)
@@ -254,8 +252,7 @@ static void group_answer(struct partition *p, struct list *group)
 
 static void group_fail(struct partition *p, struct list *group, enum err e)
 {
-	list_for_each(i, group)
-	{
+	list_for_each(i, group) {
 		struct change *c = list_entry(i, struct change, node);
 
 		c->result = e;
@@ -280,9 +277,9 @@ static void group_one_by_one(struct partition *p, struct decide *d, struct list 
 			group_answer(p, &alone);
 		else
 			group_fail(p, &alone,
-				   atomic_load(&p->stopped) ? E_RETRY
+				   atomic_load(&p->stopped)      ? E_RETRY
 				   : e == E_FULL || e == E_RETRY ? e
-							       : E_INTERNAL);
+								 : E_INTERNAL);
 	}
 }
 

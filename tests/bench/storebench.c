@@ -18,7 +18,7 @@
 #include "common/log/log.h"
 
 #define ACCOUNTS 20
-#define BODY	 4096
+#define BODY     4096
 
 struct flight {
 	struct partition *p;

@@ -230,8 +230,10 @@ TEST(deliver_refuses_what_is_malformed)
 	CHECK_ERR(change_run(p, &c.change), E_INVALID);
 	copy.flags = 0;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		names[i] = slice("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz0123456789abcdef" + i % 60,
-				 1 + i / 60 + 1);
+		names[i] = slice(
+			"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz0123456789abcdef" +
+				i % 60,
+			1 + i / 60 + 1);
 	copy.keywords = names;
 	copy.nkeywords = ARRAY_LEN(names);
 	CHECK_ERR(change_run(p, &c.change), E_LIMIT);
@@ -716,7 +718,9 @@ TEST(search_programs)
 
 	REQUIRE(p != NULL);
 	deliver_text(p, 1, "The quick brown FOX");
-	deliver_text(p, 2, "stra\xc3\x9f" "e nach M\xc3\x9cnchen");
+	deliver_text(p, 2,
+		     "stra\xc3\x9f"
+		     "e nach M\xc3\x9cnchen");
 	deliver_text(p, 3, "nothing");
 	CHECK_ERR(util_flags(p, 1, 1, 2, 3, FLAGS_ADD, STORE_SEEN), E_OK);
 	CHECK_ERR(util_flags(p, 1, 1, 3, 3, FLAGS_ADD, STORE_DELETED | STORE_FLAGGED), E_OK);
@@ -758,7 +762,8 @@ TEST(search_programs)
 	CHECK_ERR(search_init(&s, p, 1, 1, (const struct search_key[]){{.op = SEARCH_AND}}, 1),
 		  E_INVALID);
 	CHECK_ERR(search_init(&s, p, 1, 1,
-			      (const struct search_key[]){{.op = SEARCH_ALL}, {.op = SEARCH_ALL}}, 2),
+			      (const struct search_key[]){{.op = SEARCH_ALL}, {.op = SEARCH_ALL}},
+			      2),
 		  E_INVALID);
 	CHECK_ERR(search_init(&s, p, 1, 1, NULL, 0), E_INVALID);
 	partition_close(&p);

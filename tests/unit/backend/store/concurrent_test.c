@@ -4,7 +4,7 @@
 
 #include "tests/unit/backend/store/util.h"
 
-#define SENDERS	 3
+#define SENDERS  3
 #define MESSAGES 150
 
 static const struct uid_range every = {1, UINT32_MAX};

@@ -153,7 +153,8 @@ static size_t size_of(uint64_t number)
 static enum err send_one(struct sender *s, uint64_t number)
 {
 	uint64_t seed = s->account * 1000000 + number;
-	struct deliver_copy copy = {.account = s->account, .key = SL("k"), .prefix = SL("P: 1\r\n")};
+	struct deliver_copy copy = {
+		.account = s->account, .key = SL("k"), .prefix = SL("P: 1\r\n")};
 	struct change_deliver c;
 	struct util_summary u;
 	struct stage *stage = util_stage(s->p, seed, size_of(number));
@@ -230,7 +231,8 @@ static bool senders_same(struct sender *v, struct partition *p)
 	for (unsigned i = 0; i < SENDERS && ok; i++) {
 		uint64_t n = 1;
 
-		w->q = (struct msg_query){v[i].account, 1, &w->every, 1, MSG_SIZE | MSG_ENVELOPE, 0, 0};
+		w->q = (struct msg_query){
+			v[i].account, 1, &w->every, 1, MSG_SIZE | MSG_ENVELOPE, 0, 0};
 		for (uint32_t next = 1; next != 0 && ok; next = w->slice.next_uid) {
 			enum err e = msg_fetch(p, &w->q, next, &w->slice);
 

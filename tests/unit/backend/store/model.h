@@ -8,13 +8,19 @@
 
 #include "tests/unit/backend/store/util.h"
 
-#define MODEL_ACCOUNTS	3
+#define MODEL_ACCOUNTS  3
 #define MODEL_MAILBOXES 40
-#define MODEL_KEYWORDS	5
-#define MODEL_PATH	64
-#define MODEL_COPIES	3
-#define MODEL_THREADS	4096
-#define MODEL_ITEMS	64
+#define MODEL_KEYWORDS  5
+#define MODEL_PATH      64
+#define MODEL_COPIES    3
+#define MODEL_THREADS   4096
+#define MODEL_ITEMS     64
+
+#define MODEL_PREFIX SL("Return-Path: <>\r\n") /* of every message */
+extern const char *const model_keyword_names[MODEL_KEYWORDS];
+/* The same mailbox's name? INBOX in any case. */
+bool model_path_is(const char *a, const char *b);
+void model_item_key(char *out, size_t size, uint64_t number);
 
 struct model_message {
 	uint32_t uid, flags, keywords;

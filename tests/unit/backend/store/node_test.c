@@ -65,7 +65,9 @@ static void collect(void *arg, slice_t key, slice_t value)
 TEST(node_scan_and_write)
 {
 	static const struct node_change v[] = {
-		{SL("p/1"), SL("a"), false}, {SL("p/2"), SL("b"), false}, {SL("q"), SL("c"), false},
+		{SL("p/1"), SL("a"), false},
+		{SL("p/2"), SL("b"), false},
+		{SL("q"), SL("c"), false},
 	};
 	struct node *n = open_node(check_tmpdir());
 	struct buf b;

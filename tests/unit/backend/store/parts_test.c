@@ -82,9 +82,15 @@ TEST(uid_ranges_valid_table)
 		size_t n;
 		bool ok;
 	} rows[] = {
-		{{{1, 1}}, 1, true},	     {{{0, 1}}, 1, false},	 {{{2, 1}}, 1, false},
-		{{{1, 2}, {4, 5}}, 2, true}, {{{1, 2}, {3, 5}}, 2, false}, {{{1, 2}, {2, 5}}, 2, false},
-		{{{4, 5}, {1, 2}}, 2, false}, {{{0, 0}}, 0, true},	 {{{1, UINT32_MAX}, {5, 6}}, 2, false},
+		{{{1, 1}}, 1, true},
+		{{{0, 1}}, 1, false},
+		{{{2, 1}}, 1, false},
+		{{{1, 2}, {4, 5}}, 2, true},
+		{{{1, 2}, {3, 5}}, 2, false},
+		{{{1, 2}, {2, 5}}, 2, false},
+		{{{4, 5}, {1, 2}}, 2, false},
+		{{{0, 0}}, 0, true},
+		{{{1, UINT32_MAX}, {5, 6}}, 2, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -211,8 +217,8 @@ TEST(rec_summary_rows)
 TEST(rec_ranges)
 {
 	static const struct uid_range v[] = {{1, 1}, {3, 300}, {70000, UINT32_MAX}};
-	static const char bad[][8] = {{0, 1}, {1, (char)0xff, (char)0xff, (char)0xff, (char)0xff, 0x1f},
-				      {(char)0x80}};
+	static const char bad[][8] = {
+		{0, 1}, {1, (char)0xff, (char)0xff, (char)0xff, (char)0xff, 0x1f}, {(char)0x80}};
 	struct uid_range r;
 	struct rec_r in;
 	uint32_t last = 0;
@@ -246,7 +252,8 @@ TEST(volume_frame)
 	CHECK_INT(length, 12345);
 	for (size_t i = 0; i < sizeof(frame); i++) {
 		frame[i] ^= 1;
-		CHECK_ERR(volume_frame_decode(slice(frame, sizeof(frame)), &no, &length), E_CORRUPT);
+		CHECK_ERR(volume_frame_decode(slice(frame, sizeof(frame)), &no, &length),
+			  E_CORRUPT);
 		frame[i] ^= 1;
 	}
 }
@@ -265,19 +272,36 @@ TEST(summary_check_table)
 		{"leaf", {{.body_off = 5, .body_end = 100}}, 1, true},
 		{"outside", {{.body_off = 5, .body_end = 101}}, 1, false},
 		{"backward", {{.body_off = 50, .body_end = 40}}, 1, false},
-		{"child", {{.kind = 1, .body_off = 5, .body_end = 100},
-			   {.parent = 1, .header_off = 5, .body_off = 9, .body_end = 50}}, 2, true},
-		{"child of a leaf", {{.body_off = 5, .body_end = 100},
-			   {.parent = 1, .header_off = 5, .body_off = 9, .body_end = 50}}, 2, false},
-		{"child outside", {{.kind = 1, .body_off = 5, .body_end = 60},
-			   {.parent = 1, .header_off = 5, .body_off = 9, .body_end = 61}}, 2, false},
-		{"child before", {{.kind = 1, .body_off = 5, .body_end = 60},
-			   {.parent = 1, .header_off = 4, .body_off = 9, .body_end = 50}}, 2, false},
-		{"second root", {{.kind = 1, .body_off = 5, .body_end = 60},
-			   {.header_off = 5, .body_off = 9, .body_end = 50}}, 2, false},
-		{"its own parent", {{.kind = 1, .body_off = 5, .body_end = 60},
-			   {.parent = 2, .kind = 1, .header_off = 5, .body_off = 9, .body_end = 50}},
-		 2, false},
+		{"child",
+		 {{.kind = 1, .body_off = 5, .body_end = 100},
+		  {.parent = 1, .header_off = 5, .body_off = 9, .body_end = 50}},
+		 2,
+		 true},
+		{"child of a leaf",
+		 {{.body_off = 5, .body_end = 100},
+		  {.parent = 1, .header_off = 5, .body_off = 9, .body_end = 50}},
+		 2,
+		 false},
+		{"child outside",
+		 {{.kind = 1, .body_off = 5, .body_end = 60},
+		  {.parent = 1, .header_off = 5, .body_off = 9, .body_end = 61}},
+		 2,
+		 false},
+		{"child before",
+		 {{.kind = 1, .body_off = 5, .body_end = 60},
+		  {.parent = 1, .header_off = 4, .body_off = 9, .body_end = 50}},
+		 2,
+		 false},
+		{"second root",
+		 {{.kind = 1, .body_off = 5, .body_end = 60},
+		  {.header_off = 5, .body_off = 9, .body_end = 50}},
+		 2,
+		 false},
+		{"its own parent",
+		 {{.kind = 1, .body_off = 5, .body_end = 60},
+		  {.parent = 2, .kind = 1, .header_off = 5, .body_off = 9, .body_end = 50}},
+		 2,
+		 false},
 		{"kind", {{.kind = 3, .body_off = 5, .body_end = 60}}, 1, false},
 		{"encoding", {{.encoding = 6, .body_off = 5, .body_end = 60}}, 1, false},
 	};
@@ -317,10 +341,10 @@ TEST(mbox_path_check_table)
 		slice_t path;
 		bool ok;
 	} rows[] = {
-		{SL("a"), true},	 {SL("a/b"), true},	{SL(""), false},
-		{SL("/a"), false},	 {SL("a/"), false},	{SL("a//b"), false},
-		{SL("a\x01"), false},	 {SL("a\x7f"), false},	{SL("\xc2\x80"), false},
-		{SL("\xc2\xa0"), true},	 {SL("\xff"), false},	{SL("a b%*\"\\"), true},
+		{SL("a"), true},        {SL("a/b"), true},    {SL(""), false},
+		{SL("/a"), false},      {SL("a/"), false},    {SL("a//b"), false},
+		{SL("a\x01"), false},   {SL("a\x7f"), false}, {SL("\xc2\x80"), false},
+		{SL("\xc2\xa0"), true}, {SL("\xff"), false},  {SL("a b%*\"\\"), true},
 		{SL("a\0b"), false},
 	};
 	char deep[2 * STORE_DEPTH_MAX + 2];

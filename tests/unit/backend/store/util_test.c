@@ -132,9 +132,8 @@ void util_summary(struct util_summary *u, uint64_t seed, size_t size)
 struct util_sent util_deliver(struct partition *p, uint64_t account, const char *path,
 			      uint64_t seed, size_t size)
 {
-	struct deliver_copy copy = {.account = account,
-				    .path = slice_str(path),
-				    .prefix = SL("Return-Path: <>\r\n")};
+	struct deliver_copy copy = {
+		.account = account, .path = slice_str(path), .prefix = SL("Return-Path: <>\r\n")};
 	struct change_deliver c;
 	struct util_summary u;
 	struct stage *s = util_stage(p, seed, size);
