@@ -90,6 +90,8 @@ WAITS static enum err store_seen_part(struct imap_fetch *f, const struct message
 	imap_own(sel, info.modseq);
 	imap_learn_keywords(f->im, info.keywords, info.nkeywords);
 	while ((e = message_store_next(s, &b)) == E_OK) {
+		if (info.nkeywords == 0)
+			imap_learn_keywords(f->im, b.keyword_names, b.nkeyword_names);
 		for (size_t i = 0; e == E_OK && i < b.n; i++) {
 			if (info.modseq != 0 && b.modseq[i] == info.modseq)
 				e = uid_set_add(&f->seen, b.uid[i], b.uid[i]);
@@ -101,24 +103,24 @@ WAITS static enum err store_seen_part(struct imap_fetch *f, const struct message
 	return e == E_CLOSED ? E_OK : e;
 }
 
-/* Sets \Seen where it is missing, in one call for all (RFC 3501 section 6.4.5, BODY[]). */
+/* Sets \Seen where it is missing, before anything is read (RFC 3501 section 6.4.5, BODY[]). */
 WAITS static enum err store_seen(struct imap_fetch *f)
 {
-	size_t n = uid_set_n(&f->uids);
+	struct imap_selected *sel = f->im->sel;
+	struct imap_portions p = {.seqs = uid_set_ranges(&f->seqs), .n = uid_set_n(&f->seqs)};
+	struct uid_set uids;
 	enum err e = E_OK;
 
-	if (!f->items.sets_seen || f->im->sel->mode == MAILBOX_READ_ONLY)
+	if (!f->items.sets_seen || sel->mode == MAILBOX_READ_ONLY)
 		return E_OK;
-	for (size_t at = 0; e == E_OK && at < n; at += MESSAGE_RANGES_MAX) {
-		struct message_set set = {
-			.mailbox = f->im->sel->mailbox,
-			.ranges = uid_set_ranges(&f->uids) + at,
-			.n = MIN(n - at, (size_t)MESSAGE_RANGES_MAX),
-		};
+	uid_set_init(&uids, &f->im->s.budget);
+	while (e == E_OK && imap_view_portion(&sel->view, &p, MESSAGE_STORE_MAX, &uids)) {
+		struct message_set set = {sel->mailbox, uid_set_ranges(&uids), uid_set_n(&uids)};
 
 		e = store_seen_part(f, &set);
 	}
-	return e;
+	uid_set_fini(&uids);
+	return e == E_OK ? p.err : e;
 }
 
 /* ---- the streams ---- */
@@ -388,19 +390,16 @@ static enum err answer(struct imap_fetch *f, enum err e, uint64_t count)
 WAITS static enum err fetch(struct imap_fetch *f, const struct imap_seq *seq)
 {
 	struct imap *im = f->im;
-	struct uid_set seqs;
 	uint64_t count = 0;
 	enum err e;
 
-	uid_set_init(&seqs, &im->s.budget);
 	e = imap_seq_resolve(seq, f->c->uid ? IMAP_NUMBERS_UID : IMAP_NUMBERS_SEQ, &im->sel->view,
-			     &seqs);
+			     &f->seqs);
 	if (e == E_OK) {
-		count = uid_set_count(&seqs);
-		e = imap_view_to_uids(&im->sel->view, uid_set_ranges(&seqs), uid_set_n(&seqs),
+		count = uid_set_count(&f->seqs);
+		e = imap_view_to_uids(&im->sel->view, uid_set_ranges(&f->seqs), uid_set_n(&f->seqs),
 				      &f->uids);
 	}
-	uid_set_fini(&seqs);
 	if (e == E_INVALID)
 		return imap_bad(f->c, "No such message");
 	if (e == E_OK && count != 0)
@@ -422,12 +421,14 @@ WAITS enum err imap_run_fetch(struct session *s, slice_t args UNUSED, void *arg)
 	    !imap_end(&c->args))
 		return imap_bad(c, "Messages and items expected");
 	f.spans = arena_alloc(&im->arena, f.items.n * sizeof *f.spans);
+	uid_set_init(&f.seqs, &s->budget);
 	uid_set_init(&f.uids, &s->budget);
 	uid_set_init(&f.seen, &s->budget);
 	uid_set_init(&f.later, &s->budget);
 	buf_init(&f.gather, IMAP_GATHER_MAX + IMAP_HEADER_MAX, &s->budget);
 	buf_init(&f.fields, IMAP_HEADER_MAX + 2 * MESSAGE_PREFIX_MAX, &s->budget);
 	e = fetch(&f, &seq);
+	uid_set_fini(&f.seqs);
 	uid_set_fini(&f.uids);
 	uid_set_fini(&f.seen);
 	uid_set_fini(&f.later);

@@ -40,7 +40,8 @@ struct imap_fetch {
 	struct imap *im;
 	struct imap_cmd *c;
 	struct imap_fetch_items items;
-	struct uid_set uids;     /* asked for */
+	struct uid_set seqs;     /* asked for */
+	struct uid_set uids;     /* the same */
 	struct uid_set seen;     /* that this command gave \Seen: their FLAGS are told */
 	struct uid_set later;    /* to be asked for one at a time */
 	uint64_t told;           /* messages answered */

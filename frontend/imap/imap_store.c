@@ -75,30 +75,44 @@ WAITS static enum err store_part(struct store *st, const struct message_set *set
 	return told != E_OK ? told : e == E_CLOSED ? E_OK : e;
 }
 
-WAITS static enum err store_all(struct store *st, const struct uid_set *uids, struct diag *d)
+/* All messages of the set, in portions that are one change each. */
+WAITS static enum err store_seqs(struct store *st, const struct uid_set *seqs,
+				 uint64_t unchanged_since, enum tell tell, struct uid_set *modified,
+				 struct diag *d)
 {
 	struct imap_selected *sel = st->im->sel;
-	struct uid_set modified, unused;
-	size_t n = uid_set_n(uids);
+	struct imap_portions p = {.seqs = uid_set_ranges(seqs), .n = uid_set_n(seqs)};
+	struct uid_set uids;
 	enum err e = E_OK;
 
+	uid_set_init(&uids, &st->im->s.budget);
+	while (e == E_OK && imap_view_portion(&sel->view, &p, MESSAGE_STORE_MAX, &uids)) {
+		struct message_set set = {sel->mailbox, uid_set_ranges(&uids), uid_set_n(&uids)};
+
+		e = store_part(st, &set, unchanged_since, tell, modified, d);
+	}
+	uid_set_fini(&uids);
+	return e == E_OK ? p.err : e;
+}
+
+WAITS static enum err store_all(struct store *st, const struct uid_set *seqs, struct diag *d)
+{
+	struct imap_selected *sel = st->im->sel;
+	struct uid_set modified, again, unused;
+	enum err e;
+
 	uid_set_init(&modified, &st->im->s.budget);
+	uid_set_init(&again, &st->im->s.budget);
 	uid_set_init(&unused, &st->im->s.budget);
-	for (size_t at = 0; e == E_OK && at < n; at += MESSAGE_RANGES_MAX) {
-		struct message_set set = {sel->mailbox, uid_set_ranges(uids) + at,
-					  MIN(n - at, (size_t)MESSAGE_RANGES_MAX)};
-
-		e = store_part(st, &set, st->silent ? sel->modseq : 0,
-			       st->silent ? TELL_NONE : TELL_ROWS, &modified, d);
-	}
-	n = uid_set_n(&modified);
-	for (size_t at = 0; e == E_OK && at < n; at += MESSAGE_RANGES_MAX) {
-		struct message_set set = {sel->mailbox, uid_set_ranges(&modified) + at,
-					  MIN(n - at, (size_t)MESSAGE_RANGES_MAX)};
-
-		e = store_part(st, &set, 0, TELL_ROWS, &unused, d);
-	}
+	e = store_seqs(st, seqs, st->silent ? sel->modseq : 0, st->silent ? TELL_NONE : TELL_ROWS,
+		       &modified, d);
+	if (e == E_OK)
+		e = imap_view_to_seqs(&sel->view, uid_set_ranges(&modified), uid_set_n(&modified),
+				      &again);
+	if (e == E_OK)
+		e = store_seqs(st, &again, 0, TELL_ROWS, &unused, d);
 	uid_set_fini(&modified);
+	uid_set_fini(&again);
 	uid_set_fini(&unused);
 	return e;
 }
@@ -106,35 +120,26 @@ WAITS static enum err store_all(struct store *st, const struct uid_set *uids, st
 WAITS static enum err store(struct store *st)
 {
 	struct imap *im = st->im;
-	struct uid_set seqs, uids;
+	struct uid_set seqs;
 	struct diag d = {""};
-	uint64_t count = 0;
 	enum err e;
 
 	uid_set_init(&seqs, &im->s.budget);
-	uid_set_init(&uids, &im->s.budget);
 	e = imap_seq_resolve(&st->seq, st->c->uid ? IMAP_NUMBERS_UID : IMAP_NUMBERS_SEQ,
 			     &im->sel->view, &seqs);
 	if (e == E_INVALID) {
-		e = imap_bad(st->c, "No such message");
-		goto out;
-	}
-	if (e == E_OK) {
-		count = uid_set_count(&seqs);
-		e = imap_view_to_uids(&im->sel->view, uid_set_ranges(&seqs), uid_set_n(&seqs),
-				      &uids);
+		uid_set_fini(&seqs);
+		return imap_bad(st->c, "No such message");
 	}
 	if (e == E_OK)
-		e = store_all(st, &uids, &d);
+		e = store_all(st, &seqs, &d);
 	if (e != E_OK)
 		e = imap_fail(im, st->c, e, &d);
-	else if (!st->c->uid && st->told < count)
+	else if (!st->c->uid && st->told < uid_set_count(&seqs))
 		e = imap_no(st->c, "EXPUNGEISSUED", "Some of the messages are gone");
 	else
 		e = imap_ok(st->c, "Done");
-out:
 	uid_set_fini(&seqs);
-	uid_set_fini(&uids);
 	return e;
 }
 

@@ -205,6 +205,28 @@ enum err imap_view_to_uids(const struct imap_view *v, const struct uid_range *se
 	return E_OK;
 }
 
+bool imap_view_portion(const struct imap_view *v, struct imap_portions *p, uint32_t max,
+		       struct uid_set *uids)
+{
+	uint32_t left = max;
+
+	uid_set_reset(uids);
+	while (p->err == E_OK && left != 0 && p->i < p->n) {
+		uint32_t first = p->seqs[p->i].first + p->done;
+		uint32_t n = MIN(left, p->seqs[p->i].last - first + 1);
+		struct uid_range part = {first, first + n - 1};
+
+		p->err = imap_view_to_uids(v, &part, 1, uids);
+		left -= n;
+		p->done += n;
+		if (part.last == p->seqs[p->i].last) {
+			p->i++;
+			p->done = 0;
+		}
+	}
+	return p->err == E_OK && left != max;
+}
+
 enum err imap_view_content(const struct imap_view *v, struct uid_set *uids)
 {
 	for (size_t i = 0; i < nruns(v); i++) {

@@ -44,6 +44,18 @@ enum err imap_view_to_seqs(const struct imap_view *v, const struct uid_range *r,
  * first message to its last. */
 enum err imap_view_to_uids(const struct imap_view *v, const struct uid_range *seqs, size_t n,
 			   struct uid_set *uids) MUST_USE;
+/* Walks ranges of sequence numbers (all in 1..count) in portions of at most max messages. Start
+ * with the ranges and the rest zero; each call fills uids (reset first) as imap_view_to_uids does;
+ * false at the end, or on an error. The view must not change meanwhile. */
+struct imap_portions {
+	const struct uid_range *seqs; /* borrowed */
+	size_t n;
+	size_t i;      /* the range at hand */
+	uint32_t done; /* messages of it */
+	enum err err;
+};
+bool imap_view_portion(const struct imap_view *v, struct imap_portions *p, uint32_t max,
+		       struct uid_set *uids);
 /* Adds the exact content. */
 enum err imap_view_content(const struct imap_view *v, struct uid_set *uids) MUST_USE;
 

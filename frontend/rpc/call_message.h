@@ -41,6 +41,10 @@ enum message_column {
 /* Ranges in one request: each takes at most 14 bytes of the payload's 64 KiB. */
 #define MESSAGE_RANGES_MAX 4000
 
+/* Messages that one change of flags can take: more would be several changes, each with a MODSEQ of
+ * its own, of which the answer names the last (message.proto). */
+#define MESSAGE_STORE_MAX 1000
+
 /* Which messages of which mailbox. */
 struct message_set {
 	uint64_t mailbox;
@@ -143,7 +147,8 @@ struct store_info {
 
 struct message_store;
 
-/* One request: set->n is at most MESSAGE_RANGES_MAX (E_LIMIT). info lives as long as *out. */
+/* One request: set->n is at most MESSAGE_RANGES_MAX (E_LIMIT); its messages should be at most
+ * MESSAGE_STORE_MAX. info lives as long as *out. */
 WAITS enum err call_message_store(struct ticket *t, const struct message_set *set,
 				  const struct store_spec *spec, struct message_store **out,
 				  struct store_info *info_out, struct diag *d) MUST_USE;

@@ -293,3 +293,31 @@ TEST(view_maps_ranges)
 	uid_set_fini(&all);
 	imap_view_fini(&v);
 }
+
+TEST(view_portions)
+{
+	static const struct uid_range have[] = {{10, 12}, {20, 20}, {30, 35}};
+	static const struct uid_range seqs[] = {{1, 5}, {7, 10}};
+	static const char *const want[] = {"10:20", "30,32:34", "35", NULL};
+	struct imap_portions p = {.seqs = seqs, .n = 2};
+	struct imap_view v;
+	struct uid_set uids;
+	struct buf b;
+	size_t n = 0;
+
+	imap_view_init(&v, NULL);
+	uid_set_init(&uids, NULL);
+	buf_init(&b, 1000, NULL);
+	CHECK_ERR(imap_view_load(&v, have, ARRAY_LEN(have)), E_OK);
+	while (imap_view_portion(&v, &p, 4, &uids)) {
+		REQUIRE(want[n] != NULL);
+		buf_reset(&b);
+		imap_seq_put(&b, uid_set_ranges(&uids), uid_set_n(&uids));
+		CHECK_SLICE(buf_slice(&b), slice_str(want[n++]));
+	}
+	CHECK_ERR(p.err, E_OK);
+	CHECK(want[n] == NULL);
+	buf_fini(&b);
+	uid_set_fini(&uids);
+	imap_view_fini(&v);
+}
