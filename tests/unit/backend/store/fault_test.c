@@ -1,5 +1,9 @@
 /* Writes and syncs that fail, maps and disks that are full: temporary refusals, no damage. */
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "backend/store/partition_priv.h"
 #include "common/base/fault.h"
@@ -249,5 +253,51 @@ TEST(fault_disk_reserve)
 	REQUIRE(p != NULL);
 	CHECK_ERR(util_create(p, 1, "x"), E_FULL);
 	CHECK_ERR(stage_begin(p, 0, 1000, &s), E_FULL);
+	partition_close(&p);
+}
+
+/* In a child: no file may grow beyond `bytes`; delivers until it is refused, tells how many. */
+NORETURN static void child_limited(struct partition_conf *conf, rlim_t bytes, int out)
+{
+	struct rlimit limit = {bytes, bytes};
+	struct partition *p = util_open(conf);
+	uint32_t n = 0;
+
+	if (p == NULL || signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
+	    setrlimit(RLIMIT_FSIZE, &limit) != 0)
+		_exit(1);
+	while (n < 5000 && send_wide(p, n) == E_OK)
+		n++;
+	_exit(write(out, &n, sizeof(n)) == (ssize_t)sizeof(n) ? 0 : 1);
+}
+
+/* The system itself refuses to write: LMDB's commit fails, which stops the partition; whatever was
+ * acknowledged is there afterwards. */
+TEST(fault_file_size_limit)
+{
+	struct partition_conf conf = util_conf(check_tmpdir());
+	struct partition_stat st;
+	struct partition *p;
+	uint32_t acked = 0;
+	int fds[2], status;
+	pid_t pid;
+
+	REQUIRE(pipe(fds) == 0);
+	pid = fork();
+	if (pid == 0)
+		child_limited(&conf, 1u << 20, fds[1]);
+	close(fds[1]);
+	CHECK_INT(read(fds[0], &acked, sizeof(acked)), sizeof(acked));
+	close(fds[0]);
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CHECK(acked > 0 && acked < 5000);
+	p = util_open(&conf);
+	REQUIRE(p != NULL);
+	CHECK_ERR(partition_stat(p, &st), E_OK);
+	CHECK(st.records == acked || st.records == acked + 1);
+	CHECK_INT(st.messages, st.records * 50);
+	CHECK(util_fsck(p));
+	CHECK_ERR(send_wide(p, 9999), E_OK);
 	partition_close(&p);
 }
