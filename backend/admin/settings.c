@@ -2,29 +2,8 @@
 
 #include "proto/settings.h"
 
-#define KEY_MAX	      64 /* no key is longer; what is, is like none */
-#define LIKENESS_MAX  3	 /* letters that may be wrong in a hint */
-
-static const struct conf_def own_table[] = {
-	{"auth.scram", CONF_BOOL, "true", 0, 0, CONF_LIVE,
-	 "Keep SCRAM-SHA-256 verifiers of new passwords; else Argon2id", NULL},
-	{"directory.default_domain", CONF_STRING, "", 0, 255, CONF_LIVE,
-	 "Domain of addresses without one; empty: the oldest local domain", NULL},
-	{"directory.plus", CONF_STRING, "+", 0, 1, CONF_LIVE,
-	 "What separates a detail from the user in an address; empty: nothing does", NULL},
-	{"directory.postmaster", CONF_STRING, "", 0, 320, CONF_LIVE,
-	 "Who gets postmaster's mail of domains that have no such address", NULL},
-};
-
-size_t settings_count(void)
-{
-	return settings_table_len + ARRAY_LEN(own_table);
-}
-
-const struct conf_def *settings_at(size_t i)
-{
-	return i < settings_table_len ? &settings_table[i] : &own_table[i - settings_table_len];
-}
+#define KEY_MAX      64 /* no key is longer; what is, is like none */
+#define LIKENESS_MAX 3  /* letters that may be wrong in a hint */
 
 /* How many letters have to be changed, added or left out (Levenshtein), row by row. */
 static size_t distance(slice_t a, slice_t b)
@@ -55,8 +34,8 @@ static const struct conf_def *most_alike(slice_t key)
 	const struct conf_def *best = NULL;
 	size_t least = LIKENESS_MAX + 1;
 
-	for (size_t i = 0; i < settings_count(); i++) {
-		slice_t name = slice_str(settings_at(i)->name);
+	for (size_t i = 0; i < settings_table_len; i++) {
+		slice_t name = slice_str(settings_table[i].name);
 		size_t n = distance(key, name);
 
 		/* The last part alone is as good as a typing mistake. */
@@ -64,7 +43,7 @@ static const struct conf_def *most_alike(slice_t key)
 			n = MIN(n, (size_t)LIKENESS_MAX);
 		if (n < least) {
 			least = n;
-			best = settings_at(i);
+			best = &settings_table[i];
 		}
 	}
 	return best;
@@ -74,9 +53,9 @@ enum err settings_find(slice_t key, const struct conf_def **out, struct diag *d)
 {
 	const struct conf_def *alike;
 
-	for (size_t i = 0; i < settings_count(); i++) {
-		if (slice_eq(key, slice_str(settings_at(i)->name))) {
-			*out = settings_at(i);
+	for (size_t i = 0; i < settings_table_len; i++) {
+		if (slice_eq(key, slice_str(settings_table[i].name))) {
+			*out = &settings_table[i];
 			return E_OK;
 		}
 	}

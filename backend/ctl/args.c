@@ -43,8 +43,8 @@ bool ctl_args_global(struct ctl *c, char *const *argv, int argc, int *i, int *st
 		if (!match_option(globals[g].name, argv, argc, i, &value))
 			continue;
 		if (value == NULL)
-			*status_out = ctl_fail(c, EX_USAGE, "%s: a value is missing",
-					       globals[g].name);
+			*status_out =
+				ctl_fail(c, EX_USAGE, "%s: a value is missing", globals[g].name);
 		*(const char **)(void *)((char *)c + globals[g].offset) = value;
 		return true;
 	}
@@ -264,8 +264,8 @@ enum err ctl_fill_field(struct arena *mem, ProtobufCMessage *m, const char *fiel
 		return E_OK;
 	}
 	if (!fill_scalar(mem, f, (char *)m + f->offset, text))
-		return diag_set(d, E_INVALID, "%.*s: not a value for it", (int)MIN(text.n, (size_t)80),
-				text.p);
+		return diag_set(d, E_INVALID, "%.*s: not a value for it",
+				(int)MIN(text.n, (size_t)80), text.p);
 	set_presence(m, field);
 	return E_OK;
 }
@@ -285,21 +285,21 @@ int ctl_args_fill(struct ctl *c, const struct ctl_args *a, ProtobufCMessage *m)
 
 /* ---- help ---- */
 
-static const char global_help[] =
-	"\n"
-	"Where (one of):\n"
-	"  --cluster FILE            cluster.json; or $POSTERN_CLUSTER\n"
-	"  --address HOST:PORT --cert FILE --key FILE --ca FILE\n"
-	"\n"
-	"  --json                    print JSON instead of tables\n"
-	"  -h, --help                of the program, a noun, a verb\n"
-	"  -V, --version\n";
+static const char global_help[] = "\n"
+				  "Where (one of):\n"
+				  "  --cluster FILE            cluster.json; or $POSTERN_CLUSTER\n"
+				  "  --address HOST:PORT --cert FILE --key FILE --ca FILE\n"
+				  "\n"
+				  "  --json                    print JSON instead of tables\n"
+				  "  -h, --help                of the program, a noun, a verb\n"
+				  "  -V, --version\n";
 
 static void help_program(FILE *out, const struct ctl_command *commands, size_t n)
 {
 	fputs("usage: postern [OPTION]... NOUN VERB [ARGUMENT]...\n\n", out);
 	for (size_t i = 0; i < n; i++) {
-		if (i == 0 || !slice_eq(slice_str(commands[i].noun), slice_str(commands[i - 1].noun)))
+		if (i == 0 ||
+		    !slice_eq(slice_str(commands[i].noun), slice_str(commands[i - 1].noun)))
 			fprintf(out, "%s  %-9s %s", i == 0 ? "" : "\n", commands[i].noun,
 				commands[i].verb);
 		else if (commands[i].verb[0] != '\0')
@@ -326,16 +326,17 @@ static void help_usage(FILE *out, const struct ctl_command *cmd)
 	for (const struct ctl_arg *a = cmd->args; a->name != NULL; a++) {
 		bool needed = (a->flags & ARG_REQUIRED) != 0;
 
-		fprintf(out, " %s%s%s%s%s%s", needed ? "" : "[", a->name, a->value != NULL ? " " : "",
-			a->value != NULL ? a->value : "", needed ? "" : "]",
-			(a->flags & ARG_MANY) != 0 ? "..." : "");
+		fprintf(out, " %s%s%s%s%s%s", needed ? "" : "[", a->name,
+			a->value != NULL ? " " : "", a->value != NULL ? a->value : "",
+			needed ? "" : "]", (a->flags & ARG_MANY) != 0 ? "..." : "");
 	}
 	fprintf(out, "\n\n%s\n", cmd->help);
 	if (cmd->args->name != NULL)
 		fputc('\n', out);
 	for (const struct ctl_arg *a = cmd->args; a->name != NULL; a++)
 		fprintf(out, "  %s%s%-*s %s\n", a->name, a->value != NULL ? " " : "",
-			MAX(0, 24 - (int)strlen(a->name)), a->value != NULL ? a->value : "", a->help);
+			MAX(0, 24 - (int)strlen(a->name)), a->value != NULL ? a->value : "",
+			a->help);
 }
 
 void ctl_help(FILE *out, const struct ctl_command *commands, size_t n, const char *noun,

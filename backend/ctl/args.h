@@ -34,13 +34,13 @@ enum ctl_answer {
 
 struct ctl_command {
 	const char *noun, *verb;
-	const char *help; /* one line */
+	const char *help;           /* one line */
 	const struct ctl_arg *args; /* ends with {0} */
 	uint16_t method;
 	const ProtobufCMessageDescriptor *request;
 	enum ctl_answer kind;
 	const ProtobufCMessageDescriptor *answer; /* of the payload, or of each frame */
-	const char *columns; /* of tables, separated by spaces; NULL: all */
+	const char *columns;                      /* of tables, separated by spaces; NULL: all */
 	/* Before there is a link. An exit status other than EX_OK ends it; so does *done. May be
 	 * NULL. */
 	int (*prepare)(struct ctl *c, const struct ctl_args *a, bool *done);

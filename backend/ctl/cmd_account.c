@@ -157,8 +157,7 @@ WAITS int account_add_run(struct ctl *c, const struct ctl_args *a)
 WAITS int account_passwd_run(struct ctl *c, const struct ctl_args *a)
 {
 	Postern__AdminAccountPassword m = POSTERN__ADMIN_ACCOUNT_PASSWORD__INIT;
-	struct ctl_call call = {
-		.method = a->command->method, .request = &m.base, .mem = &c->mem};
+	struct ctl_call call = {.method = a->command->method, .request = &m.base, .mem = &c->mem};
 	int status = ctl_args_fill(c, a, &m.base);
 
 	if (status != EX_OK)

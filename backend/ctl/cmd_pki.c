@@ -13,7 +13,7 @@
 #include "common/rpc/identity.h"
 #include "proto/admin.pb-c.h"
 
-#define CA_DAYS	  7300
+#define CA_DAYS   7300
 #define LEAF_DAYS 1095
 
 struct pair {
@@ -68,9 +68,8 @@ static int write_pair(struct ctl *c, const char *base, const struct pair *p)
 {
 	int status = write_file(c, path_of(c, base, ".key"), buf_slice(&p->key), 0600);
 
-	return status == EX_OK
-		       ? write_file(c, path_of(c, base, ".pem"), buf_slice(&p->cert), 0644)
-		       : status;
+	return status == EX_OK ? write_file(c, path_of(c, base, ".pem"), buf_slice(&p->cert), 0644)
+			       : status;
 }
 
 static int read_days(struct ctl *c, const struct ctl_args *a, unsigned fallback, unsigned *out)
@@ -101,8 +100,8 @@ int pki_init_prepare(struct ctl *c, const struct ctl_args *a, bool *done)
 	if (access(path_of(c, base, ".key"), F_OK) == 0)
 		return ctl_fail(c, EX_CANTCREAT, "%s.key: there is a CA already", base);
 	pair_init(&p);
-	if (pki_make_ca(slice_str(name != NULL ? name : "Postern cluster CA"), days, &p.cert, &p.key,
-			&d) == E_OK)
+	if (pki_make_ca(slice_str(name != NULL ? name : "Postern cluster CA"), days, &p.cert,
+			&p.key, &d) == E_OK)
 		status = write_pair(c, base, &p);
 	else
 		status = ctl_fail(c, EX_DATAERR, "%s", d.text);

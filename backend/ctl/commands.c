@@ -4,7 +4,9 @@
 #include "proto/method.pb-c.h"
 
 #define MEMBERS_ARG \
-	{"MEMBER", NULL, "members", ARG_REQUIRED | ARG_MANY, "addresses, here or outside"}
+	{ \
+		"MEMBER", NULL, "members", ARG_REQUIRED | ARG_MANY, "addresses, here or outside" \
+	}
 
 static const struct ctl_arg alias_add_args[] = {
 	{"ADDRESS", NULL, "address", ARG_REQUIRED, "in a local domain"},
@@ -85,8 +87,7 @@ static const struct ctl_arg pki_issue_args[] = {
 	{"--dir", "DIR", NULL, ARG_REQUIRED, "has ca.pem and ca.key"},
 	{"--out", "BASE", NULL, ARG_REQUIRED, "writes BASE.pem and BASE.key"},
 	{"--days", "N", NULL, 0, "how long it is valid; default: 1095"},
-	{"IDENTITY", NULL, NULL, ARG_REQUIRED,
-	 "frontend/NAME/SERVICE, backend/NAME or admin/NAME"},
+	{"IDENTITY", NULL, NULL, ARG_REQUIRED, "frontend/NAME/SERVICE, backend/NAME or admin/NAME"},
 	{0},
 };
 
@@ -119,9 +120,11 @@ static const struct ctl_arg domain_name_args[] = {
 
 #define PASSWORD_ARGS \
 	{"--password", "PASSWORD", NULL, 0, "in clear: other users of this machine may see it"}, \
-	{"--password-stdin", NULL, NULL, 0, "from the first line of standard input"}, \
-	{"--password-file", "FILE", NULL, 0, "from the first line of a file"}, \
-	{"--random", NULL, NULL, 0, "draws one and prints it"}
+		{"--password-stdin", NULL, NULL, 0, "from the first line of standard input"}, \
+		{"--password-file", "FILE", NULL, 0, "from the first line of a file"}, \
+	{ \
+		"--random", NULL, NULL, 0, "draws one and prints it" \
+	}
 
 static const struct ctl_arg account_add_args[] = {
 	{"ADDRESS", NULL, "address", ARG_REQUIRED, "user@domain"},
@@ -162,15 +165,16 @@ static const struct ctl_arg account_import_args[] = {
 	{0},
 };
 
-#define METHOD(m)   POSTERN__METHOD__METHOD_ADMIN_##m
-#define REQUEST(r)  .request = &postern__admin_##r##__descriptor
-#define DONE	    .kind = ANSWER_NONE
-#define ONE(d)	    .kind = ANSWER_ONE, .answer = &postern__admin_##d##__descriptor
-#define ROWS(d)	    .kind = ANSWER_ROWS, .answer = &postern__admin_##d##_page__descriptor
-#define GROUPS(d)   .kind = ANSWER_GROUPS, .answer = &postern__admin_##d##_page__descriptor
+#define METHOD(m)  POSTERN__METHOD__METHOD_ADMIN_##m
+#define REQUEST(r) .request = &postern__admin_##r##__descriptor
+#define DONE       .kind = ANSWER_NONE
+#define ONE(d)     .kind = ANSWER_ONE, .answer = &postern__admin_##d##__descriptor
+#define ROWS(d)    .kind = ANSWER_ROWS, .answer = &postern__admin_##d##_page__descriptor
+#define GROUPS(d)  .kind = ANSWER_GROUPS, .answer = &postern__admin_##d##_page__descriptor
 
 const struct ctl_command ctl_commands[] = {
-	{"domain", "add", "Adds a domain", domain_add_args, METHOD(DOMAIN_ADD), REQUEST(domain_add), DONE},
+	{"domain", "add", "Adds a domain", domain_add_args, METHOD(DOMAIN_ADD), REQUEST(domain_add),
+	 DONE},
 	{"domain", "list", "Lists domains", no_args, METHOD(DOMAIN_LIST), REQUEST(domain_list),
 	 ROWS(domain),
 	 .columns = "name kind target catch_all accounts addresses accounts_max quota_bytes"},
@@ -208,8 +212,8 @@ const struct ctl_command ctl_commands[] = {
 	 REQUEST(alias_name), ONE(alias)},
 	{"alias", "set", "Replaces the members", alias_set_args, METHOD(ALIAS_SET),
 	 REQUEST(alias_spec), DONE},
-	{"alias", "remove", "Removes it", alias_name_args, METHOD(ALIAS_REMOVE), REQUEST(alias_name),
-	 DONE},
+	{"alias", "remove", "Removes it", alias_name_args, METHOD(ALIAS_REMOVE),
+	 REQUEST(alias_name), DONE},
 	{"alias", "on", "Switches it on again", alias_name_args, METHOD(ALIAS_ON),
 	 REQUEST(alias_name), DONE},
 	{"alias", "off", "Switches it off: there is no such address then", alias_name_args,
@@ -248,8 +252,7 @@ const struct ctl_command ctl_commands[] = {
 	 REQUEST(queue_list), ROWS(queue),
 	 .columns = "id kind sender address due_us attempts last_error"},
 	{"audit", "list", "Lists what administrators did, the newest first", audit_list_args,
-	 METHOD(AUDIT_LIST), REQUEST(audit_list), ROWS(audit),
-	 .run = audit_list_run},
+	 METHOD(AUDIT_LIST), REQUEST(audit_list), ROWS(audit), .run = audit_list_run},
 	{"status", "", "Shows every back-end, worker and partition", no_args, METHOD(NODE_STATUS),
 	 REQUEST(status), GROUPS(status),
 	 .columns = "backend frontend service worker partition state version since_us sessions "

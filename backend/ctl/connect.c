@@ -12,8 +12,8 @@
 #include "proto/types.pb-c.h"
 
 #define CLUSTER_FILE_MAX (64 * 1024 * 1024) /* lists every account of a test cluster */
-#define CONNECT_MS	 10000
-#define ANSWER_MAX	 (8 * 1024 * 1024)
+#define CONNECT_MS       10000
+#define ANSWER_MAX       (8 * 1024 * 1024)
 
 /* Above walk's defaults: answers with long lists or texts. */
 static const struct walk_limit limits[] = {
@@ -50,7 +50,8 @@ int ctl_target_resolve(struct ctl *c)
 			return ctl_fail(c, EX_CONFIG, "%s", d.text);
 		root = json_loadb(text.p, text.n, 0, &error);
 		if (root == NULL)
-			return ctl_fail(c, EX_CONFIG, "%s:%d: %s", t->cluster, error.line, error.text);
+			return ctl_fail(c, EX_CONFIG, "%s:%d: %s", t->cluster, error.line,
+					error.text);
 		t->address = t->address != NULL ? t->address : member(c, root, "admin", "address");
 		t->cert = t->cert != NULL ? t->cert : member(c, root, "admin", "cert");
 		t->key = t->key != NULL ? t->key : member(c, root, "admin", "key");
@@ -261,8 +262,9 @@ WAITS static enum err start_call(struct ctl *c, uint16_t method, slice_t request
 				 struct rpc_call **out)
 {
 	bool is_long = request.n > RPC_PAYLOAD_MAX - 4;
-	enum err e = rpc_call_start(c->link, method, is_long ? SLICE_NONE : request,
-				    is_long ? RPC_BODY : RPC_NO_BODY, deadline_in(CTL_CALL_MS), out);
+	enum err e =
+		rpc_call_start(c->link, method, is_long ? SLICE_NONE : request,
+			       is_long ? RPC_BODY : RPC_NO_BODY, deadline_in(CTL_CALL_MS), out);
 
 	if (e == E_OK && is_long) {
 		e = rpc_call_send(*out, request);

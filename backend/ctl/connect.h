@@ -7,7 +7,8 @@
 #include "backend/ctl/ctl.h"
 #include "common/rpc/link.h"
 
-#define CTL_CALL_MS (24 * 60 * 60 * 1000) /* the longest is fsck of large partitions; the methods'
+#define CTL_CALL_MS \
+	(24 * 60 * 60 * 1000) /* the longest is fsck of large partitions; the methods'
 					     own deadlines are shorter */
 
 /* Fills what the command line left open from cluster.json. Before the loop runs. Not EX_OK: it was
@@ -26,8 +27,8 @@ struct ctl_call {
 	void *arg;
 	struct arena *mem;
 	ProtobufCMessage *reply; /* out: when each is NULL */
-	enum err result;	 /* out: what the back-end said */
-	struct diag diag;	 /* out: its text for a refusal */
+	enum err result;         /* out: what the back-end said */
+	struct diag diag;        /* out: its text for a refusal */
 };
 /* Makes the link if there is none; for who calls from several fibers. Not EX_OK: it was told. */
 WAITS int ctl_connect(struct ctl *c);

@@ -38,9 +38,9 @@ struct ctl_target {
 struct ctl {
 	struct ctl_target target;
 	bool json;
-	struct arena mem; /* for as long as the program runs */
+	struct arena mem;      /* for as long as the program runs */
 	struct rpc_link *link; /* made by the first call */
-	void *prepared; /* of the command's prepare to its run */
+	void *prepared;        /* of the command's prepare to its run */
 	FILE *out, *err;
 };
 

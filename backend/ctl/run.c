@@ -28,7 +28,7 @@ static ProtobufCMessage **rows_of(const ProtobufCMessage *page, const ProtobufCF
 				  size_t *n)
 {
 	*n = *(const size_t *)(const void *)((const char *)page + f->quantifier_offset);
-	return *(ProtobufCMessage **const *)(const void *)((const char *)page + f->offset);
+	return *(ProtobufCMessage * *const *)(const void *)((const char *)page + f->offset);
 }
 
 static bool is_away(const ProtobufCFieldDescriptor *f)
@@ -187,7 +187,8 @@ static void begin(struct printer *p)
 	case ANSWER_ONE:
 		return;
 	case ANSWER_ROWS:
-		show_table_init(&p->table, p->c->out, answer->fields[0].descriptor, p->cmd->columns);
+		show_table_init(&p->table, p->c->out, answer->fields[0].descriptor,
+				p->cmd->columns);
 		return;
 	case ANSWER_GROUPS:
 		init_groups(p);

@@ -34,8 +34,8 @@ static bool is_absent(const ProtobufCMessage *m, const ProtobufCFieldDescriptor 
 
 	snprintf(name, sizeof name, "has_%s", f->name);
 	has = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
-	return has != NULL && !*(const protobuf_c_boolean *)(const void *)((const char *)m +
-									   has->offset);
+	return has != NULL &&
+	       !*(const protobuf_c_boolean *)(const void *)((const char *)m + has->offset);
 }
 
 static slice_t title(const ProtobufCFieldDescriptor *f, slice_t suffix)
@@ -51,8 +51,8 @@ static void put_time(struct buf *b, int64_t us, char between)
 	struct civil t;
 
 	civil_of(s, &t);
-	buf_printf(b, "%04d-%02u-%02u%c%02u:%02u:%02u", t.year, t.month, t.day, between, t.hour, t.min,
-		   t.sec);
+	buf_printf(b, "%04d-%02u-%02u%c%02u:%02u:%02u", t.year, t.month, t.day, between, t.hour,
+		   t.min, t.sec);
 	if (between == 'T')
 		buf_printf(b, ".%06dZ", (int)(us - s * 1000000));
 }

@@ -7,7 +7,7 @@
 #include "proto/admin.pb-c.h"
 
 /* Rows of one slice of a long answer, of the directory or of a partition. */
-#define ADMIN_PAGE 200
+#define ADMIN_PAGE       200
 /* Rows of one frame: below the walker's default count. */
 #define ADMIN_FRAME_ROWS 200
 

@@ -190,7 +190,8 @@ WAITS enum err m_admin_account_quota(struct mcall *c)
 	if (e != E_OK)
 		return e;
 	return dir_account_quota(c->be->dir, &by, row.address, bytes,
-				 m->has_quota_items ? m->quota_items : row.quota_messages, &c->diag);
+				 m->has_quota_items ? m->quota_items : row.quota_messages,
+				 &c->diag);
 }
 
 WAITS enum err m_admin_account_remove(struct mcall *c)

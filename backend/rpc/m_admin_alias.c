@@ -2,7 +2,7 @@
 #include "backend/rpc/m_admin.h"
 
 #define LISTED_MEMBERS 50 /* of one alias in a list: 50 of the longest are 13 KiB of a frame */
-#define PIECE	       (32 * 1024)
+#define PIECE          (32 * 1024)
 
 static Postern__AdminAlias *pack_alias(const struct dir_alias_row *r, size_t members,
 				       struct arena *mem)

@@ -77,8 +77,7 @@ WAITS enum err m_admin_domain_show(struct mcall *c)
 {
 	const Postern__AdminDomainName *m = (const void *)c->msg;
 	struct dir_domain_row row;
-	enum err e =
-		dir_domain_show(c->be->dir, slice_str(m->name), &c->mem, &row, &c->diag);
+	enum err e = dir_domain_show(c->be->dir, slice_str(m->name), &c->mem, &row, &c->diag);
 
 	return e == E_OK ? mcall_reply(c, &pack_domain(&row, &c->mem)->base, RPC_NO_BODY) : e;
 }

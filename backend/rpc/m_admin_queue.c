@@ -10,9 +10,9 @@
 
 #include <stdio.h>
 
-#define ASK_MS	    60000
-#define SCAN	    32 /* items of one read: at most 2 MiB of payloads */
-#define SCAN_BYTES  (SCAN * (size_t)STORE_PAYLOAD_MAX)
+#define ASK_MS     60000
+#define SCAN       32 /* items of one read: at most 2 MiB of payloads */
+#define SCAN_BYTES (SCAN * (size_t)STORE_PAYLOAD_MAX)
 
 /* ---- the queue ---- */
 
@@ -29,7 +29,8 @@ static void run_scan(void *arg)
 	struct scan *s = arg;
 	int64_t next;
 
-	s->result = due_scan(s->part, INT64_MAX, &s->after, s->items, SCAN, &s->n, &next, &s->bytes);
+	s->result =
+		due_scan(s->part, INT64_MAX, &s->after, s->items, SCAN, &s->n, &next, &s->bytes);
 }
 
 /* An address from a client may be any bytes; a string field may not. */

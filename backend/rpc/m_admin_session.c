@@ -8,9 +8,9 @@
 #include "common/rpc/walk.h"
 #include "proto/method.pb-c.h"
 
-#define ASK_MS	  15000
-#define IDS_MAX	  (SESSIONS_MAX * (size_t)TICKET_SESSION_LEN)
-#define BATCH	  100
+#define ASK_MS  15000
+#define IDS_MAX (SESSIONS_MAX * (size_t)TICKET_SESSION_LEN)
+#define BATCH   100
 
 static const char why_ended[] = "ended by an administrator";
 
@@ -138,8 +138,9 @@ static enum err read_id(struct mcall *c, const char *hex, uint8_t id[TICKET_SESS
 	if (ok)
 		memcpy(id, b.p, TICKET_SESSION_LEN);
 	buf_fini(&b);
-	return ok ? E_OK : diag_set(&c->diag, E_INVALID, "a session's id is %d hexadecimal digits",
-				    2 * TICKET_SESSION_LEN);
+	return ok ? E_OK
+		  : diag_set(&c->diag, E_INVALID, "a session's id is %d hexadecimal digits",
+			     2 * TICKET_SESSION_LEN);
 }
 
 /* With PostgreSQL away it holds here at once, and elsewhere because everybody is asked. */
@@ -192,8 +193,7 @@ WAITS static void end_all(struct mcall *c, slice_t ids)
 		policy_push_kill(c->be, NULL, m->account, why_ended);
 }
 
-WAITS static enum err kill_at(struct mcall *c, const char *backend, uint64_t *ended,
-			      struct diag *d)
+WAITS static enum err kill_at(struct mcall *c, const char *backend, uint64_t *ended, struct diag *d)
 {
 	struct peer_ask ask = {
 		.method = POSTERN__METHOD__METHOD_PEER_SESSION_KILL,
@@ -204,8 +204,8 @@ WAITS static enum err kill_at(struct mcall *c, const char *backend, uint64_t *en
 	enum err e = peer_call(c->be->peers, backend, &ask, &c->mem, d);
 
 	if (e == E_OK)
-		e = walk_unpack(&postern__admin_session_killed__descriptor, NULL, ask.payload, &c->mem,
-				&reply, d);
+		e = walk_unpack(&postern__admin_session_killed__descriptor, NULL, ask.payload,
+				&c->mem, &reply, d);
 	if (e == E_OK)
 		*ended += ((const Postern__AdminSessionKilled *)(const void *)reply)->ended;
 	return e;

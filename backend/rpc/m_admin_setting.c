@@ -4,13 +4,6 @@
 #include "backend/admin/settings.h"
 #include "proto/settings.h"
 
-/* Only pushed settings can be overridden on a node's command line. */
-static bool is_overridden(const struct be *be, const struct conf_def *def)
-{
-	return def >= settings_table && def < settings_table + settings_table_len &&
-	       conf_is_set(be->conf.pushed, def->name);
-}
-
 static Postern__AdminSetting *pack_setting(const struct be *be, const struct conf_def *def,
 					   struct arena *mem)
 {
@@ -24,7 +17,7 @@ static Postern__AdminSetting *pack_setting(const struct be *be, const struct con
 	m->default_ = admin_str(mem, fallback);
 	m->type = admin_str(mem, slice_str(settings_type(def)));
 	m->help = admin_str(mem, slice_str(def->help));
-	if (is_overridden(be, def)) {
+	if (conf_is_set(be->conf.pushed, def->name)) {
 		buf_init(&text, DIR_SETTING_VALUE_MAX, NULL);
 		conf_text(be->conf.pushed, def->name, &text);
 		m->value = admin_str(mem, buf_slice(&text));
@@ -43,12 +36,12 @@ static Postern__AdminSetting *pack_setting(const struct be *be, const struct con
 WAITS enum err m_admin_setting_list(struct mcall *c)
 {
 	const Postern__AdminSettingList *m = (const void *)c->msg;
-	ProtobufCMessage **rows = arena_alloc(&c->mem, settings_count() * sizeof(*rows));
+	ProtobufCMessage **rows = arena_alloc(&c->mem, settings_table_len * sizeof(*rows));
 	size_t n = 0;
 	enum err e;
 
-	for (size_t i = 0; i < settings_count(); i++) {
-		Postern__AdminSetting *row = pack_setting(c->be, settings_at(i), &c->mem);
+	for (size_t i = 0; i < settings_table_len; i++) {
+		Postern__AdminSetting *row = pack_setting(c->be, &settings_table[i], &c->mem);
 
 		if (!m->changed || row->source != POSTERN__SETTING_SOURCE__SETTING_SOURCE_DEFAULT)
 			rows[n++] = &row->base;

@@ -13,7 +13,7 @@
 #include "common/rpc/walk.h"
 #include "proto/method.pb-c.h"
 
-#define ASK_MS	  10000
+#define ASK_MS    10000
 #define SILENT_MS 15000 /* workers report every few seconds */
 
 /* Rows of the whole answer; they lie in the call's arena. */
@@ -84,7 +84,7 @@ static void add_self(struct status *s)
 	m->sessions = sessions_count(auth_sessions(c->be->auth));
 	m->memory_bytes = memory_bytes();
 	m->partitions = partitions_count(c->be->parts);
-	m->directory = arena_str(&c->mem, !st.complete	? SL("incomplete")
+	m->directory = arena_str(&c->mem, !st.complete   ? SL("incomplete")
 					  : st.connected ? SL("synced")
 							 : SL("stale"));
 	m->confirmed_us = st.confirmed_us;
@@ -144,9 +144,9 @@ static void add_partition(struct status *s, struct partition *part, const struct
 	m->backend = arena_str(mem, slice_str(dir_node_name(s->c->be->dir)));
 	if (dir_partition_get(s->c->be->dir, m->partition, &row) == E_OK)
 		m->epoch = row.epoch;
-	m->state = arena_str(mem, e != E_OK	? slice_str(err_name(e))
+	m->state = arena_str(mem, e != E_OK     ? slice_str(err_name(e))
 				  : st->stopped ? SL("stopped")
-				  : st->full	? SL("full")
+				  : st->full    ? SL("full")
 						: SL("open"));
 	m->seq = st->seq;
 	m->accounts = st->accounts;

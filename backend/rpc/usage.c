@@ -76,8 +76,8 @@ static enum err read_reply(slice_t payload, struct usage_row *rows, size_t n, st
 	ProtobufCMessage *base;
 	const Postern__PeerUsageReply *m;
 	struct diag d;
-	enum err e = walk_unpack(&postern__peer_usage_reply__descriptor, be_walk_limits, payload, mem,
-				 &base, &d);
+	enum err e = walk_unpack(&postern__peer_usage_reply__descriptor, be_walk_limits, payload,
+				 mem, &base, &d);
 
 	if (e != E_OK)
 		return e;

@@ -502,6 +502,15 @@ class Nodes(unittest.TestCase):
         self.assertIn("someone@elsewhere.example", run("queue", "list"))
         run("alias", "remove", a)
 
+    def delivers_everywhere(self):
+        try:
+            for a in cluster()["accounts"]:
+                for fe in (0, 1):
+                    deliver([a["address"]], fe=fe)
+            return True
+        except (smtplib.SMTPException, OSError):
+            return False
+
     def test_a_backend_away(self):
         """The answer of the others, and a status that says that it is not whole."""
         cluster_command("kill", "be2", "TERM")
@@ -522,6 +531,7 @@ class Nodes(unittest.TestCase):
         finally:
             cluster_command("start", "be2")
         self.assertTrue(until(lambda: postern("session", "list")[0] == OK))
+        self.assertTrue(until(self.delivers_everywhere))
         self.assertEqual(rows("fsck", "--quick")["findings"], [])
 
 

@@ -1,0 +1,75 @@
+#include "backend/admin/settings.h"
+
+#include "proto/settings.h"
+#include "tests/lib/check.h"
+
+TEST(every_default_is_a_good_value)
+{
+	for (size_t i = 0; i < settings_table_len; i++) {
+		const struct conf_def *def = &settings_table[i], *found = NULL;
+		struct diag d = {""};
+
+		check_note("%s", def->name);
+		CHECK_ERR(settings_check(def, slice_str(def->value), &d), E_OK);
+		CHECK_ERR(settings_find(slice_str(def->name), &found, &d), E_OK);
+		CHECK(found == def);
+		CHECK(strcmp(settings_type(def), "unknown") != 0);
+	}
+}
+
+static void check_hint(const char *key, const char *hint)
+{
+	const struct conf_def *def = NULL;
+	struct diag d = {""};
+
+	check_note("%s", key);
+	CHECK_ERR(settings_find(slice_str(key), &def, &d), E_NOT_FOUND);
+	CHECK(def == NULL);
+	if (hint == NULL)
+		CHECK(slice_find(slice_str(d.text), SL("perhaps")) == strlen(d.text));
+	else
+		CHECK(slice_ends(slice_str(d.text), slice_str(hint)));
+}
+
+TEST(an_unknown_name_is_answered_with_a_hint)
+{
+	check_hint("smtp.recipient_max", "perhaps smtp.recipients_max");
+	check_hint("smtp.recipients_mxa", "perhaps smtp.recipients_max");
+	check_hint("SMTP.recipients_max", NULL); /* four letters: too far */
+	check_hint("recipients_max", "perhaps smtp.recipients_max");
+	check_hint("auth.scrm", "perhaps auth.scram");
+	check_hint("max", NULL);
+	check_hint("", NULL);
+	check_hint("something.else.entirely", NULL);
+	check_hint("a.name.that.is.longer.than.any.setting.could.ever.be.called.in.this.table",
+		   NULL);
+}
+
+static void check_refused(const char *key, const char *value)
+{
+	const struct conf_def *def;
+	struct diag d = {""};
+
+	check_note("%s=%s", key, value);
+	CHECK_ERR(settings_find(slice_str(key), &def, &d), E_OK);
+	CHECK_ERR(settings_check(def, slice_str(value), &d), E_INVALID);
+	CHECK(slice_starts(slice_str(d.text), slice_str(key)));
+}
+
+TEST(values_are_checked_by_the_table)
+{
+	const struct conf_def *def;
+	struct diag d = {""};
+
+	check_refused("smtp.recipients_max", "many");
+	check_refused("smtp.recipients_max", "0");
+	check_refused("smtp.recipients_max", "1001");
+	check_refused("smtp.message_bytes_max", "1023");
+	check_refused("smtp.message_bytes_max", "9999999999999999999999");
+	check_refused("auth.plain", "perhaps");
+	check_refused("imap.idle_timeout", "yesterday");
+	check_refused("directory.plus", "+-");
+	REQUIRE(settings_find(SL("smtp.message_bytes_max"), &def, &d) == E_OK);
+	CHECK_ERR(settings_check(def, SL("1k"), &d), E_OK);
+	CHECK_ERR(settings_check(def, SL("64m"), &d), E_OK);
+}

@@ -1,0 +1,158 @@
+#include "backend/ctl/show.h"
+
+#include "proto/admin.pb-c.h"
+#include "tests/lib/check.h"
+
+/* What fn prints. */
+static void check_printed(void (*fn)(FILE *out), const char *want)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
+
+	fn(out);
+	fclose(out);
+	CHECK_SLICE(slice(text, n), slice_str(want));
+	xfree(&text);
+}
+
+static Postern__AdminAccount account(void)
+{
+	Postern__AdminAccount m = POSTERN__ADMIN_ACCOUNT__INIT;
+
+	m.address = (char *)(uintptr_t) "ann@example.org";
+	m.state = POSTERN__ACCOUNT_STATE__ACCOUNT_STATE_ACTIVE;
+	m.has_size_bytes = m.has_items = true;
+	m.size_bytes = 1536;
+	m.items = 2;
+	m.quota_bytes = UINT64_MAX;
+	m.last_login_us = 1795283596123456;
+	m.credential = POSTERN__CREDENTIAL_KIND__CREDENTIAL_KIND_SCRAM_SHA_256;
+	m.id = 7;
+	return m;
+}
+
+static void json_account(FILE *out)
+{
+	Postern__AdminAccount m = account();
+
+	show_json(out, &m.base);
+}
+
+TEST(json_of_a_message)
+{
+	check_printed(
+		json_account,
+		"{\"address\": \"ann@example.org\", \"state\": \"active\", \"size_bytes\": 1536, "
+		"\"items\": 2, \"quota_bytes\": 18446744073709551615, \"quota_items\": 0, "
+		"\"last_login\": \"2026-11-21T17:53:16.123456Z\", \"last_login_from\": \"\", "
+		"\"last_login_service\": \"\", \"display_name\": \"\", \"id\": 7, "
+		"\"partition\": 0, \"backend\": \"\", \"credential\": \"scram-sha-256\", "
+		"\"created\": null, \"password\": null}");
+}
+
+static void json_absent(FILE *out)
+{
+	Postern__AdminAccount m = account();
+	Postern__AdminAlias a = POSTERN__ADMIN_ALIAS__INIT;
+	char *members[] = {(char *)(uintptr_t) "a@b", (char *)(uintptr_t) "c\"d\\e\n\x7f\xc3\xa4"};
+
+	m.has_size_bytes = m.has_items = false;
+	m.state = POSTERN__ACCOUNT_STATE__ACCOUNT_STATE_NONE;
+	show_json(out, &m.base);
+	putc('\n', out);
+	a.enabled = true;
+	a.members = members;
+	a.n_members = 2;
+	show_json(out, &a.base);
+}
+
+TEST(json_of_what_is_absent_and_of_lists)
+{
+	check_printed(json_absent,
+		      "{\"address\": \"ann@example.org\", \"state\": null, \"size_bytes\": null, "
+		      "\"items\": null, \"quota_bytes\": 18446744073709551615, \"quota_items\": 0, "
+		      "\"last_login\": \"2026-11-21T17:53:16.123456Z\", \"last_login_from\": \"\", "
+		      "\"last_login_service\": \"\", \"display_name\": \"\", \"id\": 7, "
+		      "\"partition\": 0, \"backend\": \"\", \"credential\": \"scram-sha-256\", "
+		      "\"created\": null, \"password\": null}\n"
+		      "{\"address\": \"\", \"kind\": null, \"enabled\": true, \"member_count\": 0, "
+		      "\"members\": [\"a@b\", \"c\\\"d\\\\e\\u000a\\u007f\xc3\xa4\"], "
+		      "\"created\": null}");
+}
+
+/* ---- tables ---- */
+
+static void two_pages(FILE *out)
+{
+	Postern__AdminAccount a = account(), b = account(), c = account();
+	ProtobufCMessage *first[] = {&a.base, &b.base}, *second[] = {&c.base};
+	struct show_table t;
+
+	b.address = (char *)(uintptr_t) "b\xc3\xb6@x"; /* four characters, five bytes */
+	b.has_size_bytes = false;
+	b.last_login_us = 0;
+	b.quota_bytes = 0;
+	c.address = (char *)(uintptr_t) "somebody.with.a.long.name@example.org";
+	c.size_bytes = 1023;
+	c.quota_bytes = 11LL << 30;
+	show_table_init(&t, out, &postern__admin_account__descriptor,
+			"address state size_bytes quota_bytes last_login_us");
+	show_table_rows(&t, first, 2);
+	show_table_rows(&t, second, 1);
+}
+
+TEST(columns_are_aligned_and_grow)
+{
+	check_printed(two_pages, "address          state   size  quota  last_login\n"
+				 "ann@example.org  active  1.5K  16E    2026-11-21 17:53:16\n"
+				 "b\xc3\xb6@x             active  -     -      -\n"
+				 "somebody.with.a.long.name@example.org  active  1023  11G    "
+				 "2026-11-21 17:53:16\n");
+}
+
+static void no_rows(FILE *out)
+{
+	struct show_table t;
+
+	show_table_init(&t, out, &postern__admin_domain__descriptor, NULL);
+	CHECK(t.n == postern__admin_domain__descriptor.n_fields);
+}
+
+TEST(a_table_without_rows_prints_nothing)
+{
+	check_printed(no_rows, "");
+}
+
+static void hostile(FILE *out)
+{
+	Postern__AdminAuditRecord m = POSTERN__ADMIN_AUDIT_RECORD__INIT;
+	ProtobufCMessage *rows[] = {&m.base};
+	struct show_table t;
+
+	m.target = (char *)(uintptr_t) "a\x1b[2J\xff\xc2\x9b\nb";
+	show_table_init(&t, out, &postern__admin_audit_record__descriptor, "target");
+	show_table_rows(&t, rows, 1);
+}
+
+TEST(nothing_steers_the_terminal)
+{
+	check_printed(hostile, "target\na?[2J???b\n");
+}
+
+static void lines(FILE *out)
+{
+	Postern__AdminSetting m = POSTERN__ADMIN_SETTING__INIT;
+
+	m.key = (char *)(uintptr_t) "k";
+	m.source = POSTERN__SETTING_SOURCE__SETTING_SOURCE_DEFAULT;
+	m.default_ = (char *)(uintptr_t) "50m";
+	show_lines(out, &m.base);
+}
+
+TEST(one_message_is_lines)
+{
+	check_printed(lines, "key                  k\nvalue                -\n"
+			     "source               default\ndefault              50m\n"
+			     "type                 -\nhelp                 -\n");
+}
