@@ -6,10 +6,12 @@ LINT_C = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 
 check: format-check lint layers ## format, lint, layers
 
-lint: ## banned functions, lengths, comments, WAITS
+lint: ## banned functions, lengths, comments, WAITS, limits and settings against their pages
 	@$(PYTHON) tests/lint/selftest.py
 	@$(PYTHON) tests/lint/style.py
 	@$(PYTHON) tests/lint/waits.py
+	@$(PYTHON) tests/lint/limits.py
+	@$(PYTHON) tests/lint/man.py
 
 layers: ## who includes whom (docs/layers.txt)
 	@$(PYTHON) tests/lint/layers.py

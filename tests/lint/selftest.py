@@ -8,6 +8,8 @@ import tempfile
 
 import csource
 import layers
+import limits
+import man
 import style
 import waits
 
@@ -43,6 +45,33 @@ CLEAN = {
     "frontend/core/c.c": '#include "common/net/n.h"\n'
                          "int c(struct n_ops *o)\n{\n\t/* n_read() and atoi() in a comment */\n"
                          '\treturn o->plain(sizeof "strcpy(");\n}\n',
+}
+
+# What single programs need besides.
+ROW = "| things | {} | `THINGS_MAX` | why | {} |\n"
+TABLE = """static const struct conf_def table[] = {{
+\t{{"data", CONF_STRING, NULL, 1, 63, CONF_REQUIRED, "Where", NULL}},
+\t{{"wait", CONF_DURATION, "5m", 1000, 2 * HOUR, CONF_LIVE,
+\t "How long", NULL}},{}
+}};
+"""
+PAGE = ".It Ic data Pq Ar string , required\nWhere.\n.It Ic wait Pq Ar duration , default Li {}\n"
+MORE = {
+    limits: {"common/base/a.c": "#define THINGS_MAX (2 * 1024u) /* why */\n",
+             "tests/unit/common/base/a_test.c": "",
+             "docs/limits.md": ROW.format("2 KiB", "a_test")},
+    man: {"frontend/fe_conf.c": TABLE.format(""),
+          "backend/be_conf.c": "#define LIMITS(svc, n) \\\n\t{svc \".max\", CONF_INT, n, 1, 9, CONF_LIVE"
+                               ", \"Most\", NULL}, \\\n\t{svc \".per_ip\", CONF_INT, n, 1, 9, 0, \"\", "
+                               "NULL}, \\\n\t{svc \".rate\", CONF_INT, n, 1, 9, 0, \"\", NULL}\n"
+                               "static const struct conf_def table[] = {\n"
+                               '\tLIMITS("smtp", "1", "2", "3"),\n};\n',
+          "proto/settings.c": "", "backend/admin/settings.c": "",
+          "docs/man/postern-frontend.conf.5": PAGE.format("5m"),
+          "docs/man/postern-backend.conf.5":
+              ".It Ic smtp.max Pq Ar number , default Li 1\n"
+              ".It Ic smtp.per_ip Pq Ar number , default Li 2\n"
+              ".It Ic smtp.rate Pq Ar number , default Li 3\n"},
 }
 
 # (program, file to add or change, its text, part of what must be found)
@@ -88,13 +117,23 @@ CASES = [
     (waits, "frontend/core/d.c", "TEST_FIBER(d)\n{\n\tn_read(1);\n}\n", None),
     (waits, "frontend/core/d.c", "static int twice(int x)\n{\n\treturn x;\n}\n"
      "int d(int x)\n{\n\treturn twice(x);\n}\n", None),
+    (limits, "common/base/a.c", "#define THINGS_MAX 2049\n", "not 2 KiB"),
+    (limits, "common/base/a.c", "#define THING_MAX 2048\n", "THINGS_MAX is not in the sources"),
+    (limits, "common/base/b.c", "#define OTHERS_MAX 5\n", "OTHERS_MAX is missing"),
+    (limits, "docs/limits.md", ROW.format("2,048", "b_test"), "no test b_test"),
+    (limits, "docs/limits.md", ROW.format("2,048", ""), "without a test"),
+    (man, "frontend/fe_conf.c", TABLE.format('\n\t{"more", CONF_INT, "1", 0, 9, 0, "x", NULL},'),
+     "more is missing"),
+    (man, "docs/man/postern-frontend.conf.5", PAGE.format("6m"), "'5m'"),
+    (man, "docs/man/postern-frontend.conf.5", PAGE.format("5m") + ".It Ic other Pq Ar string\n",
+     "no setting other"),
 ]
 
 
 def run(program, extra):
     with tempfile.TemporaryDirectory() as d:
         root = pathlib.Path(d)
-        for path, text in {**CLEAN, **extra}.items():
+        for path, text in {**CLEAN, **MORE.get(program, {}), **extra}.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text)
         report = csource.Report("selftest")
@@ -105,7 +144,7 @@ def run(program, extra):
 def main():
     passed = failed = 0
     for program, path, text, want in [(p, "docs/none.md", "", None) for p in
-                                      (layers, style, waits)] + CASES:
+                                      (layers, style, waits, limits, man)] + CASES:
         found = run(program, {path: text})
         ok = not found if want is None else any(want in f for f in found)
         if ok:
