@@ -123,6 +123,35 @@ TEST_FIBER(session_bad_commands_end_it)
 	imap_played_end();
 }
 
+TEST_FIBER(session_limits)
+{
+	struct wire w;
+	char line[200];
+
+	imap_play();
+	conv_open(&w, PORT_IMAPS);
+	/* Commands that do nothing, before log-in. */
+	for (unsigned i = 1; i < 20; i++)
+		SAY(&w, "NOOP", "x OK Done");
+	CHECK_STR(conv_raw(&w, SL("x NOOP\r\n"), "<"),
+		  "x OK Done\n* BYE Too many commands without a log-in\n<closed>");
+	conv_close(&w);
+	conv_login(&w);
+	for (unsigned i = 0; i < 30; i++)
+		SAY(&w, "NOOP", "x OK Done");
+	memset(line, 't', sizeof line);
+	snprintf(line + IMAP_TAG_MAX, sizeof line - IMAP_TAG_MAX, " NOOP\r\n");
+	CHECK(slice_ends(slice_str(conv_raw(&w, slice_str(line), "t")), SL(" OK Done")));
+	memset(line, 't', sizeof line);
+	snprintf(line + IMAP_TAG_MAX + 1, sizeof line - IMAP_TAG_MAX - 1, " NOOP\r\n");
+	CHECK_STR(conv_raw(&w, slice_str(line), "*"), "* BAD A tag is missing");
+	/* What is announced without asking is read away, but not without end. */
+	CHECK_STR(conv_raw(&w, SL("y APPEND INBOX {1073741825+}\r\n"), "<"),
+		  "y NO [TOOBIG] The message is too large\n* BYE Too large a message\n<closed>");
+	conv_close(&w);
+	imap_played_end();
+}
+
 TEST_FIBER(session_byte_by_byte)
 {
 	static const char script[] =

@@ -245,6 +245,27 @@ TEST_FIBER(fetch_large_in_pieces)
 	imap_played_end();
 }
 
+/* Parts of a few messages are asked for exactly, of many in one stream. */
+TEST_FIBER(fetch_parts_of_few_and_of_many)
+{
+	struct wire w;
+
+	imap_play();
+	for (unsigned i = 0; i <= IMAP_ONE_MAX; i++)
+		(void)played_add("INBOX", "A: b\r\n\r\nHi\r\n");
+	conv_select(&w, "INBOX");
+	CHECK(slice_ends(slice_str(conv_say(&w, "FETCH 1:4 BODY.PEEK[1]")),
+			 SL("* 4 FETCH (BODY[1] {4}\nHi\n)\nx OK Done")));
+	CHECK_INT(played.reads, 4);
+	CHECK_INT(played.read_from, 8);
+	CHECK(slice_ends(slice_str(conv_say(&w, "FETCH 1:5 BODY.PEEK[1]")),
+			 SL("* 5 FETCH (BODY[1] {4}\nHi\n)\nx OK Done")));
+	CHECK_INT(played.reads, 5);
+	CHECK_INT(played.read_from, 0);
+	conv_close(&w);
+	imap_played_end();
+}
+
 TEST_FIBER(fetch_header_beyond_a_block)
 {
 	struct buf body, got;
