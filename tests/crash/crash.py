@@ -32,7 +32,6 @@ sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 
 OPTIONS = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
 TARGETS = ["be1", "be2", "fe1/smtp", "fe2/smtp", "fe1/imap", "fe2/imap", "fe1", "fe2"]
-GROUP = "crash-team"
 SENDERS, APPENDERS = 4, 3
 ACCOUNTS = 8 # whose mailboxes are filled
 SETTLE_SECONDS = 60
@@ -59,8 +58,12 @@ class Load:
     def __init__(self, seed):
         import postern
         self.postern, self.seed = postern, seed
-        self.addresses = [a["address"] for a in postern.cluster()["accounts"]][:ACCOUNTS]
-        self.group = "%s@%s" % (GROUP, postern.cluster()["domain"])
+        # Accounts of its own: everything in their mailboxes is known.
+        end = "-%06x@%s" % (random.getrandbits(24), postern.cluster()["domain"])
+        self.accounts = [{"address": "crash%d" % i + end, "password": uuid.uuid4().hex}
+                         for i in range(ACCOUNTS)]
+        self.addresses = [a["address"] for a in self.accounts]
+        self.group = "crash-team" + end
         self.members = self.addresses[:4]
         self.sent, self.lock = [], threading.Lock()
         self.stop = threading.Event()
@@ -151,7 +154,7 @@ class Load:
             try:
                 if box is None:
                     fe = 1 - fe
-                    box = Imap(who, fe=fe, seconds=60)
+                    box = Imap(self.accounts[who], fe=fe, seconds=60)
                     owner = self.addresses[who]
             except (OSError, EOFError, AssertionError):
                 box = None
@@ -174,7 +177,7 @@ class Load:
     def mailbox(self, i):
         """Counter of the ids in account i's INBOX; a message that is not whole is a fault."""
         from raw import Imap
-        box, found = Imap(i), collections.Counter()
+        box, found = Imap(self.accounts[i]), collections.Counter()
         box.ok(b"SELECT INBOX")
         for first in range(1, box.exists + 1, 200):
             for r in box.ok(b"FETCH %d:%d BODY.PEEK[]" % (first, min(first + 199, box.exists))):
@@ -219,7 +222,7 @@ class Load:
             found = {a: self.mailbox(i) for i, a in enumerate(self.addresses)}
             wrong = self.judge(found)
             if not wrong or self.faults or time.monotonic() > deadline:
-                return wrong + self.faults
+                return self.faults + wrong
 
 
 def kill_rounds(load, kills, seed):
@@ -240,7 +243,10 @@ def kill_rounds(load, kills, seed):
     return done
 
 
-def add_group(load):
+def add_accounts(load):
+    status, out, err = load.postern.postern("account", "import", "-", text_in="".join(
+        "%s,%s\n" % (a["address"], a["password"]) for a in load.accounts))
+    assert status == 0, err
     status, out, err = load.postern.postern("alias", "add", load.group, *load.members)
     assert status == 0, err
 
@@ -262,7 +268,7 @@ def run(kills, seed):
     """(what is wrong, what was done) on the cluster of postern.FOLDER."""
     import postern
     load = Load(seed)
-    add_group(load)
+    add_accounts(load)
     load.start()
     try:
         done = kill_rounds(load, kills, seed)

@@ -104,7 +104,8 @@ def smtp(fe=0, service="smtp", greet=True, **kw):
 
 
 class Imap(Wire):
-    """Keeps the number of messages as the server tells it, and refuses what cannot be."""
+    """Keeps the number of messages as the server tells it, and notes what cannot be. who: the
+    number of an account, or its row."""
 
     def __init__(self, who=None, fe=0, service="imaps", **kw):
         super().__init__(service, fe, **kw)
@@ -113,7 +114,7 @@ class Imap(Wire):
         self.errors = []
         self.greeting = self.line()
         if who is not None:
-            a = account(who)
+            a = who if isinstance(who, dict) else account(who)
             self.ok(b'LOGIN "%s" "%s"' % (a["address"].encode(), a["password"].encode()))
 
     def response(self):
