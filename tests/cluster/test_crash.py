@@ -15,7 +15,7 @@ CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
 class Crash(unittest.TestCase):
     def test_kills_under_load(self):
         self.addCleanup(postern.restore)
-        wrong, summary = crash.run(int(os.environ.get("POSTERN_CRASH_KILLS", "16")),
+        wrong, summary = crash.run(int(os.environ.get("POSTERN_CRASH_KILLS", "10")),
                                    int(os.environ.get("POSTERN_CRASH_SEED", "1")))
         self.assertEqual(len(wrong), 0, "\n".join([summary, *wrong[:20]]))
 

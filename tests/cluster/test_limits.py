@@ -84,13 +84,11 @@ class SmtpLimits(unittest.TestCase):
             big = b"x" * 70 + (b"\r\n" + b"x" * 70) * 250
             codes = [send(s, big), send(s, big)]
             self.assertEqual(codes, [250, 250])
-            s.send(b"MAIL FROM:<a@elsewhere.example>\r\n")
-            code, _ = s.reply()
-            if code == 250:
-                s.cmd(b"RCPT TO:<%s>" % account(0)["address"].encode())
-                if s.cmd(b"DATA")[0] == 354:
-                    code, _ = s.cmd(b"Subject: x\r\n\r\n" + big + b"\r\n.")
-            self.assertIn(code, (421, 552))
+            # The message that passes the limit is the last one.
+            if s.cmd(b"MAIL FROM:<a@elsewhere.example>")[0] == 250:
+                self.assertEqual(s.cmd(b"RSET")[0], 250)
+                send(s, big)
+                self.assertEqual(s.cmd(b"MAIL FROM:<a@elsewhere.example>")[0], 421)
 
     def test_errors(self):
         with session(7) as s:
