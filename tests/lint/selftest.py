@@ -66,7 +66,7 @@ MORE = {
                                "NULL}, \\\n\t{svc \".rate\", CONF_INT, n, 1, 9, 0, \"\", NULL}\n"
                                "static const struct conf_def table[] = {\n"
                                '\tLIMITS("smtp", "1", "2", "3"),\n};\n',
-          "proto/settings.c": "", "backend/admin/settings.c": "",
+          "proto/settings.c": "",
           "docs/man/postern-frontend.conf.5": PAGE.format("5m"),
           "docs/man/postern-backend.conf.5":
               ".It Ic smtp.max Pq Ar number , default Li 1\n"
@@ -117,7 +117,7 @@ CASES = [
     (waits, "frontend/core/d.c", "TEST_FIBER(d)\n{\n\tn_read(1);\n}\n", None),
     (waits, "frontend/core/d.c", "static int twice(int x)\n{\n\treturn x;\n}\n"
      "int d(int x)\n{\n\treturn twice(x);\n}\n", None),
-    (limits, "common/base/a.c", "#define THINGS_MAX 2049\n", "not 2 KiB"),
+    (limits, "common/base/a.c", "#define THINGS_MAX 2049\n", "is 2049"),
     (limits, "common/base/a.c", "#define THING_MAX 2048\n", "THINGS_MAX is not in the sources"),
     (limits, "common/base/b.c", "#define OTHERS_MAX 5\n", "OTHERS_MAX is missing"),
     (limits, "docs/limits.md", ROW.format("2,048", "b_test"), "no test b_test"),
