@@ -12,6 +12,7 @@ lint: ## banned functions, lengths, comments, WAITS, limits and settings against
 	@$(PYTHON) tests/lint/waits.py
 	@$(PYTHON) tests/lint/limits.py
 	@$(PYTHON) tests/lint/man.py
+	@$(PYTHON) tests/lint/errors.py
 
 layers: ## who includes whom (docs/layers.txt)
 	@$(PYTHON) tests/lint/layers.py
