@@ -11,6 +11,7 @@ import ast
 import contextlib
 import glob
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CLUSTER = os.path.join(TOP, "deploy", "cluster")
 DEFAULT = ["--accounts", "20"]
+COUNT = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
 
 
 def options_of(path):
@@ -47,31 +49,43 @@ def tail_logs(folder):
         print("---- %s\n%s" % (os.path.relpath(log, folder), "".join(lines)))
 
 
+def run_files(files):
+    """In a process of its own for each cluster: the tests' modules read its folder once."""
+    result = unittest.TestResult()
+    for path in files:
+        load(path).run(result)
+    for test, text in result.failures + result.errors:
+        print("FAILED %s\n%s" % (test, text))
+    for test, why in result.skipped:
+        print("skipped %s: %s" % (test, why))
+    failed = len(result.failures) + len(result.errors)
+    print("%d passed, %d failed" % (max(0, result.testsRun - failed - len(result.skipped)), failed))
+    return 1 if failed else 0
+
+
 def run_group(options, files, base_port):
     folder = tempfile.mkdtemp(prefix="postern-test-")
-    result = unittest.TestResult()
     up = subprocess.run([CLUSTER, "up", folder, "--base-port", str(base_port), *options],
                         capture_output=True, text=True)
-    try:
-        if up.returncode != 0:
-            print("cluster up %s:\n%s%s" % (options, up.stdout, up.stderr))
-            tail_logs(folder)
-            return 0, len(files)
-        os.environ["POSTERN_TEST_CLUSTER"] = folder
-        for path in files:
-            load(path).run(result)
-        for test, text in result.failures + result.errors:
-            print("FAILED %s\n%s" % (test, text))
-        if not result.wasSuccessful():
-            tail_logs(folder)
-    finally:
-        subprocess.run([CLUSTER, "down", folder])
-        if result.wasSuccessful() and up.returncode == 0:
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            print("kept: " + folder)
-    failed = len(result.failures) + len(result.errors)
-    return result.testsRun - failed - len(result.skipped), failed
+    if up.returncode != 0:
+        print("cluster up %s:\n%s%s" % (options, up.stdout, up.stderr))
+        out, failed = "0 passed, %d failed\n" % len(files), len(files)
+    else:
+        done = subprocess.run([sys.executable, "-W", "ignore", os.path.abspath(__file__), "--files",
+                               *files], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, env=dict(os.environ, POSTERN_TEST_CLUSTER=folder))
+        out, failed = done.stdout, done.returncode
+    found = COUNT.findall(out)
+    passed, failed = map(int, found[-1]) if found else (0, max(1, failed))
+    if failed:
+        print(out)
+        tail_logs(folder)
+    subprocess.run([CLUSTER, "down", folder])
+    if failed:
+        print("kept: " + folder)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    return passed, failed
 
 
 def free_ports():
@@ -86,6 +100,8 @@ def free_ports():
 
 def main():
     sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
+    if sys.argv[1] == "--files":
+        return run_files(sys.argv[2:])
     names = sys.argv[2:]
     groups = {}
     for path in sorted(glob.glob(os.path.join(TOP, sys.argv[1], "test_*.py"))):
