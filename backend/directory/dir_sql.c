@@ -122,17 +122,25 @@ const char dir_sql_account_add[] =
 const char dir_sql_account_address_add[] =
 	"INSERT INTO addresses (domain_id, local, kind, account_id)"
 	" VALUES ($1::bigint, $2, 1, $3::bigint)";
-#define ACCOUNT_ROW \
+#define ACCOUNT_COLUMNS \
 	"SELECT a.id, a.address, a.display_name, a.state, a.quota_bytes, a.quota_messages," \
-	" a.partition, a.epoch, coalesce(c.kind, 0), " US("a.created") ", " US( \
-		"c.changed") " FROM accounts a JOIN domains d ON d.id = a.domain_id" \
-			     " LEFT JOIN credentials c ON c.account_id = a.id"
-#define IN_ORDER(alias) \
+	" a.partition, a.epoch, coalesce(c.kind, 0), " US("a.created") ", " US("c.changed")
+#define ACCOUNT_CREDENTIAL " LEFT JOIN credentials c ON c.account_id = a.id"
+#define ACCOUNT_ROW \
+	ACCOUNT_COLUMNS \
+	" FROM accounts a JOIN domains d ON d.id = a.domain_id" ACCOUNT_CREDENTIAL
+/* A page in order of domain and local part: domain after domain by its index, and of each no more
+ * than a page by the index of its names, so that a page costs the same wherever it begins. $1: one
+ * domain only, or ''; $2, $3: the last name of the page before; $4: the page. */
+#define PAGE_OF(table, alias, which) \
+	" FROM domains d CROSS JOIN LATERAL (SELECT * FROM " table " WHERE domain_id = d.id" which \
+	" AND local COLLATE \"C\" > CASE WHEN d.name = $2 THEN $3 ELSE '' END" \
+	" ORDER BY local COLLATE \"C\" LIMIT $4::bigint) " alias
+#define PAGE_END(alias) \
+	" WHERE ($1 = '' OR d.name = $1) AND d.name COLLATE \"C\" >= $2" \
 	" ORDER BY d.name COLLATE \"C\", " alias ".local COLLATE \"C\" LIMIT $4::bigint"
-#define AFTER(alias) \
-	" WHERE ($1 = '' OR d.name = $1) AND (d.name COLLATE \"C\", " alias \
-	".local COLLATE \"C\") > ($2, $3)"
-const char dir_sql_account_list[] = ACCOUNT_ROW AFTER("a") IN_ORDER("a");
+const char dir_sql_account_list[] =
+	ACCOUNT_COLUMNS PAGE_OF("accounts", "a", "") ACCOUNT_CREDENTIAL PAGE_END("a");
 const char dir_sql_account_show[] = ACCOUNT_ROW " WHERE d.name = $1 AND a.local = $2";
 const char dir_sql_account_lock[] =
 	"SELECT a.id, a.state FROM accounts a JOIN domains d ON d.id = a.domain_id"
@@ -170,11 +178,12 @@ const char dir_sql_alias_enable[] = "UPDATE addresses r SET enabled = $3::boolea
 const char dir_sql_alias_remove[] =
 	"DELETE FROM addresses r USING domains d WHERE d.id = r.domain_id AND d.name = $1"
 	" AND r.local = $2 AND r.kind <> 1";
-#define ALIAS_ROW \
+#define ALIAS_COLUMNS \
 	"SELECT r.local || '@' || d.name, r.kind, r.enabled, array_to_string(r.members, " \
-	"E'\\n'), " US("r.created") ", cardinality(r.members)" \
-				    " FROM addresses r JOIN domains d ON d.id = r.domain_id"
-const char dir_sql_alias_list[] = ALIAS_ROW AFTER("r") " AND r.kind <> 1" IN_ORDER("r");
+	"E'\\n'), " US("r.created") ", cardinality(r.members)"
+#define ALIAS_ROW ALIAS_COLUMNS " FROM addresses r JOIN domains d ON d.id = r.domain_id"
+const char dir_sql_alias_list[] =
+	ALIAS_COLUMNS PAGE_OF("addresses", "r", " AND kind <> 1") PAGE_END("r");
 const char dir_sql_alias_show[] = ALIAS_ROW " WHERE d.name = $1 AND r.local = $2 AND r.kind <> 1";
 
 /* ---- cluster, policy ---- */

@@ -43,6 +43,8 @@ CREATE TABLE domains (
 	CHECK (kind = 1 OR catch_all = '')
 );
 CREATE INDEX domains_target ON domains (target);
+-- Lists are in this order, page by page.
+CREATE INDEX domains_order ON domains (name COLLATE "C");
 
 CREATE TABLE accounts (
 	id             bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
