@@ -6,13 +6,14 @@ LINT_C = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 
 check: format-check lint layers ## format, lint, layers
 
-lint: ## banned functions, lengths, comments, WAITS, limits and settings against their pages
+lint: ## banned functions, lengths, comments, WAITS, and the pages against the sources
 	@$(PYTHON) tests/lint/selftest.py
 	@$(PYTHON) tests/lint/style.py
 	@$(PYTHON) tests/lint/waits.py
 	@$(PYTHON) tests/lint/limits.py
 	@$(PYTHON) tests/lint/man.py
 	@$(PYTHON) tests/lint/errors.py
+	@$(PYTHON) tests/lint/pages.py
 
 layers: ## who includes whom (docs/layers.txt)
 	@$(PYTHON) tests/lint/layers.py
