@@ -200,6 +200,11 @@ static void on_alarm(int sig UNUSED)
 	_exit(n > 0 ? 2 : 3);
 }
 
+void check_seconds(unsigned seconds)
+{
+	alarm(seconds);
+}
+
 struct fiber_test {
 	void (*fn)(void *);
 	struct loop *loop;

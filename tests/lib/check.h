@@ -66,5 +66,8 @@ void check_died(const char *expr, const char *file, int line);
 void check_in_fiber(void (*fn)(void *));
 /* A fresh folder below $TMPDIR, removed at the end of the test. */
 const char *check_tmpdir(void);
+/* The running test may take so long from now on, instead of the usual limit: for those whose
+ * length a setting chooses. */
+void check_seconds(unsigned seconds);
 
 #endif

@@ -120,6 +120,7 @@ TEST(kill_between_steps)
 	model_init(m, seed);
 	model_init(chance, seed + 1000);
 	check_note("STORE_MODEL_SEED=%llu", (unsigned long long)seed);
+	check_seconds(300 + (unsigned)rounds * 5);
 	for (uint64_t i = 0; i < rounds; i++) {
 		bool ok = kill_round(&conf, m, chance);
 
@@ -304,6 +305,7 @@ TEST(kill_many_senders)
 	model_init(chance, setting("STORE_MODEL_SEED", 5));
 	for (unsigned i = 0; i < SENDERS; i++)
 		v[i] = (struct sender){.conf = &conf, .account = i + 1, .next = 1};
+	check_seconds(300 + (unsigned)rounds * 5);
 	for (uint64_t i = 0; i < rounds; i++) {
 		bool ok = senders_round(v, chance);
 

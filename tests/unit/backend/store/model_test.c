@@ -35,6 +35,7 @@ TEST(model_random_steps)
 	uint64_t steps = setting("STORE_MODEL_STEPS", 3000);
 	struct model *m = model_make();
 
+	check_seconds(300 + (unsigned)(steps / 500));
 	for (uint64_t i = 1; i <= steps && p != NULL; i++) {
 		model_step(m, p);
 		if (i % 500 == 0) {
