@@ -181,13 +181,25 @@ static bool is_settled(const struct forward_account *a)
  * who has the message already does not get it again. KEEP_REST: only accounts are left. */
 enum keep { KEEP_ALL, KEEP_REST };
 
-/* Goes on later, or, when it is too old, is parked until the sender can be told. */
+static bool is_expired(const struct job *j)
+{
+	return clock_wall_us() - j->first_us >= QUEUE_EXPIRE_US;
+}
+
+/* Too old: waits until the sender can be told. */
+WAITS static enum err park(struct task *t, struct job j)
+{
+	j.kind = JOB_REFUSED;
+	LOG(LOG_WARN, NULL, "queue.expired", LF_UINT("item", t->id),
+	    LF_HEX("trace", slice(j.trace_id, sizeof j.trace_id)), LF_UINT("attempts", j.attempts),
+	    LF_SLICE("why", j.last_error));
+	return edit_item(t, QUEUE_RESCHEDULE, QUEUE_PARKED_US, job_pack(&j, &t->mem));
+}
+
 WAITS static enum err keep_job(struct task *t, enum keep keep, enum err why)
 {
 	uint64_t left[JOB_ACCOUNTS_MAX];
 	struct job j = t->job;
-	int64_t now = clock_wall_us();
-	bool expired = now - j.first_us >= QUEUE_EXPIRE_US;
 
 	if (keep == KEEP_REST) {
 		j.kind = JOB_ACCOUNTS;
@@ -198,15 +210,14 @@ WAITS static enum err keep_job(struct task *t, enum keep keep, enum err why)
 				left[j.naccounts++] = t->accounts[i].account;
 		}
 	}
-	if (expired)
-		j.kind = JOB_REFUSED;
 	j.attempts++;
 	j.last_error = slice_str(err_name(why));
-	LOG(expired ? LOG_WARN : LOG_INFO, NULL, expired ? "queue.expired" : "queue.deferred",
-	    LF_UINT("item", t->id), LF_HEX("trace", slice(j.trace_id, sizeof j.trace_id)),
-	    LF_UINT("attempts", j.attempts), LF_ERR("why", why));
-	return edit_item(t, QUEUE_RESCHEDULE,
-			 expired ? QUEUE_PARKED_US : now + pause_us(j.attempts),
+	if (is_expired(&j))
+		return park(t, j);
+	LOG(LOG_INFO, NULL, "queue.deferred", LF_UINT("item", t->id),
+	    LF_HEX("trace", slice(j.trace_id, sizeof j.trace_id)), LF_UINT("attempts", j.attempts),
+	    LF_ERR("why", why));
+	return edit_item(t, QUEUE_RESCHEDULE, clock_wall_us() + pause_us(j.attempts),
 			 job_pack(&j, &t->mem));
 }
 
@@ -221,8 +232,12 @@ static enum err first_left(const struct task *t)
 
 WAITS static enum err work_on(struct task *t)
 {
-	enum err e = t->job.kind == JOB_EXPAND ? expand_address(t) : expand_accounts(t);
+	enum err e;
 
+	/* Tried at least once; but no more when those who have the message are forgotten. */
+	if (t->job.attempts != 0 && is_expired(&t->job))
+		return park(t, t->job);
+	e = t->job.kind == JOB_EXPAND ? expand_address(t) : expand_accounts(t);
 	if (e == E_NOT_FOUND || e == E_DENIED)
 		t->n = 0; /* the address went away meanwhile: nobody is behind it any more */
 	else if (e != E_OK)

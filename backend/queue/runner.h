@@ -5,7 +5,7 @@
 #include "backend/delivery/forward.h"
 
 #define RUNNER_AT_ONCE  16                      /* items under way at a time, of all partitions */
-#define QUEUE_EXPIRE_US (2LL * 86400 * 1000000) /* then the sender is to be told */
+#define QUEUE_EXPIRE_US (2LL * 86400 * 1000000) /* as deliveries are known */
 /* The due time of what waits for something else than time. */
 #define QUEUE_PARKED_US (INT64_MAX - 1)
 
