@@ -7,8 +7,8 @@
 #include "proto/delivery.pb-c.h"
 #include "proto/method.pb-c.h"
 
-#define PEERS_MAX	 64 /* nodes of a cell, twice what the design foresees */
-#define FORWARD_MS	 (10 * 60000)
+#define PEERS_MAX  64 /* nodes of a cell, twice what the design foresees */
+#define FORWARD_MS (10 * 60000)
 
 struct peer {
 	char name[DIR_NODE_MAX + 1];
@@ -169,6 +169,14 @@ struct rpc_link *peers_link(const struct peers *p, const char *backend)
 	return NULL;
 }
 
+void peers_seen(struct peers *p, const char *backend)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (strcmp(p->peers[i].name, backend) == 0 && p->peers[i].dialer != NULL)
+			rpc_dialer_hurry(p->peers[i].dialer);
+	}
+}
+
 /* ---- Deliver ---- */
 
 static enum err seal_tokens(struct peers *p, const struct forward *f, struct arena *mem,
@@ -266,9 +274,9 @@ static enum err read_results(const struct forward *f, slice_t payload, struct ar
 	if (m->n_results != f->n)
 		return E_INTERNAL;
 	for (size_t i = 0; i < f->n; i++)
-		f->accounts[i].result =
-			m->results[i]->status <= E_WIRE_LAST ? (enum err)m->results[i]->status
-							     : E_INTERNAL;
+		f->accounts[i].result = m->results[i]->status <= E_WIRE_LAST
+						? (enum err)m->results[i]->status
+						: E_INTERNAL;
 	return E_OK;
 }
 
@@ -399,7 +407,8 @@ WAITS static void abort_remote(struct rpc_link *l, const struct forward *f, slic
 
 	m.txid = MCALL_BYTES(begun);
 	m.partition = f->to;
-	if (start_call(l, POSTERN__METHOD__METHOD_DELIVER_ABORT, &m.base, RPC_NO_BODY, &call) != E_OK)
+	if (start_call(l, POSTERN__METHOD__METHOD_DELIVER_ABORT, &m.base, RPC_NO_BODY, &call) !=
+	    E_OK)
 		return;
 	if (rpc_call_response(call, NULL) != E_OK)
 		LOG(LOG_DEBUG, NULL, "peers.abort_failed");

@@ -12,6 +12,8 @@ struct peers *peers_start(struct dir *dir, struct tickets *tickets, struct tls_c
 void peers_stop(struct peers **p);
 /* The link to a back-end, borrowed (reference it before a wait); NULL: none that can be used now. */
 struct rpc_link *peers_link(const struct peers *p, const char *backend);
+/* That back-end has dialled us: it is there. */
+void peers_seen(struct peers *p, const char *backend);
 /* A forward_ways.remote; arg is the struct peers. */
 WAITS enum err peers_forward(void *arg, const char *backend, const struct forward *f);
 

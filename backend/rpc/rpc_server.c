@@ -1,6 +1,7 @@
 #include "backend/rpc/rpc_server.h"
 
 #include "backend/rpc/limits.h"
+#include "backend/rpc/peers.h"
 #include "backend/rpc/rpc_methods.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -104,6 +105,8 @@ static void link_up(struct rpc_link *l, void *arg)
 	pl->link = l;
 	pl->since_us = clock_wall_us();
 	list_append(&be->links, &pl->node);
+	if (rpc_link_peer(l)->role == ROLE_BACKEND)
+		peers_seen(be->peers, rpc_link_peer(l)->name);
 }
 
 static struct peer_link *find_link(const struct be *be, const struct rpc_link *l)

@@ -96,6 +96,7 @@ struct rpc_dialer {
 	uint16_t port;
 	struct fiber *fiber;
 	int64_t pause_ms;
+	struct event hurry; /* ends a pause */
 };
 
 static WAITS enum err dial_once(struct rpc_dialer *d)
@@ -147,7 +148,8 @@ static WAITS void dialer_main(void *arg)
 		} else if (e != E_CANCELLED) {
 			log_dial(d, e);
 		}
-		if (d->c.released || fiber_sleep("rpc.pause", jittered(d->pause_ms)) != E_TIMEOUT)
+		if (d->c.released || event_wait(&d->hurry, "rpc.pause",
+						deadline_in(jittered(d->pause_ms))) == E_CANCELLED)
 			break;
 		d->pause_ms = MIN(d->pause_ms * 2, (int64_t)RPC_PAUSE_MAX_MS);
 	}
@@ -165,9 +167,18 @@ struct rpc_dialer *rpc_dialer_new(const struct rpc_endpoint *e, const struct ipa
 	d->addr = *addr;
 	d->port = port;
 	d->pause_ms = RPC_PAUSE_MIN_MS;
+	event_init(&d->hurry);
 	if (fiber_start("rpc.dialer", dialer_main, d, &d->fiber) != E_OK)
 		xfree(&d);
 	return d;
+}
+
+void rpc_dialer_hurry(struct rpc_dialer *d)
+{
+	if (d->c.l != NULL)
+		return;
+	d->pause_ms = RPC_PAUSE_MIN_MS;
+	event_set(&d->hurry);
 }
 
 void rpc_dialer_free(struct rpc_dialer **dp)
@@ -210,7 +221,7 @@ static bool too_many(const struct guest *g)
 
 	if (g->a == NULL)
 		return true;
-	list_for_each (i, &g->a->guests) {
+	list_for_each(i, &g->a->guests) {
 		const struct guest *other = list_entry(i, struct guest, node);
 		char peer[RPC_IDENTITY_STR];
 

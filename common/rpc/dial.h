@@ -37,6 +37,8 @@ struct rpc_dialer;
 /* NULL: no fiber to be had. */
 struct rpc_dialer *rpc_dialer_new(const struct rpc_endpoint *e, const struct ipaddr *addr,
 				  uint16_t port);
+/* There is a sign that the peer is there now: tries at once. Harmless when the link is up. */
+void rpc_dialer_hurry(struct rpc_dialer *d);
 /* Stops trying and closes its link; `down` is called before it returns if a link was up, and no
  * callback after it. */
 void rpc_dialer_free(struct rpc_dialer **d);

@@ -92,8 +92,10 @@ def free_ports():
     """The base of a thousand ports that no other cluster of this machine uses."""
     first = os.getpid() % 20
     for base in (12000 + (first + i) % 20 * 1000 for i in range(20)):
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.11", base + 525)), \
-                socket.create_server(("127.0.0.12", base + 5411)):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+            for host in range(11, 19):
+                for port in (525, 5411):
+                    held.enter_context(socket.create_server(("127.0.0.%d" % host, base + port)))
             return base
     sys.exit("every port is taken")
 

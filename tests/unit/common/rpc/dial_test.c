@@ -237,6 +237,29 @@ TEST_FIBER(dial_until_somebody_listens)
 	net_fini(&n);
 }
 
+TEST_FIBER(dial_hurries_when_told)
+{
+	struct net n;
+	int64_t began_ms;
+
+	net_init(&n, false);
+	rpc_accepter_free(&n.a);
+	rig_turns(5);
+	net_dial(&n);
+	/* By now a pause is 800 ms at least. */
+	CHECK_ERR(fiber_sleep("t.refused", 1600), E_TIMEOUT);
+	net_listen(&n, n.port);
+	began_ms = clock_mono_ms();
+	rpc_dialer_hurry(n.d);
+	REQUIRE(until(&n.dial, &n.dial.ups, 1));
+	CHECK(clock_mono_ms() - began_ms < 500);
+	/* A link that is up stays as it is. */
+	rpc_dialer_hurry(n.d);
+	CHECK_ERR(rig_echo(n.dial.l, SL("in no time")), E_OK);
+	CHECK_INT(n.dial.ups, 1);
+	net_fini(&n);
+}
+
 TEST_FIBER(dial_is_not_welcome)
 {
 	struct net n;
