@@ -1,10 +1,12 @@
 """The administrator's command: every verb, bad input, exit codes; two back-ends, so that what lives
 at another one is asked for over there."""
+import contextlib
 import csv
 import imaplib
 import io
 import json
 import os
+import pty
 import re
 import smtplib
 import subprocess
@@ -283,6 +285,35 @@ class Accounts(unittest.TestCase):
         run("account", "passwd", "nobody@example.org", "--password", "a long enough one",
             want=NOUSER)
         self.assertIsNotNone(can_log_in(who, "one from a file"))
+
+    def at_terminal(self, answers, *argv):
+        """Runs the command at a terminal and answers its questions: status and what was seen."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execv(os.path.join(BUILD, "postern"),
+                     ["postern", "--cluster", os.path.join(FOLDER, "cluster.json"), *argv])
+        seen = b""
+        for answer in answers:
+            while not seen.endswith(b": "):
+                seen += os.read(fd, 1000)
+            os.write(fd, answer.encode() + b"\n")
+            seen += b"."
+        with contextlib.suppress(OSError):  # EIO: its end
+            while True:
+                seen += os.read(fd, 1000)
+        os.close(fd)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode()
+
+    def test_password_at_the_terminal(self):
+        who = new_account()
+        status, seen = self.at_terminal(["typed by hand", "typed by hand"], "account", "passwd", who)
+        self.assertEqual(status, OK, seen)
+        self.assertNotIn("typed by hand", seen)
+        self.assertIsNotNone(until(lambda: can_log_in(who, "typed by hand")))
+        status, seen = self.at_terminal(["typed by hand", "typed otherwise"], "account", "passwd",
+                                        who)
+        self.assertEqual(status, DATA)
+        self.assertIn("not the same", seen)
 
     def test_quota(self):
         who = new_account()
