@@ -4,8 +4,8 @@ and so is everything that calls it (see common/loop/fiber.h).
 
 Marked are: functions declared or defined with WAITS; function pointers in structs declared with
 WAITS, or of a type that was (typedef WAITS ...). A pointer's name counts only where no unmarked
-pointer has the same name. The bodies of TEST and TEST_FIBER may call anything: outside of a fiber
-a call that would suspend dies by itself."""
+pointer has the same name. The bodies of TEST, TEST_FIBER and of fuzz targets may call anything:
+outside of a fiber a call that would suspend dies by itself."""
 
 import re
 
@@ -18,6 +18,9 @@ TYPE = re.compile(r"\btypedef\s+WAITS\b[^;{}()]*?(?:\(\s*\*\s*(\w+)\s*\)\s*\(|"
                   r"\b(\w+)\s*\((?!\s*\*))")
 DIRECT = re.compile(r"(?<![\w.>])(\w+)\s*\(")
 THROUGH = re.compile(r"(?:->|\.)\s*(\w+)\s*\(")
+
+
+ENTRIES = ("TEST", "TEST_FIBER", "LLVMFuzzerTestOneInput")
 
 
 class Marks:
@@ -52,12 +55,12 @@ class Marks:
             self.pointers.add(m.group(1))
 
     def waits(self, path):
-        return self.names | self.statics.get(path, set())
+        return (self.names | self.statics.get(path, set())) - set(ENTRIES)
 
 
 def check_function(f, path, marks, report):
     waits = marks.waits(path)
-    marked = bool(re.search(r"\bWAITS\b", f.head)) or f.name in ("TEST", "TEST_FIBER")
+    marked = bool(re.search(r"\bWAITS\b", f.head)) or f.name in ENTRIES
     if f.name in waits and not marked:
         report.add(path, f.line, f"{f.name} is declared WAITS: mark its definition too")
         return
