@@ -139,7 +139,7 @@ test: ## the whole fast suite; ends with N passed, N failed
 	@$(MAKE) --no-print-directory test-built
 
 .PHONY: test-built run-built
-test-built: all $(UNIT_PROGRAMS) $(FUZZ_REPLAYS)
+test-built: all $(BUILD)/mailbench $(UNIT_PROGRAMS) $(FUZZ_REPLAYS)
 	@$(PYTHON) tests/lib/run_all.py
 
 run: ## a whole cluster on this machine, under run/

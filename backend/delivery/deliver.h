@@ -62,7 +62,7 @@ struct deliver_msg {
 };
 
 /* How long the lead leaves other owners' recipients to the front-end. */
-#define DELIVER_SETTLE_US (20 * 1000000LL)
+#define DELIVER_SETTLE_US (10 * 1000000LL)
 
 /* One commit; E_OK even when single recipients were refused: look at theirs. Else nobody got it
  * (E_RETRY, E_FULL, E_NO_TICKET for a forged token, ...). */

@@ -38,7 +38,7 @@ struct task {
 /* Soon at first (an owner that restarts), then as mail servers do (RFC 5321 section 4.5.4.1). */
 static int64_t pause_us(uint32_t attempts)
 {
-	static const int64_t seconds[] = {2, 5, 15, 60, 300, 900, 1800, 3600, 14400};
+	static const int64_t seconds[] = {1, 2, 3, 5, 10, 30, 60, 300, 900, 1800, 3600, 14400};
 	size_t i = MIN((size_t)attempts, ARRAY_LEN(seconds) - 1);
 
 	return seconds[i] * 1000000;

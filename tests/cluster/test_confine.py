@@ -1,0 +1,105 @@
+"""What a worker may do, read from the kernel; and that sessions leave nothing behind."""
+import os
+import subprocess
+import unittest
+
+from postern import BUILD, account, cluster, cluster_command, frontend, until
+
+SESSIONS = int(os.environ.get("POSTERN_TEST_SESSIONS", "2000"))
+# Bytes that a session may leave: in a worker the allocator's noise over some thousands of them; in
+# the back-end also what it remembers of an ended session until its ticket expires.
+WORKERS_LEFT, BACKEND_LEFT = 128, 512
+
+
+def status(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f)
+
+
+def workers():
+    pid = frontend()["pids"][0]
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+        return [int(p) for p in f.read().split()]
+
+
+def resident(pids):
+    """Private bytes of some processes."""
+    total = 0
+    for pid in pids:
+        with open("/proc/%d/smaps_rollup" % pid) as f:
+            total += sum(int(line.split()[1]) for line in f if line.startswith("Private_Dirty"))
+    return total * 1024
+
+
+class Confinement(unittest.TestCase):
+    def test_identity_and_filter(self):
+        self.assertGreaterEqual(len(workers()), 3)
+        for pid in workers():
+            s = status(pid)
+            self.assertEqual(s["NoNewPrivs"], "1")
+            if "asan" not in BUILD:
+                self.assertEqual(s["Seccomp"], "2")
+            if os.geteuid() == 0:
+                self.assertNotIn("0", s["Uid"].split())
+                self.assertEqual(s["Groups"].strip(), "")
+                self.assertEqual(int(s["CapEff"], 16), 0)
+
+    def test_services_have_users_of_their_own(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can give users away")
+        services = {}
+        with open(os.path.join(os.environ["POSTERN_TEST_CLUSTER"], "fe1", "log")) as f:
+            for line in f:
+                if "event=worker.started" in line:
+                    fields = dict(x.split("=", 1) for x in line.split() if "=" in x)
+                    services[int(fields["pid"])] = fields["service"]
+        users = {services[p]: status(p)["Uid"].split()[0] for p in workers()}
+        self.assertEqual(len(set(users.values())), len(users), users)
+
+    def test_no_file_is_open_for_writing(self):
+        for pid in workers():
+            for fd in os.listdir("/proc/%d/fd" % pid):
+                target = os.readlink("/proc/%d/fd/%s" % (pid, fd))
+                with open("/proc/%d/fdinfo/%s" % (pid, fd)) as f:
+                    flags = int(f.read().split("flags:")[1].split()[0], 8)
+                if target.startswith("/") and int(fd) > 2:
+                    self.assertEqual(flags & os.O_ACCMODE, os.O_RDONLY, target)
+
+    def test_workers_die_with_their_supervisor(self):
+        before = workers()
+        cluster_command("kill", "fe1", "KILL")
+        try:
+            self.assertTrue(until(lambda: not any(os.path.exists("/proc/%d/fd/0" % p)
+                                                  for p in before)))
+        finally:
+            cluster_command("start", "fe1")
+
+
+class Leaks(unittest.TestCase):
+    def sessions(self, *argv):
+        done = subprocess.run([os.path.join(BUILD.replace("-asan", ""), "mailbench"), *argv],
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_short_sessions_leave_nothing(self):
+        if "asan" in BUILD:
+            self.skipTest("the sanitizer keeps what was freed; it finds leaks itself")
+        f, a = frontend(), account(0)
+        imap = ["imap-login", "--server", "%s:%d" % (f["host"], f["ports"]["imaps"]), "--tls", "tls",
+                "--user", a["address"], "--pass", a["password"], "-c", "10", "--users", "1"]
+        smtp = ["smtp", "--server", "%s:%d" % (f["host"], f["ports"]["smtp"]), "--tls", "starttls",
+                "--user", a["address"], "-c", "10", "--users", "1", "--per-session", "1", "-s", "1k",
+                "--from", "stranger@elsewhere.example"]
+        fe, be = workers(), cluster()["backends"][0]["pids"]
+        self.sessions(*imap, "-n", "1000")
+        self.sessions(*smtp, "-n", "500")
+        before = resident(fe), resident(be)
+        self.sessions(*imap, "-n", str(SESSIONS))
+        self.sessions(*smtp, "-n", str(SESSIONS // 4))
+        n = SESSIONS + SESSIONS // 4
+        self.assertLess((resident(fe) - before[0]) / n, WORKERS_LEFT, "bytes a session")
+        self.assertLess((resident(be) - before[1]) / n, BACKEND_LEFT, "bytes a session")
+
+
+if __name__ == "__main__":
+    unittest.main()
