@@ -1,11 +1,12 @@
 #include "proto/settings.h"
 
-#define KIB 1024LL
-#define MIB (1024 * KIB)
-#define GIB (1024 * MIB)
+#define KIB    1024LL
+#define MIB    (1024 * KIB)
+#define GIB    (1024 * MIB)
 #define MINUTE 60000LL
-#define HOUR (60 * MINUTE)
+#define HOUR   (60 * MINUTE)
 
+/* clang-format off */
 #define LIMITS(svc, conns, per_ip, rate) \
 	{svc ".connections_max", CONF_INT, conns, 1, 1000000, CONF_LIVE, \
 	 "Connections at once, per worker", NULL}, \
@@ -13,30 +14,31 @@
 	 "Connections at once from one address, per worker", NULL}, \
 	{svc ".rate_per_ip_per_min", CONF_INT, rate, 0, 1000000, CONF_LIVE, \
 	 "New connections a minute from one address, per worker; 0: no limit", NULL}
+/* clang-format on */
 
 const struct conf_def settings_table[] = {
 	{"hostname", CONF_STRING, "", 0, 255, CONF_LIVE,
 	 "Name in greetings and Received fields; empty: the node's own", NULL},
-	{"default_domain", CONF_STRING, "", 0, 255, CONF_LIVE,
-	 "Added to bare user names at log-in", NULL},
+	{"default_domain", CONF_STRING, "", 0, 255, CONF_LIVE, "Added to bare user names at log-in",
+	 NULL},
 	{"tls.handshake_timeout", CONF_DURATION, "30s", 1000, 5 * MINUTE, CONF_LIVE,
 	 "A client may take so long for its TLS handshake", NULL},
-	{"auth.plain", CONF_BOOL, "true", 0, 0, CONF_LIVE,
-	 "Offer PLAIN and LOGIN, under TLS only", NULL},
+	{"auth.plain", CONF_BOOL, "true", 0, 0, CONF_LIVE, "Offer PLAIN and LOGIN, under TLS only",
+	 NULL},
 	{"auth.scram", CONF_BOOL, "true", 0, 0, CONF_LIVE,
 	 "Keep new passwords as SCRAM-SHA-256 verifiers; else Argon2id, without SCRAM", NULL},
 	{"directory.plus", CONF_STRING, "+", 0, 1, CONF_LIVE,
 	 "What stands between a user and a detail in an address; empty: nothing does", NULL},
 	{"directory.postmaster", CONF_STRING, "", 0, 320, CONF_LIVE,
 	 "Where mail for a postmaster goes that a domain does not have", NULL},
-	{"smtp.message_bytes_max", CONF_BYTES, "50m", KIB, GIB, CONF_LIVE,
-	 "Size of a message", NULL},
+	{"smtp.message_bytes_max", CONF_BYTES, "50m", KIB, GIB, CONF_LIVE, "Size of a message",
+	 NULL},
 	{"smtp.session_bytes_max", CONF_BYTES, "500m", KIB, 1024 * GIB, CONF_LIVE,
 	 "Message bytes of one session", NULL},
 	{"smtp.messages_max", CONF_INT, "100", 0, 1000000, CONF_LIVE,
 	 "Messages of one session; 0: no limit", NULL},
-	{"smtp.recipients_max", CONF_INT, "500", 1, 1000, CONF_LIVE,
-	 "Recipients of one message", NULL},
+	{"smtp.recipients_max", CONF_INT, "500", 1, 1000, CONF_LIVE, "Recipients of one message",
+	 NULL},
 	{"smtp.errors_max", CONF_INT, "20", 1, 1000, CONF_LIVE,
 	 "Refused commands until a session is closed", NULL},
 	{"smtp.command_timeout", CONF_DURATION, "5m", 1000, HOUR, CONF_LIVE,

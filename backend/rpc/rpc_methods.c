@@ -10,21 +10,23 @@
 #include "proto/method.pb-c.h"
 #include "proto/policy.pb-c.h"
 
-#define FE	  ROLES(ROLE_FRONTEND)
-#define FE_BE	  (ROLES(ROLE_FRONTEND) | ROLES(ROLE_BACKEND))
-#define ALL_FE	  (~0u)
-#define LOGINS	  (SERVICES(SERVICE_SUBMISSION) | SERVICES(SERVICE_IMAP) | SERVICES(SERVICE_POP3) | \
-		   SERVICES(SERVICE_MANAGESIEVE))
-#define MAIL_IN	  (SERVICES(SERVICE_SMTP) | SERVICES(SERVICE_SUBMISSION))
-#define READERS	  (SERVICES(SERVICE_IMAP) | SERVICES(SERVICE_POP3))
-#define IMAP	  SERVICES(SERVICE_IMAP)
-#define SMALL	  (8 * 1024)
-#define WHOLE	  RPC_PAYLOAD_MAX /* summaries, lists of UIDs */
-#define LONG	  (512 * 1024)
-#define SECONDS(n) ((n) * 1000LL)
-#define MINUTES(n) ((n) * 60000LL)
-#define FSCK_MS	   MINUTES(24 * 60) /* reads every byte of a node */
+#define FE     ROLES(ROLE_FRONTEND)
+#define FE_BE  (ROLES(ROLE_FRONTEND) | ROLES(ROLE_BACKEND))
+#define ALL_FE (~0u)
+#define LOGINS \
+	(SERVICES(SERVICE_SUBMISSION) | SERVICES(SERVICE_IMAP) | SERVICES(SERVICE_POP3) | \
+	 SERVICES(SERVICE_MANAGESIEVE))
+#define MAIL_IN    (SERVICES(SERVICE_SMTP) | SERVICES(SERVICE_SUBMISSION))
+#define READERS    (SERVICES(SERVICE_IMAP) | SERVICES(SERVICE_POP3))
+#define IMAP       SERVICES(SERVICE_IMAP)
+#define SMALL      (8 * 1024)
+#define WHOLE      RPC_PAYLOAD_MAX /* summaries, lists of UIDs */
+#define LONG       (512 * 1024)
+#define SECONDS(n) (1000LL * (n))
+#define MINUTES(n) (60000LL * (n))
+#define FSCK_MS    MINUTES(24 * 60) /* reads every byte of a node */
 
+/* clang-format off */
 /* number, name, request, roles, services, rights, ticket, repeat, payload, deadline, rate, run */
 #define M(num, type, desc, roles, svcs, rpt, cap, dl, rate, fn) \
 	{POSTERN__METHOD__METHOD_##num, type, &postern__##desc##__descriptor, PORT_RPC, roles, \
@@ -54,6 +56,7 @@
 #define P(num, name, desc, rpt, cap, dl, fn) \
 	{POSTERN__METHOD__METHOD_PEER_##num, name, &postern__##desc##__descriptor, PORT_RPC, \
 	 ROLES(ROLE_BACKEND), 0, 0, 0, rpt, cap, dl, RATE_FREE, fn, 0}
+/* clang-format on */
 
 const struct method methods[] = {
 	M(AUTH_START, "Auth.Start", auth_start, FE, LOGINS, IDEMPOTENT, SMALL, MINUTES(1),
@@ -72,8 +75,8 @@ const struct method methods[] = {
 	  m_resolve),
 	M(DELIVER_BEGIN, "Deliver.Begin", deliver_begin, FE_BE, MAIL_IN, ONCE, SMALL, MINUTES(60),
 	  RATE_FREE, m_deliver_begin),
-	ML(DELIVER_COMMIT, "Deliver.Commit", deliver_commit, FE_BE, MAIL_IN, IDEMPOTENT, MINUTES(10),
-	   RATE_FREE, m_deliver_commit),
+	ML(DELIVER_COMMIT, "Deliver.Commit", deliver_commit, FE_BE, MAIL_IN, IDEMPOTENT,
+	   MINUTES(10), RATE_FREE, m_deliver_commit),
 	M(DELIVER_ABORT, "Deliver.Abort", deliver_abort, FE_BE, MAIL_IN, IDEMPOTENT, SMALL,
 	  SECONDS(30), RATE_FREE, m_deliver_abort),
 	M(DELIVER_SETTLE, "Deliver.Settle", deliver_settle, FE, MAIL_IN, IDEMPOTENT, WHOLE,
@@ -88,18 +91,18 @@ const struct method methods[] = {
 	  TICKET_WRITE, ONCE, 2 * SMALL, MINUTES(10), m_mailbox_delete),
 	T(MAILBOX_RENAME, "Mailbox.Rename", mailbox_rename, Postern__MailboxRename, IMAP,
 	  TICKET_WRITE, ONCE, 4 * SMALL, MINUTES(10), m_mailbox_rename),
-	T(MAILBOX_SUBSCRIBE, "Mailbox.Subscribe", mailbox_subscribe, Postern__MailboxSubscribe, IMAP,
-	  TICKET_WRITE, IDEMPOTENT, 2 * SMALL, MINUTES(2), m_mailbox_subscribe),
+	T(MAILBOX_SUBSCRIBE, "Mailbox.Subscribe", mailbox_subscribe, Postern__MailboxSubscribe,
+	  IMAP, TICKET_WRITE, IDEMPOTENT, 2 * SMALL, MINUTES(2), m_mailbox_subscribe),
 	T(MAILBOX_OPEN, "Mailbox.Open", mailbox_open, Postern__MailboxOpen, READERS, TICKET_READ,
 	  IDEMPOTENT, 2 * SMALL, MINUTES(2), m_mailbox_open),
 	T(MAILBOX_STATUS, "Mailbox.Status", mailbox_status, Postern__MailboxStatus, READERS,
 	  TICKET_READ, IDEMPOTENT, 2 * SMALL, MINUTES(2), m_mailbox_status),
 	T(MAILBOX_CHANGES, "Mailbox.Changes", mailbox_changes, Postern__MailboxChanges, READERS,
 	  TICKET_READ, IDEMPOTENT, SMALL, MINUTES(5), m_mailbox_changes),
-	T(MAILBOX_WATCH, "Mailbox.Watch", mailbox_watch, Postern__MailboxWatch, READERS, TICKET_READ,
-	  IDEMPOTENT, SMALL, NO_DEADLINE, m_mailbox_watch),
-	T(MESSAGE_FETCH, "Message.Fetch", message_fetch, Postern__MessageFetch, READERS, TICKET_READ,
-	  IDEMPOTENT, WHOLE, MINUTES(60), m_message_fetch),
+	T(MAILBOX_WATCH, "Mailbox.Watch", mailbox_watch, Postern__MailboxWatch, READERS,
+	  TICKET_READ, IDEMPOTENT, SMALL, NO_DEADLINE, m_mailbox_watch),
+	T(MESSAGE_FETCH, "Message.Fetch", message_fetch, Postern__MessageFetch, READERS,
+	  TICKET_READ, IDEMPOTENT, WHOLE, MINUTES(60), m_message_fetch),
 	T(MESSAGE_READ, "Message.Read", message_read, Postern__MessageRead, READERS, TICKET_READ,
 	  IDEMPOTENT, WHOLE, MINUTES(60), m_message_read),
 	T(MESSAGE_STORE, "Message.Store", message_store, Postern__MessageStore, IMAP, TICKET_WRITE,
@@ -110,8 +113,8 @@ const struct method methods[] = {
 	  TICKET_WRITE, IDEMPOTENT, WHOLE, MINUTES(10), m_message_expunge),
 	T(MESSAGE_SEARCH, "Message.Search", message_search, Postern__MessageSearch, READERS,
 	  TICKET_READ, IDEMPOTENT, WHOLE, MINUTES(30), m_message_search),
-	T(APPEND_BEGIN, "Append.Begin", append_begin, Postern__AppendBegin, IMAP, TICKET_WRITE, ONCE,
-	  2 * SMALL, MINUTES(60), m_append_begin),
+	T(APPEND_BEGIN, "Append.Begin", append_begin, Postern__AppendBegin, IMAP, TICKET_WRITE,
+	  ONCE, 2 * SMALL, MINUTES(60), m_append_begin),
 	TL(APPEND_COMMIT, "Append.Commit", append_commit, Postern__AppendCommit, IMAP, TICKET_WRITE,
 	   IDEMPOTENT, MINUTES(10), m_append_commit),
 	T(APPEND_ABORT, "Append.Abort", append_abort, Postern__AppendAbort, IMAP, TICKET_WRITE,

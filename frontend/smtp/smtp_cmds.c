@@ -122,6 +122,7 @@ static WAITS enum err smtp_quit(struct session *base, slice_t args UNUSED, void 
 
 /* RFC 2920 section 3.1 names the last ones of a group. BDAT judges its state itself: its bytes have
  * to be read whatever it is. */
+/* clang-format off */
 #define COMMON_COMMANDS \
 	{"EHLO", SMTP_START | SMTP_READY | SMTP_MAIL | SMTP_RCPT | SMTP_BDAT, \
 	 CMD_LAST | CMD_FREE, smtp_ehlo}, \
@@ -136,6 +137,7 @@ static WAITS enum err smtp_quit(struct session *base, slice_t args UNUSED, void 
 	{"QUIT", SMTP_ANY, CMD_MAY_CLOSE, smtp_quit}, \
 	{"STARTTLS", SMTP_READY | SMTP_MAIL | SMTP_RCPT, \
 	 CMD_LAST | CMD_NO_ARGS | CMD_NEEDS_CLEAR | CMD_MAY_CLOSE, smtp_starttls}
+/* clang-format on */
 
 static const struct cmd_def smtp_table[] = {
 	{"MAIL", SMTP_READY, 0, smtp_mail},

@@ -93,6 +93,7 @@ static const struct reply replies[SAY_LAST + 1] = {
 };
 
 /* What the back-end's (or our own) error means at each place. Without a row: SAY_LATER. */
+/* clang-format off */
 static const enum smtp_say errors[AT_LAST + 1][E_WIRE_LAST + 1] = {
 	[AT_SENDER] = {
 		[E_RETRY] = SAY_NO_BACKEND,
@@ -134,6 +135,7 @@ static const enum smtp_say errors[AT_LAST + 1][E_WIRE_LAST + 1] = {
 		[E_TOO_BIG] = SAY_AUTH_TOO_LONG,
 	},
 };
+/* clang-format on */
 
 enum smtp_say smtp_say_for(enum smtp_where at, enum err e)
 {

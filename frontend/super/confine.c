@@ -42,6 +42,7 @@ enum err confine_syscalls(enum rpc_service service, enum confine_dial dial, stru
 
 /* Everything that the loop, the allocator, OpenSSL and the C library's run time ask for once a
  * worker is up. */
+/* clang-format off */
 static const int always[] = {
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(writev),
 	SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
@@ -58,6 +59,7 @@ static const int always[] = {
 	SCMP_SYS(set_robust_list), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
 	SCMP_SYS(getegid), SCMP_SYS(sched_getaffinity), SCMP_SYS(prlimit64), SCMP_SYS(uname),
 };
+/* clang-format on */
 
 static int allow_checked(scmp_filter_ctx ctx, enum confine_dial dial)
 {
@@ -69,8 +71,9 @@ static int allow_checked(scmp_filter_ctx ctx, enum confine_dial dial)
 	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 			       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	/* Files are opened for reading only. */
-	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-			       SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+	rc |= seccomp_rule_add(
+		ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+		SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
 	if (dial == CONFINE_NO_DIAL)
 		return rc;
 	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
