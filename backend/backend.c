@@ -30,7 +30,7 @@
 #include "common/loop/work.h"
 
 #define FIRST_SYNC_MS (60 * 1000) /* a first start needs PostgreSQL; a later one its copy */
-#define PEM_MAX	      (64 * 1024)
+#define PEM_MAX       (64 * 1024)
 
 static struct backend {
 	struct be be;

@@ -30,7 +30,7 @@ static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, OPT_SET},
 	{"check", no_argument, NULL, OPT_CHECK},  {"show", no_argument, NULL, OPT_SHOW},
 	{"quick", no_argument, NULL, OPT_QUICK},  {"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+	{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 };
 
 struct args {
@@ -56,8 +56,8 @@ static int fsck(const struct args *a, char *const *dirs, int n)
 	for (int i = 0; i < n; i++) {
 		struct fsck_report r = {0};
 		struct diag d = {""};
-		enum err e = fsck_dir(dirs[i], a->quick ? FSCK_ROWS : FSCK_RECORDS, say, dirs[i], &r,
-				      &d);
+		enum err e = fsck_dir(dirs[i], a->quick ? FSCK_ROWS : FSCK_RECORDS, say, dirs[i],
+				      &r, &d);
 
 		if (e != E_OK) {
 			fprintf(stderr, "postern-backend: %s: %s (%s)\n", dirs[i], d.text,
@@ -134,8 +134,9 @@ static int serve(const struct args *a)
 		fprintf(stderr, "postern-backend: %s\n", d.text);
 		return EX_CONFIG;
 	}
-	log_setup(log_level_parse(slice_str(conf_str(s.own, "log.level"))),
-		  LOG_FIELDS(LF_STR("node", conf_str(s.own, "name")), LF_STR("service", "backend")));
+	log_setup(
+		log_level_parse(slice_str(conf_str(s.own, "log.level"))),
+		LOG_FIELDS(LF_STR("node", conf_str(s.own, "name")), LF_STR("service", "backend")));
 	if (a->show)
 		show(&s);
 	else if (!a->check)

@@ -7,7 +7,8 @@ static const struct conf_def table[] = {
 	 "Folder with ca.pem and, for each service, SERVICE.pem and SERVICE.key", NULL},
 	{"rpc.listen", CONF_ADDRS, NULL, 0, 1, 0,
 	 "Inside-out: back-ends dial here; worker n listens on this port plus n", NULL},
-	{"tls.cert", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Public certificate chain, PEM", NULL},
+	{"tls.cert", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Public certificate chain, PEM",
+	 NULL},
 	{"tls.key", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Its key, PEM", NULL},
 	{"listen.smtp", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of SMTP (25)", NULL},
 	{"listen.submission", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of submission (587)", NULL},
@@ -20,7 +21,8 @@ static const struct conf_def table[] = {
 	{"workers.imap", CONF_INT, "0", 0, 64, 0, "Worker processes; 0: one per core", NULL},
 	{"workers.uid_base", CONF_INT, "64800", 1000, 2000000000, 0,
 	 "Started by root, a worker runs as user postern-SERVICE, or, where there is no such user, "
-	 "as this number plus the service's", NULL},
+	 "as this number plus the service's",
+	 NULL},
 	{"log.level", CONF_WORD, "info", 0, 0, CONF_LIVE, "Least level that is logged",
 	 "debug info warn error"},
 };

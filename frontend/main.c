@@ -29,10 +29,10 @@ static const struct protocol *const protocols[] = {&smtp_protocol, &submission_p
 enum { OPT_SET = 256, OPT_CHECK, OPT_SHOW, OPT_WORKER };
 
 static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, OPT_SET},
-	{"check", no_argument, NULL, OPT_CHECK},  {"show", no_argument, NULL, OPT_SHOW},
+	{"config", required_argument, NULL, 'c'},  {"set", required_argument, NULL, OPT_SET},
+	{"check", no_argument, NULL, OPT_CHECK},   {"show", no_argument, NULL, OPT_SHOW},
 	{"worker", no_argument, NULL, OPT_WORKER}, {"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+	{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 };
 
 struct args {
@@ -107,7 +107,8 @@ int main(int argc, char **argv)
 		return EX_CONFIG;
 	}
 	log_setup(log_level_parse(slice_str(conf_str(conf, "log.level"))),
-		  LOG_FIELDS(LF_STR("node", conf_str(conf, "name")), LF_STR("service", "supervisor")));
+		  LOG_FIELDS(LF_STR("node", conf_str(conf, "name")),
+			     LF_STR("service", "supervisor")));
 	status = EX_OK;
 	if (a.mode == OPT_SHOW)
 		show(conf);

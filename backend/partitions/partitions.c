@@ -25,7 +25,6 @@ struct partitions {
 	struct loop *loop;
 };
 
-
 /* ---- watching: on the writer's thread ---- */
 
 static void queue_note_run(void *arg)

@@ -13,9 +13,9 @@
 struct partitions;
 
 struct partitions_conf {
-	struct dir *dir;       /* borrowed */
-	struct notify *notify; /* borrowed */
-	const char *data;      /* partitions lie in DATA/pNNNN; copied */
+	struct dir *dir;             /* borrowed */
+	struct notify *notify;       /* borrowed */
+	const char *data;            /* partitions lie in DATA/pNNNN; copied */
 	struct partition_conf store; /* dir and id are filled in for each */
 	/* Called on the loop when a partition's queue has changed. May be NULL. */
 	void (*queue_changed)(uint32_t partition, void *arg);

@@ -30,17 +30,17 @@ struct peers;
 
 struct be {
 	struct be_settings conf;
-	struct node *node;       /* hints and the directory's copy */
+	struct node *node; /* hints and the directory's copy */
 	struct dir *dir;
 	struct tickets *tickets;
 	struct auth *auth;
 	struct notify *notify;
 	struct partitions *parts;
 	struct deliver *deliver;
-	struct peers *peers;     /* links to the other back-ends */
-	struct nodes *nodes;     /* what workers reported */
-	struct list watches;     /* open PolicyWatch streams */
-	struct list links;       /* of front-ends, back-ends and administrators, see rpc_server */
+	struct peers *peers; /* links to the other back-ends */
+	struct nodes *nodes; /* what workers reported */
+	struct list watches; /* open PolicyWatch streams */
+	struct list links;   /* of front-ends, back-ends and administrators, see rpc_server */
 	struct dir_sub dir_sub;
 	int64_t started_us;
 };

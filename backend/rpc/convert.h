@@ -12,7 +12,8 @@
 #include "proto/types.pb-c.h"
 
 /* E_INVALID: no summary. Bounds are the store's to check. */
-enum err convert_summary(const Postern__Summary *m, struct arena *mem, struct summary *out) MUST_USE;
+enum err convert_summary(const Postern__Summary *m, struct arena *mem,
+			 struct summary *out) MUST_USE;
 /* Ascending and sane, or E_INVALID. */
 enum err convert_uids(Postern__UidRange *const *v, size_t n, struct arena *mem,
 		      struct uid_range **out) MUST_USE;

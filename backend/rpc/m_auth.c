@@ -22,8 +22,8 @@ static enum err read_client(struct mcall *c, const Postern__AuthStart *m, struct
 
 	*out = (struct auth_client){0};
 	if (m->session_id.len != TICKET_SESSION_LEN || f == NULL ||
-	    read_ip(&f->ip, &out->ip) != E_OK || f->port > UINT16_MAX || f->local_port > UINT16_MAX ||
-	    f->channel_binding.len > AUTH_BINDING_MAX)
+	    read_ip(&f->ip, &out->ip) != E_OK || f->port > UINT16_MAX ||
+	    f->local_port > UINT16_MAX || f->channel_binding.len > AUTH_BINDING_MAX)
 		return diag_set(&c->diag, E_INVALID, "client facts out of bounds");
 	memcpy(out->session, m->session_id.data, TICKET_SESSION_LEN);
 	out->port = (uint16_t)f->port;
@@ -91,8 +91,8 @@ WAITS enum err m_auth_end(struct mcall *c)
 {
 	const Postern__AuthEnd *m = (const void *)c->msg;
 	struct ticket_claims claims;
-	enum err e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, 0, &claims,
-				 &c->diag);
+	enum err e =
+		ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, 0, &claims, &c->diag);
 
 	if (e != E_OK)
 		return e;

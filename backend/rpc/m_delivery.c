@@ -23,7 +23,8 @@ WAITS enum err m_resolve(struct mcall *c)
 		return mcall_wrong_owner(c, r.wrong_owner);
 	/* An authenticated user's mail to the outside has no way out yet: not a refusal for good. */
 	if (e == E_DENIED && c->peer->service == SERVICE_SUBMISSION)
-		return diag_set(&c->diag, E_RETRY, "mail to outside addresses is not sent from here");
+		return diag_set(&c->diag, E_RETRY,
+				"mail to outside addresses is not sent from here");
 	if (e != E_OK)
 		return e;
 	for (size_t i = 0; i < r.n; i++) {
@@ -132,8 +133,7 @@ static struct deliver_rcpt *read_recipients(Postern__Recipient *const *v, size_t
 	return r;
 }
 
-static void read_others(const Postern__DeliverCommit *m, struct arena *mem,
-			struct deliver_msg *out)
+static void read_others(const Postern__DeliverCommit *m, struct arena *mem, struct deliver_msg *out)
 {
 	size_t n = 0;
 

@@ -4,7 +4,7 @@
 #include "backend/store/change.h"
 #include "common/log/log.h"
 
-#define ROWS_IN_BATCH	100
+#define ROWS_IN_BATCH   100
 #define RANGES_IN_BATCH 4096
 
 /* ---- reads ---- */
@@ -48,7 +48,8 @@ WAITS static enum err send_rows(struct mcall *c, const struct mbox_list *l)
 		enum err e;
 
 		/* Paths are up to 8 KiB: a batch ends by bytes too. */
-		for (; i < l->n && batch.n_rows < ROWS_IN_BATCH && bytes < RPC_PAYLOAD_MAX / 4; i++) {
+		for (; i < l->n && batch.n_rows < ROWS_IN_BATCH && bytes < RPC_PAYLOAD_MAX / 4;
+		     i++) {
 			convert_mailbox_row(&l->rows[i], &c->mem, &rows[batch.n_rows]);
 			list[batch.n_rows] = &rows[batch.n_rows];
 			bytes += l->rows[i].path.n + 100;
@@ -166,7 +167,8 @@ WAITS enum err m_mailbox_open(struct mcall *c)
 		.part = c->part,
 		.account = c->account.id,
 		.path = slice_str(m->path),
-		.recent = m->mode == POSTERN__OPEN_MODE__OPEN_READ_WRITE ? RECENT_TAKE : RECENT_LOOK,
+		.recent =
+			m->mode == POSTERN__OPEN_MODE__OPEN_READ_WRITE ? RECENT_TAKE : RECENT_LOOK,
 	};
 	enum err e;
 
@@ -262,8 +264,7 @@ WAITS static enum err send_change_flags(struct mcall *c, uint64_t mailbox, const
 	return E_OK;
 }
 
-WAITS static enum err send_changes(struct mcall *c, uint64_t mailbox,
-				   const struct mbox_changes *ch)
+WAITS static enum err send_changes(struct mcall *c, uint64_t mailbox, const struct mbox_changes *ch)
 {
 	struct fetch_read *f = xcalloc(1, sizeof *f);
 	enum err e = send_change_ranges(c, ch);

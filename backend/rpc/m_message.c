@@ -55,8 +55,8 @@ WAITS static enum err add_keyword_names(struct mcall *c, uint64_t mailbox, uint3
 	if (e == E_OK)
 		e = k.result;
 	if (e == E_OK)
-		b->keyword_names = convert_keywords(&k.changes.keywords, known, mem,
-						    &b->n_keyword_names);
+		b->keyword_names =
+			convert_keywords(&k.changes.keywords, known, mem, &b->n_keyword_names);
 	mbox_changes_fini(&k.changes);
 	return e;
 }
@@ -265,8 +265,7 @@ static void run_search(void *arg)
 		r->result = search_step(&r->search);
 }
 
-static enum err read_keys(struct mcall *c, const Postern__MessageSearch *m,
-			  struct search_key **out)
+static enum err read_keys(struct mcall *c, const Postern__MessageSearch *m, struct search_key **out)
 {
 	struct search_key *keys = arena_alloc(&c->mem, m->n_keys * sizeof *keys);
 

@@ -139,8 +139,8 @@ static enum err send_revoked(struct watch *w, struct arena *mem)
 /* Sends what is dirty, as far as there is room. */
 static void watch_flush(struct watch *w)
 {
-	static enum err (*const send[])(struct watch *, struct arena *) = {send_settings, send_cluster,
-									   send_revoked};
+	static enum err (*const send[])(struct watch *, struct arena *) = {
+		send_settings, send_cluster, send_revoked};
 	/* The map first: settings tell the worker that it is ready. */
 	static const unsigned order[] = {1, 2, 0};
 	struct arena mem;
@@ -212,8 +212,8 @@ void policy_push_kill(struct be *be, const uint8_t *session, const char *account
 	char account_text[DIR_ADDRESS_MAX + 1] = "", why[128] = "";
 
 	if (session != NULL)
-		m.session_id = (ProtobufCBinaryData){TICKET_SESSION_LEN,
-						     (uint8_t *)(uintptr_t)session};
+		m.session_id =
+			(ProtobufCBinaryData){TICKET_SESSION_LEN, (uint8_t *)(uintptr_t)session};
 	if (account != NULL && slice_to_str(slice_str(account), account_text, sizeof account_text))
 		m.account = account_text;
 	if (slice_to_str(slice_str(reason), why, sizeof why))

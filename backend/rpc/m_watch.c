@@ -70,8 +70,7 @@ static void read_highest(void *arg)
 WAITS enum err m_mailbox_watch(struct mcall *c)
 {
 	const Postern__MailboxWatch *m = (const void *)c->msg;
-	struct highest_read h = {
-		.part = c->part, .account = c->account.id, .mailbox = m->mailbox};
+	struct highest_read h = {.part = c->part, .account = c->account.id, .mailbox = m->mailbox};
 	struct watch *w = xcalloc(1, sizeof *w);
 	enum err e;
 
@@ -79,8 +78,8 @@ WAITS enum err m_mailbox_watch(struct mcall *c)
 	w->notify = c->be->notify;
 	w->req = c->req;
 	w->told = m->since;
-	w->watcher = (struct watcher){
-		.account = c->account.id, .mailbox = m->mailbox, .fn = on_change};
+	w->watcher =
+		(struct watcher){.account = c->account.id, .mailbox = m->mailbox, .fn = on_change};
 	notify_watch(w->notify, &w->watcher);
 	e = mcall_read("mailbox.watch", read_highest, &h);
 	if (e == E_OK)

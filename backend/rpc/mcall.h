@@ -19,9 +19,9 @@ struct mcall {
 	/* With ticket rights in the method's row: */
 	struct ticket_claims claims;
 	struct dir_account account;
-	struct partition *part;      /* the account's, owned here */
+	struct partition *part; /* the account's, owned here */
 	bool replied;
-	struct diag diag;            /* text of a failure, for people */
+	struct diag diag; /* text of a failure, for people */
 };
 
 /* The answer OK with this message. RPC_BODY: frames follow, by mcall_send. */
@@ -41,7 +41,7 @@ WAITS bool mcall_account_made(struct mcall *c);
 /* Runs fn(arg) on a reader thread; its own result is in arg. */
 WAITS enum err mcall_read(const char *name, void (*fn)(void *arg), void *arg) MUST_USE;
 
-#define MCALL_BYTES(s)	    ((ProtobufCBinaryData){(s).n, (uint8_t *)(uintptr_t)(s).p})
-#define MCALL_SLICE(b)	    slice((b).data, (b).len)
+#define MCALL_BYTES(s) ((ProtobufCBinaryData){(s).n, (uint8_t *)(uintptr_t)(s).p})
+#define MCALL_SLICE(b) slice((b).data, (b).len)
 
 #endif

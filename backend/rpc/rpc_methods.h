@@ -21,13 +21,13 @@ struct method {
 	const char *name;
 	const ProtobufCMessageDescriptor *request;
 	enum method_port port;
-	unsigned roles;     /* ROLES(...) that may call it */
-	unsigned services;  /* of a front-end: SERVICES(...) */
-	uint32_t rights;    /* of the ticket, its field `ticket`; 0: no ticket is looked at */
+	unsigned roles;       /* ROLES(...) that may call it */
+	unsigned services;    /* of a front-end: SERVICES(...) */
+	uint32_t rights;      /* of the ticket, its field `ticket`; 0: no ticket is looked at */
 	size_t ticket_offset; /* of that field in the unpacked message */
 	enum { ONCE, IDEMPOTENT } repeat; /* may an asker send it again after a broken link? */
-	size_t payload_max; /* of the request message */
-	int64_t deadline_ms; /* at most; NO_DEADLINE: a watch */
+	size_t payload_max;               /* of the request message */
+	int64_t deadline_ms;              /* at most; NO_DEADLINE: a watch */
 	enum rate_class rate;
 	/* Answers by mcall_reply, or returns why not; E_OK without a reply is an empty answer. */
 	WAITS enum err (*run)(struct mcall *c);

@@ -28,8 +28,8 @@ struct rpc_server {
 	size_t ndialers;
 	struct dir_sub sub;
 	struct tls_ctx *accept_tls, *dial_tls;
-	unsigned serving;   /* fibers in a handler */
-	struct event idle;  /* set when the last of them ends */
+	unsigned serving;  /* fibers in a handler */
+	struct event idle; /* set when the last of them ends */
 };
 
 struct peer_link {
@@ -449,11 +449,11 @@ WAITS void rpc_server_free(struct rpc_server **ps)
 
 	if (s == NULL)
 		return;
-	list_for_each(i, &s->be->links) n++;
+	list_for_each(i, &s->be->links)
+		n++;
 	links = xcalloc(n, sizeof(*links));
 	n = 0;
-	list_for_each(i, &s->be->links)
-	{
+	list_for_each(i, &s->be->links) {
 		links[n] = list_entry(i, struct peer_link, node)->link;
 		rpc_link_ref(links[n++]);
 	}
@@ -469,7 +469,7 @@ WAITS void rpc_server_free(struct rpc_server **ps)
 }
 
 WAITS enum err rpc_server_start(struct be *be, struct tls_ctx *accept_tls, struct tls_ctx *dial_tls,
-			  struct rpc_server **out, struct diag *d)
+				struct rpc_server **out, struct diag *d)
 {
 	struct rpc_server *s = xcalloc(1, sizeof *s);
 	enum err e;

@@ -9,7 +9,7 @@ struct rpc_server;
 /* Listens (or dials front-ends, inside-out) as the settings say. tls: CLUSTER_SERVER for what we
  * accept, CLUSTER_CLIENT for what we dial; borrowed. */
 WAITS enum err rpc_server_start(struct be *be, struct tls_ctx *accept_tls, struct tls_ctx *dial_tls,
-			  struct rpc_server **out, struct diag *d) MUST_USE;
+				struct rpc_server **out, struct diag *d) MUST_USE;
 /* No new streams; open ones may end. */
 void rpc_server_drain(struct rpc_server *s);
 /* Closes every link and waits until nothing is being served any more. */

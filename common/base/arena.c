@@ -3,7 +3,7 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
-#define ARENA_CHUNK	2048	    /* the first: an idle session should cost little */
+#define ARENA_CHUNK     2048        /* the first: an idle session should cost little */
 #define ARENA_CHUNK_MAX (64 * 1024) /* later ones double up to here: few calls for much data */
 
 struct arena_chunk {

@@ -8,10 +8,12 @@
 void invariant_failed(const char *expr, const char *file, int line, const char *func)
 {
 	char text[512];
-	int n = snprintf(text, sizeof text, "level=fatal event=invariant expr=\"%s\" at=%s:%d func=%s\n",
-			 expr, file, line, func);
+	int n = snprintf(text, sizeof text,
+			 "level=fatal event=invariant expr=\"%s\" at=%s:%d func=%s\n", expr, file,
+			 line, func);
 
-	if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text) < 0)
+	if (n > 0 &&
+	    write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text) < 0)
 		_exit(70);
 	abort();
 }

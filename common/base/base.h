@@ -28,22 +28,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MUST_USE       __attribute__((warn_unused_result))
-#define PRINTF(f, a)   __attribute__((format(printf, f, a)))
-#define NORETURN       __attribute__((noreturn))
-#define UNUSED         __attribute__((unused))
+#define MUST_USE     __attribute__((warn_unused_result))
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define NORETURN     __attribute__((noreturn))
+#define UNUSED       __attribute__((unused))
 /* Marks a function that may suspend the calling fiber (see common/loop/fiber.h). A caller must
  * itself be marked; `tests/lint/waits` refuses anything else. */
 #define WAITS
 
-#define ARRAY_LEN(a)   (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #undef MIN /* <sys/param.h> has its own, by way of <uv.h> */
 #undef MAX
-#define MIN(a, b)      ((a) < (b) ? (a) : (b))
-#define MAX(a, b)      ((a) > (b) ? (a) : (b))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
 
-#define container_of(ptr, type, member) \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* A programming error: logs where, dumps core; supervision restarts. Stays on in production. */
 #define invariant(x) ((x) ? (void)0 : invariant_failed(#x, __FILE__, __LINE__, __func__))

@@ -13,9 +13,9 @@
 
 struct buf {
 	char *p;
-	size_t n;   /* bytes in use */
-	size_t cap; /* bytes allocated */
-	size_t max; /* never more than this */
+	size_t n;              /* bytes in use */
+	size_t cap;            /* bytes allocated */
+	size_t max;            /* never more than this */
 	struct budget *budget; /* borrowed, may be NULL */
 	bool failed;
 };

@@ -10,27 +10,27 @@
 
 enum err {
 	E_OK = 0,
-	E_RETRY = 1,       /* a passing condition; the same request may work later */
-	E_DENIED = 2,      /* the caller may not do that */
-	E_NO_TICKET = 3,   /* the ticket is missing, forged, expired, revoked or another's */
+	E_RETRY = 1,     /* a passing condition; the same request may work later */
+	E_DENIED = 2,    /* the caller may not do that */
+	E_NO_TICKET = 3, /* the ticket is missing, forged, expired, revoked or another's */
 	E_NOT_FOUND = 4,
 	E_EXISTS = 5,
-	E_QUOTA = 6,       /* the account's storage limit */
-	E_TOO_BIG = 7,     /* one thing is larger than its limit */
-	E_LIMIT = 8,       /* too many, too often; or over a memory budget */
-	E_BUSY = 9,        /* overloaded just now */
+	E_QUOTA = 6,        /* the account's storage limit */
+	E_TOO_BIG = 7,      /* one thing is larger than its limit */
+	E_LIMIT = 8,        /* too many, too often; or over a memory budget */
+	E_BUSY = 9,         /* overloaded just now */
 	E_WRONG_OWNER = 10, /* another back-end owns that partition */
-	E_INVALID = 11,    /* malformed, or not allowed in this state */
-	E_INTERNAL = 12,   /* our fault; logged where it arose */
+	E_INVALID = 11,     /* malformed, or not allowed in this state */
+	E_INTERNAL = 12,    /* our fault; logged where it arose */
 	E_WIRE_LAST = E_INTERNAL,
 
-	E_TIMEOUT = 64,    /* the deadline passed */
-	E_CANCELLED,       /* the waiting fiber was cancelled */
-	E_CLOSED,          /* the peer closed, or the stream ended */
-	E_IO,              /* the operating system refused; errno was logged or is in the diag */
-	E_TLS,             /* handshake or record failure */
-	E_CORRUPT,         /* stored bytes fail their checksum or bounds */
-	E_FULL,            /* no room on disk or in the map */
+	E_TIMEOUT = 64, /* the deadline passed */
+	E_CANCELLED,    /* the waiting fiber was cancelled */
+	E_CLOSED,       /* the peer closed, or the stream ended */
+	E_IO,           /* the operating system refused; errno was logged or is in the diag */
+	E_TLS,          /* handshake or record failure */
+	E_CORRUPT,      /* stored bytes fail their checksum or bounds */
+	E_FULL,         /* no room on disk or in the map */
 };
 
 /* Three-way result of restartable parsers: done, need more bytes, refused. */

@@ -56,7 +56,7 @@ bool num_parse_bytes(slice_t s, uint64_t *out)
 
 bool num_parse_ms(slice_t s, uint64_t *out)
 {
-	static const struct unit units[] = {{"", 1000},	   {"ms", 1},	     {"s", 1000},
+	static const struct unit units[] = {{"", 1000},   {"ms", 1},      {"s", 1000},
 					    {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
 
 	return parse_unit(s, units, ARRAY_LEN(units), out);

@@ -41,8 +41,8 @@ enum err pki_make_ca(slice_t cn, unsigned days, struct buf *cert_pem, struct buf
 /* Appends a new leaf's certificate and key, signed by the CA; *info (may be NULL) tells its serial
  * and end. E_INVALID: bad names, or the CA's PEM does not parse or fit together. */
 enum err pki_issue(slice_t ca_cert_pem, slice_t ca_key_pem, const struct pki_names *names,
-		   struct buf *cert_pem, struct buf *key_pem, struct pki_info *info, struct diag *d)
-	MUST_USE;
+		   struct buf *cert_pem, struct buf *key_pem, struct pki_info *info,
+		   struct diag *d) MUST_USE;
 /* A leaf that signs itself, for listeners without a certificate of their own yet. */
 enum err pki_self_signed(const struct pki_names *names, struct buf *cert_pem, struct buf *key_pem,
 			 struct diag *d) MUST_USE;

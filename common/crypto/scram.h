@@ -47,8 +47,8 @@ void scram_decoy(slice_t key, slice_t name, uint32_t iterations, struct scram_ve
 enum err scram_check_password(const struct scram_verifier *v, slice_t password) MUST_USE;
 /* ClientProof against AuthMessage (client-first-bare "," server-first ","
  * client-final-without-proof): E_OK or E_DENIED. Microseconds. */
-enum err scram_check_proof(const struct scram_verifier *v, slice_t auth_message, slice_t proof)
-	MUST_USE;
+enum err scram_check_proof(const struct scram_verifier *v, slice_t auth_message,
+			   slice_t proof) MUST_USE;
 void scram_server_signature(const struct scram_verifier *v, slice_t auth_message,
 			    uint8_t out[SCRAM_KEY_LEN]);
 

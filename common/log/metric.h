@@ -130,8 +130,8 @@ struct metric_part {
 };
 /* Appends the text format of all parts. A malformed part (E_INVALID) is named by its index in
  * the diag and nothing is appended; check parts one by one with metric_check as they come in. */
-enum err metric_render(struct buf *out, const struct metric_part *parts, size_t n, struct diag *d)
-	MUST_USE;
+enum err metric_render(struct buf *out, const struct metric_part *parts, size_t n,
+		       struct diag *d) MUST_USE;
 enum err metric_check(slice_t snapshot, struct diag *d) MUST_USE;
 
 #endif

@@ -92,7 +92,7 @@ struct addr_list {
 /* Reads the body of a From, To, ... field, folds included. Never refuses: what cannot be read is
  * skipped up to the next comma, and noted. At most max items (<= ADDR_LIST_MAX). E_LIMIT when the
  * arena's budget is used up. */
-enum err addr_list_parse(slice_t body, size_t max, struct arena *mem, struct addr_list *out)
-	MUST_USE;
+enum err addr_list_parse(slice_t body, size_t max, struct arena *mem,
+			 struct addr_list *out) MUST_USE;
 
 #endif

@@ -44,8 +44,8 @@ void rpc_dialer_hurry(struct rpc_dialer *d);
 void rpc_dialer_free(struct rpc_dialer **d);
 
 struct rpc_accepter;
-enum err rpc_accepter_new(const struct rpc_endpoint *e, int listen_fd, struct rpc_accepter **out)
-	MUST_USE;
+enum err rpc_accepter_new(const struct rpc_endpoint *e, int listen_fd,
+			  struct rpc_accepter **out) MUST_USE;
 /* Stops listening and closes its links, as rpc_dialer_free. */
 void rpc_accepter_free(struct rpc_accepter **a);
 

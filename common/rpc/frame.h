@@ -46,8 +46,8 @@ const char *frame_type_name(unsigned type);
 
 /* The first frame of in. P_MORE: not all there yet (but what is there may be refused at once).
  * P_BAD: *why_out says why, a literal. P_OK: *used_out bytes of in were taken. */
-enum parse_rc frame_parse(slice_t in, struct frame *out, size_t *used_out, const char **why_out)
-	MUST_USE;
+enum parse_rc frame_parse(slice_t in, struct frame *out, size_t *used_out,
+			  const char **why_out) MUST_USE;
 
 /* Writes a header for a payload of len bytes. */
 void frame_header_put(char out[FRAME_HEADER], enum frame_type type, unsigned flags, unsigned code,

@@ -164,8 +164,8 @@ struct rpc_detached_ops {
 void rpc_req_detach(struct rpc_req *r, const struct rpc_detached_ops *ops, void *arg);
 /* As rpc_req_reply and rpc_req_send, but they never wait: E_LIMIT without credit or room, and
  * nothing was sent. E_CANCELLED when gone. From anywhere on the loop. */
-enum err rpc_req_reply_now(struct rpc_req *r, enum err status, slice_t payload, enum rpc_body body)
-	MUST_USE;
+enum err rpc_req_reply_now(struct rpc_req *r, enum err status, slice_t payload,
+			   enum rpc_body body) MUST_USE;
 enum err rpc_req_send_now(struct rpc_req *r, slice_t bytes) MUST_USE;
 /* Ends a detached request: E_INTERNAL if it was not replied to; its body is ended cleanly if
  * rpc_req_send_end() or rpc_req_abort() was not called. *r becomes NULL. */

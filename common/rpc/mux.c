@@ -44,7 +44,7 @@ static void grow(struct rpc_link *l)
 	xfree(&l->slots);
 	l->nslots = l->nslots == 0 ? SLOTS_FIRST : l->nslots * 2;
 	l->slots = xcalloc(l->nslots, sizeof(*l->slots));
-	list_for_each (i, &l->open) {
+	list_for_each(i, &l->open) {
 		struct rpc_stream *s = of_open(i), **slot = slot_of(l, s->id);
 
 		s->hash_next = *slot;
@@ -157,7 +157,7 @@ void mux_sweep(struct rpc_link *l, int64_t now_ms)
 {
 	int64_t next = NO_DEADLINE;
 
-	list_for_each_safe (i, &l->open) {
+	list_for_each_safe(i, &l->open) {
 		struct rpc_stream *s = of_open(i);
 		bool ended =
 			s->orphan || s->end != E_OK || (s->kind == RPC_KIND_REQ && s->local_closed);

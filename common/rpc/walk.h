@@ -32,7 +32,7 @@ enum err walk_check(const ProtobufCMessageDescriptor *m, const struct walk_limit
 		    slice_t bytes, struct diag *d) MUST_USE;
 /* Checks, then unpacks into the arena (never freed by itself). NULL and an error otherwise. */
 enum err walk_unpack(const ProtobufCMessageDescriptor *m, const struct walk_limit *limits,
-		     slice_t bytes, struct arena *a, ProtobufCMessage **out, struct diag *d)
-	MUST_USE;
+		     slice_t bytes, struct arena *a, ProtobufCMessage **out,
+		     struct diag *d) MUST_USE;
 
 #endif

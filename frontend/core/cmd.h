@@ -11,15 +11,15 @@
 
 enum {
 	CMD_NEEDS_TLS = 1 << 0,
-	CMD_NEEDS_CLEAR = 1 << 1,   /* not once TLS is on: STARTTLS */
+	CMD_NEEDS_CLEAR = 1 << 1, /* not once TLS is on: STARTTLS */
 	CMD_NEEDS_AUTH = 1 << 2,
 	CMD_NEEDS_NO_AUTH = 1 << 3, /* not once logged in: AUTH, LOGIN */
 	CMD_LAST = 1 << 4,          /* last of a pipelined group: nothing may follow unread */
 	CMD_PAYLOAD = 1 << 5,       /* brings more than its line */
 	CMD_MAY_CLOSE = 1 << 6,
-	CMD_SECRET = 1 << 7,        /* its arguments are never logged, and wiped */
+	CMD_SECRET = 1 << 7, /* its arguments are never logged, and wiped */
 	CMD_NO_ARGS = 1 << 8,
-	CMD_FREE = 1 << 9,          /* does nothing: too many in a row count as errors */
+	CMD_FREE = 1 << 9, /* does nothing: too many in a row count as errors */
 };
 
 struct session;

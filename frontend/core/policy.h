@@ -11,22 +11,22 @@
 #include "common/rpc/identity.h"
 
 struct policy {
-	const char *hostname;             /* in banners, EHLO, Received; default: the node's name */
-	const char *default_domain;       /* may be empty */
+	const char *hostname;       /* in banners, EHLO, Received; default: the node's name */
+	const char *default_domain; /* may be empty */
 	/* SMTP (25) and submission */
-	uint64_t smtp_message_bytes_max;  /* 50 MiB */
-	uint64_t smtp_session_bytes_max;  /* 500 MiB */
-	uint32_t smtp_messages_max;       /* 100 a session; 0: no limit */
-	uint32_t smtp_recipients_max;     /* 500 a message */
-	uint32_t smtp_errors_max;         /* 20 bad commands a session */
-	int64_t smtp_command_timeout_ms;  /* 5 min */
-	int64_t smtp_data_timeout_ms;     /* 10 min for one message */
-	uint32_t smtp_hops_max;           /* 100 Received fields */
-	bool smtp_local_sender_check;     /* our own domains in MAIL FROM or From without AUTH: refused */
+	uint64_t smtp_message_bytes_max; /* 50 MiB */
+	uint64_t smtp_session_bytes_max; /* 500 MiB */
+	uint32_t smtp_messages_max;      /* 100 a session; 0: no limit */
+	uint32_t smtp_recipients_max;    /* 500 a message */
+	uint32_t smtp_errors_max;        /* 20 bad commands a session */
+	int64_t smtp_command_timeout_ms; /* 5 min */
+	int64_t smtp_data_timeout_ms;    /* 10 min for one message */
+	uint32_t smtp_hops_max;          /* 100 Received fields */
+	bool smtp_local_sender_check; /* our own domains in MAIL FROM or From without AUTH: refused */
 	/* IMAP */
-	int64_t imap_idle_timeout_ms;     /* 30 min */
-	int64_t imap_login_timeout_ms;    /* 3 min before log-in */
-	uint64_t imap_append_bytes_max;   /* 50 MiB */
+	int64_t imap_idle_timeout_ms;   /* 30 min */
+	int64_t imap_login_timeout_ms;  /* 3 min before log-in */
+	uint64_t imap_append_bytes_max; /* 50 MiB */
 	/* any listener, by enum rpc_service; services without rows have the values of imap */
 	struct policy_limits {
 		uint32_t connections_max; /* at once, per worker */

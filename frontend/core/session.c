@@ -83,12 +83,12 @@ void session_ends(struct session *s, const char *why)
 
 void session_failed(struct session *s, enum err e)
 {
-	session_ends(s, e == E_CANCELLED ? "shutdown"
+	session_ends(s, e == E_CANCELLED                ? "shutdown"
 			: e == E_CLOSED || e == E_RETRY ? "client closed"
-			: e == E_TIMEOUT ? "timeout"
-			: e == E_TLS ? "tls failure"
-			: e == E_IO ? "connection lost"
-			: err_name(e));
+			: e == E_TIMEOUT                ? "timeout"
+			: e == E_TLS                    ? "tls failure"
+			: e == E_IO                     ? "connection lost"
+							: err_name(e));
 }
 
 void session_end(struct session *s, const char *why)
@@ -226,11 +226,9 @@ static void session_name(struct session *s)
 	hex_encode(&hex, slice(s->id, sizeof s->id));
 	invariant(slice_to_str(buf_slice(&hex), s->id_hex, sizeof s->id_hex));
 	buf_fini(&hex);
-	snprintf(peer, sizeof peer,
-		 stream_peer(s->stream)->family == 6 ? "[%s]:%u" : "%s:%u",
+	snprintf(peer, sizeof peer, stream_peer(s->stream)->family == 6 ? "[%s]:%u" : "%s:%u",
 		 ipaddr_str(stream_peer(s->stream), ip), stream_peer_port(s->stream));
-	log_ctx_init(&s->log, NULL,
-		     LOG_FIELDS(LF_STR("session", s->id_hex), LF_STR("peer", peer)));
+	log_ctx_init(&s->log, NULL, LOG_FIELDS(LF_STR("session", s->id_hex), LF_STR("peer", peer)));
 }
 
 void session_accept(const struct protocol *p, struct endpoint *e, struct stream *stream)

@@ -26,37 +26,37 @@ typedef WAITS void ticket_end_fn(const struct ticket *t, const char *reason, uin
 
 /* One bound port of a worker. TLS is implicit (465, 993) or offered (25, 587, 143). */
 struct endpoint {
-	const char *name;          /* "smtp", "submission", "submissions", "imap", "imaps" */
+	const char *name; /* "smtp", "submission", "submissions", "imap", "imaps" */
 	enum rpc_service service;
 	bool implicit_tls;
 	struct listener *listener;
-	unsigned sessions;         /* now */
+	unsigned sessions; /* now */
 };
 
 struct session {
 	uint32_t magic;
-	struct list node;          /* in the worker's list of sessions */
+	struct list node; /* in the worker's list of sessions */
 	const struct protocol *protocol;
 	struct fiber *fiber;
 	struct stream *stream;
 	struct endpoint *endpoint;
-	struct budget budget;      /* small until log-in, raised then */
-	struct log_ctx log;        /* session=..., peer=... */
-	uint8_t id[16];            /* random; the session id of tickets and logs */
+	struct budget budget; /* small until log-in, raised then */
+	struct log_ctx log;   /* session=..., peer=... */
+	uint8_t id[16];       /* random; the session id of tickets and logs */
 	char id_hex[33];
 	int64_t started_ms;
-	struct ticket *ticket;     /* after log-in, else NULL; owned */
-	const char *mechanism;     /* a literal: how it logged in */
-	const char *state;         /* a literal, for administrators: "greeting", "selected" */
-	const char *end_reason;    /* a literal for the last log line; the first one set stays */
+	struct ticket *ticket;  /* after log-in, else NULL; owned */
+	const char *mechanism;  /* a literal: how it logged in */
+	const char *state;      /* a literal, for administrators: "greeting", "selected" */
+	const char *end_reason; /* a literal for the last log line; the first one set stays */
 	ticket_end_fn *give_back;
 };
 
 /* A protocol: what a worker of the service runs for each connection. */
 struct protocol {
 	enum rpc_service service;
-	size_t session_size;       /* its struct; begins with struct session; zeroed at start */
-	size_t window_max;         /* of its streams: the longest line and two; 0: the default */
+	size_t session_size; /* its struct; begins with struct session; zeroed at start */
+	size_t window_max;   /* of its streams: the longest line and two; 0: the default */
 	/* The whole conversation. When it returns the session is closed with CLOSE_DONE. For
 	 * implicit TLS the handshake is done before. */
 	WAITS void (*run)(struct session *s);

@@ -12,7 +12,7 @@
 /* One step of an exchange: a verifier of Argon2id behind a queue. */
 #define AUTH_STEP_MS 20000
 /* Back-ends asked in turn: any one, then the owner, then the owner after a move. */
-#define AUTH_HOPS 3
+#define AUTH_HOPS    3
 
 METRIC_COUNTER(m_denied, "logins_failed_total", "Log-ins that failed", {"reason", "denied"});
 METRIC_COUNTER(m_limited, "logins_failed_total", "Log-ins that failed", {"reason", "limited"});
@@ -137,9 +137,10 @@ static void auth_count(const struct session *s, const char *mechanism, enum err 
 {
 	if (e == E_OK)
 		return;
-	metric_add(e == E_LIMIT                   ? &m_limited
+	metric_add(e == E_LIMIT                  ? &m_limited
 		   : e == E_RETRY || e == E_BUSY ? &m_unavailable
-						 : &m_denied, 1);
+						 : &m_denied,
+		   1);
 	LOG(LOG_INFO, &s->log, "session.login_failed", LF_STR("mechanism", mechanism),
 	    LF_ERR("reason", e));
 }

@@ -126,8 +126,8 @@ void deliver_begin(struct deliver *d, const struct deliver_meta *m, uint64_t siz
 	req.size = size;
 	req.ticket = ticket_bytes(m->ticket);
 	req.partition = d->group.partition;
-	d->err = outcome(rpc_client_open(l, POSTERN__METHOD__METHOD_DELIVER_BEGIN, &req.base, RPC_BODY,
-					 deadline_ms, &d->begin));
+	d->err = outcome(rpc_client_open(l, POSTERN__METHOD__METHOD_DELIVER_BEGIN, &req.base,
+					 RPC_BODY, deadline_ms, &d->begin));
 }
 
 /* The owner answered Begin, or its link failed: why. */
@@ -248,8 +248,7 @@ static WAITS enum err commit_once(struct rpc_link *l, const Postern__DeliverComm
 }
 
 WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
-			      const struct deliver_group *others, size_t nothers,
-			      enum err *results)
+			      const struct deliver_group *others, size_t nothers, enum err *results)
 {
 	Postern__DeliverCommit req;
 	struct arena a;
@@ -262,8 +261,8 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 	pack_commit(d, m, others, nothers, &a, &req);
 	e = commit_once(d->link, &req, &a, results, &asked);
 	if (asked && e == E_RETRY && !rpc_link_usable(d->link)) {
-		struct rpc_link *l = rpc_client_wait_partition(d->group.partition,
-							       deadline_in(COMMIT_AGAIN_MS));
+		struct rpc_link *l =
+			rpc_client_wait_partition(d->group.partition, deadline_in(COMMIT_AGAIN_MS));
 
 		e = commit_once(l, &req, &a, results, &asked);
 	}

@@ -66,9 +66,9 @@ struct deliver_meta {
 	const struct ticket *ticket; /* submission; else NULL */
 	slice_t sender;              /* reverse-path, empty for <> */
 	slice_t envid;
-	uint32_t ret;                /* 1 FULL, 2 HDRS, 0 not given */
+	uint32_t ret; /* 1 FULL, 2 HDRS, 0 not given */
 	slice_t prefix;
-	const void *summary;         /* by deliver_meta_pack */
+	const void *summary; /* by deliver_meta_pack */
 	slice_t text;
 };
 
@@ -77,10 +77,10 @@ void deliver_meta_pack(struct deliver_meta *m, const struct mime_summary *s, str
 
 struct deliver {
 	struct deliver_group group;
-	struct rpc_link *link;  /* a reference while it is on its way */
+	struct rpc_link *link; /* a reference while it is on its way */
 	struct rpc_call *begin;
-	bool staged;            /* all was sent, and it is not committed */
-	enum err err;           /* sticky: the owner cannot take it */
+	bool staged;  /* all was sent, and it is not committed */
+	enum err err; /* sticky: the owner cannot take it */
 };
 
 /* Announces the message to the group's owner; never waits. The error stays in d->err. size: plain

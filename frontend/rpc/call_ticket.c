@@ -28,7 +28,8 @@ WAITS static enum err ticket_renew(struct ticket *t)
 	req.ticket = ticket_bytes(t);
 	arena_init(&a, NULL);
 	e = rpc_client_call(l, POSTERN__METHOD__METHOD_TICKET_RENEW, &req.base,
-			    &postern__ticket_reply__descriptor, &a, deadline_in(RENEW_MS), &m, NULL);
+			    &postern__ticket_reply__descriptor, &a, deadline_in(RENEW_MS), &m,
+			    NULL);
 	if (e == E_OK) {
 		reply = (Postern__TicketReply *)m;
 		if (reply->ticket.len == 0 || reply->ticket.len > TICKET_BYTES_MAX)

@@ -18,6 +18,6 @@ void client_facts(const struct session *s, Postern__ClientFacts *m)
 	/* RFC 9266: tls-exporter needs TLS 1.3 (or an extended master secret, which we do not ask
 	 * for). */
 	if (strcmp(f->version, "TLSv1.3") == 0)
-		m->channel_binding = (ProtobufCBinaryData){f->exporter.n,
-							   (uint8_t *)(uintptr_t)f->exporter.p};
+		m->channel_binding =
+			(ProtobufCBinaryData){f->exporter.n, (uint8_t *)(uintptr_t)f->exporter.p};
 }

@@ -9,9 +9,9 @@
 #include "frontend/rpc/rpc_client_priv.h"
 #include "proto/method.pb-c.h"
 
-#define WATCH_RETRY_MS    500
-#define WATCH_ANSWER_MS   10000
-#define SESSION_ID_BYTES  16
+#define WATCH_RETRY_MS   500
+#define WATCH_ANSWER_MS  10000
+#define SESSION_ID_BYTES 16
 
 static void put_settings(const Postern__Settings *m)
 {
@@ -129,7 +129,8 @@ WAITS void policy_watch_run(void *arg UNUSED)
 		enum err e;
 
 		if (l == NULL) {
-			if (waitq_wait(&rpc_client.changed, "policy.link", NO_DEADLINE) == E_CANCELLED)
+			if (waitq_wait(&rpc_client.changed, "policy.link", NO_DEADLINE) ==
+			    E_CANCELLED)
 				return;
 			continue;
 		}

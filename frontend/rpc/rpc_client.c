@@ -20,7 +20,8 @@ static void link_up(struct rpc_link *l, void *arg UNUSED)
 	struct rpc_client *c = &rpc_client;
 
 	if (c->nlinks == BACKENDS_MAX) {
-		LOG(LOG_WARN, NULL, "rpc.too_many_links", LF_STR("backend", rpc_link_peer(l)->name));
+		LOG(LOG_WARN, NULL, "rpc.too_many_links",
+		    LF_STR("backend", rpc_link_peer(l)->name));
 		rpc_link_close(l, CLOSE_LIMIT);
 		return;
 	}
@@ -122,7 +123,8 @@ static void set_routes(const Postern__Cluster *m)
 		struct route *r = &c->routes[c->nroutes];
 
 		r->partition = m->partitions[i]->id;
-		if (slice_to_str(slice_str(m->partitions[i]->backend), r->backend, sizeof r->backend))
+		if (slice_to_str(slice_str(m->partitions[i]->backend), r->backend,
+				 sizeof r->backend))
 			c->nroutes++;
 	}
 	if (c->nroutes > 1)
@@ -214,7 +216,7 @@ WAITS enum err rpc_client_ready(int64_t deadline_ms)
 }
 
 #define SMALL_REQUEST     1024
-#define RPC_PAYLOAD_SPARE 4           /* rpc_call_start's own */
+#define RPC_PAYLOAD_SPARE 4            /* rpc_call_start's own */
 #define RPC_LONG_MAX      (512 * 1024) /* a commit with all recipients, structure and text */
 
 enum err rpc_client_open(struct rpc_link *l, uint16_t method, const ProtobufCMessage *req,
@@ -317,8 +319,8 @@ static void failure_text(slice_t payload, struct diag *d)
 		return;
 	d->text[0] = '\0';
 	arena_init(&a, NULL);
-	if (payload.n != 0 && walk_unpack(&postern__failure__descriptor, fe_walk_limits, payload, &a,
-					  &m, &why) == E_OK)
+	if (payload.n != 0 && walk_unpack(&postern__failure__descriptor, fe_walk_limits, payload,
+					  &a, &m, &why) == E_OK)
 		(void)diag_set(d, E_OK, "%s", ((Postern__Failure *)m)->text);
 	arena_reset(&a);
 }

@@ -19,11 +19,11 @@
 /* Starts the links of this worker (dialling, or accepting inside-out) and its policy watch. */
 struct rpc_client_conf {
 	struct rpc_identity self;
-	struct tls_ctx *tls;          /* CLUSTER_CLIENT, or CLUSTER_SERVER inside-out */
-	const struct ipaddr *addrs;   /* back-ends to begin with; others are learnt */
+	struct tls_ctx *tls;        /* CLUSTER_CLIENT, or CLUSTER_SERVER inside-out */
+	const struct ipaddr *addrs; /* back-ends to begin with; others are learnt */
 	const uint16_t *ports;
 	size_t naddrs;
-	int listen_fd;                /* inside-out: back-ends dial here; else -1 */
+	int listen_fd; /* inside-out: back-ends dial here; else -1 */
 	uint32_t worker;
 };
 void rpc_client_start(const struct rpc_client_conf *c);
@@ -43,8 +43,9 @@ enum err rpc_client_open(struct rpc_link *l, uint16_t method, const ProtobufCMes
 			 enum rpc_body body, int64_t deadline_ms, struct rpc_call **out) MUST_USE;
 /* The same for a message that may be too long for one frame: then the request's payload is empty
  * and the packed message is its body (proto/README.md). Waits for credit. */
-WAITS enum err rpc_client_open_long(struct rpc_link *l, uint16_t method, const ProtobufCMessage *req,
-				    int64_t deadline_ms, struct rpc_call **out) MUST_USE;
+WAITS enum err rpc_client_open_long(struct rpc_link *l, uint16_t method,
+				    const ProtobufCMessage *req, int64_t deadline_ms,
+				    struct rpc_call **out) MUST_USE;
 /* Waits for a usable link to the owner of a partition; NULL when the deadline passed. */
 WAITS struct rpc_link *rpc_client_wait_partition(uint32_t partition, int64_t deadline_ms);
 /* Checks (walk) and unpacks an answer into the arena. */

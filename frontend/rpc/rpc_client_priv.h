@@ -25,13 +25,13 @@ struct rpc_client {
 	size_t npeers;
 	struct rpc_link *links[BACKENDS_MAX]; /* that are up; referenced */
 	size_t nlinks;
-	size_t turn;               /* rpc_client_any takes them in turn */
-	struct waitq changed;      /* a link came or went, or the first policy came */
+	size_t turn;          /* rpc_client_any takes them in turn */
+	struct waitq changed; /* a link came or went, or the first policy came */
 	bool have_policy;
 	struct route {
 		uint32_t partition;
 		char backend[RPC_NAME_MAX];
-	} *routes;                 /* ascending by partition */
+	} * routes; /* ascending by partition */
 	size_t nroutes;
 	struct fiber *watcher;
 };

@@ -3,8 +3,8 @@
 #include "frontend/mime/hdr.h"
 #include "frontend/record/record_text.h"
 
-#define DAY_MIN    (24 * 60)
-#define DAY_US     ((int64_t)DAY_MIN * 60 * 1000000)
+#define DAY_MIN       (24 * 60)
+#define DAY_US        ((int64_t)DAY_MIN * 60 * 1000000)
 /* Of a compressed text: zstd never makes 64 KiB longer than this. */
 #define TEXT_ZSTD_MAX (SUMMARY_TEXT_MAX + 1024)
 

@@ -19,11 +19,11 @@
 #include "frontend/core/ticket.h"
 
 /* One line of base64 (RFC 4954 section 4: 12288 octets, CRLF included). */
-#define SASL_LINE_MAX 12286
+#define SASL_LINE_MAX     12286
 /* Its bytes: the largest is PLAIN with three names of 1 KiB; SCRAM stays below. */
 #define SASL_RESPONSE_MAX 4096
 /* Challenges of one exchange: SCRAM needs 2. */
-#define SASL_STEPS_MAX 8
+#define SASL_STEPS_MAX    8
 
 struct sasl_mech {
 	const char *name;
@@ -58,7 +58,8 @@ struct sasl_answer {
 /* The owner's side. */
 struct sasl_ask {
 	void *arg;
-	WAITS enum err (*start)(void *arg, const char *mech, slice_t initial, struct sasl_answer *a);
+	WAITS enum err (*start)(void *arg, const char *mech, slice_t initial,
+				struct sasl_answer *a);
 	WAITS enum err (*step)(void *arg, slice_t response, struct sasl_answer *a);
 };
 

@@ -32,23 +32,23 @@
 
 /* RFC 5321 section 4.5.3.1.4 says 512 with CRLF; its extensions add up to about 1,600 (ORCPT 500,
  * ENVID 100, AUTH 500, paths in UTF-8). */
-#define SMTP_LINE_MAX 2046
+#define SMTP_LINE_MAX         2046
 /* RFC 4954 section 4: AUTH lines, on submission. */
-#define SMTP_AUTH_LINE_MAX 12286
+#define SMTP_AUTH_LINE_MAX    12286
 /* Of one transaction: parser, one block of the record plain and compressed, recipients. */
-#define SMTP_TX_MEMORY (4u * 1024 * 1024)
+#define SMTP_TX_MEMORY        (4u * 1024 * 1024)
 /* Commands in a row that do nothing (NOOP, RSET, EHLO, ...): more is a session kept for its own
  * sake. */
-#define SMTP_FREE_MAX 100
+#define SMTP_FREE_MAX         100
 /* Failed log-ins in a session; the owner's throttle counts across sessions. */
-#define SMTP_AUTH_TRIES_MAX 3
+#define SMTP_AUTH_TRIES_MAX   3
 /* Unknown recipients in a session: so many are a mistyped list, answered at once ... */
-#define SMTP_UNKNOWN_FREE 3
+#define SMTP_UNKNOWN_FREE     3
 /* ... then each takes longer, and after so many the session is cut: somebody is guessing. */
-#define SMTP_UNKNOWN_MAX 15
+#define SMTP_UNKNOWN_MAX      15
 #define SMTP_UNKNOWN_DELAY_MS 1000
 /* Sender addresses of a session's user that were found to be his. */
-#define SMTP_SENDERS_CACHED 8
+#define SMTP_SENDERS_CACHED   8
 
 /* The greeting waits so long for bytes that came with the connection: who speaks first is no mail
  * server. */
@@ -77,13 +77,13 @@ struct smtp {
 	const struct smtp_profile *profile;
 	struct smtp_tx tx;
 	enum smtp_state state;
-	bool ehlo;                /* extensions may be used */
-	unsigned errors;          /* replies of 5xx */
-	unsigned free_commands;   /* in a row */
-	unsigned unknown;         /* recipients */
+	bool ehlo;              /* extensions may be used */
+	unsigned errors;        /* replies of 5xx */
+	unsigned free_commands; /* in a row */
+	unsigned unknown;       /* recipients */
 	unsigned auth_failures;
-	unsigned messages;        /* transactions begun */
-	uint64_t bytes;           /* of messages */
+	unsigned messages; /* transactions begun */
+	uint64_t bytes;    /* of messages */
 	unsigned nsenders;
 	uint64_t senders[SMTP_SENDERS_CACHED]; /* keyed hashes */
 	char helo[256];

@@ -43,7 +43,8 @@ static WAITS enum err take_chunk(struct smtp *s, uint64_t n, bool wanted)
 	int64_t over = deadline_in(policy()->smtp_command_timeout_ms);
 
 	while (n > 0) {
-		slice_t w = slice_sub(stream_peek(st), 0, n < DOT_CHUNK_MAX ? (size_t)n : DOT_CHUNK_MAX);
+		slice_t w = slice_sub(stream_peek(st), 0,
+				      n < DOT_CHUNK_MAX ? (size_t)n : DOT_CHUNK_MAX);
 		enum err e;
 
 		if (w.n == 0) {

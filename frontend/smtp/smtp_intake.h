@@ -18,12 +18,12 @@ struct smtp_intake {
 	struct smtp_header header;
 	struct mime_parser *mime;
 	struct record_write record;
-	struct buf out;        /* stored bytes not sent yet */
+	struct buf out; /* stored bytes not sent yet */
 	struct eol_check eol;
 	uint64_t bytes;
-	int64_t deadline_ms;   /* for the whole message */
-	bool begun;            /* the owners know of it */
-	enum smtp_say failed;  /* SAY_NOTHING: none */
+	int64_t deadline_ms;  /* for the whole message */
+	bool begun;           /* the owners know of it */
+	enum smtp_say failed; /* SAY_NOTHING: none */
 };
 
 /* For the transaction under way. */

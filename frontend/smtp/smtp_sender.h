@@ -12,7 +12,7 @@
 
 /* Domains found foreign or ours are remembered by the worker so long. A domain that becomes ours is
  * protected after this time. */
-#define SMTP_DOMAIN_TTL_MS 30000
+#define SMTP_DOMAIN_TTL_MS      30000
 /* Addresses of From and Sender together that are looked at. */
 #define SMTP_FROM_ADDRESSES_MAX 64
 

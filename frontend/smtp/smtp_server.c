@@ -113,7 +113,8 @@ static WAITS enum err run_command(struct smtp *s, slice_t line)
 	why = verdict_refusal(s, c, cmd_check(c, &where, args));
 	if (why != SAY_NOTHING) {
 		LOG(LOG_INFO, &s->base.log, "smtp.refused",
-		    LF_SLICE("command", cmd_loggable(c, line)), LF_UINT("code", smtp_say_code(why)));
+		    LF_SLICE("command", cmd_loggable(c, line)),
+		    LF_UINT("code", smtp_say_code(why)));
 		if (c->flags & CMD_SECRET)
 			line_wipe(args);
 		return smtp_say(s, why);

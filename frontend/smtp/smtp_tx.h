@@ -11,7 +11,7 @@
 
 /* Owners of one message: a stream to each is open at once. Recipients of further ones are told to
  * come in another transaction (452). */
-#define SMTP_OWNERS_MAX 16
+#define SMTP_OWNERS_MAX      16
 /* Targets of one owner; a lead's answer has a row for each. */
 #define SMTP_OWNER_RCPTS_MAX 1000
 
@@ -29,11 +29,11 @@ struct smtp_tx {
 	struct deliver_meta meta;  /* slices in the arena */
 	struct smtp_owner *owners; /* SMTP_OWNERS_MAX of them, in the arena */
 	size_t nowners;
-	unsigned nrcpts;           /* accepted RCPT commands */
-	uint64_t size;             /* as declared */
+	unsigned nrcpts; /* accepted RCPT commands */
+	uint64_t size;   /* as declared */
 	bool utf8;
-	slice_t first_rcpt;        /* as given; for the trace field of a single recipient */
-	struct smtp_intake *in;    /* once DATA or BDAT began */
+	slice_t first_rcpt;     /* as given; for the trace field of a single recipient */
+	struct smtp_intake *in; /* once DATA or BDAT began */
 	bool bdat_failed;
 	char trace_hex[2 * DELIVER_TRACE_BYTES + 1];
 };

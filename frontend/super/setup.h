@@ -19,7 +19,7 @@
 #include "common/base/err.h"
 #include "common/rpc/identity.h"
 
-#define SETUP_BYTES_MAX    (256 * 1024) /* certificates above all */
+#define SETUP_BYTES_MAX     (256 * 1024) /* certificates above all */
 #define SETUP_LISTENERS_MAX 32
 #define SETUP_BACKENDS_MAX  64
 
@@ -29,15 +29,15 @@
 struct worker_setup {
 	slice_t node;
 	enum rpc_service service;
-	uint32_t worker;       /* number among all workers of the node */
-	uint32_t uid, gid;     /* 0: stay as we are (not started by root) */
+	uint32_t worker;   /* number among all workers of the node */
+	uint32_t uid, gid; /* 0: stay as we are (not started by root) */
 	slice_t log_level;
 	slice_t ca_pem, cert_pem, key_pem; /* the cluster's */
 	slice_t tls_cert_pem, tls_key_pem; /* the public's */
-	bool rpc_listen;       /* inside-out: the last descriptor is for back-ends */
+	bool rpc_listen;                   /* inside-out: the last descriptor is for back-ends */
 	slice_t listeners[SETUP_LISTENERS_MAX]; /* "smtp", "imaps", ... */
 	size_t nlisteners;
-	slice_t backends[SETUP_BACKENDS_MAX];   /* "127.0.0.1:7411" */
+	slice_t backends[SETUP_BACKENDS_MAX]; /* "127.0.0.1:7411" */
 	size_t nbackends;
 };
 

@@ -22,12 +22,12 @@
 #include "common/net/stream.h"
 #include "frontend/super/setup.h"
 
-#define WORKERS_MAX      128
-#define PAUSE_MIN_MS     100
-#define PAUSE_MAX_MS     5000
-#define STEADY_MS        10000 /* a worker that lived so long is started again at once */
-#define SHUTDOWN_MS      10000 /* sessions get so long to hear their BYE */
-#define PEM_FILE_MAX     (64 * 1024)
+#define WORKERS_MAX  128
+#define PAUSE_MIN_MS 100
+#define PAUSE_MAX_MS 5000
+#define STEADY_MS    10000 /* a worker that lived so long is started again at once */
+#define SHUTDOWN_MS  10000 /* sessions get so long to hear their BYE */
+#define PEM_FILE_MAX (64 * 1024)
 
 struct pems {
 	struct buf ca, tls_cert, tls_key;

@@ -19,9 +19,9 @@
 #include "frontend/super/confine.h"
 #include "frontend/super/setup.h"
 
-#define READY_MS   5000  /* then clients hear "try later" rather than nothing */
-#define REPORT_MS  5000
-#define RENEW_MS   60000 /* tickets of idle sessions are looked at so often */
+#define READY_MS  5000 /* then clients hear "try later" rather than nothing */
+#define REPORT_MS 5000
+#define RENEW_MS  60000 /* tickets of idle sessions are looked at so often */
 
 static struct {
 	char message[SETUP_BYTES_MAX]; /* what setup borrows from */
@@ -129,7 +129,8 @@ WAITS static void control_fiber(void *arg UNUSED)
 		}
 		stream_consume(s, n + 4);
 	}
-	stream_close(&s, CLOSE_PEER); /* nothing is owed to the supervisor, who would be waited for */
+	stream_close(&s,
+		     CLOSE_PEER); /* nothing is owed to the supervisor, who would be waited for */
 	if (!loop_stopping(loop_current()))
 		LOG(LOG_WARN, NULL, "worker.supervisor_gone");
 	loop_stop(loop_current());
@@ -286,8 +287,9 @@ static void start_client(void)
 {
 	struct rpc_client_conf c = {
 		.tls = worker.cluster_tls,
-		.listen_fd = worker.setup.rpc_listen ? WORKER_FIRST_FD + (int)worker.setup.nlisteners
-						     : -1,
+		.listen_fd = worker.setup.rpc_listen
+				     ? WORKER_FIRST_FD + (int)worker.setup.nlisteners
+				     : -1,
 		.worker = worker.setup.worker,
 		.self = {.role = ROLE_FRONTEND, .service = worker.setup.service},
 	};
@@ -361,7 +363,8 @@ int worker_run(const struct protocol *const *protocols, size_t n)
 	if (e == E_OK)
 		e = prepare(&d);
 	if (e != E_OK) {
-		LOG(LOG_ERROR, NULL, "worker.start_refused", LF_ERR("error", e), LF_STR("why", d.text));
+		LOG(LOG_ERROR, NULL, "worker.start_refused", LF_ERR("error", e),
+		    LF_STR("why", d.text));
 		return EX_CONFIG;
 	}
 	start_client();

@@ -14,7 +14,7 @@
 /* ---- the stream, in place of common/net/stream ---- */
 
 struct stream {
-	slice_t in;   /* all of it, not consumed */
+	slice_t in; /* all of it, not consumed */
 	size_t shown;
 	size_t piece;
 	bool lines;

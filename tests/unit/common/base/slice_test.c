@@ -118,7 +118,7 @@ static long sum_of(struct list *head)
 {
 	long sum = 0;
 
-	list_for_each (i, head) {
+	list_for_each(i, head) {
 		sum = sum * 10 + list_entry(i, struct item, link)->n;
 	}
 	return sum;
@@ -148,7 +148,7 @@ TEST(list_order)
 	list_remove(&v[2].link);
 	CHECK_INT(sum_of(&head), 1245);
 	CHECK(list_pop(&head) == &v[0].link);
-	list_for_each_safe (i, &head) {
+	list_for_each_safe(i, &head) {
 		if (list_entry(i, struct item, link)->n != 4)
 			list_remove(i);
 	}

@@ -249,12 +249,12 @@ TEST(eol_check_any_cut)
 		slice_t in;
 		bool bare, nul;
 	} cases[] = {
-		{SL(""), false, false},		  {SL("a\r\nb\r\n"), false, false},
-		{SL("\r\n\r\n"), false, false},	  {SL("a\nb\r\n"), true, false},
-		{SL("a\rb\r\n"), true, false},	  {SL("a\r\r\n"), true, false},
-		{SL("a\r\n\n"), true, false},	  {SL("a\r\n\r"), true, false},
-		{SL("a\0\r\n"), false, true},	  {SL("no end"), false, false},
-		{SL("\n"), true, false},	  {SL("\r"), true, false},
+		{SL(""), false, false},         {SL("a\r\nb\r\n"), false, false},
+		{SL("\r\n\r\n"), false, false}, {SL("a\nb\r\n"), true, false},
+		{SL("a\rb\r\n"), true, false},  {SL("a\r\r\n"), true, false},
+		{SL("a\r\n\n"), true, false},   {SL("a\r\n\r"), true, false},
+		{SL("a\0\r\n"), false, true},   {SL("no end"), false, false},
+		{SL("\n"), true, false},        {SL("\r"), true, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -47,7 +47,8 @@ static WAITS void echo_run(struct session *s)
 			return;
 		}
 		if (slice_eq(line, SL("login"))) {
-			struct ticket *t = ticket_new(SL("sealed"), 900, 1, SL("alice@example.org"));
+			struct ticket *t =
+				ticket_new(SL("sealed"), 900, 1, SL("alice@example.org"));
 
 			session_logged_in(s, &t, "TEST", take_back);
 		}

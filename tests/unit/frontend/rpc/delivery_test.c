@@ -11,7 +11,7 @@ static const char *const map[] = {"be1", "be2"};
 /* What the played owner does with a message, and what it saw. */
 struct owner {
 	struct buf stored;
-	enum err begin;      /* its answer, before the body is read when not E_OK */
+	enum err begin; /* its answer, before the body is read when not E_OK */
 	enum err commit;
 	unsigned commits_lost; /* the link breaks before so many answers */
 	unsigned commits, settled_tokens, aborts;
@@ -78,8 +78,8 @@ static WAITS void on_commit(struct played_node *n, struct owner *o, struct rpc_r
 static WAITS void on_resolve(struct played_node *n, struct rpc_req *r)
 {
 	ProtobufCMessage *p = played_message(r, &postern__resolve__descriptor);
-	slice_t address = slice(((Postern__Resolve *)p)->address.data,
-				((Postern__Resolve *)p)->address.len);
+	slice_t address =
+		slice(((Postern__Resolve *)p)->address.data, ((Postern__Resolve *)p)->address.len);
 	Postern__ResolveReply reply = POSTERN__RESOLVE_REPLY__INIT;
 	Postern__Failure failure = POSTERN__FAILURE__INIT;
 	Postern__WrongOwner wrong = POSTERN__WRONG_OWNER__INIT;
@@ -93,7 +93,9 @@ static WAITS void on_resolve(struct played_node *n, struct rpc_req *r)
 	wrong.backend = be2;
 	failure.text = words;
 	reply.targets = list;
-	reply.n_targets = slice_starts(address, SL("many")) ? 5 : slice_starts(address, SL("none")) ? 0 : 1;
+	reply.n_targets = slice_starts(address, SL("many"))   ? 5
+			  : slice_starts(address, SL("none")) ? 0
+							      : 1;
 	if (slice_starts(address, SL("nobody")))
 		played_reply(r, E_NOT_FOUND, &failure.base);
 	else if (slice_starts(address, SL("moved")) && first)
@@ -147,7 +149,8 @@ static WAITS void begin(void)
 	for (int i = 0; i < 2; i++) {
 		owners[i] = (struct owner){.begin = E_OK};
 		buf_init(&owners[i].stored, 1 << 20, NULL);
-		nodes[i] = (struct played_node){.name = map[i], .answer = answer, .arg = &owners[i]};
+		nodes[i] =
+			(struct played_node){.name = map[i], .answer = answer, .arg = &owners[i]};
 		played_up(&nodes[i]);
 	}
 }
@@ -170,9 +173,9 @@ static WAITS void resolve_cases(struct session *s)
 		enum err e;
 		const char *text;
 	} cases[] = {
-		{"alice@example.org", E_OK, ""},      {"nobody@example.org", E_NOT_FOUND, "not so"},
-		{"moved@example.org", E_OK, ""},      {"lost@example.org", E_RETRY, ""},
-		{"many@example.org", E_RETRY, NULL},  {"none@example.org", E_RETRY, NULL},
+		{"alice@example.org", E_OK, ""},     {"nobody@example.org", E_NOT_FOUND, "not so"},
+		{"moved@example.org", E_OK, ""},     {"lost@example.org", E_RETRY, ""},
+		{"many@example.org", E_RETRY, NULL}, {"none@example.org", E_RETRY, NULL},
 	};
 
 	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) { /* either node is asked first */

@@ -12,9 +12,9 @@ struct play {
 	const char *const *lines; /* base64, ends with NULL: the client is gone */
 	char said[8][256];        /* challenges, base64 */
 	size_t nsaid;
-	slice_t expect[4];        /* what the owner wants to hear */
-	slice_t challenge[4];     /* and says then */
-	size_t turn, turns;       /* the ticket comes with the last */
+	slice_t expect[4];    /* what the owner wants to hear */
+	slice_t challenge[4]; /* and says then */
+	size_t turn, turns;   /* the ticket comes with the last */
 	char wire[32];
 	char line[SASL_LINE_MAX + 1];
 };
@@ -127,8 +127,16 @@ static WAITS enum err run(struct play *p, const char *mech, const char *initial)
 	return e;
 }
 
-#define LINES(...) (const char *const[]){__VA_ARGS__, NULL}
-#define NO_LINES   (const char *const[]){NULL}
+#define LINES(...) \
+	(const char *const[]) \
+	{ \
+		__VA_ARGS__, NULL \
+	}
+#define NO_LINES \
+	(const char *const[]) \
+	{ \
+		NULL \
+	}
 
 TEST_FIBER(sasl_plain_both_ways)
 {

@@ -128,8 +128,8 @@ TEST_FIBER(bdat_bare_line_ends)
 		slice_t in;
 		const char *want;
 	} cases[] = {
-		{SL("a: b\n\r\n"), "550 5.6.11"}, {SL("a: b\rc\r\n"), "550 5.6.11"},
-		{SL("a: b\r\n\r"), "550 5.6.11"}, {SL("a: b\r\n\r\n\0\r\n"), "550 5.6.0"},
+		{SL("a: b\n\r\n"), "550 5.6.11"},   {SL("a: b\rc\r\n"), "550 5.6.11"},
+		{SL("a: b\r\n\r"), "550 5.6.11"},   {SL("a: b\r\n\r\n\0\r\n"), "550 5.6.0"},
 		{SL("a: b\r\n\r\nno end"), "250 "},
 	};
 	struct wire w;

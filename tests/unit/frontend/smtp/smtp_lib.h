@@ -26,17 +26,17 @@ struct played_owner {
 struct played {
 	struct played_owner owner[PLAYED_OWNERS]; /* by partition */
 	unsigned resolved, sender_checks, messages;
-	uint64_t stored_max;       /* bytes an owner takes before it says E_TOO_BIG; 0: all */
+	uint64_t stored_max; /* bytes an owner takes before it says E_TOO_BIG; 0: all */
 	enum err commit[PLAYED_OWNERS];
 	enum err result[PLAYED_OWNERS]; /* of every recipient */
 	enum err begin[PLAYED_OWNERS];
-	bool away;                 /* no back-end at all */
-	char prefix[4096];         /* of the last commit */
+	bool away;         /* no back-end at all */
+	char prefix[4096]; /* of the last commit */
 	char sender[512];
 	char envid[128];
 	uint32_t ret, notify;
 	char orcpt[512];
-	struct buf plain;          /* of the last commit's record */
+	struct buf plain; /* of the last commit's record */
 };
 
 extern struct played played;

@@ -51,8 +51,7 @@ TEST(parse_mail)
 		struct smtp_mail_args m;
 
 		check_note("case %s", cases[i].args);
-		CHECK_INT(smtp_parse_mail(slice_str(cases[i].args), SMTP_PARAMS, &m),
-			  cases[i].say);
+		CHECK_INT(smtp_parse_mail(slice_str(cases[i].args), SMTP_PARAMS, &m), cases[i].say);
 		if (cases[i].local == NULL)
 			continue;
 		CHECK_STR(m.from.local, cases[i].local);
@@ -160,11 +159,16 @@ TEST(parse_bdat)
 		bool ok, last;
 		uint64_t size;
 	} cases[] = {
-		{"0", true, false, 0},	     {"100", true, false, 100},
-		{"86 LAST", true, true, 86}, {"0 last", true, true, 0},
-		{"", false, false, 0},	     {"LAST", false, false, 0},
-		{"-1", false, false, 0},     {"1 FIRST", false, false, 0},
-		{"1 LAST x", false, false, 0}, {"1LAST", false, false, 0},
+		{"0", true, false, 0},
+		{"100", true, false, 100},
+		{"86 LAST", true, true, 86},
+		{"0 last", true, true, 0},
+		{"", false, false, 0},
+		{"LAST", false, false, 0},
+		{"-1", false, false, 0},
+		{"1 FIRST", false, false, 0},
+		{"1 LAST x", false, false, 0},
+		{"1LAST", false, false, 0},
 		{"99999999999999999999", false, false, 0},
 	};
 
@@ -188,10 +192,17 @@ TEST(parse_helo)
 		const char *args;
 		bool ok;
 	} cases[] = {
-		{"mx.example.org", true}, {"[192.0.2.1]", true},  {"[IPv6:2001:db8::1]", true},
-		{"my_host", true},	  {"", false},		  {"a b", false},
-		{"a(b)", false},	  {"a\tb", false},	  {"<a>", false},
-		{"\xc3\xa4.example", true}, {"\xff.example", false},
+		{"mx.example.org", true},
+		{"[192.0.2.1]", true},
+		{"[IPv6:2001:db8::1]", true},
+		{"my_host", true},
+		{"", false},
+		{"a b", false},
+		{"a(b)", false},
+		{"a\tb", false},
+		{"<a>", false},
+		{"\xc3\xa4.example", true},
+		{"\xff.example", false},
 	};
 	char out[SMTP_HELO_MAX + 1], longest[SMTP_HELO_MAX + 2];
 

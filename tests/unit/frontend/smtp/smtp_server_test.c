@@ -140,7 +140,8 @@ TEST_FIBER(smtp_too_many_in_from)
 	ASK(&w, NULL, "220 ");
 	ASK(&w, "EHLO c.example", "250 ");
 	for (int i = 1; i < 64; i++)
-		snprintf(from + strlen(from), sizeof from - strlen(from), ",\r\n a%d@far.example", i);
+		snprintf(from + strlen(from), sizeof from - strlen(from), ",\r\n a%d@far.example",
+			 i);
 	begin(&w);
 	ASK(&w, "DATA", "354 ");
 	wire_send(&w, SL("From: "));
@@ -242,8 +243,8 @@ TEST_FIBER(smtp_commit_fails)
 		enum err commit, result;
 		const char *want;
 	} cases[] = {
-		{E_RETRY, E_OK, "451 4.3.2"},	{E_BUSY, E_OK, "451 4.3.2"},
-		{E_TOO_BIG, E_OK, "552 5.3.4"}, {E_OK, E_QUOTA, "452 4.2.2"},
+		{E_RETRY, E_OK, "451 4.3.2"},     {E_BUSY, E_OK, "451 4.3.2"},
+		{E_TOO_BIG, E_OK, "552 5.3.4"},   {E_OK, E_QUOTA, "452 4.2.2"},
 		{E_OK, E_NOT_FOUND, "550 5.1.1"}, {E_INTERNAL, E_OK, "451 4.3.0"},
 		{E_OK, E_OK, "250 2.0.0"},
 	};
@@ -265,8 +266,8 @@ TEST_FIBER(smtp_commit_fails)
 
 TEST_FIBER(smtp_size_limits)
 {
-	static const char *const rows[] = {"smtp.message_bytes_max=2k",
-					   "smtp.session_bytes_max=4k", NULL};
+	static const char *const rows[] = {"smtp.message_bytes_max=2k", "smtp.session_bytes_max=4k",
+					   NULL};
 	struct wire w;
 	struct buf b;
 

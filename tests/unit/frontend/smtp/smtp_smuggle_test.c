@@ -9,7 +9,8 @@
 #include "common/loop/fiber.h"
 
 static const slice_t ends[] = {
-	SL("\r\n"), SL("\n"), SL("\r"), SL("\n\r"), SL("\r\r\n"), SL("\r\n\n"), SL("\0\r\n"), SL(""),
+	SL("\r\n"),   SL("\n"),     SL("\r"),     SL("\n\r"),
+	SL("\r\r\n"), SL("\r\n\n"), SL("\0\r\n"), SL(""),
 };
 
 #define SECOND "MAIL FROM:<evil@far.example>\r\nRCPT TO:<bob@example.org>\r\n"
@@ -30,7 +31,8 @@ static WAITS void one_mix(slice_t before, slice_t after, size_t piece)
 	slice_t rest;
 	bool end = is_end(before, after, &rest), clean = slice_eq(before, SL("\r\n"));
 	/* A dot between text and nothing is text. */
-	bool text = !end && (clean || before.n == 0) && (slice_eq(after, SL("\r\n")) || after.n == 0);
+	bool text =
+		!end && (clean || before.n == 0) && (slice_eq(after, SL("\r\n")) || after.n == 0);
 
 	mx_open(&w, PORT_25);
 	ASK(&w, NULL, "220 ");
@@ -52,7 +54,10 @@ static WAITS void one_mix(slice_t before, slice_t after, size_t piece)
 		wire_trickle(&w, smtp_session()->base.stream, buf_slice(&b), piece);
 	buf_fini(&b);
 	if (end) {
-		ASK(&w, NULL, clean ? "250 2.0.0" : before.p[0] == '\0' ? "550 5.6.0" : "550 5.6.11");
+		ASK(&w, NULL,
+		    clean                 ? "250 2.0.0"
+		    : before.p[0] == '\0' ? "550 5.6.0"
+					  : "550 5.6.11");
 		if (rest.n > 0) /* the second LF is a line of its own, and a bad one */
 			ASK(&w, NULL, "500 5.5.2");
 		ASK(&w, NULL, "250 2.1.0");
