@@ -5,7 +5,8 @@
 
 A file may set CLUSTER, a list of options for `deploy/cluster up`; files with equal options share
 one cluster, which is brought up before the first and down after the last. A file finds its
-cluster's folder in $POSTERN_TEST_CLUSTER. A test that kills nodes starts them again.
+cluster's folder in $POSTERN_TEST_CLUSTER. A test that kills nodes starts them again. With
+$POSTERN_TEST_TIMES set it is shown what each file took.
 """
 import ast
 import contextlib
@@ -17,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -53,7 +55,10 @@ def run_files(files):
     """In a process of its own for each cluster: the tests' modules read its folder once."""
     result = unittest.TestResult()
     for path in files:
+        began, ran = time.monotonic(), result.testsRun
         load(path).run(result)
+        print("%6.1f s, %d tests of %s" % (time.monotonic() - began, result.testsRun - ran,
+                                         os.path.basename(path)))
     for test, text in result.failures + result.errors:
         print("FAILED %s\n%s" % (test, text))
     for test, why in result.skipped:
@@ -77,6 +82,8 @@ def run_group(options, files, base_port):
         out, failed = done.stdout, done.returncode
     found = COUNT.findall(out)
     passed, failed = map(int, found[-1]) if found else (0, max(1, failed))
+    if os.environ.get("POSTERN_TEST_TIMES") and not failed:
+        print(out)
     if failed:
         print(out)
         tail_logs(folder)
