@@ -7,7 +7,7 @@
 #include "proto/delivery.pb-c.h"
 #include "proto/method.pb-c.h"
 
-#define PEERS_MAX  64 /* nodes of a cell, twice what the design foresees */
+#define PEERS_MAX  64    /* nodes of a cell, twice what the design foresees */
 #define FORWARD_MS 60000 /* a slow peer holds up its batch of the queue no longer */
 
 struct peer {
