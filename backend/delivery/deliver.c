@@ -48,6 +48,15 @@ slice_t deliver_item_key(uint32_t partition, slice_t address, struct arena *mem)
 	return slice(p, 4 + address.n);
 }
 
+slice_t deliver_rest_key(slice_t copy_key, struct arena *mem)
+{
+	char *p = arena_alloc(mem, 1 + copy_key.n);
+
+	p[0] = '\xff';
+	memcpy(p + 1, copy_key.p, copy_key.n);
+	return slice(p, 1 + copy_key.n);
+}
+
 slice_t deliver_prefix(slice_t sender, slice_t prefix, struct arena *mem)
 {
 	static const char head[] = "Return-Path: <", tail[] = ">\r\n";
@@ -81,17 +90,20 @@ enum err deliver_fill_copy(const struct dir *dir, uint64_t account, bool junk,
 	return E_OK;
 }
 
-/* The change under construction. owner[i] is the recipient that copy i belongs to. */
+/* The change under construction. */
 struct plan {
 	struct arena mem;
 	struct deliver_copy *copies;
-	size_t *owner;
+	size_t *owner; /* the recipient that a copy belongs to */
 	size_t ncopies, cap;
 	struct queue_add *items;
+	size_t *item_owner; /* likewise; NOBODY: a recipient of another owner */
 	size_t nitems, items_cap;
 	slice_t prefix;
 	int64_t now_us;
 };
+
+#define NOBODY SIZE_MAX
 
 static enum err open_token(struct deliver *d, const struct deliver_msg *m, slice_t token,
 			   struct rcpt_token *out, struct diag *diag)
@@ -111,12 +123,14 @@ static struct deliver_copy *plan_copy(struct plan *p, size_t rcpt)
 	return &p->copies[p->ncopies++];
 }
 
-static struct queue_add *plan_item(struct plan *p)
+static struct queue_add *plan_item(struct plan *p, size_t rcpt)
 {
 	if (p->nitems == p->items_cap) {
 		p->items_cap = p->items_cap != 0 ? p->items_cap * 2 : 16;
 		p->items = xrealloc(p->items, p->items_cap * sizeof *p->items);
+		p->item_owner = xrealloc(p->item_owner, p->items_cap * sizeof *p->item_owner);
 	}
+	p->item_owner[p->nitems] = rcpt;
 	p->items[p->nitems] = (struct queue_add){0};
 	return &p->items[p->nitems++];
 }
@@ -145,13 +159,14 @@ static enum err plan_accounts(struct deliver *d, const struct deliver_msg *m, st
 	return p->ncopies != first ? E_OK : E_NOT_FOUND;
 }
 
-/* A recipient's token as a queue item of the lead. */
-static void plan_job(const struct deliver_msg *m, struct plan *p, const struct deliver_rcpt *r,
-		     const struct rcpt_token *t, int64_t due_us)
+/* A recipient's token as a queue item: r, which is the rcpt-th of ours, or NOBODY's. */
+static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
+				  const struct deliver_rcpt *r, size_t rcpt,
+				  const struct rcpt_token *t, int64_t due_us)
 {
 	slice_t address = slice(t->address, t->address_n);
 	uint64_t *accounts = arena_alloc(&p->mem, sizeof t->accounts);
-	struct queue_add *q = plan_item(p);
+	struct queue_add *q = plan_item(p, rcpt);
 	struct job j = {
 		.kind = t->kind == RCPT_ACCOUNTS ? JOB_ACCOUNTS : JOB_EXPAND,
 		.origin = m->origin,
@@ -175,6 +190,38 @@ static void plan_job(const struct deliver_msg *m, struct plan *p, const struct d
 	q->key = deliver_item_key(t->partition, address, &p->mem);
 	q->payload = job_pack(&j, &p->mem);
 	q->due_us = due_us;
+	return q;
+}
+
+/*
+ * What the commit may refuse of this recipient (a quota that filled up since RCPT, an account that
+ * went away) while others get the message: the client hears 250 for all, so the queue goes on with
+ * it. A recipient that is all of the message is refused as it is; a back-end that forwards has its
+ * own item for whom we refuse. first: its first copy.
+ */
+static void plan_rest(const struct deliver_msg *m, struct plan *p, size_t rcpt,
+		      const struct rcpt_token *t, size_t first)
+{
+	const struct deliver_rcpt *r = &m->rcpts[rcpt];
+	int64_t due_us = p->now_us + DELIVER_SETTLE_US;
+	struct rcpt_token one = *t;
+
+	if (m->peer->role == ROLE_BACKEND || (m->nrcpts + m->nothers == 1 && t->naccounts == 1))
+		return;
+	if (r->result != E_OK) {
+		plan_job(m, p, r, rcpt, t, due_us)->when = ADD_BESIDE;
+		return;
+	}
+	one.naccounts = 1;
+	for (size_t k = first; k < p->ncopies; k++) {
+		struct queue_add *q;
+
+		one.accounts[0] = p->copies[k].account;
+		q = plan_job(m, p, r, rcpt, &one, due_us);
+		q->key = deliver_rest_key(p->copies[k].key, &p->mem);
+		q->when = ADD_INSTEAD;
+		q->copy = k;
+	}
 }
 
 static enum err plan_all(struct deliver *d, struct deliver_msg *m, struct plan *p,
@@ -183,23 +230,26 @@ static enum err plan_all(struct deliver *d, struct deliver_msg *m, struct plan *
 	struct rcpt_token t;
 
 	for (size_t i = 0; i < m->nrcpts; i++) {
+		size_t first = p->ncopies;
 		enum err e = open_token(d, m, m->rcpts[i].token, &t, diag);
 
 		if (e == E_OK && t.partition != m->partition_id)
 			e = diag_set(diag, E_INVALID, "recipient of another partition");
 		if (e != E_OK)
 			return e;
-		if (t.kind == RCPT_ACCOUNTS)
+		if (t.kind == RCPT_ACCOUNTS) {
 			m->rcpts[i].result = plan_accounts(d, m, p, i, &t);
-		else
-			plan_job(m, p, &m->rcpts[i], &t, p->now_us);
+			plan_rest(m, p, i, &t, first);
+		} else {
+			(void)plan_job(m, p, &m->rcpts[i], i, &t, p->now_us);
+		}
 	}
 	for (size_t i = 0; i < m->nothers; i++) {
 		enum err e = open_token(d, m, m->others[i].token, &t, diag);
 
 		if (e != E_OK)
 			return e;
-		plan_job(m, p, &m->others[i], &t, p->now_us + DELIVER_SETTLE_US);
+		(void)plan_job(m, p, &m->others[i], NOBODY, &t, p->now_us + DELIVER_SETTLE_US);
 	}
 	return p->nitems <= STORE_ITEMS_MAX ? E_OK : E_LIMIT;
 }
@@ -216,40 +266,41 @@ static void log_copy(const struct deliver_msg *m, const struct deliver_copy *c)
 	    LF_UINT("duplicate", c->duplicate));
 }
 
-/* A recipient's result from its copies: delivered if any of them was. The refused ones of a group
- * of which another member got it go to the queue, so that nobody's mail is lost. */
-static void collect(struct deliver_msg *m, const struct plan *p, struct plan *again,
-		    struct deliver *d)
+static void log_queued(const struct deliver_msg *m, const struct queue_add *q, size_t rcpt)
 {
-	for (size_t i = 0; i < m->nrcpts; i++) {
-		size_t ok = 0;
-		enum err first = E_OK;
+	LOG(LOG_INFO, NULL, "deliver.queued",
+	    LF_HEX("trace", slice(m->trace_id, sizeof m->trace_id)), LF_UINT("recipient", rcpt),
+	    LF_UINT("item", q->id), LF_ERR("why", m->rcpts[rcpt].result),
+	    LF_UINT("duplicate", q->duplicate));
+}
 
-		for (size_t k = 0; k < p->ncopies; k++) {
-			if (p->owner[k] == i && p->copies[k].result == E_OK)
-				ok++;
-			else if (p->owner[k] == i && first == E_OK)
-				first = p->copies[k].result;
-		}
-		if (first == E_OK)
-			continue;
-		if (ok == 0) {
-			m->rcpts[i].result = first;
-			continue;
-		}
-		for (size_t k = 0; k < p->ncopies; k++) {
-			struct rcpt_token t;
-			struct diag diag;
+/* A recipient's result: E_OK when any of its copies went in, or the queue has it. */
+static void collect(struct deliver_msg *m, const struct plan *p)
+{
+	bool *taken = xcalloc(m->nrcpts, sizeof *taken);
 
-			if (p->owner[k] != i || p->copies[k].result == E_OK ||
-			    open_token(d, m, m->rcpts[i].token, &t, &diag) != E_OK)
-				continue;
-			t.naccounts = 1;
-			t.accounts[0] = p->copies[k].account;
-			plan_job(m, again, &m->rcpts[i], &t, again->now_us + DELIVER_SETTLE_US);
-			again->items[again->nitems - 1].key = p->copies[k].key;
-		}
+	for (size_t k = 0; k < p->ncopies; k++) {
+		struct deliver_rcpt *r = &m->rcpts[p->owner[k]];
+
+		if (p->copies[k].result == E_OK)
+			taken[p->owner[k]] = true;
+		else if (r->result == E_OK)
+			r->result = p->copies[k].result;
 	}
+	for (size_t k = 0; k < p->nitems; k++) {
+		const struct queue_add *q = &p->items[k];
+
+		if (!q->added || p->item_owner[k] == NOBODY)
+			continue;
+		taken[p->item_owner[k]] = true;
+		if (q->when != ADD_ALWAYS)
+			log_queued(m, q, p->item_owner[k]);
+	}
+	for (size_t i = 0; i < m->nrcpts; i++) {
+		if (taken[i])
+			m->rcpts[i].result = E_OK;
+	}
+	xfree(&taken);
 }
 
 static void plan_init(struct plan *p, const struct deliver_msg *m)
@@ -265,47 +316,24 @@ static void plan_fini(struct plan *p)
 	xfree(&p->copies);
 	xfree(&p->owner);
 	xfree(&p->items);
+	xfree(&p->item_owner);
 }
 
-static void fill_change(const struct deliver_msg *m, struct change_deliver *c)
-{
-	change_deliver_init(c);
-	c->origin = m->origin;
-	memcpy(c->txid, m->txid, sizeof c->txid);
-	c->record = m->stage;
-	c->repeat_only = m->stage == NULL;
-	c->summary = m->summary;
-	c->text = m->text;
-	memcpy(c->trace_id, m->trace_id, sizeof c->trace_id);
-}
-
-/* Items for members that were refused, on the record that the others have. */
-WAITS static enum err queue_again(const struct deliver_msg *m, struct plan *again,
-				  uint64_t record_no)
+WAITS static enum err run_plan(struct deliver_msg *m, struct plan *p, struct diag *diag)
 {
 	struct change_deliver c;
-
-	if (again->nitems == 0 || record_no == 0)
-		return E_OK;
-	fill_change(m, &c);
-	c.record = NULL;
-	c.repeat_only = false;
-	c.record_no = record_no;
-	c.items = again->items;
-	c.nitems = again->nitems;
-	return store_change(m->part, &c.change);
-}
-
-WAITS static enum err run_plan(struct deliver *d, struct deliver_msg *m, struct plan *p,
-			       struct diag *diag)
-{
-	struct change_deliver c;
-	struct plan again;
 	enum err e;
 
 	if (p->ncopies == 0 && p->nitems == 0)
 		return E_OK; /* every recipient was refused */
-	fill_change(m, &c);
+	change_deliver_init(&c);
+	c.origin = m->origin;
+	memcpy(c.txid, m->txid, sizeof c.txid);
+	c.record = m->stage;
+	c.repeat_only = m->stage == NULL;
+	c.summary = m->summary;
+	c.text = m->text;
+	memcpy(c.trace_id, m->trace_id, sizeof c.trace_id);
 	c.copies = p->copies;
 	c.ncopies = p->ncopies;
 	c.items = p->items;
@@ -315,11 +343,8 @@ WAITS static enum err run_plan(struct deliver *d, struct deliver_msg *m, struct 
 		return diag_set(diag, e, "%s", c.change.diag.text);
 	for (size_t i = 0; i < p->ncopies; i++)
 		log_copy(m, &p->copies[i]);
-	plan_init(&again, m);
-	collect(m, p, &again, d);
-	e = queue_again(m, &again, c.record_no_out);
-	plan_fini(&again);
-	return e;
+	collect(m, p);
+	return E_OK;
 }
 
 WAITS enum err deliver_commit(struct deliver *d, struct deliver_msg *m, struct diag *diag)
@@ -332,7 +357,7 @@ WAITS enum err deliver_commit(struct deliver *d, struct deliver_msg *m, struct d
 	plan_init(&p, m);
 	e = p.prefix.n > STORE_PREFIX_MAX ? E_TOO_BIG : plan_all(d, m, &p, diag);
 	if (e == E_OK)
-		e = run_plan(d, m, &p, diag);
+		e = run_plan(m, &p, diag);
 	plan_fini(&p);
 	return e;
 }

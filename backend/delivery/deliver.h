@@ -64,8 +64,10 @@ struct deliver_msg {
 /* How long the lead leaves other owners' recipients to the front-end. */
 #define DELIVER_SETTLE_US (10 * 1000000LL)
 
-/* One commit; E_OK even when single recipients were refused: look at theirs. Else nobody got it
- * (E_RETRY, E_FULL, E_NO_TICKET for a forged token, ...). */
+/* One commit. E_OK: either nothing was taken, and each recipient's result says why; or every result
+ * is E_OK, since a recipient that was refused beside one that was taken (or beside others) is
+ * queued. To a back-end that forwards, each recipient has its own result: it has the queue item.
+ * Else nobody got it (E_RETRY, E_FULL, E_NO_TICKET for a forged token, ...). */
 WAITS enum err deliver_commit(struct deliver *d, struct deliver_msg *m, struct diag *diag) MUST_USE;
 /* The queue items of these recipients are not needed any more. */
 WAITS enum err deliver_settle(struct deliver *d, const struct rpc_identity *peer, slice_t origin,
@@ -75,6 +77,9 @@ WAITS enum err deliver_settle(struct deliver *d, const struct rpc_identity *peer
 /* What a copy, and a queue item, is known by within (origin, txid). Into the arena. */
 slice_t deliver_copy_key(uint64_t account, slice_t address, struct arena *mem);
 slice_t deliver_item_key(uint32_t partition, slice_t address, struct arena *mem);
+/* ... and the item that stands for a copy that was refused: not the copy's own key, or the item's
+ * delivery would be taken for a repeated one. */
+slice_t deliver_rest_key(slice_t copy_key, struct arena *mem);
 /* "Return-Path: <sender>" and the rest. Into the arena. */
 slice_t deliver_prefix(slice_t sender, slice_t prefix, struct arena *mem);
 

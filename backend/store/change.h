@@ -44,7 +44,9 @@ struct change {
 	/* The writer's. */
 	struct list node;
 	size_t cost;
-	bool more;
+	bool more; /* this was not the last part */
+	uint32_t from_uid,
+		next_uid; /* of a change in parts: this one's beginning, the next one's */
 };
 
 /* Queues it; from any thread. done() is called in any case, perhaps before this returns. */
@@ -92,14 +94,25 @@ struct deliver_copy {
 	uint64_t email_id;
 };
 
+/* Which items a change adds. The last two stand for a recipient that was refused; they are added
+ * only beside something that was taken: a copy, or an item of the first kind. */
+enum queue_add_when {
+	ADD_ALWAYS,
+	ADD_BESIDE,  /* it was refused before the change */
+	ADD_INSTEAD, /* when copies[copy] is refused */
+};
+
 struct queue_add {
 	/* in */
 	slice_t key; /* within (origin, txid): a retry adds it once, and settles it by it */
 	slice_t payload;
 	int64_t due_us;
+	enum queue_add_when when;
+	size_t copy; /* ADD_INSTEAD */
 	/* out */
-	uint64_t id;
+	bool added; /* by this change or, a duplicate, by an earlier one */
 	bool duplicate;
+	uint64_t id;
 };
 
 struct change_deliver {

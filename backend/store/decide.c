@@ -169,7 +169,10 @@ static enum err check_deliver(struct change *c)
 	for (size_t i = 0; i < d->ncopies && e == E_OK; i++)
 		e = check_copy(c, &d->copies[i]);
 	for (size_t i = 0; i < d->nitems && e == E_OK; i++) {
-		if (d->items[i].payload.n > STORE_PAYLOAD_MAX || d->items[i].key.n > 1000)
+		const struct queue_add *q = &d->items[i];
+
+		if (q->payload.n > STORE_PAYLOAD_MAX || q->key.n > 1000 ||
+		    (q->when == ADD_INSTEAD && q->copy >= d->ncopies))
 			e = diag_set(&c->diag, E_INVALID, "queue item");
 	}
 	return e;

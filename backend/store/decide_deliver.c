@@ -190,7 +190,7 @@ static enum err item_one(struct decide *d, struct delivering *x, struct queue_ad
 	enum err e =
 		decide_dedupe(d, x->c->origin, x->c->txid, item->key, &op.u.item.dedupe, &first);
 
-	item->duplicate = e == E_OK;
+	item->duplicate = item->added = e == E_OK;
 	if (e == E_OK)
 		item->id = first.id;
 	if (e != E_NOT_FOUND)
@@ -206,7 +206,26 @@ static enum err item_one(struct decide *d, struct delivering *x, struct queue_ad
 	op.u.item.record = x->record;
 	op.u.item.payload = item->payload;
 	op.u.item.due_us = item->due_us;
+	item->added = true;
 	return decide_op(d, &op);
+}
+
+/* Those of every change, or (rest) those that stand for what was refused. */
+static enum err items_add(struct decide *d, struct delivering *x, bool rest, size_t *added_io)
+{
+	for (size_t i = 0; i < x->c->nitems; i++) {
+		struct queue_add *item = &x->c->items[i];
+		enum err e;
+
+		if ((item->when != ADD_ALWAYS) != rest ||
+		    (item->when == ADD_INSTEAD && x->c->copies[item->copy].result == E_OK))
+			continue;
+		e = item_one(d, x, item);
+		if (e != E_OK)
+			return e;
+		++*added_io;
+	}
+	return E_OK;
 }
 
 /* A record that is here already: the stage's from an earlier change, or a queue item's. */
@@ -234,10 +253,13 @@ static enum err record_known(struct decide *d, struct delivering *x)
 enum err decide_deliver(struct decide *d, struct change *c)
 {
 	struct delivering x = {.c = container_of(c, struct change_deliver, change)};
+	size_t taken = 0;
 	enum err e = record_known(d, &x);
 
 	if (e != E_OK)
 		return e;
+	for (size_t i = 0; i < x.c->nitems; i++)
+		x.c->items[i].added = false;
 	for (size_t i = 0; i < x.c->ncopies; i++) {
 		struct deliver_copy *copy = &x.c->copies[i];
 
@@ -245,12 +267,11 @@ enum err decide_deliver(struct decide *d, struct change *c)
 		copy->result = copy_one(d, &x, copy);
 		if (d->broken != E_OK)
 			return d->broken;
+		taken += copy->result == E_OK;
 	}
-	for (size_t i = 0; i < x.c->nitems; i++) {
-		e = item_one(d, &x, &x.c->items[i]);
-		if (e != E_OK)
-			return e;
-	}
+	e = items_add(d, &x, false, &taken);
+	if (e == E_OK && taken > 0)
+		e = items_add(d, &x, true, &taken);
 	x.c->record_no_out = x.record;
-	return E_OK;
+	return e;
 }

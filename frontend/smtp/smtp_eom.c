@@ -128,8 +128,7 @@ static WAITS void commit_others(struct smtp *s, const struct deliver *lead, stru
 	*n_out = n;
 }
 
-/* The lead's commit. E_OK: taken, and every recipient of an owner is either delivered, queued, or
- * refused beside others that were taken. */
+/* The lead's commit. E_OK: taken, and every recipient of an owner is either delivered or queued. */
 static WAITS enum err commit_lead(struct smtp *s, struct deliver *lead)
 {
 	struct deliver_group others[SMTP_OWNERS_MAX];
