@@ -186,11 +186,11 @@ static bool is_expired(const struct job *j)
 	return clock_wall_us() - j->first_us >= QUEUE_EXPIRE_US;
 }
 
-/* Too old: waits until the sender can be told. */
-WAITS static enum err park(struct task *t, struct job j)
+/* Given up (`event` says why): waits until the sender can be told. */
+WAITS static enum err park(struct task *t, struct job j, const char *event)
 {
 	j.kind = JOB_REFUSED;
-	LOG(LOG_WARN, NULL, "queue.expired", LF_UINT("item", t->id),
+	LOG(LOG_WARN, NULL, event, LF_UINT("item", t->id),
 	    LF_HEX("trace", slice(j.trace_id, sizeof j.trace_id)), LF_UINT("attempts", j.attempts),
 	    LF_SLICE("why", j.last_error));
 	return edit_item(t, QUEUE_RESCHEDULE, QUEUE_PARKED_US, job_pack(&j, &t->mem));
@@ -213,12 +213,31 @@ WAITS static enum err keep_job(struct task *t, enum keep keep, enum err why)
 	j.attempts++;
 	j.last_error = slice_str(err_name(why));
 	if (is_expired(&j))
-		return park(t, j);
+		return park(t, j, "queue.expired");
 	LOG(LOG_INFO, NULL, "queue.deferred", LF_UINT("item", t->id),
 	    LF_HEX("trace", slice(j.trace_id, sizeof j.trace_id)), LF_UINT("attempts", j.attempts),
 	    LF_ERR("why", why));
 	return edit_item(t, QUEUE_RESCHEDULE, clock_wall_us() + pause_us(j.attempts),
 			 job_pack(&j, &t->mem));
+}
+
+/* The message was accepted, and nobody has it: who was behind the item went away meanwhile. */
+WAITS static enum err nobody_left(struct task *t)
+{
+	struct job j = t->job;
+
+	j.attempts++;
+	j.last_error = slice_str(err_name(E_NOT_FOUND));
+	return park(t, j, "queue.nobody_left");
+}
+
+static bool somebody_has_it(const struct task *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->accounts[i].result == E_OK)
+			return true;
+	}
+	return t->noutside != 0;
 }
 
 static enum err first_left(const struct task *t)
@@ -236,10 +255,10 @@ WAITS static enum err work_on(struct task *t)
 
 	/* Tried at least once; but no more when those who have the message are forgotten. */
 	if (t->job.attempts != 0 && is_expired(&t->job))
-		return park(t, t->job);
+		return park(t, t->job, "queue.expired");
 	e = t->job.kind == JOB_EXPAND ? expand_address(t) : expand_accounts(t);
 	if (e == E_NOT_FOUND || e == E_DENIED)
-		t->n = 0; /* the address went away meanwhile: nobody is behind it any more */
+		t->n = 0; /* the address went away meanwhile */
 	else if (e != E_OK)
 		return keep_job(t, KEEP_ALL, e);
 	forward_groups(t);
@@ -249,6 +268,8 @@ WAITS static enum err work_on(struct task *t)
 	e = first_left(t);
 	if (e != E_OK)
 		return keep_job(t, KEEP_REST, e);
+	if (!somebody_has_it(t))
+		return nobody_left(t);
 	LOG(LOG_INFO, NULL, "queue.done", LF_UINT("item", t->id),
 	    LF_STR("kind", job_kind_name(t->job.kind)),
 	    LF_HEX("trace", slice(t->job.trace_id, sizeof t->job.trace_id)),

@@ -309,17 +309,96 @@ TEST_FIBER(runner_not_found_of_the_message_is_no_end)
 	w.answer = E_OK;
 	w.each = E_NOT_FOUND;
 	move_clock(&w, 60 * 1000000);
-	REQUIRE(until(&w, 0, 0));
+	REQUIRE(until(&w, 1, QUEUE_PARKED_US));
+	CHECK_INT(first_job(&w).kind, JOB_REFUSED);
 	CHECK_INT(w.asked, 2);
 	works_close(&w);
 }
 
-/* An address that is not there any more when its turn comes. */
+WAITS static void expunge_all(struct works *w, uint64_t account)
+{
+	struct partition *p = partitions_get(w->room.parts, 0);
+	struct change_expunge c;
+
+	CHECK_ERR(util_flags(p, account, 1, 1, UINT32_MAX, FLAGS_ADD, STORE_DELETED), E_OK);
+	change_expunge_init(&c);
+	c.account = account;
+	c.mailbox = 1;
+	CHECK_ERR(store_change(p, &c.change), E_OK);
+	change_expunge_fini(&c);
+}
+
+/* What a commit refused beside others is delivered, once, when there is room; be it a member of a
+ * group or a recipient of its own. A late retry of the commit finds it done. */
+TEST_FIBER(runner_delivers_what_was_refused)
+{
+	struct works w;
+	uint64_t v[2];
+	struct room_mail m;
+	struct diag d = {""};
+
+	REQUIRE(works_open(&w));
+	v[0] = room_account(&w.room, "a@example.org", 0, 0);
+	v[1] = room_account(&w.room, "full@example.org", 0, 2);
+	for (unsigned i = 1; i <= 2; i++)
+		CHECK_ERR(util_deliver(partitions_get(w.room.parts, 0), v[1], "", i, 500).e, E_OK);
+	room_mail(&w.room, &m, 1, 0, 9);
+	room_to(&m, room_token(&w.room, RCPT_ACCOUNTS, 0, v, 2, "all@example.org", &w.mem));
+	room_to(&m, room_token(&w.room, RCPT_ACCOUNTS, 0, v + 1, 1, "full@example.org", &w.mem));
+	CHECK_ERR(deliver_commit(&w.room.deliver, &m.msg, &d), E_OK);
+	CHECK_INT(items(&w), 2);
+	works_start(&w);
+	move_clock(&w, DELIVER_SETTLE_US);
+	REQUIRE(until(&w, 2, clock_wall_us() + 1000000)); /* tried, and put off */
+	CHECK_SLICE(first_job(&w).last_error, SL("quota"));
+	expunge_all(&w, v[1]);
+	move_clock(&w, 60 * 1000000);
+	REQUIRE(until(&w, 0, 0));
+	CHECK_INT(room_count(&w.room, 0, v[0], "INBOX"), 1);
+	CHECK_INT(room_count(&w.room, 0, v[1], "INBOX"), 2);
+	CHECK_ERR(deliver_commit(&w.room.deliver, &m.msg, &d), E_OK);
+	CHECK_ERR(m.rcpts[0].result, E_OK);
+	CHECK_ERR(m.rcpts[1].result, E_OK);
+	CHECK_INT(items(&w), 0);
+	CHECK_INT(room_count(&w.room, 0, v[0], "INBOX"), 1);
+	CHECK_INT(room_count(&w.room, 0, v[1], "INBOX"), 2);
+	room_mail_fini(&m);
+	CHECK(util_fsck(partitions_get(w.room.parts, 0)));
+	works_close(&w);
+}
+
+/* A member of a group that is gone, beside one that has the message, is no member any more. */
+TEST_FIBER(runner_forgets_a_member_beside_others)
+{
+	struct works w;
+	struct diag d = {""};
+	uint64_t v[2];
+	struct room_mail m;
+
+	REQUIRE(works_open(&w));
+	v[0] = room_account(&w.room, "a@example.org", 1, 0);
+	v[1] = room_account(&w.room, "gone@example.org", 1, 0);
+	room_mail(&w.room, &m, 1, 0, 9);
+	room_other(&m, room_token(&w.room, RCPT_ACCOUNTS, 1, v, 2, "all@example.org", &w.mem));
+	room_to(&m, by_reference(&w, "a@example.org"));
+	CHECK_ERR(deliver_commit(&w.room.deliver, &m.msg, &d), E_OK);
+	room_mail_fini(&m);
+	CHECK_ERR(dir_account_remove(w.room.rig.d, &rig_actor, SL("gone@example.org"), &d), E_OK);
+	works_start(&w);
+	move_clock(&w, DELIVER_SETTLE_US);
+	REQUIRE(until(&w, 0, 0));
+	CHECK_INT(room_count(&w.room, 1, v[0], "INBOX"), 2);
+	works_close(&w);
+}
+
+/* An address that is not there any more when its turn comes: it was accepted, so its sender is to
+ * hear of it. */
 TEST_FIBER(runner_nobody_left)
 {
 	struct works w;
 	struct diag d = {""};
 	slice_t token;
+	struct job j;
 
 	REQUIRE(works_open(&w));
 	room_account(&w.room, "a@example.org", 0, 0);
@@ -327,7 +406,12 @@ TEST_FIBER(runner_nobody_left)
 	commit_one(&w, 1, token);
 	CHECK_ERR(dir_account_remove(w.room.rig.d, &rig_actor, SL("a@example.org"), &d), E_OK);
 	works_start(&w);
-	REQUIRE(until(&w, 0, 0));
+	REQUIRE(until(&w, 1, QUEUE_PARKED_US));
+	j = first_job(&w);
+	CHECK_INT(j.kind, JOB_REFUSED);
+	CHECK_SLICE(j.address, SL("a@example.org"));
+	CHECK_SLICE(j.last_error, SL("not-found"));
+	CHECK(w.items[0].record_no != 0);
 	works_close(&w);
 }
 
