@@ -7,11 +7,6 @@
 #include "backend/store/partition_priv.h"
 #include "common/base/num.h"
 
-/* Bytes of a record read at a time. */
-#define READ_STEP    (256u * 1024)
-/* Records looked up in one read transaction while their bytes are checked. */
-#define RECORDS_STEP 100
-
 void fsck_say(struct fsck *f, const char *fmt, ...)
 {
 	char text[256];
@@ -59,6 +54,16 @@ uint32_t numbers_count(const struct numbers *l, size_t *at_io, uint64_t v)
 		n++;
 	}
 	return n;
+}
+
+bool numbers_below(const struct numbers *l, size_t *at_io, uint64_t v, uint64_t *out)
+{
+	if (*at_io == l->n || l->v[*at_io] >= v)
+		return false;
+	*out = l->v[*at_io];
+	while (*at_io < l->n && l->v[*at_io] == *out)
+		++*at_io;
+	return true;
 }
 
 enum err fsck_rows(struct fsck *f, enum table table, slice_t prefix, fsck_row_fn *fn, void *arg)
@@ -115,6 +120,8 @@ static enum err row_due(struct fsck *f, slice_t key, slice_t value UNUSED, void 
 
 static enum err row_reap(struct fsck *f, slice_t key, slice_t value, void *arg UNUSED)
 {
+	struct row_email email;
+
 	if (key.n != 24 || value.n != 4)
 		return E_CORRUPT;
 	if (be64_get(key.p + 8) == 0) {
@@ -122,6 +129,9 @@ static enum err row_reap(struct fsck *f, slice_t key, slice_t value, void *arg U
 			numbers_add(&f->record_refs, be64_get(key.p + 16));
 		return E_OK;
 	}
+	if (tab_email_get(f->t, be64_get(key.p + 8), be64_get(key.p + 16), &email) != E_OK)
+		fsck_say(f, "account %" PRIu64 " email %" PRIu64 ": waits to go, and is missing",
+			 be64_get(key.p + 8), be64_get(key.p + 16));
 	if (f->nwaiting == f->waiting_cap) {
 		f->waiting_cap = MAX(f->waiting_cap * 2, (size_t)256);
 		f->waiting = xrealloc(f->waiting, f->waiting_cap * sizeof(*f->waiting));
@@ -139,6 +149,16 @@ static int waiting_order(const void *a, const void *b)
 	return x->email < y->email ? -1 : x->email > y->email;
 }
 
+static enum err row_dedupe(struct fsck *f, slice_t key, slice_t value, void *arg UNUSED)
+{
+	struct row_dedupe row;
+	enum err e = key.n == DEDUPE_KEY_SIZE ? row_dedupe_decode(value, &row) : E_CORRUPT;
+
+	if (e == E_OK && row.kind == DEDUPE_ITEM && row.id >= f->state.next_item)
+		fsck_say(f, "delivery id of queue item %" PRIu64 ": not given out yet", row.id);
+	return e;
+}
+
 /* ---- records and volumes ---- */
 
 struct extent {
@@ -150,6 +170,27 @@ struct record_walk {
 	struct extent *v;
 	size_t n, cap;
 };
+
+static void missing_records(struct fsck *f, struct record_walk *w, uint64_t below)
+{
+	uint64_t no;
+
+	while (numbers_below(&f->record_refs, &w->refs_at, below, &no))
+		fsck_say(f, "record %" PRIu64 " is referred to, and is missing", no);
+}
+
+static void check_table(struct fsck *f, uint64_t no, const struct row_record *r)
+{
+	size_t n = r->table.n / RECORD_ENTRY_SIZE;
+	uint32_t *entries = xcalloc(n + 1, sizeof(*entries));
+
+	if (r->table.n % RECORD_ENTRY_SIZE != 0 || n > RECORD_BLOCKS_MAX ||
+	    record_table_decode(r->table, entries, (uint32_t)n) != E_OK ||
+	    record_table_check(entries, (uint32_t)n, r->plain_size, r->stored_size, r->seal) !=
+		    E_OK)
+		fsck_say(f, "record %" PRIu64 ": its table of blocks", no);
+	xfree(&entries);
+}
 
 static void check_companions(struct fsck *f, uint64_t no)
 {
@@ -178,12 +219,14 @@ static enum err row_record(struct fsck *f, slice_t key, slice_t value, void *arg
 	no = be64_get(key.p);
 	f->report->records++;
 	f->report->record_bytes += r.stored_size;
+	missing_records(f, w, no);
 	refs = numbers_count(&f->record_refs, &w->refs_at, no);
 	if (r.refs == 0 || r.refs != refs)
 		fsck_say(f, "record %" PRIu64 ": %u references, %u counted", no, r.refs, refs);
 	if (no >= f->state.next_record)
 		fsck_say(f, "record %" PRIu64 ": not given out yet", no);
 	check_companions(f, no);
+	check_table(f, no, &r);
 	if (w->n == w->cap) {
 		w->cap = MAX(w->cap * 2, (size_t)256);
 		w->v = xrealloc(w->v, w->cap * sizeof(*w->v));
@@ -192,15 +235,51 @@ static enum err row_record(struct fsck *f, slice_t key, slice_t value, void *arg
 	return E_OK;
 }
 
-static enum err row_companion(struct fsck *f, slice_t key, slice_t value UNUSED, void *arg UNUSED)
+static enum err detail_decode(slice_t in)
 {
+	struct row_detail d = {.nparts = 0};
+	struct summary_part part;
+	enum err e = row_detail_decode(in, &d);
+
+	for (uint32_t i = 0; e == E_OK && i < d.nparts; i++)
+		e = detail_part(&d.parts, &part) ? E_OK : E_CORRUPT;
+	return e;
+}
+
+static enum err fields_decode(slice_t in)
+{
+	struct row_fields r = {.n = 0};
+	struct summary_field field;
+	enum err e = row_fields_decode(in, &r);
+
+	for (uint32_t i = 0; e == E_OK && i < r.n; i++)
+		e = fields_next(&r.fields, &field) ? E_OK : E_CORRUPT;
+	return e;
+}
+
+static enum err companion_decode(enum table table, slice_t in)
+{
+	struct row_summary s;
+
+	if (table == T_SUMMARY)
+		return row_summary_decode(in, &s);
+	if (table == T_DETAIL)
+		return detail_decode(in);
+	if (table == T_FIELDS)
+		return fields_decode(in);
+	return in.n <= STORE_TEXT_MAX ? E_OK : E_CORRUPT;
+}
+
+static enum err row_companion(struct fsck *f, slice_t key, slice_t value, void *arg)
+{
+	const enum table *table = arg;
 	struct row_record r;
 
 	if (key.n != 8)
 		return E_CORRUPT;
 	if (tab_record_get(f->t, be64_get(key.p), &r) != E_OK)
 		fsck_say(f, "a row for record %" PRIu64 ", which is missing", be64_get(key.p));
-	return E_OK;
+	return companion_decode(*table, value);
 }
 
 static int extent_order(const void *a, const void *b)
@@ -263,7 +342,18 @@ static enum err row_volume(struct fsck *f, slice_t key, slice_t value, void *arg
 			 row.total, f->state.tail_off);
 	if (row.live == 0 && no != f->state.tail_volume)
 		fsck_say(f, "volume %" PRIu64 ": nothing in it is live", no);
+	if (no >= f->state.next_volume)
+		fsck_say(f, "volume %" PRIu64 ": not given out yet", no);
 	return E_OK;
+}
+
+static void check_tail(struct fsck *f)
+{
+	struct row_volume row;
+
+	if (f->state.tail_volume != 0 &&
+	    (tab_volume_get(f->t, f->state.tail_volume, &row) != E_OK || row.kind != VOLUME_SHARED))
+		fsck_say(f, "volume %" PRIu64 ", the tail, is missing", f->state.tail_volume);
 }
 
 static enum err check_records(struct fsck *f)
@@ -275,8 +365,12 @@ static enum err check_records(struct fsck *f)
 
 	numbers_sort(&f->record_refs);
 	e = fsck_rows(f, T_RECORD, SLICE_NONE, row_record, &w);
-	for (size_t i = 0; i < ARRAY_LEN(companions) && e == E_OK; i++)
-		e = fsck_rows(f, companions[i], SLICE_NONE, row_companion, NULL);
+	missing_records(f, &w, UINT64_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(companions) && e == E_OK; i++) {
+		enum table table = companions[i];
+
+		e = fsck_rows(f, table, SLICE_NONE, row_companion, &table);
+	}
 	if (w.n > 0)
 		qsort(w.v, w.n, sizeof(*w.v), extent_order);
 	vols = (struct volume_walk){w.v, w.n};
@@ -284,6 +378,7 @@ static enum err check_records(struct fsck *f)
 		e = fsck_rows(f, T_VOLUME, SLICE_NONE, row_volume, &vols);
 	if (e == E_OK && vols.n > 0)
 		fsck_say(f, "volume %" PRIu64 " is missing", vols.v->volume);
+	check_tail(f);
 	xfree(&w.v);
 	return e;
 }
@@ -303,118 +398,12 @@ static enum err check_all_rows(struct fsck *f)
 		e = fsck_rows(f, T_QUEUE, SLICE_NONE, row_queue, NULL);
 	if (e == E_OK)
 		e = fsck_rows(f, T_DUE, SLICE_NONE, row_due, NULL);
+	if (e == E_OK)
+		e = fsck_rows(f, T_DEDUPE, SLICE_NONE, row_dedupe, NULL);
 	return e == E_OK ? check_records(f) : e;
 }
 
-/* ---- the records' bytes ---- */
-
-struct place_row {
-	uint64_t no;
-	struct row_record row;
-	enum volume_kind kind;
-};
-
-/* The next records above *after_io with their places. */
-static enum err places(struct partition *p, uint64_t *after_io, struct place_row *out, size_t *n)
-{
-	struct kv_cursor *c = NULL;
-	struct row_volume volume;
-	struct kv_txn *t;
-	struct rec_key key;
-	slice_t k, v;
-	enum err e = kv_read(p->kv, &t);
-
-	*n = 0;
-	if (e != E_OK)
-		return e;
-	key_id(&key, *after_io + 1);
-	e = kv_cursor(t, T_RECORD, &c);
-	if (e == E_OK)
-		e = kv_seek(c, rec_key(&key), &k, &v);
-	while (e == E_OK && *n < RECORDS_STEP) {
-		struct place_row *r = &out[*n];
-
-		r->no = *after_io = be64_get(k.p);
-		if (row_record_decode(v, &r->row) == E_OK &&
-		    tab_volume_get(t, r->row.volume, &volume) == E_OK) {
-			r->row.table = SLICE_NONE;
-			r->kind = volume.kind;
-			++*n;
-		}
-		e = kv_next(c, &k, &v);
-	}
-	kv_cursor_end(&c);
-	kv_abort(&t);
-	return e == E_NOT_FOUND ? E_OK : e;
-}
-
-static enum err check_bytes(struct partition *p, const struct place_row *r, char *mem)
-{
-	struct record_trailer trailer;
-	struct record_check check;
-	struct volume_fd *f;
-	enum err e = volume_ref(&p->volumes, r->row.volume, r->kind, &f);
-
-	if (e != E_OK)
-		return e;
-	record_check_init(&check);
-	for (uint64_t at = 0; at < r->row.stored_size && e == E_OK;) {
-		size_t n = (size_t)MIN(r->row.stored_size - at, (uint64_t)READ_STEP);
-
-		e = disk_read(f->fd, mem, n, r->row.off + at);
-		if (e == E_OK)
-			e = record_check_feed(&check, slice(mem, n));
-		at += n;
-	}
-	volume_unref(&p->volumes, &f);
-	if (e == E_OK)
-		e = record_check_end(&check, &trailer);
-	if (e == E_OK && (memcmp(check.header.id, r->row.id, sizeof(r->row.id)) != 0 ||
-			  trailer.plain_size != r->row.plain_size))
-		e = E_CORRUPT;
-	return e;
-}
-
-/* Has it moved, or gone, since its place was looked up? */
-static bool still_there(struct partition *p, const struct place_row *r)
-{
-	struct row_record now;
-	struct kv_txn *t;
-	bool same;
-
-	if (kv_read(p->kv, &t) != E_OK)
-		return false;
-	same = tab_record_get(t, r->no, &now) == E_OK && now.volume == r->row.volume &&
-	       now.off == r->row.off;
-	kv_abort(&t);
-	return same;
-}
-
-static enum err check_all_bytes(struct partition *p, struct fsck *f)
-{
-	struct place_row *rows = xcalloc(RECORDS_STEP, sizeof(*rows));
-	char *mem = xmalloc(READ_STEP);
-	uint64_t after = 0;
-	size_t n;
-	enum err e;
-
-	do {
-		e = places(p, &after, rows, &n);
-		for (size_t i = 0; i < n && e == E_OK; i++) {
-			enum err bad = check_bytes(p, &rows[i], mem);
-
-			if (bad != E_OK && still_there(p, &rows[i]))
-				fsck_say(f,
-					 "record %" PRIu64 " in volume %" PRIu64 " at %" PRIu64
-					 ": %s",
-					 rows[i].no, rows[i].row.volume, rows[i].row.off,
-					 err_name(bad));
-		}
-	} while (e == E_OK && n == RECORDS_STEP);
-	xfree(&rows);
-	xfree(&mem);
-	return e;
-}
+/* ---- the whole ---- */
 
 enum err fsck_partition(struct partition *p, enum fsck_depth depth,
 			void (*say)(void *arg, const char *text), void *arg,
@@ -432,7 +421,7 @@ enum err fsck_partition(struct partition *p, enum fsck_depth depth,
 	xfree(&f.record_refs.v);
 	xfree(&f.waiting);
 	if (e == E_OK && depth == FSCK_RECORDS)
-		e = check_all_bytes(p, &f);
+		e = fsck_bytes(&f, p);
 	return e;
 }
 

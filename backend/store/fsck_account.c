@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "backend/store/fsck_priv.h"
+#include "backend/store/mbox.h"
 #include "backend/store/rset.h"
 #include "backend/store/tab.h"
 #include "common/base/num.h"
@@ -27,6 +28,9 @@ struct seen {
 	struct numbers threads; /* hashes, one for each email that counts in them */
 	struct numbers reaped;  /* emails that wait */
 	uint64_t names, log_rows, last_log;
+	/* the run of UIDs before this one */
+	uint32_t run_mailbox, run_last;
+	uint8_t run_set;
 };
 
 static struct seen_mailbox *seen_find(struct seen *s, uint32_t id)
@@ -95,6 +99,18 @@ static enum err row_name(struct fsck *f, slice_t key, slice_t value, void *arg)
 	return E_OK;
 }
 
+static enum err row_sub(struct fsck *f, slice_t key, slice_t value, void *arg)
+{
+	struct seen *s = arg;
+
+	if (key.n != 16)
+		return E_CORRUPT;
+	if (!s->has_row || s->acct.removed || mbox_path_check(value) != E_OK ||
+	    rec_hash(value) != be64_get(key.p + 8))
+		fsck_say(f, "account %llu: a subscribed name", (unsigned long long)s->account);
+	return E_OK;
+}
+
 /* ---- messages ---- */
 
 static void count_message(struct fsck *f, struct seen *s, struct seen_mailbox *b, uint32_t uid,
@@ -102,6 +118,9 @@ static void count_message(struct fsck *f, struct seen *s, struct seen_mailbox *b
 {
 	b->messages++;
 	b->bytes += m->size;
+	if ((m->flags & ~(uint32_t)STORE_FLAGS_ALL) != 0 || uid == 0)
+		fsck_say(f, "account %llu mailbox %u uid %u: flags", (unsigned long long)s->account,
+			 b->id, uid);
 	b->last_uid = uid;
 	b->highest = MAX(b->highest, m->modseq);
 	uidset_add(&b->sets[SET_ALL], uid, uid);
@@ -118,7 +137,9 @@ static void count_message(struct fsck *f, struct seen *s, struct seen_mailbox *b
 			 (unsigned long long)s->account, b->id, uid);
 }
 
-static enum err check_purge(struct fsck *f, const struct seen *s, uint32_t mailbox, uint32_t uid)
+/* A row of a mailbox that is not there: is it to be purged? */
+static enum err check_purge(struct fsck *f, const struct seen *s, uint32_t mailbox,
+			    const char *what, uint32_t uid)
 {
 	struct rec_key k;
 	slice_t v;
@@ -127,8 +148,8 @@ static enum err check_purge(struct fsck *f, const struct seen *s, uint32_t mailb
 	key_mailbox(&k, s->account, mailbox);
 	e = kv_get(f->t, T_PURGE, rec_key(&k), &v);
 	if (e == E_NOT_FOUND)
-		fsck_say(f, "account %llu uid %u: its mailbox %u is missing",
-			 (unsigned long long)s->account, uid, mailbox);
+		fsck_say(f, "account %llu %s %u: its mailbox %u is missing",
+			 (unsigned long long)s->account, what, uid, mailbox);
 	return e == E_NOT_FOUND ? E_OK : e;
 }
 
@@ -150,7 +171,7 @@ static enum err row_message(struct fsck *f, slice_t key, slice_t value, void *ar
 	if (b != NULL)
 		count_message(f, s, b, uid, &m);
 	else
-		e = check_purge(f, s, be32_get(key.p + 8), uid);
+		e = check_purge(f, s, be32_get(key.p + 8), "uid", uid);
 	numbers_add(&s->emails, m.email);
 	if (e != E_OK)
 		return e;
@@ -161,6 +182,63 @@ static enum err row_message(struct fsck *f, slice_t key, slice_t value, void *ar
 		fsck_say(f, "account %llu mailbox %u uid %u: email %llu or record %llu do not fit",
 			 (unsigned long long)s->account, be32_get(key.p + 8), uid,
 			 (unsigned long long)m.email, (unsigned long long)m.record);
+	return E_OK;
+}
+
+/* ---- what else lies under a mailbox's number ---- */
+
+static enum err row_keyword(struct fsck *f, slice_t key, slice_t value, void *arg)
+{
+	struct seen *s = arg;
+	slice_t names[STORE_KEYWORDS_MAX];
+	unsigned n;
+	enum err e = key.n == 12 ? names_decode(value, names, &n) : E_CORRUPT;
+
+	if (e == E_OK && seen_find(s, be32_get(key.p + 8)) == NULL)
+		e = check_purge(f, s, be32_get(key.p + 8), "keywords", n);
+	return e;
+}
+
+/* Runs are in order and do not touch, the mailbox's own last one included. */
+static enum err row_range(struct fsck *f, slice_t key, slice_t value, void *arg)
+{
+	struct seen *s = arg;
+	struct seen_mailbox *b;
+	uint32_t mailbox, first, last;
+	uint8_t set;
+	bool follows;
+
+	if (key.n != 17 || value.n != 4 || (unsigned char)key.p[12] >= SET_KINDS)
+		return E_CORRUPT;
+	mailbox = be32_get(key.p + 8);
+	set = (uint8_t)key.p[12];
+	first = be32_get(key.p + 13);
+	last = be32_get(value.p);
+	b = seen_find(s, mailbox);
+	if (b == NULL)
+		return check_purge(f, s, mailbox, "run", first);
+	follows = s->run_mailbox == mailbox && s->run_set == set;
+	if (first == 0 || last < first || (follows && first <= (uint64_t)s->run_last + 1) ||
+	    (uint64_t)last + 1 >= b->m.tail[set].first)
+		fsck_say(f, "account %llu mailbox %u: runs of UIDs at %u",
+			 (unsigned long long)s->account, mailbox, first);
+	s->run_mailbox = mailbox;
+	s->run_set = set;
+	s->run_last = last;
+	return E_OK;
+}
+
+static enum err row_purge(struct fsck *f, slice_t key, slice_t value UNUSED, void *arg)
+{
+	struct seen *s = arg;
+	uint32_t mailbox;
+
+	if (key.n != 12)
+		return E_CORRUPT;
+	mailbox = be32_get(key.p + 8);
+	if (seen_find(s, mailbox) != NULL || (s->has_row && mailbox >= s->acct.next_mailbox))
+		fsck_say(f, "account %llu mailbox %u: is to be purged, and is there",
+			 (unsigned long long)s->account, mailbox);
 	return E_OK;
 }
 
@@ -194,6 +272,16 @@ static void check_sets(struct fsck *f, const struct seen *s, struct seen_mailbox
 	}
 }
 
+static bool has_way_up(struct seen *s, const struct seen_mailbox *b)
+{
+	for (unsigned depth = 0; b != NULL && depth < STORE_DEPTH_MAX; depth++) {
+		if (b->m.parent == 0)
+			return true;
+		b = seen_find(s, b->m.parent);
+	}
+	return false;
+}
+
 static void check_mailbox(struct fsck *f, struct seen *s, struct seen_mailbox *b)
 {
 	unsigned long long account = s->account;
@@ -203,6 +291,11 @@ static void check_mailbox(struct fsck *f, struct seen *s, struct seen_mailbox *b
 	if (tab_name_find(f->t, s->account, m->parent, mailbox_name(m), &id) != E_OK || id != b->id)
 		fsck_say(f, "account %llu mailbox %u: its name does not lead to it", account,
 			 b->id);
+	if (!has_way_up(s, b))
+		fsck_say(f, "account %llu mailbox %u: no way up from it", account, b->id);
+	if (m->special != STORE_SPECIAL_NONE && s->acct.special[m->special] != b->id)
+		fsck_say(f, "account %llu mailbox %u: special use %u is another's", account, b->id,
+			 m->special);
 	if (m->children != b->children)
 		fsck_say(f, "account %llu mailbox %u: %u children, %u counted", account, b->id,
 			 m->children, b->children);
@@ -252,6 +345,10 @@ static enum err row_email(struct fsck *f, slice_t key, slice_t value, void *arg)
 		fsck_say(f, "account %llu email %llu: %u references, %u messages, %u waiting",
 			 (unsigned long long)w->s->account, (unsigned long long)id, email.refs,
 			 messages, reaped);
+	if (email.thread == 0 || email.thread > id)
+		fsck_say(f, "account %llu email %llu: thread %llu",
+			 (unsigned long long)w->s->account, (unsigned long long)id,
+			 (unsigned long long)email.thread);
 	if (w->s->has_row && id >= w->s->acct.next_email)
 		fsck_say(f, "account %llu email %llu: not given out yet",
 			 (unsigned long long)w->s->account, (unsigned long long)id);
@@ -259,6 +356,15 @@ static enum err row_email(struct fsck *f, slice_t key, slice_t value, void *arg)
 	for (uint32_t i = 0; i < email.nhashes; i++)
 		numbers_add(&w->s->threads, email.hashes[i]);
 	return E_OK;
+}
+
+static void missing_threads(struct fsck *f, struct email_walk *w, uint64_t below)
+{
+	uint64_t hash;
+
+	while (numbers_below(&w->s->threads, &w->messages_at, below, &hash))
+		fsck_say(f, "account %llu: a thread's row is missing",
+			 (unsigned long long)w->s->account);
 }
 
 static enum err row_thread(struct fsck *f, slice_t key, slice_t value, void *arg)
@@ -269,6 +375,7 @@ static enum err row_thread(struct fsck *f, slice_t key, slice_t value, void *arg
 
 	if (e != E_OK)
 		return e;
+	missing_threads(f, w, be64_get(key.p + 8));
 	if (thread.refs == 0 ||
 	    thread.refs != numbers_count(&w->s->threads, &w->messages_at, be64_get(key.p + 8)))
 		fsck_say(f, "account %llu: references of a thread's row",
@@ -280,10 +387,18 @@ static enum err row_log(struct fsck *f UNUSED, slice_t key, slice_t value, void 
 {
 	struct seen *s = arg;
 	struct row_log log;
+	struct uid_range run;
+	uint32_t last = 0;
+	struct rec_r r;
 	enum err e = key.n == 16 ? row_log_decode(value, &log) : E_CORRUPT;
 
 	if (e != E_OK)
 		return e;
+	rec_r_init(&r, log.ranges);
+	while (ranges_next(&r, &last, &run))
+		;
+	if (rec_r_end(&r) != E_OK)
+		return E_CORRUPT;
 	s->log_rows++;
 	s->last_log = be64_get(key.p + 8);
 	if (s->has_row && s->last_log <= s->acct.low_mark)
@@ -306,13 +421,17 @@ static enum err check_emails(struct fsck *f, struct seen *s, slice_t prefix)
 	e = fsck_rows(f, T_EMAIL, prefix, row_email, &w);
 	numbers_sort(&s->threads);
 	w.messages_at = 0;
-	return e == E_OK ? fsck_rows(f, T_THREAD, prefix, row_thread, &w) : e;
+	if (e == E_OK)
+		e = fsck_rows(f, T_THREAD, prefix, row_thread, &w);
+	missing_threads(f, &w, UINT64_MAX);
+	return e;
 }
 
 static void check_row(struct fsck *f, struct seen *s)
 {
 	uint64_t bytes = 0, messages = 0;
 	unsigned long long account = s->account;
+	uint32_t inbox;
 
 	for (size_t i = 0; i < s->n; i++) {
 		bytes += s->v[i].bytes;
@@ -332,7 +451,8 @@ static void check_row(struct fsck *f, struct seen *s)
 			 (unsigned long long)s->acct.messages, s->acct.mailboxes,
 			 (unsigned long long)bytes, (unsigned long long)messages, s->n,
 			 (unsigned long long)s->names);
-	if (s->acct.log_rows != s->log_rows || s->last_log > s->acct.modseq)
+	if (s->acct.log_rows != s->log_rows || s->last_log > s->acct.modseq ||
+	    s->acct.low_mark > s->acct.modseq)
 		fsck_say(f, "account %llu: change log of %llu rows, %llu counted", account,
 			 (unsigned long long)s->acct.log_rows, (unsigned long long)s->log_rows);
 	for (unsigned i = 1; i <= STORE_SPECIAL_LAST && !s->acct.removed; i++) {
@@ -341,6 +461,8 @@ static void check_row(struct fsck *f, struct seen *s)
 		if (s->acct.special[i] != 0 && (b == NULL || b->m.special != i))
 			fsck_say(f, "account %llu: special use %u", account, i);
 	}
+	if (!s->acct.removed && tab_name_find(f->t, s->account, 0, SL("INBOX"), &inbox) != E_OK)
+		fsck_say(f, "account %llu: no INBOX", account);
 }
 
 static void seen_fini(struct seen *s)
@@ -367,7 +489,15 @@ enum err fsck_account(struct fsck *f, uint64_t account)
 	if (e == E_OK)
 		e = fsck_rows(f, T_NAME, prefix, row_name, &s);
 	if (e == E_OK)
+		e = fsck_rows(f, T_SUB, prefix, row_sub, &s);
+	if (e == E_OK)
 		e = fsck_rows(f, T_MESSAGE, prefix, row_message, &s);
+	if (e == E_OK)
+		e = fsck_rows(f, T_KEYWORD, prefix, row_keyword, &s);
+	if (e == E_OK)
+		e = fsck_rows(f, T_RANGE, prefix, row_range, &s);
+	if (e == E_OK)
+		e = fsck_rows(f, T_PURGE, prefix, row_purge, &s);
 	for (size_t i = 0; i < s.n && e == E_OK; i++)
 		check_mailbox(f, &s, &s.v[i]);
 	if (e == E_OK)
@@ -382,8 +512,8 @@ enum err fsck_account(struct fsck *f, uint64_t account)
 
 bool fsck_next_account(struct fsck *f, uint64_t after, uint64_t *out)
 {
-	static const enum table tables[] = {T_ACCOUNT, T_NAME, T_MESSAGE, T_EMAIL,
-					    T_THREAD,  T_LOG,  T_RANGE,   T_PURGE};
+	static const enum table tables[] = {T_ACCOUNT, T_NAME,  T_SUB,   T_MESSAGE, T_KEYWORD,
+					    T_RANGE,   T_PURGE, T_EMAIL, T_THREAD,  T_LOG};
 	unsigned char key[8];
 	bool any = false;
 

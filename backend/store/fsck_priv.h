@@ -15,6 +15,8 @@ void numbers_add(struct numbers *l, uint64_t v);
 void numbers_sort(struct numbers *l);
 /* In a sorted list: how often v is there, at *at_io or after; moves *at_io behind. */
 uint32_t numbers_count(const struct numbers *l, size_t *at_io, uint64_t v);
+/* ... the next one that is below v, moving *at_io behind all like it. False: there is none. */
+bool numbers_below(const struct numbers *l, size_t *at_io, uint64_t v, uint64_t *out);
 
 /* An email that waits to be reaped. */
 struct waiting {
@@ -42,6 +44,8 @@ enum err fsck_rows(struct fsck *f, enum table table, slice_t prefix, fsck_row_fn
 
 /* All that belongs to one account number, whether its row is there or not. */
 enum err fsck_account(struct fsck *f, uint64_t account) MUST_USE;
+/* Every record's frame, bytes and table. f->t is over by then: reads what is newest. */
+enum err fsck_bytes(struct fsck *f, struct partition *p) MUST_USE;
 /* The next account number above `after` that any table knows; false: none. */
 bool fsck_next_account(struct fsck *f, uint64_t after, uint64_t *out);
 
