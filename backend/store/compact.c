@@ -14,38 +14,37 @@ METRIC_COUNTER(metric_moved, "store_compacted_bytes_total", "Bytes that compacti
 
 /* Bytes and records of one change: a fraction of what a group may carry. */
 #define BATCH_BYTES   (1024u * 1024)
-#define BATCH_RECORDS 256
+#define BATCH_RECORDS STORE_SLICE_ROWS
 /* Volumes of one round. */
 #define ROUND_VOLUMES 16
 
-static enum err candidates(struct partition *p, uint64_t *out, size_t *n_out)
+struct candidates {
+	uint64_t tail;
+	uint64_t v[ROUND_VOLUMES];
+	size_t n;
+};
+
+static bool candidate(void *arg, uint64_t no, const struct row_volume *row)
 {
-	struct kv_cursor *c = NULL;
+	struct candidates *c = arg;
+
+	if (row->kind == VOLUME_SHARED && no != c->tail && row->live < row->total / 2)
+		c->v[c->n++] = no;
+	return c->n < ROUND_VOLUMES;
+}
+
+static enum err candidates_find(struct partition *p, struct candidates *out)
+{
 	struct row_state state;
-	struct row_volume row;
 	struct kv_txn *t;
-	slice_t k, v;
 	enum err e = kv_read(p->kv, &t);
 
-	*n_out = 0;
 	if (e != E_OK)
 		return e;
 	e = tab_state_get(t, &state);
-	if (e == E_OK)
-		e = kv_cursor(t, T_VOLUME, &c);
-	if (e == E_OK)
-		e = kv_seek(c, SLICE_NONE, &k, &v);
-	while (e == E_OK && *n_out < ROUND_VOLUMES && (e = row_volume_decode(v, &row)) == E_OK) {
-		uint64_t no = be64_get(k.p);
-
-		if (row.kind == VOLUME_SHARED && no != state.tail_volume &&
-		    row.live < row.total / 2)
-			out[(*n_out)++] = no;
-		e = kv_next(c, &k, &v);
-	}
-	kv_cursor_end(&c);
 	kv_abort(&t);
-	return e == E_NOT_FOUND ? E_OK : e;
+	*out = (struct candidates){.tail = state.tail_volume};
+	return e == E_OK ? volumes_each(p->kv, candidate, out) : e;
 }
 
 /* Does record `no` lie at `off` of the volume? */
@@ -67,36 +66,51 @@ struct batch {
 	struct buf data;
 };
 
-/* The next live records from *off_io on, read into memory. */
-static enum err batch_fill(struct batch *b, int fd, uint64_t size, uint64_t *off_io)
+/* The next frames from *off_io on. */
+static enum err batch_frames(struct batch *b, int fd, uint64_t size, uint64_t *off_io)
 {
-	struct kv_txn *t;
-	enum err e = kv_read(b->p->kv, &t);
+	uint64_t bytes = 0;
 
 	b->n = 0;
-	b->bytes = 0;
-	for (unsigned looked = 0;
-	     e == E_OK && looked < BATCH_RECORDS && *off_io < size && b->bytes < BATCH_BYTES;
-	     looked++) {
+	while (b->n < BATCH_RECORDS && *off_io < size && bytes < BATCH_BYTES) {
 		unsigned char frame[VOLUME_FRAME_SIZE];
 		uint64_t no, length, at = *off_io + VOLUME_FRAME_SIZE;
+		enum err e = disk_read(fd, frame, sizeof(frame), *off_io);
 
-		e = disk_read(fd, frame, sizeof(frame), *off_io);
 		if (e == E_OK)
 			e = volume_frame_decode(slice(frame, sizeof(frame)), &no, &length);
 		if (e == E_OK && (at > size || length > size - at))
 			e = E_CORRUPT;
 		if (e != E_OK)
-			break;
-		if (is_live(t, no, b->volume, at, length)) {
-			b->records[b->n] = (struct keep_record){no, b->volume, at, SLICE_NONE};
-			b->lengths[b->n++] = length;
-			b->bytes += length;
-		}
+			return e;
+		b->records[b->n] = (struct keep_record){no, b->volume, at, SLICE_NONE};
+		b->lengths[b->n++] = length;
+		bytes += length;
 		*off_io = at + length;
 	}
+	return E_OK;
+}
+
+/* Leaves those that are live. */
+static enum err batch_live(struct batch *b)
+{
+	struct kv_txn *t;
+	size_t n = 0;
+	enum err e = kv_read(b->p->kv, &t);
+
+	if (e != E_OK)
+		return e;
+	b->bytes = 0;
+	for (size_t i = 0; i < b->n; i++) {
+		if (!is_live(t, b->records[i].no, b->volume, b->records[i].off, b->lengths[i]))
+			continue;
+		b->bytes += b->lengths[i];
+		b->records[n] = b->records[i];
+		b->lengths[n++] = b->lengths[i];
+	}
 	kv_abort(&t);
-	return e;
+	b->n = n;
+	return E_OK;
 }
 
 static enum err batch_read(struct batch *b, int fd)
@@ -156,7 +170,9 @@ static enum err compact_volume(struct partition *p, uint64_t no, uint64_t *moved
 	buf_init(&b.data, SIZE_MAX, NULL);
 	e = disk_size(f->fd, &size);
 	while (e == E_OK && off < size) {
-		e = batch_fill(&b, f->fd, size, &off);
+		e = batch_frames(&b, f->fd, size, &off);
+		if (e == E_OK)
+			e = batch_live(&b);
 		if (e == E_OK && b.n > 0)
 			e = batch_read(&b, f->fd);
 		if (e == E_OK)
@@ -173,15 +189,14 @@ static enum err compact_volume(struct partition *p, uint64_t no, uint64_t *moved
 
 enum err compact_round(struct partition *p, uint64_t *moved_out)
 {
-	uint64_t volumes[ROUND_VOLUMES];
-	size_t n;
-	enum err e = candidates(p, volumes, &n);
+	struct candidates c;
+	enum err e = candidates_find(p, &c);
 
 	*moved_out = 0;
-	for (size_t i = 0; i < n && e == E_OK; i++)
-		e = compact_volume(p, volumes[i], moved_out);
+	for (size_t i = 0; e == E_OK && i < c.n; i++)
+		e = compact_volume(p, c.v[i], moved_out);
 	if (*moved_out > 0)
 		LOG(LOG_INFO, NULL, "store.compacted", LF_UINT("partition", p->conf.id),
-		    LF_UINT("volumes", n), LF_UINT("bytes", *moved_out));
+		    LF_UINT("volumes", c.n), LF_UINT("bytes", *moved_out));
 	return e == E_CLOSED ? E_OK : e;
 }

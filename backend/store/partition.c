@@ -231,24 +231,14 @@ void partition_sink(struct partition *p, partition_sink_fn *fn, void *arg)
 
 /* ---- what it holds ---- */
 
-static enum err stat_volumes(struct kv_txn *t, struct partition_stat *out)
+static bool stat_volume(void *arg, uint64_t no UNUSED, const struct row_volume *row)
 {
-	struct row_volume row;
-	struct kv_cursor *c;
-	slice_t k, v;
-	enum err e = kv_cursor(t, T_VOLUME, &c);
+	struct partition_stat *out = arg;
 
-	if (e != E_OK)
-		return e;
-	e = kv_seek(c, SLICE_NONE, &k, &v);
-	while (e == E_OK && (e = row_volume_decode(v, &row)) == E_OK) {
-		out->volume_files++;
-		out->volume_bytes += row.total;
-		out->live_bytes += row.live;
-		e = kv_next(c, &k, &v);
-	}
-	kv_cursor_end(&c);
-	return e == E_NOT_FOUND ? E_OK : e;
+	out->volume_files++;
+	out->volume_bytes += row->total;
+	out->live_bytes += row->live;
+	return true;
 }
 
 enum err partition_stat(struct partition *p, struct partition_stat *out)
@@ -273,9 +263,9 @@ enum err partition_stat(struct partition *p, struct partition_stat *out)
 		e = kv_count(t, T_RECORD, &out->records);
 	if (e == E_OK)
 		e = kv_count(t, T_QUEUE, &out->queue_items);
-	if (e == E_OK)
-		e = stat_volumes(t, out);
 	kv_abort(&t);
+	if (e == E_OK)
+		e = volumes_each(p->kv, stat_volume, out);
 	if (e != E_OK)
 		return e;
 	out->accounts -= names; /* the table has a row for each mailbox, as T_NAME has */

@@ -216,6 +216,47 @@ enum err volumes_recover(struct volumes *v, struct kv_txn *t, const struct row_s
 	return e == E_OK ? recover_tail(v, state) : e;
 }
 
+/* ---- all of them ---- */
+
+/* Volumes above *after_io; moves it on. E_NOT_FOUND: these were the last ones, or fn has enough. */
+static enum err each_slice(struct kv *kv, uint64_t *after_io, volume_row_fn *fn, void *arg)
+{
+	struct kv_cursor *c = NULL;
+	struct row_volume row;
+	struct rec_key key;
+	struct kv_txn *t;
+	slice_t k, v;
+	enum err e = kv_read(kv, &t);
+
+	if (e != E_OK)
+		return e;
+	key_id(&key, *after_io + 1);
+	e = kv_cursor(t, T_VOLUME, &c);
+	if (e == E_OK)
+		e = kv_seek(c, rec_key(&key), &k, &v);
+	for (unsigned n = 0; e == E_OK && n < STORE_SLICE_ROWS; n++) {
+		e = k.n == 8 ? row_volume_decode(v, &row) : E_CORRUPT;
+		if (e != E_OK)
+			break;
+		*after_io = be64_get(k.p);
+		e = fn(arg, *after_io, &row) ? kv_next(c, &k, &v) : E_NOT_FOUND;
+	}
+	kv_cursor_end(&c);
+	kv_abort(&t);
+	return e;
+}
+
+enum err volumes_each(struct kv *kv, volume_row_fn *fn, void *arg)
+{
+	uint64_t after = 0;
+	enum err e;
+
+	do
+		e = each_slice(kv, &after, fn, arg);
+	while (e == E_OK);
+	return e == E_NOT_FOUND ? E_OK : e;
+}
+
 /* ---- the writer's side ---- */
 
 void volume_group_init(struct volume_group *g, struct volumes *v)
