@@ -158,8 +158,6 @@ struct change_flags {
 	uint64_t modseq;        /* of the (last part of the) change; 0: nothing changed */
 	struct uidset modified; /* refused by unchanged_since */
 	struct uidset changed;
-	/* the writer's */
-	uint32_t next_uid;
 };
 /* E_LIMIT: more than STORE_KEYWORDS_MAX names. How the rows are now: read them with msg_fetch().
  * A long list goes in parts, other changes between them; it is answered after the last. */
@@ -198,8 +196,6 @@ struct change_expunge {
 	/* out */
 	struct uidset vanished;
 	uint64_t modseq;
-	/* the writer's */
-	uint32_t next_uid;
 };
 void change_expunge_init(struct change_expunge *c);
 void change_expunge_fini(struct change_expunge *c);

@@ -107,10 +107,10 @@ static enum err flags_part(struct decide *d, struct change_flags *f, struct row_
 				     f->mode == FLAGS_REMOVE ? KEYWORDS_KNOWN : KEYWORDS_ADD, &bits,
 				     NULL);
 
-	uidset_cut(uids, PART_MAX, &f->next_uid);
+	uidset_cut(uids, PART_MAX, &f->change.next_uid);
 	if (e == E_OK)
 		e = flags_pick(d, f, uids, bits, picked);
-	f->change.more = e == E_OK && f->next_uid != 0;
+	f->change.more = e == E_OK && f->change.next_uid != 0;
 	if (e != E_OK || picked->n == 0)
 		return e;
 	op.u.flags = (struct op_flags){
@@ -136,14 +136,18 @@ enum err decide_flags(struct decide *d, struct change *c)
 	struct row_account acct;
 	struct row_mailbox m;
 	struct rset all;
+	uint32_t from = MAX(c->from_uid, 1);
 	enum err e = rows_get(d, f->account, f->mailbox, &acct, &m);
 
 	if (e != E_OK)
 		return e;
+	/* What an aborted group left. */
+	uidset_remove(&f->changed, from, UINT32_MAX);
+	uidset_remove(&f->modified, from, UINT32_MAX);
 	all = rset_of(d->a->txn, f->account, (uint32_t)f->mailbox, &m, SET_ALL);
 	uidset_init(&uids);
 	uidset_init(&picked);
-	e = collect(d, &all, f->uids, f->nuids, MAX(f->next_uid, 1), &uids);
+	e = collect(d, &all, f->uids, f->nuids, from, &uids);
 	if (e == E_OK)
 		e = flags_part(d, f, &acct, &uids, &picked);
 	uidset_fini(&uids);
@@ -162,16 +166,18 @@ enum err decide_expunge(struct decide *d, struct change *c)
 	struct row_account acct;
 	struct row_mailbox m;
 	struct rset deleted;
+	uint32_t from = MAX(c->from_uid, 1);
 	enum err e = rows_get(d, x->account, x->mailbox, &acct, &m);
 
 	if (e != E_OK)
 		return e;
+	uidset_remove(&x->vanished, from, UINT32_MAX); /* what an aborted group left */
 	deleted = rset_of(d->a->txn, x->account, (uint32_t)x->mailbox, &m, SET_DELETED);
 	uidset_init(&uids);
-	e = collect(d, &deleted, x->nuids > 0 ? x->uids : &every, x->nuids > 0 ? x->nuids : 1,
-		    MAX(x->next_uid, 1), &uids);
-	uidset_cut(&uids, PART_MAX, &x->next_uid);
-	x->change.more = e == E_OK && x->next_uid != 0;
+	e = collect(d, &deleted, x->nuids > 0 ? x->uids : &every, x->nuids > 0 ? x->nuids : 1, from,
+		    &uids);
+	uidset_cut(&uids, PART_MAX, &c->next_uid);
+	c->more = e == E_OK && c->next_uid != 0;
 	if (e == E_OK && uids.n > 0) {
 		op.u.expunge = (struct op_expunge){x->account, (uint32_t)x->mailbox,
 						   encode(d, &uids), acct.modseq + 1};
@@ -321,6 +327,9 @@ enum err decide_copy(struct decide *d, struct change *c)
 	enum err e;
 
 	be64_put(key, x->account);
+	/* What an aborted group left. */
+	uidset_reset(&x->from);
+	uidset_reset(&x->dest);
 	e = decide_dedupe(d, x->origin, x->txid, slice(key, sizeof(key)), &dedupe, &first);
 	if (e == E_OK)
 		return copy_repeat(d, x, &first);

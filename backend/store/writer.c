@@ -241,6 +241,7 @@ static void group_answer(struct partition *p, struct list *group)
 		struct change *c = list_entry(i, struct change, node);
 
 		if (c->more && c->result == E_OK) {
+			c->from_uid = c->next_uid;
 			pthread_mutex_lock(&p->lock);
 			list_append(&p->queue, &c->node);
 			pthread_mutex_unlock(&p->lock);
@@ -325,6 +326,7 @@ void change_submit(struct partition *p, struct change *c)
 		return;
 	}
 	c->cost = change_cost(c);
+	c->from_uid = c->next_uid = 0;
 	list_init(&c->node);
 	pthread_mutex_lock(&p->lock);
 	closing = p->closing;

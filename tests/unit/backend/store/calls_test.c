@@ -526,12 +526,10 @@ TEST(keywords_limit)
 	c.keywords = names;
 	c.nkeywords = STORE_KEYWORDS_MAX;
 	CHECK_ERR(change_run(p, &c.change), E_OK);
-	c.next_uid = 0;
 	c.keywords = names + STORE_KEYWORDS_MAX;
 	c.nkeywords = 1;
 	CHECK_ERR(change_run(p, &c.change), E_LIMIT);
 	names[64] = SL("K5"); /* the case does not matter */
-	c.next_uid = 0;
 	CHECK_ERR(change_run(p, &c.change), E_OK);
 	change_flags_fini(&c);
 	CHECK(util_fsck(p));

@@ -1,0 +1,166 @@
+/* Groups of the writer: what an aborted one leaves in its changes, room that comes back, and a
+ * partition whose making was cut short. */
+#include <semaphore.h>
+#include <stdio.h>
+
+#include "backend/store/partition_priv.h"
+#include "tests/unit/backend/store/util.h"
+
+static const struct uid_range every = {1, UINT32_MAX};
+
+/* ---- a group that is aborted, and tried again one by one ---- */
+
+/* A change that holds the writer, so that what is submitted meanwhile becomes one group. */
+struct gate {
+	struct change_account c;
+	sem_t in, out;
+};
+
+static void gate_done(struct change *c)
+{
+	struct gate *g = c->arg;
+
+	sem_post(&g->in);
+	while (sem_wait(&g->out) != 0)
+		;
+}
+
+static void gate_shut(struct gate *g, struct partition *p)
+{
+	sem_init(&g->in, 0, 0);
+	sem_init(&g->out, 0, 0);
+	change_account_init(&g->c, 2, ACCOUNT_ENSURE);
+	g->c.change.done = gate_done;
+	g->c.change.arg = g;
+	change_submit(p, &g->c.change);
+	while (sem_wait(&g->in) != 0)
+		;
+}
+
+static void count_done(struct change *c)
+{
+	sem_post(c->arg);
+}
+
+/* The group: these, and a change that meets a bad row. */
+static void run_with_a_bad_one(struct partition *p, struct change *const *v, size_t n)
+{
+	struct gate gate;
+	struct change_flags bad;
+	sem_t done;
+
+	sem_init(&done, 0, 0);
+	change_flags_init(&bad);
+	bad.account = 3;
+	bad.mailbox = 1;
+	bad.uids = &every;
+	bad.nuids = 1;
+	bad.flags = STORE_SEEN;
+	bad.change.done = count_done;
+	bad.change.arg = &done;
+	gate_shut(&gate, p);
+	for (size_t i = 0; i < n; i++) {
+		v[i]->done = count_done;
+		v[i]->arg = &done;
+		change_submit(p, v[i]);
+	}
+	change_submit(p, &bad.change);
+	sem_post(&gate.out);
+	for (size_t i = 0; i < n + 1; i++) {
+		while (sem_wait(&done) != 0)
+			;
+	}
+	CHECK_ERR(bad.change.result, E_INTERNAL);
+	change_flags_fini(&bad);
+	sem_destroy(&done);
+	sem_destroy(&gate.in);
+	sem_destroy(&gate.out);
+}
+
+/* Account 1 has N messages, 3 a row that does not decode. */
+static struct partition *open_bad(unsigned n)
+{
+	struct partition_conf conf = util_conf(check_tmpdir());
+	struct partition *p = util_open(&conf);
+	struct kv_txn *t;
+	struct rec_key k;
+
+	if (p == NULL)
+		return NULL;
+	for (unsigned i = 0; i < n; i++)
+		CHECK_ERR(util_deliver(p, 1, "", i + 1, 10).e, E_OK);
+	CHECK_ERR(util_deliver(p, 3, "", 1, 10).e, E_OK);
+	CHECK_ERR(kv_write(p->kv, &t), E_OK);
+	key_mailbox(&k, 3, 1);
+	CHECK_ERR(kv_put(t, T_ACCOUNT, rec_key(&k), SL("broken")), E_OK);
+	CHECK_ERR(kv_commit(&t), E_OK);
+	return p;
+}
+
+/* A long change goes in parts of 1,000: the first one was undone with its group, and is done
+ * again, not passed over. */
+TEST(aborted_group_long_changes)
+{
+	enum { N = 1500 };
+	struct partition *p = open_bad(N);
+	struct change_flags f;
+	struct change_expunge x;
+	struct change *v[1] = {&f.change};
+	struct mbox_row row;
+
+	REQUIRE(p != NULL);
+	change_flags_init(&f);
+	f.account = 1;
+	f.mailbox = 1;
+	f.uids = &every;
+	f.nuids = 1;
+	f.mode = FLAGS_ADD;
+	f.flags = STORE_SEEN | STORE_DELETED;
+	run_with_a_bad_one(p, v, 1);
+	CHECK_ERR(f.change.result, E_OK);
+	CHECK_INT(uidset_count(&f.changed), N);
+	CHECK_ERR(mbox_status(p, 1, SL("INBOX"), &row), E_OK);
+	CHECK_INT(row.unseen, 0);
+	change_flags_fini(&f);
+	change_expunge_init(&x);
+	x.account = 1;
+	x.mailbox = 1;
+	v[0] = &x.change;
+	run_with_a_bad_one(p, v, 1);
+	CHECK_ERR(x.change.result, E_OK);
+	CHECK_INT(uidset_count(&x.vanished), N);
+	CHECK_ERR(mbox_status(p, 1, SL("INBOX"), &row), E_OK);
+	CHECK_INT(row.messages, 0);
+	change_expunge_fini(&x);
+	partition_close(&p);
+}
+
+/* Two copies of one group: each tells its own UIDs, once. */
+TEST(aborted_group_copies)
+{
+	static const struct uid_range two = {1, 2}, three = {1, 3};
+	struct partition *p = open_bad(3);
+	struct change_copy c[2];
+	struct change *v[2] = {&c[0].change, &c[1].change};
+
+	REQUIRE(p != NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		change_copy_init(&c[i]);
+		c[i].account = 1;
+		c[i].mailbox = 1;
+		c[i].uids = i == 0 ? &two : &three;
+		c[i].nuids = 1;
+		c[i].to = SL("Archive");
+	}
+	run_with_a_bad_one(p, v, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK_ERR(c[i].change.result, E_OK);
+		CHECK_INT(uidset_count(&c[i].from), 2 + i);
+		CHECK_INT(uidset_count(&c[i].dest), 2 + i);
+	}
+	CHECK_INT(c[0].dest.v[0].first, 1);
+	CHECK_INT(c[1].dest.v[0].first, 3);
+	change_copy_fini(&c[0]);
+	change_copy_fini(&c[1]);
+	partition_close(&p);
+}
