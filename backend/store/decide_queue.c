@@ -151,6 +151,10 @@ enum err decide_keep(struct decide *d, struct change *c)
 		return keep_recent(d, k);
 	case KEEP_COMPACT:
 		return keep_compact(d, k);
+	case KEEP_ROOM:
+		d->p->full_checked_ms = 0;
+		writer_check_room(d->p);
+		return E_OK;
 	}
 	return E_INVALID;
 }

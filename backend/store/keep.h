@@ -13,6 +13,7 @@ enum keep_what {
 	KEEP_ACCOUNT_GONE,
 	KEEP_RECENT,
 	KEEP_COMPACT,
+	KEEP_ROOM, /* nothing but a look whether there is room again */
 };
 
 /* A record that compaction copies. */

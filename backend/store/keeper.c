@@ -5,7 +5,8 @@
  *   releases what was expunged longer ago than the grace,
  *   purges the messages of deleted mailboxes and removed accounts,
  *   trims delivery ids and change logs,
- *   compacts volumes under half live.
+ *   compacts volumes under half live,
+ *   has the writer look for room when it had none.
  *
  * Each step is a change like any other, of at most KEEP_ROWS rows, so that deliveries wait for one
  * of them at most.
@@ -118,7 +119,7 @@ struct log_look {
 	uint64_t upto; /* trim up to here; 0: nothing to do */
 };
 
-/* How far the account's log is too old, or too long. */
+/* How far the account's log is too old, or too long; a slice of it at a time. */
 static enum err log_look(struct partition *p, uint64_t account, struct log_look *out)
 {
 	int64_t old = clock_wall_us() - p->conf.changelog_ms * 1000;
@@ -140,7 +141,7 @@ static enum err log_look(struct partition *p, uint64_t account, struct log_look 
 	if (e == E_OK)
 		e = kv_seek(c, rec_key(&key), &k, &v);
 	key.n = 8;
-	while (e == E_OK && k.n == 16 && key_within(k, &key) && rows < KEEP_ROWS) {
+	while (e == E_OK && k.n == 16 && key_within(k, &key) && rows < STORE_SLICE_ROWS) {
 		e = row_log_decode(v, &row);
 		if (e != E_OK || (!out->acct.removed && row.time_us >= old &&
 				  out->acct.log_rows - rows <= p->conf.changelog_rows))
@@ -180,34 +181,58 @@ static enum err keep_accounts(struct partition *p)
 {
 	uint64_t ids[64];
 	size_t n;
-	enum err e = E_OK;
+	enum err e = E_OK, bad = E_OK;
 
 	for (unsigned done = 0; done < KEEP_ACCOUNTS && e == E_OK; done += ARRAY_LEN(ids)) {
 		e = partition_accounts(p, p->keeper_account, ids, ARRAY_LEN(ids), &n);
-		for (size_t i = 0; i < n && e == E_OK; i++)
-			e = keep_account(p, ids[i]);
 		p->keeper_account = e == E_OK && n == ARRAY_LEN(ids) ? ids[n - 1] : 0;
+		for (size_t i = 0; i < n && e == E_OK; i++) {
+			enum err one = keep_account(p, ids[i]);
+
+			bad = bad == E_OK ? one : bad;
+		}
 		if (p->keeper_account == 0)
 			break;
 	}
-	return e;
+	return e == E_OK ? bad : e;
 }
 
 /* ---- the round ---- */
 
+static enum err keep_compacted(struct partition *p)
+{
+	uint64_t moved;
+
+	return atomic_load(&p->stopped) ? E_OK : compact_round(p, &moved);
+}
+
+/* A full partition refuses before anything reaches its writer, so the writer must be asked to look
+ * whether there is room again. */
+static enum err keep_room(struct partition *p)
+{
+	struct change_keep k;
+
+	if (!atomic_load(&p->full))
+		return E_OK;
+	change_keep_init(&k, KEEP_ROOM);
+	return change_run(p, &k.change);
+}
+
+/* A step that meets a bad row does not hold up the others. */
 enum err partition_keep(struct partition *p)
 {
 	static enum err (*const steps[])(struct partition *) = {
-		keep_recent, keep_purge, keep_reap, keep_dedupe, keep_accounts,
+		keep_recent,   keep_purge,     keep_reap, keep_dedupe,
+		keep_accounts, keep_compacted, keep_room,
 	};
-	uint64_t moved;
 	enum err e = E_OK;
 
 	pthread_mutex_lock(&p->round_lock);
-	for (size_t i = 0; i < ARRAY_LEN(steps) && e == E_OK; i++)
-		e = steps[i](p);
-	if (e == E_OK && !atomic_load(&p->stopped))
-		e = compact_round(p, &moved);
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		enum err step = steps[i](p);
+
+		e = e == E_OK ? step : e;
+	}
 	pthread_mutex_unlock(&p->round_lock);
 	return e;
 }

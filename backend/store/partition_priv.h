@@ -45,7 +45,8 @@ struct partition {
 	struct buf packed; /* the group's ops, for the sink */
 	struct packed_op *ops;
 	size_t nops, ops_cap;
-	int64_t full_checked_ms;
+	int64_t full_checked_ms; /* when map_full was found out; 0: look anew */
+	bool map_full;
 	partition_watch_fn *watch;
 	void *watch_arg;
 	partition_sink_fn *sink;
@@ -71,6 +72,10 @@ struct partition {
 /* writer.c */
 enum err writer_start(struct partition *p) MUST_USE;
 void writer_end(struct partition *p);
+/* Sets p->full as map and disk are; on the writer's thread. */
+void writer_check_room(struct partition *p);
+/* Less is free than conf.disk_reserve. A system call. */
+bool partition_disk_full(const struct partition *p);
 /* A sync failed: nothing is changed any more until the next start. */
 void writer_stop(struct partition *p, const char *why);
 

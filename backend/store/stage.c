@@ -81,8 +81,12 @@ static enum err stage_put(struct stage *s, slice_t bytes)
 			buf_put(&s->bytes, bytes);
 			return buf_failed(&s->bytes) ? E_LIMIT : E_OK;
 		}
-		e = stage_spill(s);
 	}
+	/* Large records come in beside the writer, which would find the disk full too late. */
+	if (partition_disk_full(s->part))
+		return E_FULL;
+	if (s->volume == 0)
+		e = stage_spill(s);
 	return e == E_OK ? disk_write("store.stage.write", s->fd, bytes, at) : e;
 }
 

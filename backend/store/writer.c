@@ -63,22 +63,23 @@ static bool map_full(struct partition *p)
 	return kv_used(p->kv, &used) != E_OK || used / p->conf.full_percent >= map / 100;
 }
 
-static bool disk_full(struct partition *p)
+bool partition_disk_full(const struct partition *p)
 {
 	uint64_t left;
 
 	return disk_free_bytes(p->dir, &left) == E_OK && left < p->conf.disk_reserve;
 }
 
-static void check_room(struct partition *p)
+void writer_check_room(struct partition *p)
 {
 	int64_t now = clock_mono_ms();
 	bool full;
 
-	if (now - p->full_checked_ms < FULL_RECHECK_MS && p->full_checked_ms != 0)
-		return;
-	full = map_full(p) || disk_full(p);
-	p->full_checked_ms = now;
+	if (now - p->full_checked_ms >= FULL_RECHECK_MS || p->full_checked_ms == 0) {
+		p->map_full = map_full(p);
+		p->full_checked_ms = now;
+	}
+	full = p->map_full || partition_disk_full(p);
 	if (full != atomic_exchange(&p->full, full))
 		LOG(full ? LOG_ERROR : LOG_INFO, NULL,
 		    full ? "store.partition_full" : "store.partition_has_room",
@@ -176,7 +177,7 @@ static void group_begin(struct partition *p, struct decide *d)
 	p->nops = 0;
 	buf_reset(&p->packed);
 	volume_group_begin(&a->vols, a->txn, &a->state);
-	check_room(p);
+	writer_check_room(p);
 }
 
 static void group_settle(struct list *group, bool committed)

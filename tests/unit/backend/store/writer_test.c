@@ -164,3 +164,66 @@ TEST(aborted_group_copies)
 	change_copy_fini(&c[1]);
 	partition_close(&p);
 }
+
+/* ---- room ---- */
+
+static enum err begin(struct partition *p)
+{
+	struct stage *s = NULL;
+	enum err e = stage_begin(p, 0, 1000, &s);
+
+	stage_free(&s);
+	return e;
+}
+
+/* A partition that was full takes mail again when others have made room, though no change has come
+ * meanwhile: the keeper looks. */
+TEST(room_comes_back)
+{
+	struct partition_conf conf = util_conf(check_tmpdir());
+	struct partition_stat st;
+	struct partition *p;
+
+	conf.disk_reserve = UINT64_MAX;
+	p = util_open(&conf);
+	REQUIRE(p != NULL);
+	CHECK_ERR(util_create(p, 1, "x"), E_FULL);
+	CHECK_ERR(begin(p), E_FULL);
+	p->conf.disk_reserve = 1;
+	CHECK_ERR(begin(p), E_FULL);
+	CHECK_ERR(partition_keep(p), E_OK);
+	CHECK_ERR(begin(p), E_OK);
+	CHECK_ERR(util_deliver(p, 1, "", 1, 100).e, E_OK);
+	CHECK_ERR(partition_stat(p, &st), E_OK);
+	CHECK(!st.full);
+	partition_close(&p);
+}
+
+/* A large record stops at the reserve, not at the end of the disk, where a commit would stop the
+ * partition. Nothing of it stays. */
+TEST(large_record_stops_at_the_reserve)
+{
+	struct partition_conf conf = util_conf(check_tmpdir());
+	struct partition *p = util_open(&conf);
+	struct stage *s;
+	struct stage_info info;
+	struct buf bytes;
+	size_t cut = 2 * STAGE_MEMORY_MAX;
+
+	REQUIRE(p != NULL);
+	buf_init(&bytes, SIZE_MAX, NULL);
+	util_record(&bytes, 1, 3 * STAGE_MEMORY_MAX);
+	CHECK_ERR(stage_begin(p, 0, SIZE_MAX, &s), E_OK);
+	CHECK_ERR(stage_write_now(s, slice_sub(buf_slice(&bytes), 0, cut)), E_OK);
+	p->conf.disk_reserve = UINT64_MAX;
+	CHECK_ERR(stage_write_now(s, slice_from(buf_slice(&bytes), cut)), E_FULL);
+	CHECK_ERR(stage_end_now(s, &info), E_FULL);
+	stage_free(&s);
+	CHECK_ERR(stage_begin(p, 0, SIZE_MAX, &s), E_OK);
+	CHECK_ERR(stage_write_now(s, buf_slice(&bytes)), E_FULL); /* not even a file is made */
+	stage_free(&s);
+	p->conf.disk_reserve = 1;
+	buf_fini(&bytes);
+	CHECK(util_fsck(p));
+	partition_close(&p);
+}
