@@ -52,10 +52,16 @@ static enum err write_first(struct kv *kv)
 	struct row_state state = {.next_record = 1, .next_item = 1, .next_volume = 1};
 	unsigned char level[4];
 	struct kv_txn *t;
+	slice_t old;
 	enum err e = kv_write(kv, &t);
 
 	if (e != E_OK)
 		return e;
+	e = kv_get(t, T_META, FORMAT_KEY, &old);
+	if (e != E_NOT_FOUND) {
+		kv_abort(&t);
+		return e == E_OK ? E_EXISTS : e;
+	}
 	be32_put(level, STORE_LEVEL);
 	e = kv_put(t, T_META, FORMAT_KEY, slice(level, sizeof(level)));
 	if (e == E_OK)
@@ -66,29 +72,64 @@ static enum err write_first(struct kv *kv)
 	return e;
 }
 
-enum err partition_create(const struct partition_conf *conf, struct diag *d)
+static enum err make_folder(const char *path)
 {
-	struct partition_conf c = *conf;
-	char path[DISK_PATH_MAX];
-	struct kv *kv;
-	enum err e = disk_mkdir(c.dir);
+	enum err e = disk_mkdir(path);
 
-	conf_fill(&c);
-	if (e != E_OK && e != E_EXISTS)
-		return diag_set(d, e, "%s: cannot make the folder", c.dir);
-	e = disk_path(path, c.dir, "volumes");
+	return e == E_EXISTS ? E_OK : e;
+}
+
+/* The folder, its name in its parent, and the folder of volumes; what a crash left of them will
+ * do. */
+static enum err make_folders(const char *dir)
+{
+	char path[DISK_PATH_MAX];
+	enum err e = make_folder(dir);
+
 	if (e == E_OK)
-		e = disk_mkdir(path);
-	if (e != E_OK)
-		return diag_set(d, e, "%s: %s", path, err_name(e));
-	e = kv_open(c.dir, table_names, T_TABLES, c.map_bytes, KV_READ_WRITE, &kv, d);
+		e = disk_path(path, dir, "..");
+	if (e == E_OK)
+		e = disk_sync_dir(path);
+	if (e == E_OK)
+		e = disk_path(path, dir, "volumes");
+	return e == E_OK ? make_folder(path) : e;
+}
+
+static enum err fill_new(const struct partition_conf *c, struct diag *d)
+{
+	struct kv *kv;
+	enum err e = kv_open(c->dir, table_names, T_TABLES, c->map_bytes, KV_READ_WRITE, &kv, d);
+
 	if (e != E_OK)
 		return e;
 	e = write_first(kv);
 	kv_close(&kv);
 	if (e == E_OK)
-		e = disk_sync_dir(c.dir);
-	return e == E_OK ? E_OK : diag_set(d, e, "%s: cannot write", c.dir);
+		e = disk_sync_dir(c->dir);
+	return e == E_OK ? E_OK
+			 : diag_set(d, e, "%s: %s", c->dir,
+				    e == E_EXISTS ? "there is a partition" : "cannot write");
+}
+
+enum err partition_create(const struct partition_conf *conf, struct diag *d)
+{
+	struct partition_conf c = *conf;
+	char path[DISK_PATH_MAX];
+	int lock = -1;
+	enum err e = make_folders(c.dir);
+
+	conf_fill(&c);
+	if (e != E_OK)
+		return diag_set(d, e, "%s: cannot make the folder", c.dir);
+	e = disk_path(path, c.dir, "owner.lock");
+	if (e == E_OK)
+		e = disk_lock(path, &lock);
+	if (e == E_OK)
+		e = fill_new(&c, d);
+	else
+		(void)diag_set(d, e, "%s: %s", path, err_name(e));
+	disk_close(&lock);
+	return e == E_BUSY ? E_EXISTS : e;
 }
 
 /* ---- open ---- */

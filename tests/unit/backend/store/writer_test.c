@@ -227,3 +227,35 @@ TEST(large_record_stops_at_the_reserve)
 	CHECK(util_fsck(p));
 	partition_close(&p);
 }
+
+/* ---- making one ---- */
+
+/* Whatever a crash left of it, a partition is made in the end; and never over another. */
+TEST(create_after_a_crash)
+{
+	struct partition_conf conf = util_conf(check_tmpdir());
+	char dir[300], volumes[320];
+	struct partition *p;
+	struct diag d = {""};
+	struct kv *kv;
+
+	(void)snprintf(dir, sizeof(dir), "%s/p", conf.dir);
+	(void)snprintf(volumes, sizeof(volumes), "%s/volumes", dir);
+	conf.dir = dir;
+	CHECK_ERR(disk_mkdir(dir), E_OK);
+	CHECK_ERR(disk_mkdir(volumes), E_OK);
+	CHECK_ERR(partition_open(&conf, &p, &d), E_NOT_FOUND);
+	/* An environment without its first rows. */
+	CHECK_ERR(kv_open(dir, table_names, T_TABLES, conf.map_bytes, KV_READ_WRITE, &kv, &d),
+		  E_OK);
+	kv_close(&kv);
+	CHECK_ERR(partition_open(&conf, &p, &d), E_NOT_FOUND);
+	CHECK_ERR(partition_create(&conf, &d), E_OK);
+	CHECK_ERR(partition_create(&conf, &d), E_EXISTS);
+	CHECK_ERR(partition_open(&conf, &p, &d), E_OK);
+	REQUIRE(p != NULL);
+	CHECK_ERR(partition_create(&conf, &d), E_EXISTS);
+	CHECK_ERR(util_deliver(p, 1, "", 1, 100).e, E_OK);
+	CHECK(util_fsck(p));
+	partition_close(&p);
+}
