@@ -24,6 +24,9 @@ CLUSTER = os.path.join(TOP, "deploy", "cluster")
 USERS, IDLE, BASE_PORT = 100, 2000, 32000
 META = "FETCH 1:* (FLAGS ENVELOPE INTERNALDATE RFC822.SIZE)"
 FILLED = 1900  # user1900 .. user1903 hold 10,000 messages of 4 KiB each
+# Growth: a user, and so many messages of 1 KiB in its mailbox before the first round.
+GROWN = [(1910, 1000), (1911, 10000), (1912, 100000)]
+LAST = "FETCH %d:* (FLAGS ENVELOPE BODYSTRUCTURE INTERNALDATE RFC822.SIZE)"
 MANY = ["--tls", "starttls", "-c", "20"]
 
 
@@ -118,6 +121,16 @@ def fetch_row(cmd, conns=1, n=3):
                       "-c", str(conns), "-n", str(n), "--cmd", cmd]
 
 
+def into_row(user):
+    return lambda s: ["smtp", *s.smtp(), *MANY, "-n", "500", "-s", "1k", "--first", str(user),
+                      "--users", "1"]
+
+
+def last_row(user):
+    return lambda s: ["imap-cmd", *s.imaps(), "--first", str(user), "--users", "1", "-c", "1",
+                      "-n", "200", "--tail", "10", "--cmd", LAST]
+
+
 ROWS = [
     ("smtp 4k starttls many", smtp_row("4k", 3000), [("delivered_per_s", "up"), ("ack_ms.p99", "down"), CPU]),
     ("smtp 4k starttls one", smtp_row("4k", 1500, 1), [("delivered_per_s", "up"), CPU]),
@@ -135,7 +148,20 @@ ROWS = [
                              "--settle", "5", "--rounds", "20", *s.idle()],
      [("pss_fe.kb_per_conn", "down"), ("pss_be.kb_per_conn", "down"),
       ("notify_from_ack_ms.p50", "down"), ("notify_from_ack_ms.p99", "down")]),
+    # Each group of three is to be the same within noise.
+    *[("grow into %d" % n, into_row(u), [("ack_ms.p50", "down"), CPU]) for u, n in GROWN],
+    *[("grow last 10 of %d" % n, last_row(u), [("command_ms.p50", "down"), CPU])
+      for u, n in GROWN],
 ]
+
+
+def fills(rows):
+    """What must lie in mailboxes before: (first user, messages, size)."""
+    labels = " ".join(label for label, _, _ in rows)
+    if "fetch" in labels:
+        yield from ((FILLED + i, 10000, "4k") for i in range(4))
+    if "grow" in labels:
+        yield from ((user, n, "1k") for user, n in GROWN)
 
 
 def figure(row, key):
@@ -190,11 +216,10 @@ def main():
         if not opts.no_peers:
             sides.append(Peers(IDLE))
         with open(opts.out, "a") as out:
-            if any("fetch" in label for label, _, _ in rows):
+            for user, n, size in fills(rows):
                 for s in sides:
-                    for u in range(FILLED, FILLED + 4):
-                        measure(s, [*s.fill(), "--first", str(u), "--users", "1", "-c", "8",
-                                    "-n", "10000", "-s", "4k"], "fill", out)
+                    measure(s, [*s.fill(), "--first", str(user), "--users", "1", "-c", "8",
+                                "-n", str(n), "-s", size], "fill", out)
             for label, words, figures in rows:
                 results = {s.name: [] for s in sides}
                 for _ in range(1 if label.startswith("idle") else opts.reps):
