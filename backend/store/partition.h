@@ -5,7 +5,6 @@
  *   DIR/data.mdb, DIR/lock.mdb   LMDB
  *   DIR/volumes/NNNNNNNNNN.vol   records up to 256 KiB, append-only, partition_conf.volume_bytes
  *   DIR/volumes/NNNNNNNNNN.rec   one larger record
- *   DIR/stage/                   records that arrive; emptied at open
  */
 #ifndef BACKEND_STORE_PARTITION_H
 #define BACKEND_STORE_PARTITION_H

@@ -73,9 +73,11 @@ bool partition_disk_full(const struct partition *p)
 void writer_check_room(struct partition *p)
 {
 	int64_t now = clock_mono_ms();
-	bool full;
+	bool again = now - p->full_checked_ms >= FULL_RECHECK_MS || p->full_checked_ms == 0, full;
 
-	if (now - p->full_checked_ms >= FULL_RECHECK_MS || p->full_checked_ms == 0) {
+	if (atomic_load(&p->full) && !again)
+		return; /* at the brink it would change with every group */
+	if (again) {
 		p->map_full = map_full(p);
 		p->full_checked_ms = now;
 	}
