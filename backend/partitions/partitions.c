@@ -96,6 +96,9 @@ WAITS static void open_one(struct partitions *p, uint32_t id)
 	partition_watch(s->part, committed, s);
 	insert_slot(p, s);
 	LOG(LOG_INFO, NULL, "partition.opened", LF_UINT("partition", id));
+	/* What waits in its queue has waited for us. */
+	if (p->conf.queue_changed != NULL)
+		p->conf.queue_changed(id, p->conf.arg);
 }
 
 WAITS static void open_missing(struct partitions *p)

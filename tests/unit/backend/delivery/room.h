@@ -18,6 +18,10 @@ struct room {
 	struct event queue_changed; /* set when it was, after room_open */
 };
 
+/* What a partition's queue calls instead, from the next room_open on; arg is the room. NULL: only
+ * room.queue_changed is set. */
+extern void (*room_on_queue)(uint32_t partition, void *arg);
+
 extern const struct rpc_identity room_peer; /* frontend/fe1/smtp */
 
 WAITS bool room_open(struct room *r);

@@ -3,6 +3,7 @@
 #include "backend/queue/runner.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "common/base/clock.h"
@@ -438,6 +439,77 @@ TEST_FIBER(runner_takes_over_from_the_front_end)
 	REQUIRE(until(&w, 0, 0));
 	CHECK_INT(room_count(&w.room, 1, b, "INBOX"), 1);
 	CHECK_INT(room_count(&w.room, 0, a, "INBOX"), 1);
+	works_close(&w);
+}
+
+/* Wakes the runner as the back-end does. */
+static struct works *woken;
+
+static void wake_woken(uint32_t partition UNUSED, void *arg)
+{
+	struct room *r = arg;
+
+	event_set(&r->queue_changed);
+	if (woken != NULL && woken->runner != NULL)
+		runner_wake(woken->runner);
+}
+
+/* A partition with an item, made elsewhere: in the place where this node's partition 3 will be. */
+WAITS static void plant_partition(struct works *w, uint64_t account)
+{
+	struct job j = {.kind = JOB_ACCOUNTS,
+			.origin = SL("frontend/fe9/smtp"),
+			.accounts = &account,
+			.naccounts = 1,
+			.address = SL("a@example.org"),
+			.first_us = clock_wall_us()};
+	struct queue_add item = {.key = SL("moved"), .payload = job_pack(&j, &w->mem), .due_us = 1};
+	struct change_deliver c;
+	struct partition_conf conf;
+	struct util_summary u;
+	struct partition *p;
+	struct stage *s;
+	char dir[300];
+
+	(void)snprintf(dir, sizeof dir, "%s/p0003", check_tmpdir());
+	conf = util_conf(dir);
+	conf.id = 3;
+	p = util_open(&conf);
+	REQUIRE(p != NULL);
+	s = util_stage(p, 4, 500);
+	util_summary(&u, 4, 500);
+	change_deliver_init(&c);
+	c.record = s;
+	c.summary = &u.s;
+	c.items = &item;
+	c.nitems = 1;
+	CHECK_ERR(store_change(p, &c.change), E_OK);
+	stage_free(&s);
+	partition_close(&p);
+}
+
+/* What waits in a partition that this node is given later is taken up at once. */
+TEST_FIBER(runner_looks_at_a_new_partition)
+{
+	struct works w;
+	struct diag d = {""};
+	int64_t deadline;
+	uint64_t a;
+
+	room_on_queue = wake_woken;
+	REQUIRE(works_open(&w));
+	a = room_account(&w.room, "a@example.org", 1, 0);
+	plant_partition(&w, a);
+	woken = &w;
+	works_start(&w);
+	CHECK_ERR(dir_partition_assign(w.room.rig.d, &rig_actor, 3, SL("be1"), &d), E_OK);
+	deadline = deadline_in(20000);
+	while (room_count(&w.room, 1, a, "INBOX") != 1 &&
+	       event_wait(&w.room.queue_changed, "test.queue", deadline) == E_OK)
+		;
+	CHECK_INT(room_count(&w.room, 1, a, "INBOX"), 1);
+	woken = NULL;
+	room_on_queue = NULL;
 	works_close(&w);
 }
 
