@@ -32,8 +32,8 @@ static WAITS enum err judge(struct smtp *s, enum smtp_say *why_out)
 		*why_out = in->eol.bare ? SAY_BARE : SAY_NUL;
 		return E_OK;
 	}
-	if (smtp_header_cut(&in->header) && smtp_from_matters(s)) {
-		*why_out = SAY_FROM_BAD;
+	if (in->header.stray) {
+		*why_out = SAY_STRAY;
 		return E_OK;
 	}
 	return smtp_from_check(s, buf_slice(&in->header.from), why_out);

@@ -1,26 +1,40 @@
 #include "frontend/smtp/smtp_header.h"
 
 enum { AT_LINE, IN_NAME, IN_BODY, OVER };
-enum { FIELD_OTHER, FIELD_ADDRESS };
+enum { FIELD_OTHER, FIELD_FROM, FIELD_SENDER };
 
 void smtp_header_init(struct smtp_header *h, struct budget *budget)
 {
 	*h = (struct smtp_header){.state = AT_LINE};
 	buf_init(&h->from, SMTP_HEADER_FROM_MAX, budget);
+	buf_init(&h->sender, SMTP_HEADER_FROM_MAX, budget);
 }
 
 void smtp_header_fini(struct smtp_header *h)
 {
 	buf_fini(&h->from);
+	buf_fini(&h->sender);
 	h->state = OVER;
 }
 
-/* The colon: which field is it? White space before the colon is obsolete syntax, but read. */
+bool smtp_header_over(const struct smtp_header *h)
+{
+	return h->state == OVER;
+}
+
+static void put_body(struct smtp_header *h, char c)
+{
+	if (h->field == FIELD_FROM)
+		buf_putc(&h->from, c);
+	else if (h->field == FIELD_SENDER)
+		buf_putc(&h->sender, c);
+}
+
+/* The colon: which field is it? */
 static void name_ends(struct smtp_header *h)
 {
-	slice_t name = slice_trim(slice(h->name, h->name_n));
+	slice_t name = slice(h->name, h->name_n);
 
-	h->field = FIELD_OTHER;
 	h->state = IN_BODY;
 	if (slice_ieq(name, SL("received"))) {
 		h->received++;
@@ -28,26 +42,40 @@ static void name_ends(struct smtp_header *h)
 		h->has_date = true;
 	} else if (slice_ieq(name, SL("message-id"))) {
 		h->has_message_id = true;
-	} else if (slice_ieq(name, SL("from")) || slice_ieq(name, SL("sender"))) {
-		h->field = FIELD_ADDRESS;
-		h->has_from = h->has_from || slice_ieq(name, SL("from"));
-		if (h->from.n > 0)
-			buf_putc(&h->from, ',');
+	} else if (slice_ieq(name, SL("from"))) {
+		h->field = FIELD_FROM;
+		h->has_from = true;
+	} else if (slice_ieq(name, SL("sender"))) {
+		h->field = FIELD_SENDER;
 	}
+}
+
+static void name_byte(struct smtp_header *h, char c)
+{
+	if (c == ':')
+		name_ends(h);
+	else if (c == ' ' || c == '\t') /* obs-optional (RFC 5322 section 4.5.8), of any length */
+		h->spaced = true;
+	else if (h->spaced || h->name_n == SMTP_HEADER_NAME_MAX)
+		h->state = IN_BODY; /* no field, or a longer name than any that matters */
+	else
+		h->name[h->name_n++] = c;
 }
 
 static void line_starts(struct smtp_header *h, char c)
 {
 	if (c == ' ' || c == '\t') { /* a folded line goes on with its field */
+		h->stray = h->stray || !h->begun;
 		h->state = IN_BODY;
-		if (h->field == FIELD_ADDRESS)
-			buf_putc(&h->from, c);
+		put_body(h, c);
 		return;
 	}
+	put_body(h, '\n');
 	h->field = FIELD_OTHER;
-	h->name[0] = c;
-	h->name_n = 1;
+	h->name_n = 0;
+	h->spaced = false;
 	h->state = IN_NAME;
+	name_byte(h, c);
 }
 
 /* A byte that is no line break. */
@@ -56,18 +84,13 @@ static void header_byte(struct smtp_header *h, char c)
 	switch (h->state) {
 	case AT_LINE:
 		line_starts(h, c);
+		h->begun = true;
 		break;
 	case IN_NAME:
-		if (c == ':')
-			name_ends(h);
-		else if (h->name_n == SMTP_HEADER_NAME_MAX)
-			h->state = IN_BODY; /* longer than any that matters */
-		else
-			h->name[h->name_n++] = c;
+		name_byte(h, c);
 		break;
 	case IN_BODY:
-		if (h->field == FIELD_ADDRESS)
-			buf_putc(&h->from, c);
+		put_body(h, c);
 		break;
 	}
 }

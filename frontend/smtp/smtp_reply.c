@@ -89,6 +89,7 @@ static const struct reply replies[SAY_LAST + 1] = {
 	[SAY_BARE] = {550, COUNTS, "5.6.11", "Bare CR or LF in the message"},
 	[SAY_NUL] = {550, COUNTS, "5.6.0", "NUL in the message"},
 	[SAY_LOOP] = {554, 0, "5.4.6", "Too many hops, mail loop"},
+	[SAY_STRAY] = {550, 0, "5.6.0", "The header begins with a folded line"},
 	[SAY_REFUSED] = {554, 0, "5.7.1", "Message refused"},
 };
 

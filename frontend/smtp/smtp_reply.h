@@ -86,6 +86,7 @@ enum smtp_say {
 	SAY_BARE,
 	SAY_NUL,
 	SAY_LOOP,
+	SAY_STRAY,
 	SAY_REFUSED,
 	SAY_LAST = SAY_REFUSED,
 };

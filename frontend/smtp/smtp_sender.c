@@ -71,6 +71,12 @@ static WAITS enum err may_use(struct smtp *s, const struct addr *a)
 	return e;
 }
 
+/* Whether senders are looked at on this session. */
+static bool matters(const struct smtp *s)
+{
+	return s->profile->submission || policy()->smtp_local_sender_check;
+}
+
 WAITS enum err smtp_sender_check(struct smtp *s, const struct addr *from, enum smtp_say *why_out)
 {
 	struct addr a = *from;
@@ -79,7 +85,7 @@ WAITS enum err smtp_sender_check(struct smtp *s, const struct addr *from, enum s
 	*why_out = SAY_NOTHING;
 	if (a.flags & ADDR_NULL)
 		return E_OK;
-	if (!smtp_from_matters(s))
+	if (!matters(s))
 		return E_OK;
 	if (addr_normalise(&a) != E_OK) {
 		/* A domain that cannot exist is no domain of ours. */
@@ -95,23 +101,40 @@ WAITS enum err smtp_sender_check(struct smtp *s, const struct addr *from, enum s
 	return *why_out == SAY_NOTHING ? e : E_OK;
 }
 
-/* One address of the header. Malformed ones: a submission is refused; from outside what can be
- * read is looked at, since a reader's program does the same. */
+/* An address of the header as one of the envelope; false: it cannot be. A submission's has to be
+ * well-formed. From outside, what can be read is looked at, since a reader's program does the same:
+ * the domain alone matters then, with the dot at its end that some read over. */
+static bool item_address(const struct smtp *s, const struct addr_item *item, struct addr *out)
+{
+	slice_t local = item->local, domain = item->domain;
+
+	*out = (struct addr){.flags = 0};
+	if (s->profile->submission && item->malformed)
+		return false;
+	if (!s->profile->submission) {
+		local = SL("postmaster");
+		while (slice_ends(domain, SL(".")))
+			domain.n--;
+	}
+	if (domain.n == 0 || !slice_to_str(local, out->local, sizeof out->local) ||
+	    !slice_to_str(domain, out->domain, sizeof out->domain))
+		return false;
+	out->local_n = (uint8_t)local.n;
+	out->domain_n = (uint8_t)domain.n;
+	return true;
+}
+
 static WAITS enum err item_check(struct smtp *s, const struct addr_item *item,
 				 enum smtp_say *why_out)
 {
-	struct addr a = {.flags = 0};
+	struct addr a;
 	enum err e;
 
-	if (!slice_to_str(item->local, a.local, sizeof a.local) ||
-	    !slice_to_str(item->domain, a.domain, sizeof a.domain) || item->domain.n == 0 ||
-	    (s->profile->submission && item->malformed)) {
+	if (!item_address(s, item, &a)) {
 		if (s->profile->submission)
 			*why_out = SAY_FROM_BAD;
 		return E_OK;
 	}
-	a.local_n = (uint8_t)item->local.n;
-	a.domain_n = (uint8_t)item->domain.n;
 	e = smtp_sender_check(s, &a, why_out);
 	if (*why_out == SAY_SENDER_OURS)
 		*why_out = SAY_FROM_OURS;
@@ -122,29 +145,58 @@ static WAITS enum err item_check(struct smtp *s, const struct addr_item *item,
 	return e;
 }
 
-bool smtp_from_matters(const struct smtp *s)
-{
-	return s->profile->submission || policy()->smtp_local_sender_check;
-}
-
-WAITS enum err smtp_from_check(struct smtp *s, slice_t from, enum smtp_say *why_out)
+/* One field's body. *seen: addresses looked at so far, of all fields. */
+static WAITS enum err body_check(struct smtp *s, slice_t body, size_t *seen, enum smtp_say *why_out)
 {
 	struct addr_list list;
-	enum err e;
+	enum err e = addr_list_parse(body, SMTP_FROM_ADDRESSES_MAX - *seen, &s->tx.arena, &list);
 
-	*why_out = SAY_NOTHING;
-	if (from.n == 0 || !smtp_from_matters(s))
-		return E_OK;
-	e = addr_list_parse(from, SMTP_FROM_ADDRESSES_MAX, &s->tx.arena, &list);
 	if (e != E_OK || list.cut || (s->profile->submission && list.malformed)) {
 		*why_out = e == E_LIMIT ? SAY_NO_ROOM : SAY_FROM_BAD;
 		return E_OK;
 	}
 	for (size_t i = 0; i < list.n && *why_out == SAY_NOTHING; i++) {
-		if (list.items[i].kind == ADDR_MAILBOX)
-			e = item_check(s, &list.items[i], why_out);
+		if (list.items[i].kind != ADDR_MAILBOX)
+			continue;
+		++*seen;
+		e = item_check(s, &list.items[i], why_out);
 		if (e != E_OK)
 			return e;
 	}
 	return E_OK;
+}
+
+static WAITS enum err bodies_check(struct smtp *s, slice_t bodies, size_t *seen,
+				   enum smtp_say *why_out)
+{
+	enum err e = E_OK;
+
+	while (bodies.n > 0 && e == E_OK && *why_out == SAY_NOTHING) {
+		size_t n = slice_find_char(bodies, '\n');
+
+		e = body_check(s, slice_sub(bodies, 0, n), seen, why_out);
+		bodies = slice_from(bodies, n + 1);
+	}
+	return e;
+}
+
+WAITS enum err smtp_from_check(struct smtp *s, const struct smtp_header *h, enum smtp_say *why_out)
+{
+	size_t seen = 0;
+	enum err e;
+
+	*why_out = SAY_NOTHING;
+	if (!matters(s))
+		return E_OK;
+	if (smtp_header_cut(h)) {
+		*why_out = SAY_FROM_BAD;
+		return E_OK;
+	}
+	e = bodies_check(s, buf_slice(&h->from), &seen, why_out);
+	if (e == E_OK && *why_out == SAY_NOTHING && s->profile->submission && h->has_from &&
+	    seen == 0)
+		*why_out = SAY_FROM_BAD;
+	if (e == E_OK && *why_out == SAY_NOTHING)
+		e = bodies_check(s, buf_slice(&h->sender), &seen, why_out);
+	return e;
 }

@@ -8,6 +8,7 @@
 #define FRONTEND_SMTP_SMTP_SENDER_H
 
 #include "common/parse/addr.h"
+#include "frontend/smtp/smtp_header.h"
 #include "frontend/smtp/smtp_reply.h"
 
 /* Domains found foreign or ours are remembered by the worker so long. A domain that becomes ours is
@@ -21,9 +22,9 @@ struct smtp;
 /* The reverse-path. E_OK with *why_out SAY_NOTHING: it may be used. An error is the session's. */
 WAITS enum err smtp_sender_check(struct smtp *s, const struct addr *from,
 				 enum smtp_say *why_out) MUST_USE;
-/* Whether From and Sender are looked at on this session. */
-bool smtp_from_matters(const struct smtp *s);
-/* What From and Sender of the message say, as smtp_header gathered it. */
-WAITS enum err smtp_from_check(struct smtp *s, slice_t from, enum smtp_say *why_out) MUST_USE;
+/* What From and Sender of the message say, as smtp_header gathered it. A submission's From, where
+ * there is one, names somebody: an empty group is not the account's address. */
+WAITS enum err smtp_from_check(struct smtp *s, const struct smtp_header *h,
+			       enum smtp_say *why_out) MUST_USE;
 
 #endif

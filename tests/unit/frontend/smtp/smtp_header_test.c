@@ -20,10 +20,28 @@ TEST(header_any_cut)
 		smtp_header_feed(&h, slice_from(all, cut));
 		CHECK_INT(h.received, 2);
 		CHECK(h.has_date && h.has_message_id && h.has_from);
-		CHECK_SLICE(buf_slice(&h.from), SL(" \"Boss\" <boss@example.org>, x@y.example"));
+		CHECK_SLICE(buf_slice(&h.from), SL(" \"Boss\" <boss@example.org>\n"));
+		CHECK_SLICE(buf_slice(&h.sender), SL(" x@y.example\n"));
 		CHECK(!smtp_header_cut(&h));
 		smtp_header_fini(&h);
 	}
+}
+
+/* Obsolete white space before the colon, more than any name is long; and what only looks so. */
+TEST(header_spaced_names)
+{
+	struct smtp_header h;
+
+	smtp_header_init(&h, NULL);
+	smtp_header_feed(&h, SL("From                               :a@x.example\r\n"
+				"FROM\t \t: b@x.example\r\n"
+				"From x : c@x.example\r\n"
+				"From\r\n : d@x.example\r\n"
+				"Fro m: e@x.example\r\n"
+				": f@x.example\r\n"
+				"From:\r\n\r\n"));
+	CHECK_SLICE(buf_slice(&h.from), SL("a@x.example\n b@x.example\n"));
+	smtp_header_fini(&h);
 }
 
 TEST(header_lacks)

@@ -125,6 +125,18 @@ TEST_FIBER(smtp_own_domain_in_from)
 	send_from(&w, "\"boss@example.org\" <x@far.example>", "250 ");
 	send_from(&w, "x@far.example\r\nFrom: boss@example.org", "550 5.7.1");
 	send_from(&w, "x@far.example\r\nSender: boss@example.org", "550 5.7.1");
+	/* A field that is not closed hides no other; nor do names and domains as readers take them. */
+	send_from(&w, "\"x\r\nFrom: boss@example.org", "550 5.7.1");
+	send_from(&w, "(x\r\nFrom: boss@example.org", "550 5.7.1");
+	send_from(&w, "x:\r\nSender: boss@example.org", "550 5.7.1");
+	send_from(&w, "x@far.example\r\nFrom                   : boss@example.org", "550 5.7.1");
+	send_from(&w, "Boss <boss@example.org.>", "550 5.7.1");
+	send_from(&w, "Boss <boss@example.org", "550 5.7.1");
+	send_from(&w, "Boss <boss@(x)example . org>", "550 5.7.1");
+	send_from(&w,
+		  "Boss <boss-boss-boss-boss-boss-boss-boss-boss-boss-boss-boss-boss-boss-boss"
+		  "@example.org>",
+		  "550 5.7.1");
 	CHECK_INT(played.messages, 1);
 	CHECK_INT(played.owner[0].begun, 1); /* the refused ones never left */
 	mx_close(&w);
@@ -436,7 +448,26 @@ TEST_FIBER(smtp_bad_lines)
 	ASK(&w, line, "250 ");
 	line[SMTP_LINE_MAX] = 'x';
 	line[SMTP_LINE_MAX + 1] = '\0';
-	ASK(&w, line, "500 5.5.6");
+	ASK(&w, line, "500 5.5.2");
+	ASK(&w, "EHLO a b", "501 5.5.4");
+	CHECK(smtp_logged("command=EHLO code=501 reason=\"Syntax error in arguments\""));
+	mx_close(&w);
+}
+
+TEST_FIBER(smtp_folded_beginning)
+{
+	struct wire w;
+
+	mx_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, " with more words of the trace field\r\n\r\n.", "550 5.6.0");
+	CHECK(smtp_logged("reason=\"The header begins with a folded line\""));
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, "\r\n a body\r\n.", "250 ");
 	mx_close(&w);
 }
 

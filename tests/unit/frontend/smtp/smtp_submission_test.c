@@ -161,6 +161,13 @@ TEST_FIBER(submission_from)
 
 TEST_FIBER(submission_adds_what_lacks)
 {
+	/* Nobody is not alice. */
+	submit(&w, "From: boss@example.org:;\r\n", "550 5.6.0");
+	submit(&w, "From: x:;\r\nSender: alice@example.org\r\n", "550 5.6.0");
+	submit(&w, "From:\r\n", "550 5.6.0");
+	submit(&w, "From: alice@example.org\r\nFrom      \t            : bob@example.org\r\n",
+	       "550 5.7.1");
+	submit(&w, "From: \"alice\r\nFrom: alice@example.org\r\n", "550 5.6.0");
 	struct wire w;
 
 	mx_open(&w, PORT_465);
