@@ -48,6 +48,10 @@ struct mime_parser;
 struct mime_parser *mime_parser_new(const struct mime_limits *limits, struct budget *budget);
 void mime_parser_free(struct mime_parser **p);
 void mime_parser_feed(struct mime_parser *p, slice_t bytes);
+/* A field (with its line break) that the message's own header lacks and that its copies have in
+ * front of it: it counts for the envelope and the columns, and is no part of the record. Without
+ * effect once the header is over. */
+void mime_parser_add_field(struct mime_parser *p, slice_t raw);
 /* The message is over. *out and what it points to live until mime_parser_free. E_LIMIT: the budget
  * refused memory on the way (nothing that a message says leads to any other error). */
 enum err mime_parser_end(struct mime_parser *p, struct mime_summary *out) MUST_USE;

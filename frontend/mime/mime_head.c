@@ -95,6 +95,18 @@ void mime_field_add(struct mime_parser *p, slice_t bytes)
 	buf_put(&p->field, bytes);
 }
 
+void mime_parser_add_field(struct mime_parser *p, slice_t raw)
+{
+	enum hdr_id id = hdr_id(hdr_field_name(raw));
+	slice_t body = hdr_field_body(raw);
+
+	if (p->state != MIME_STATE_HEADER || p->header_kind != MIME_HEADER_MESSAGE)
+		return;
+	if (envelope_wants(id))
+		mime_note(p, envelope_field(&p->envelope, id, body, &p->scratch));
+	mime_note(p, columns_field(&p->columns, id, body));
+}
+
 /* A field begins; line may be only its first part, at least MIME_DELIMITER_MAX bytes then. */
 void mime_field_start(struct mime_parser *p, slice_t line)
 {

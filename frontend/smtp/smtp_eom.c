@@ -46,6 +46,7 @@ static enum smtp_say describe(struct smtp *s)
 	struct mime_summary summary;
 	struct buf b;
 
+	smtp_intake_complete(s);
 	if (mime_parser_end(tx->in->mime, &summary) != E_OK)
 		return SAY_NO_ROOM;
 	deliver_meta_pack(&tx->meta, &summary, &tx->arena);

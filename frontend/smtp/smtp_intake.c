@@ -3,6 +3,7 @@
 #include "common/crypto/random.h"
 #include "common/loop/fiber.h"
 #include "frontend/smtp/smtp.h"
+#include "frontend/smtp/smtp_prefix.h"
 
 /* Stored bytes are passed on from here on; below it a message is small and leaves at its end. */
 #define SEND_FROM      (16u * 1024)
@@ -56,6 +57,27 @@ void smtp_intake_fail(struct smtp *s, enum smtp_say why)
 {
 	if (s->tx.in->failed == SAY_NOTHING)
 		s->tx.in->failed = why;
+}
+
+void smtp_intake_complete(struct smtp *s)
+{
+	struct smtp_intake *in = s->tx.in;
+	slice_t rest;
+	struct buf b;
+
+	if (in->completed)
+		return;
+	in->completed = true;
+	buf_init(&b, DELIVER_PREFIX_MAX, NULL);
+	smtp_prefix_lacking(s, &b);
+	in->added = arena_dup(&s->tx.arena, buf_slice(&b));
+	buf_fini(&b);
+	for (rest = in->added; rest.n > 0;) {
+		size_t n = slice_find_char(rest, '\n') + 1;
+
+		mime_parser_add_field(in->mime, slice_sub(rest, 0, n));
+		rest = slice_from(rest, n);
+	}
 }
 
 static void begin_all(struct smtp *s, uint64_t size)
@@ -114,6 +136,8 @@ WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes)
 		smtp_intake_fail(s, SAY_LOOP);
 		return;
 	}
+	if (smtp_header_over(&in->header))
+		smtp_intake_complete(s);
 	mime_parser_feed(in->mime, bytes);
 	e = record_write_feed(&in->record, bytes); /* take_stored does not wait */
 	if (e != E_OK)

@@ -19,6 +19,8 @@ struct smtp_intake {
 	struct mime_parser *mime;
 	struct record_write record;
 	struct buf out; /* stored bytes not sent yet */
+	bool completed;
+	slice_t added; /* fields that a submission lacked; in the transaction's arena */
 	struct eol_check eol;
 	uint64_t bytes;
 	int64_t deadline_ms;  /* for the whole message */
@@ -31,6 +33,9 @@ void smtp_intake_new(struct smtp *s);
 void smtp_intake_free(struct smtp_intake **in);
 /* Takes bytes (borrowed until the first wait inside). Failures stay in in->failed. */
 WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes);
+/* The message's header is over, or all there is: what a submission lacks is made and told to the
+ * parser. Again: nothing. */
+void smtp_intake_complete(struct smtp *s);
 /* All bytes are there: finishes the record and sends the last of it to the owners. */
 WAITS void smtp_intake_end(struct smtp *s);
 void smtp_intake_fail(struct smtp *s, enum smtp_say why);

@@ -51,11 +51,10 @@ static void put_received(const struct smtp *s, struct buf *out)
 	buf_puts(out, "\r\n");
 }
 
-void smtp_prefix(const struct smtp *s, struct buf *out)
+void smtp_prefix_lacking(const struct smtp *s, struct buf *out)
 {
 	const struct smtp_header *h = &s->tx.in->header;
 
-	put_received(s, out);
 	if (!s->profile->submission)
 		return;
 	if (!h->has_date) {
@@ -65,9 +64,16 @@ void smtp_prefix(const struct smtp *s, struct buf *out)
 	}
 	if (!h->has_message_id)
 		buf_printf(out, "Message-ID: <%s@%s>\r\n", s->tx.trace_hex, policy()->hostname);
-	if (!h->has_from && s->tx.meta.sender.n > 0) {
+	if (!h->has_from) {
 		buf_puts(out, "From: <");
-		buf_put(out, s->tx.meta.sender);
+		buf_put(out, s->tx.meta.sender.n > 0 ? s->tx.meta.sender
+						     : slice_str(s->base.ticket->account));
 		buf_puts(out, ">\r\n");
 	}
+}
+
+void smtp_prefix(const struct smtp *s, struct buf *out)
+{
+	put_received(s, out);
+	buf_put(out, s->tx.in->added);
 }

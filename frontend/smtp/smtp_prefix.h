@@ -7,6 +7,9 @@
 
 struct smtp;
 
+/* The fields that a submission lacks, a line each; nothing on 25. Once: the next would differ. */
+void smtp_prefix_lacking(const struct smtp *s, struct buf *out);
+/* The whole, with the intake's added fields. */
 void smtp_prefix(const struct smtp *s, struct buf *out);
 
 #endif

@@ -927,3 +927,34 @@ TEST(same_for_any_cut)
 	buf_fini(&want);
 	buf_fini(&got);
 }
+
+/* Fields in front of the record count as the header's own, wherever the parser stands in it. */
+TEST(added_fields)
+{
+	static const char message[] = "Subject: hi\r\nX-Long: a\r\n b\r\n\r\nDate: body\r\n";
+	size_t header = strlen("Subject: hi\r\nX-Long: a\r\n b\r\n");
+
+	for (size_t at = 0; at <= header; at++) {
+		struct mime_parser *p = mime_parser_new(NULL, NULL);
+		struct mime_summary s;
+
+		check_note("at %zu", at);
+		mime_parser_feed(p, slice(message, at));
+		mime_parser_add_field(p, SL("From: <a@b.example>\r\n"));
+		mime_parser_add_field(p, SL("Date: Sat, 21 Nov 2026 12:00:00 +0000\r\n"));
+		mime_parser_add_field(p, SL("Message-ID: <1@b.example>\r\n"));
+		mime_parser_feed(p, slice_from(slice_str(message), at));
+		/* Too late: the header is over. */
+		mime_parser_add_field(p, SL("To: <late@b.example>\r\n"));
+		CHECK_ERR(mime_parser_end(p, &s), E_OK);
+		CHECK_SLICE(s.envelope,
+			    SL("(\"Sat, 21 Nov 2026 12:00:00 +0000\" \"hi\" "
+			       "((NIL NIL \"a\" \"b.example\")) ((NIL NIL \"a\" \"b.example\")) "
+			       "((NIL NIL \"a\" \"b.example\")) NIL NIL NIL NIL "
+			       "\"<1@b.example>\")"));
+		CHECK(s.has_sent);
+		CHECK_INT(s.to.n, 0);
+		CHECK_INT(s.size, sizeof message - 1);
+		mime_parser_free(&p);
+	}
+}

@@ -32,6 +32,7 @@ struct played {
 	enum err begin[PLAYED_OWNERS];
 	bool away;         /* no back-end at all */
 	char prefix[4096]; /* of the last commit */
+	char envelope[1024];
 	char sender[512];
 	char envid[128];
 	uint32_t ret, notify;

@@ -82,6 +82,8 @@ void deliver_meta_pack(struct deliver_meta *m, const struct mime_summary *s, str
 {
 	m->summary = m;
 	CHECK(s->nparts >= 1);
+	CHECK(slice_to_str(slice_sub(s->envelope, 0, sizeof played.envelope - 1), played.envelope,
+			   sizeof played.envelope));
 }
 
 void deliver_begin(struct deliver *d, const struct deliver_meta *m UNUSED, uint64_t size UNUSED,

@@ -168,6 +168,17 @@ TEST_FIBER(submission_adds_what_lacks)
 	submit(&w, "From: alice@example.org\r\nFrom      \t            : bob@example.org\r\n",
 	       "550 5.7.1");
 	submit(&w, "From: \"alice\r\nFrom: alice@example.org\r\n", "550 5.6.0");
+	CHECK_INT(played.messages, 1);
+	/* What would go on with the From that we add. */
+	submit(&w, " , bob@example.org\r\nSubject: x\r\n", "550 5.6.0");
+	submit(&w, "\t: x\r\nSubject: x\r\n", "550 5.6.0");
+	submit(&w, "From: Us: alice@example.org;\r\nSender:\r\n", "250 ");
+	submit(&w, "From:\r\n alice\r\n @example.org (me)\r\n", "250 ");
+	mx_close(&w);
+}
+
+TEST_FIBER(submission_adds_what_lacks)
+{
 	struct wire w;
 
 	mx_open(&w, PORT_465);
@@ -180,8 +191,19 @@ TEST_FIBER(submission_adds_what_lacks)
 	CHECK(strstr(played.prefix, "\r\nMessage-ID: <") != NULL);
 	CHECK(strstr(played.prefix, "\r\nFrom: <alice@example.org>\r\n") != NULL);
 	CHECK_SLICE(buf_slice(&played.plain), SL("Subject: x\r\n\r\nbody\r\n"));
+	/* The envelope is that of what a reader gets. */
+	CHECK(strncmp(played.envelope, "(\"", 2) == 0);
+	CHECK(strstr(played.envelope, " \"x\" ((NIL NIL \"alice\" \"example.org\")) ") != NULL);
+	CHECK(strstr(played.envelope, "@mx.example.org>\")") != NULL);
+	ASK(&w, "MAIL FROM:<>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, "Subject: x\r\n.", "250 "); /* nor has it an empty line */
+	CHECK(strstr(played.prefix, "\r\nFrom: <alice@example.org>\r\n") != NULL);
+	CHECK(strstr(played.envelope, " ((NIL NIL \"alice\" \"example.org\")) ") != NULL);
 	submit(&w, "From: alice@example.org\r\nDate: x\r\nMessage-ID: <1@2>\r\n", "250 ");
 	CHECK(strstr(played.prefix, "\r\nDate: ") == NULL);
+	CHECK(strncmp(played.envelope, "(\"x\" NIL ", 9) == 0);
 	CHECK(strstr(played.prefix, "\r\nMessage-ID: ") == NULL);
 	CHECK(strstr(played.prefix, "\r\nFrom: ") == NULL);
 	mx_close(&w);
