@@ -60,6 +60,21 @@ bool smtp_xtext_decode(slice_t s, char *out, size_t *n_out)
 	return true;
 }
 
+/* size-value (RFC 1870 section 4): 1*20DIGIT. What 64 bits do not hold is only too big. */
+static enum smtp_say parse_size(slice_t v, uint64_t *out)
+{
+	if (v.n > 20)
+		return SAY_SYNTAX;
+	if (num_parse(v, UINT64_MAX, out))
+		return SAY_NOTHING;
+	for (size_t i = 0; i < v.n; i++) {
+		if (!cclass(v.p[i], CC_DIGIT))
+			return SAY_SYNTAX;
+	}
+	*out = UINT64_MAX;
+	return v.n == 20 ? SAY_NOTHING : SAY_SYNTAX;
+}
+
 static enum smtp_say mail_param(const struct param *p, struct smtp_mail_args *out, unsigned *seen)
 {
 	static const char *const names[] = {"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH"};
@@ -76,10 +91,8 @@ static enum smtp_say mail_param(const struct param *p, struct smtp_mail_args *ou
 	if (p->has_value == (which == 2))
 		return SAY_SYNTAX;
 	switch (which) {
-	case 0: /* RFC 1870: 1*20DIGIT */
-		if (p->value.n > 20 || !num_parse(p->value, UINT64_MAX, &out->size))
-			return SAY_SYNTAX;
-		return SAY_NOTHING;
+	case 0:
+		return parse_size(p->value, &out->size);
 	case 1:
 		out->body_8bit = slice_ieq(p->value, SL("8BITMIME"));
 		return out->body_8bit || slice_ieq(p->value, SL("7BIT")) ? SAY_NOTHING
@@ -227,7 +240,9 @@ enum smtp_say smtp_parse_rcpt(slice_t args, enum smtp_params allowed, enum addr_
 			return SAY_PARAMETER;
 		if (!take_param(&c, &p))
 			return SAY_SYNTAX;
-		if (slice_ieq(p.key, SL("NOTIFY")))
+		if (cs == ADDR_ASCII && !utf8_is_ascii(p.value)) /* RFC 6533 section 3 */
+			why = SAY_NEEDS_UTF8;
+		else if (slice_ieq(p.key, SL("NOTIFY")))
 			why = out->notify != 0 ? SAY_SYNTAX : parse_notify(p.value, &out->notify);
 		else if (slice_ieq(p.key, SL("ORCPT")))
 			why = out->orcpt_n != 0 ? SAY_SYNTAX : parse_orcpt(p.value, out);
@@ -243,15 +258,13 @@ enum smtp_say smtp_parse_rcpt(slice_t args, enum smtp_params allowed, enum addr_
 
 enum smtp_say smtp_parse_helo(slice_t args, char out[SMTP_HELO_MAX + 1])
 {
-	if (args.n == 0 || !utf8_valid(args))
-		return SAY_SYNTAX;
 	for (size_t i = 0; i < args.n; i++) {
 		char c = args.p[i];
 
-		if (!cclass(c, CC_LETDIG | CC_LDH | CC_UTF8) && strchr("._:[]", c) == NULL)
+		if (!cclass(c, CC_LETDIG | CC_LDH) && strchr("._:[]", c) == NULL)
 			return SAY_SYNTAX;
 	}
-	return slice_to_str(args, out, SMTP_HELO_MAX + 1) ? SAY_NOTHING : SAY_SYNTAX;
+	return args.n > 0 && slice_to_str(args, out, SMTP_HELO_MAX + 1) ? SAY_NOTHING : SAY_SYNTAX;
 }
 
 enum smtp_say smtp_parse_bdat(slice_t args, uint64_t *size_out, bool *last_out)

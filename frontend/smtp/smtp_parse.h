@@ -41,7 +41,8 @@ enum smtp_say smtp_parse_mail(slice_t args, enum smtp_params p, struct smtp_mail
 enum smtp_say smtp_parse_rcpt(slice_t args, enum smtp_params p, enum addr_charset cs,
 			      struct smtp_rcpt_args *out);
 /* Domain or address-literal; tolerant about what is in it, but only printable ASCII without
- * what could be taken for more in a trace field; UTF-8 U-labels (RFC 6531) pass too. */
+ * what could be taken for more in a trace field. Names in Unicode come as A-labels (RFC 6531
+ * section 3.7.1). */
 enum smtp_say smtp_parse_helo(slice_t args, char out[SMTP_HELO_MAX + 1]);
 /* chunk-size [SP "LAST"] (RFC 3030 section 2). */
 enum smtp_say smtp_parse_bdat(slice_t args, uint64_t *size_out, bool *last_out);

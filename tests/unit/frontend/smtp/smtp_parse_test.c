@@ -35,7 +35,9 @@ TEST(parse_mail)
 		{"FROM:<a@b.example> SIZE", SAY_SYNTAX, NULL, 0},
 		{"FROM:<a@b.example> SIZE=", SAY_SYNTAX, NULL, 0},
 		{"FROM:<a@b.example> SIZE=-1", SAY_SYNTAX, NULL, 0},
-		{"FROM:<a@b.example> SIZE=99999999999999999999", SAY_SYNTAX, NULL, 0},
+		{"FROM:<a@b.example> SIZE=18446744073709551615", SAY_NOTHING, "a", UINT64_MAX},
+		{"FROM:<a@b.example> SIZE=99999999999999999999", SAY_NOTHING, "a", UINT64_MAX},
+		{"FROM:<a@b.example> SIZE=9999999999999999999x", SAY_SYNTAX, NULL, 0},
 		{"FROM:<a@b.example> SIZE=111111111111111111111", SAY_SYNTAX, NULL, 0},
 		{"FROM:<a@b.example> SIZE=1 SIZE=2", SAY_SYNTAX, NULL, 0},
 		{"FROM:<a@b.example> BODY=BINARYMIME", SAY_PARAMETER, NULL, 0},
@@ -137,6 +139,7 @@ TEST(parse_rcpt)
 		{"TO:<a@b.example", SAY_BAD_RCPT, 0, NULL},
 		{"TO:<a@b.example>x", SAY_BAD_RCPT, 0, NULL},
 		{"FROM:<a@b.example>", SAY_SYNTAX, 0, NULL},
+		{"TO:<a@b.example> ORCPT=utf-8;\xc3\xa4@b.example", SAY_NEEDS_UTF8, 0, NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -201,7 +204,8 @@ TEST(parse_helo)
 		{"a(b)", false},
 		{"a\tb", false},
 		{"<a>", false},
-		{"\xc3\xa4.example", true},
+		{"\xc3\xa4.example", false},
+		{"xn--4ca.example", true},
 		{"\xff.example", false},
 	};
 	char out[SMTP_HELO_MAX + 1], longest[SMTP_HELO_MAX + 2];
