@@ -39,6 +39,28 @@ static void read_limits(const struct conf *c, struct policy *p)
 	}
 }
 
+static void read_smtp(const struct conf *c, struct policy *p)
+{
+	p->smtp = (struct policy_smtp){
+		.message_bytes_max = conf_bytes(c, "smtp.message_bytes_max"),
+		.session_bytes_max = conf_bytes(c, "smtp.session_bytes_max"),
+		.messages_max = (uint32_t)conf_int(c, "smtp.messages_max"),
+		.recipients_max = (uint32_t)conf_int(c, "smtp.recipients_max"),
+		.errors_max = (uint32_t)conf_int(c, "smtp.errors_max"),
+		.command_timeout_ms = conf_ms(c, "smtp.command_timeout"),
+		.data_timeout_ms = conf_ms(c, "smtp.data_timeout"),
+	};
+	p->submission = (struct policy_smtp){
+		.message_bytes_max = conf_bytes(c, "submission.message_bytes_max"),
+		.session_bytes_max = conf_bytes(c, "submission.session_bytes_max"),
+		.messages_max = (uint32_t)conf_int(c, "submission.messages_max"),
+		.recipients_max = (uint32_t)conf_int(c, "submission.recipients_max"),
+		.errors_max = (uint32_t)conf_int(c, "submission.errors_max"),
+		.command_timeout_ms = conf_ms(c, "submission.command_timeout"),
+		.data_timeout_ms = conf_ms(c, "submission.data_timeout"),
+	};
+}
+
 static void read_all(const struct conf *c, struct policy *p)
 {
 	const char *name = conf_str(c, "hostname");
@@ -46,13 +68,6 @@ static void read_all(const struct conf *c, struct policy *p)
 	*p = (struct policy){
 		.hostname = name[0] != '\0' ? name : state.node,
 		.default_domain = conf_str(c, "default_domain"),
-		.smtp_message_bytes_max = conf_bytes(c, "smtp.message_bytes_max"),
-		.smtp_session_bytes_max = conf_bytes(c, "smtp.session_bytes_max"),
-		.smtp_messages_max = (uint32_t)conf_int(c, "smtp.messages_max"),
-		.smtp_recipients_max = (uint32_t)conf_int(c, "smtp.recipients_max"),
-		.smtp_errors_max = (uint32_t)conf_int(c, "smtp.errors_max"),
-		.smtp_command_timeout_ms = conf_ms(c, "smtp.command_timeout"),
-		.smtp_data_timeout_ms = conf_ms(c, "smtp.data_timeout"),
 		.smtp_hops_max = (uint32_t)conf_int(c, "smtp.hops_max"),
 		.smtp_local_sender_check = conf_bool(c, "smtp.local_sender_check"),
 		.imap_idle_timeout_ms = conf_ms(c, "imap.idle_timeout"),
@@ -61,6 +76,7 @@ static void read_all(const struct conf *c, struct policy *p)
 		.tls_handshake_timeout_ms = conf_ms(c, "tls.handshake_timeout"),
 		.auth_plain = conf_bool(c, "auth.plain"),
 	};
+	read_smtp(c, p);
 	read_limits(c, p);
 }
 

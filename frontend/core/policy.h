@@ -10,18 +10,23 @@
 #include "common/base/slice.h"
 #include "common/rpc/identity.h"
 
+/* Limits of a session with SMTP: of port 25 and of submission each. */
+struct policy_smtp {
+	uint64_t message_bytes_max; /* 50 MiB */
+	uint64_t session_bytes_max; /* 500 MiB */
+	uint32_t messages_max;      /* 100 a session; 0: no limit */
+	uint32_t recipients_max;    /* 500 a message */
+	uint32_t errors_max;        /* 20 bad commands a session */
+	int64_t command_timeout_ms; /* 5 min */
+	int64_t data_timeout_ms;    /* 10 min for one message */
+};
+
 struct policy {
 	const char *hostname;       /* in banners, EHLO, Received; default: the node's name */
 	const char *default_domain; /* may be empty */
 	/* SMTP (25) and submission */
-	uint64_t smtp_message_bytes_max; /* 50 MiB */
-	uint64_t smtp_session_bytes_max; /* 500 MiB */
-	uint32_t smtp_messages_max;      /* 100 a session; 0: no limit */
-	uint32_t smtp_recipients_max;    /* 500 a message */
-	uint32_t smtp_errors_max;        /* 20 bad commands a session */
-	int64_t smtp_command_timeout_ms; /* 5 min */
-	int64_t smtp_data_timeout_ms;    /* 10 min for one message */
-	uint32_t smtp_hops_max;          /* 100 Received fields */
+	struct policy_smtp smtp, submission;
+	uint32_t smtp_hops_max;       /* 100 Received fields */
 	bool smtp_local_sender_check; /* our own domains in MAIL FROM or From without AUTH: refused */
 	/* IMAP */
 	int64_t imap_idle_timeout_ms;   /* 30 min */

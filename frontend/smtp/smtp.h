@@ -100,6 +100,12 @@ static inline struct smtp *smtp_of(struct session *s)
 void smtp_set_state(struct smtp *s, enum smtp_state state);
 /* Forgets the transaction: back to SMTP_READY (or stays in SMTP_START). */
 WAITS void smtp_reset(struct smtp *s);
+/* The limits of the session's listener. */
+static inline const struct policy_smtp *smtp_limits(const struct smtp *s)
+{
+	return s->profile->submission ? &policy()->submission : &policy()->smtp;
+}
+
 
 /* Handlers, each in its file. */
 WAITS enum err smtp_auth(struct session *base, slice_t args, void *arg);

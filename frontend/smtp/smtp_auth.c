@@ -19,7 +19,7 @@ static WAITS enum err challenge(void *arg, slice_t base64)
 	buf_puts(&b, "\r\n");
 	e = buf_failed(&b) ? E_RETRY
 			   : stream_write(s->base.stream, buf_slice(&b),
-					  deadline_in(policy()->smtp_command_timeout_ms));
+					  deadline_in(smtp_limits(s)->command_timeout_ms));
 	buf_fini(&b);
 	return e;
 }
@@ -28,7 +28,7 @@ static WAITS enum err response(void *arg, slice_t *out)
 {
 	struct smtp *s = arg;
 	enum err e = line_read(s->base.stream, SASL_LINE_MAX, "smtp.auth",
-			       deadline_in(policy()->smtp_command_timeout_ms), out);
+			       deadline_in(smtp_limits(s)->command_timeout_ms), out);
 
 	return e == E_RETRY ? E_CLOSED : e;
 }

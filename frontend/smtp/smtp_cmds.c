@@ -11,7 +11,7 @@ static void put_extensions(const struct smtp *s, struct buf *b)
 	struct stream *st = s->base.stream;
 
 	buf_printf(b, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", policy()->hostname,
-		   (unsigned long long)policy()->smtp_message_bytes_max);
+		   (unsigned long long)smtp_limits(s)->message_bytes_max);
 	buf_puts(b, "250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-DSN\r\n");
 	if (!stream_is_tls(st) && session_tls() != NULL)
 		buf_puts(b, "250-STARTTLS\r\n");
@@ -45,7 +45,7 @@ static WAITS enum err hello(struct smtp *s, slice_t args, bool ehlo)
 		buf_printf(&b, "250 %s\r\n", policy()->hostname);
 	invariant(!buf_failed(&b));
 	e = stream_write(s->base.stream, buf_slice(&b),
-			 deadline_in(policy()->smtp_command_timeout_ms));
+			 deadline_in(smtp_limits(s)->command_timeout_ms));
 	buf_fini(&b);
 	return e;
 }

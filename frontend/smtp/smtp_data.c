@@ -9,7 +9,17 @@
 /* A client may pause so long in the middle of a message, and take so long for all of it. */
 static int64_t data_deadline(const struct smtp *s)
 {
-	return MIN(s->tx.in->deadline_ms, deadline_in(policy()->smtp_command_timeout_ms));
+	return MIN(s->tx.in->deadline_ms, deadline_in(smtp_limits(s)->command_timeout_ms));
+}
+
+/* A message that is too big is read to its end, so that its sender hears why; not for ever: no
+ * client sends more than the bytes of a session and one message beyond. */
+static bool endless(const struct smtp *s, uint64_t more)
+{
+	const struct policy_smtp *p = smtp_limits(s);
+	uint64_t max = p->session_bytes_max + p->message_bytes_max;
+
+	return s->bytes > max || more > max - s->bytes;
 }
 
 WAITS enum err smtp_data(struct session *base, slice_t args UNUSED, void *arg UNUSED)
@@ -40,7 +50,7 @@ WAITS enum err smtp_data(struct session *base, slice_t args UNUSED, void *arg UN
 static WAITS enum err take_chunk(struct smtp *s, uint64_t n, bool wanted)
 {
 	struct stream *st = s->base.stream;
-	int64_t over = deadline_in(policy()->smtp_command_timeout_ms);
+	int64_t over = deadline_in(smtp_limits(s)->command_timeout_ms);
 
 	while (n > 0) {
 		slice_t w = slice_sub(stream_peek(st), 0,

@@ -28,10 +28,10 @@ void smtp_intake_new(struct smtp *s)
 
 	budget_force(b, sizeof *in);
 	s->tx.in = in;
-	in->deadline_ms = deadline_in(policy()->smtp_data_timeout_ms);
+	in->deadline_ms = deadline_in(smtp_limits(s)->data_timeout_ms);
 	random_bytes(id, sizeof id);
 	buf_init(&in->out, OUT_MAX, b);
-	record_write_init(&in->record, id, RECORD_COMP_ZSTD, policy()->smtp_message_bytes_max, b,
+	record_write_init(&in->record, id, RECORD_COMP_ZSTD, smtp_limits(s)->message_bytes_max, b,
 			  take_stored, &in->out);
 	in->mime = mime_parser_new(NULL, b);
 	smtp_header_init(&in->header, b);
@@ -127,7 +127,7 @@ WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes)
 	enum err e;
 
 	in->bytes += bytes.n;
-	if (in->bytes > policy()->smtp_message_bytes_max)
+	if (in->bytes > smtp_limits(s)->message_bytes_max)
 		smtp_intake_fail(s, SAY_TOO_BIG);
 	if (in->failed != SAY_NOTHING)
 		return;

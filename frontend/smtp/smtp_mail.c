@@ -6,13 +6,13 @@
 /* What the session's own limits say. */
 static enum smtp_say limits_check(const struct smtp *s, const struct smtp_mail_args *m)
 {
-	const struct policy *p = policy();
+	const struct policy_smtp *p = smtp_limits(s);
 
-	if (p->smtp_messages_max != 0 && s->messages >= p->smtp_messages_max)
+	if (p->messages_max != 0 && s->messages >= p->messages_max)
 		return SAY_MESSAGES;
-	if (s->bytes >= p->smtp_session_bytes_max)
+	if (s->bytes >= p->session_bytes_max)
 		return SAY_SESSION_BYTES;
-	return m->size > p->smtp_message_bytes_max ? SAY_TOO_BIG : SAY_NOTHING;
+	return m->size > p->message_bytes_max ? SAY_TOO_BIG : SAY_NOTHING;
 }
 
 static void log_refused(const struct smtp *s, slice_t args, enum smtp_say why)

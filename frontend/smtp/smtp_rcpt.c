@@ -114,7 +114,7 @@ WAITS enum err smtp_rcpt(struct session *base, slice_t args, void *arg UNUSED)
 
 	why = smtp_parse_rcpt(args, s->ehlo ? SMTP_PARAMS : SMTP_NO_PARAMS,
 			      s->tx.utf8 ? ADDR_SMTPUTF8 : ADDR_ASCII, &r);
-	if (why == SAY_NOTHING && s->tx.nrcpts >= policy()->smtp_recipients_max)
+	if (why == SAY_NOTHING && s->tx.nrcpts >= smtp_limits(s)->recipients_max)
 		why = SAY_RCPT_TOO_MANY;
 	if (why != SAY_NOTHING) {
 		log_rcpt(s, &r, why);

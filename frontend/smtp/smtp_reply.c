@@ -164,7 +164,7 @@ WAITS enum err smtp_say_with(struct smtp *s, enum smtp_say what, const char *ext
 	struct buf b;
 	enum err e;
 
-	if ((r->flags & COUNTS) && ++s->errors > policy()->smtp_errors_max) {
+	if ((r->flags & COUNTS) && ++s->errors > smtp_limits(s)->errors_max) {
 		LOG(LOG_INFO, &s->base.log, "smtp.too_many_errors", LF_UINT("errors", s->errors));
 		return smtp_say_with(s, SAY_ERRORS, NULL);
 	}
@@ -172,7 +172,7 @@ WAITS enum err smtp_say_with(struct smtp *s, enum smtp_say what, const char *ext
 	smtp_say_format(what, extra, &b);
 	invariant(!buf_failed(&b));
 	e = stream_write(s->base.stream, buf_slice(&b),
-			 deadline_in(policy()->smtp_command_timeout_ms));
+			 deadline_in(smtp_limits(s)->command_timeout_ms));
 	buf_fini(&b);
 	if (e != E_OK) {
 		session_failed(&s->base, e);

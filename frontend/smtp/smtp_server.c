@@ -130,7 +130,7 @@ static WAITS enum err turn(struct smtp *s)
 {
 	slice_t line;
 	enum err e = line_read(s->base.stream, s->profile->line_max, "smtp.command",
-			       deadline_in(policy()->smtp_command_timeout_ms), &line);
+			       deadline_in(smtp_limits(s)->command_timeout_ms), &line);
 
 	if (e == E_OK)
 		return run_command(s, line);
@@ -154,7 +154,7 @@ static WAITS enum err greet(struct smtp *s)
 	buf_init(&b, 512, NULL);
 	buf_printf(&b, "220 %s ESMTP\r\n", policy()->hostname);
 	e = stream_write(s->base.stream, buf_slice(&b),
-			 deadline_in(policy()->smtp_command_timeout_ms));
+			 deadline_in(smtp_limits(s)->command_timeout_ms));
 	buf_fini(&b);
 	return e;
 }
