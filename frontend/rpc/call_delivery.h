@@ -30,7 +30,7 @@ struct deliver_target {
 };
 
 struct resolve_query {
-	slice_t address; /* local-part@domain without quotes */
+	slice_t address; /* local-part@domain without quotes, or "postmaster" alone */
 	slice_t sender;  /* empty for <> */
 	uint64_t size;   /* 0: not said */
 };

@@ -32,23 +32,26 @@
 
 /* RFC 5321 section 4.5.3.1.4 says 512 with CRLF; its extensions add up to about 1,600 (ORCPT 500,
  * ENVID 100, AUTH 500, paths in UTF-8). */
-#define SMTP_LINE_MAX         2046
+#define SMTP_LINE_MAX          2046
 /* RFC 4954 section 4: AUTH lines, on submission. */
-#define SMTP_AUTH_LINE_MAX    12286
+#define SMTP_AUTH_LINE_MAX     12286
 /* Of one transaction: parser, one block of the record plain and compressed, recipients. */
-#define SMTP_TX_MEMORY        (4u * 1024 * 1024)
+#define SMTP_TX_MEMORY         (4u * 1024 * 1024)
 /* Commands in a row that do nothing (NOOP, RSET, EHLO, ...): more is a session kept for its own
  * sake. */
-#define SMTP_FREE_MAX         100
+#define SMTP_FREE_MAX          100
 /* Failed log-ins in a session; the owner's throttle counts across sessions. */
-#define SMTP_AUTH_TRIES_MAX   3
+#define SMTP_AUTH_TRIES_MAX    3
 /* Unknown recipients in a session: so many are a mistyped list, answered at once ... */
-#define SMTP_UNKNOWN_FREE     3
+#define SMTP_UNKNOWN_FREE      3
 /* ... then each takes longer, and after so many the session is cut: somebody is guessing. */
-#define SMTP_UNKNOWN_MAX      15
-#define SMTP_UNKNOWN_DELAY_MS 1000
+#define SMTP_UNKNOWN_MAX       15
+#define SMTP_UNKNOWN_DELAY_MS  1000
+/* Refused recipients of one transaction, whatever for: a long list while its back-end is away. More
+ * is somebody who does not listen. */
+#define SMTP_RCPTS_REFUSED_MAX 1000
 /* Sender addresses of a session's user that were found to be his. */
-#define SMTP_SENDERS_CACHED   8
+#define SMTP_SENDERS_CACHED    8
 
 /* The greeting waits so long for bytes that came with the connection: who speaks first is no mail
  * server. */
@@ -97,15 +100,15 @@ static inline struct smtp *smtp_of(struct session *s)
 	return container_of(s, struct smtp, base);
 }
 
-void smtp_set_state(struct smtp *s, enum smtp_state state);
-/* Forgets the transaction: back to SMTP_READY (or stays in SMTP_START). */
-WAITS void smtp_reset(struct smtp *s);
 /* The limits of the session's listener. */
 static inline const struct policy_smtp *smtp_limits(const struct smtp *s)
 {
 	return s->profile->submission ? &policy()->submission : &policy()->smtp;
 }
 
+void smtp_set_state(struct smtp *s, enum smtp_state state);
+/* Forgets the transaction: back to SMTP_READY (or stays in SMTP_START). */
+WAITS void smtp_reset(struct smtp *s);
 
 /* Handlers, each in its file. */
 WAITS enum err smtp_auth(struct session *base, slice_t args, void *arg);

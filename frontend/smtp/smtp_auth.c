@@ -39,7 +39,9 @@ static WAITS enum err refuse(struct smtp *s, enum err e)
 
 	if (why == SAY_NOTHING)
 		return e;
-	if (e == E_DENIED && ++s->auth_failures >= SMTP_AUTH_TRIES_MAX)
+	/* Also those that nobody judged: the owner is asked for each. What was no answer at all
+	 * counts among the session's errors. */
+	if (e != E_INVALID && e != E_TOO_BIG && ++s->auth_failures >= SMTP_AUTH_TRIES_MAX)
 		why = SAY_AUTH_TRIES;
 	return smtp_say(s, why);
 }
@@ -56,7 +58,8 @@ WAITS enum err smtp_auth(struct session *base, slice_t args, void *arg UNUSED)
 	mech = sasl_find(name, base->stream);
 	if (mech == NULL || (initial.n > 0 && memchr(initial.p, ' ', initial.n) != NULL)) {
 		line_wipe(args);
-		return smtp_say(s, mech == NULL ? SAY_AUTH_MECHANISM : SAY_SYNTAX);
+		return smtp_refuse_command(s, mech == NULL ? SAY_AUTH_MECHANISM : SAY_SYNTAX,
+					   SL("AUTH"));
 	}
 	base->state = "auth";
 	e = call_auth_sasl(base, mech, initial.n > 0 ? &initial : NULL, &io);

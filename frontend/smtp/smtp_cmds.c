@@ -32,7 +32,7 @@ static WAITS enum err hello(struct smtp *s, slice_t args, bool ehlo)
 	enum err e;
 
 	if (why != SAY_NOTHING)
-		return smtp_say(s, why);
+		return smtp_refuse_command(s, why, SL("EHLO"));
 	memcpy(s->helo, name, sizeof name);
 	s->ehlo = ehlo;
 	if (s->state != SMTP_START)

@@ -3,9 +3,6 @@
 #include "frontend/smtp/smtp.h"
 #include "frontend/smtp/smtp_intake.h"
 
-/* A chunk that nobody wants is read over up to this size; then the connection goes. */
-#define BDAT_UNWANTED_MAX (1024u * 1024)
-
 /* A client may pause so long in the middle of a message, and take so long for all of it. */
 static int64_t data_deadline(const struct smtp *s)
 {
@@ -38,10 +35,12 @@ WAITS enum err smtp_data(struct session *base, slice_t args UNUSED, void *arg UN
 		smtp_intake_feed(s, chunk);
 		if (fiber_cancelled())
 			return E_CANCELLED;
+		if (endless(s, s->tx.in->bytes))
+			return smtp_refuse_command(s, SAY_SESSION_BYTES, SL("DATA"));
 	}
-	s->bytes += s->tx.in->bytes;
 	if (e != E_CLOSED)
 		return e;
+	s->bytes += s->tx.in->bytes;
 	s->tx.in->eol = dots.eol;
 	return smtp_eom(s);
 }
@@ -126,18 +125,19 @@ WAITS enum err smtp_bdat(struct session *base, slice_t args, void *arg UNUSED)
 	enum err e;
 
 	/* Without a size nobody knows where the next command begins. */
-	if (smtp_parse_bdat(args, &n, &last) != SAY_NOTHING ||
-	    (why != SAY_NOTHING && n > BDAT_UNWANTED_MAX))
-		return smtp_say(s, SAY_BDAT_LOST);
+	if (smtp_parse_bdat(args, &n, &last) != SAY_NOTHING)
+		return smtp_refuse_command(s, SAY_BDAT_LOST, SL("BDAT"));
+	if (endless(s, n))
+		return smtp_refuse_command(s, SAY_SESSION_BYTES, SL("BDAT"));
+	s->bytes += n;
 	if (why != SAY_NOTHING) {
 		e = take_chunk(s, n, false);
-		return e == E_OK ? smtp_say(s, why) : e;
+		return e == E_OK ? smtp_refuse_command(s, why, SL("BDAT")) : e;
 	}
 	if (s->tx.in == NULL)
 		smtp_intake_new(s);
 	smtp_set_state(s, SMTP_BDAT);
 	e = take_chunk(s, n, true);
-	s->bytes += n;
 	if (e != E_OK)
 		return e;
 	if (!last)

@@ -36,7 +36,7 @@ static WAITS enum err judge(struct smtp *s, enum smtp_say *why_out)
 		*why_out = SAY_STRAY;
 		return E_OK;
 	}
-	return smtp_from_check(s, buf_slice(&in->header.from), why_out);
+	return smtp_from_check(s, &in->header, why_out);
 }
 
 /* The prefix and the summary, for all owners alike. */
@@ -160,24 +160,31 @@ static struct deliver *find_lead(struct smtp *s)
 	return NULL;
 }
 
-static void log_message(const struct smtp *s, enum smtp_say what)
+static void log_taken(const struct smtp *s)
 {
-	unsigned code = smtp_say_code(what);
+	metric_add(&m_taken, 1);
+	metric_add(&m_bytes, (int64_t)s->tx.in->bytes);
+	LOG(LOG_INFO, &s->base.log, "smtp.message", LF_STR("trace", s->tx.trace_hex),
+	    LF_SLICE("from", s->tx.meta.sender), LF_UINT("recipients", s->tx.nrcpts),
+	    LF_UINT("owners", s->tx.nowners), LF_UINT("bytes", s->tx.in->bytes),
+	    LF_STR("helo", s->helo), LF_UINT("code", smtp_say_code(SAY_TAKEN)));
+}
 
-	metric_add(code < 400 ? &m_taken : code < 500 ? &m_later : &m_refused, 1);
-	if (code < 400)
-		metric_add(&m_bytes, (int64_t)s->tx.in->bytes);
-	LOG(LOG_INFO, &s->base.log, code < 400 ? "smtp.message" : "smtp.message_refused",
-	    LF_STR("trace", s->tx.trace_hex), LF_SLICE("from", s->tx.meta.sender),
-	    LF_UINT("recipients", s->tx.nrcpts), LF_UINT("owners", s->tx.nowners),
-	    LF_UINT("bytes", s->tx.in->bytes), LF_STR("helo", s->helo), LF_UINT("code", code));
+static void log_refused(const struct smtp *s, enum smtp_say why)
+{
+	metric_add(smtp_say_code(why) < 500 ? &m_later : &m_refused, 1);
+	LOG(LOG_INFO, &s->base.log, "smtp.message_refused", LF_STR("trace", s->tx.trace_hex),
+	    LF_SLICE("from", s->tx.meta.sender), LF_UINT("recipients", s->tx.nrcpts),
+	    LF_UINT("owners", s->tx.nowners), LF_UINT("bytes", s->tx.in->bytes),
+	    LF_STR("helo", s->helo), LF_UINT("code", smtp_say_code(why)),
+	    LF_STR("reason", smtp_say_words(why)));
 }
 
 static WAITS enum err refuse(struct smtp *s, enum smtp_say why)
 {
 	enum err e;
 
-	log_message(s, why);
+	log_refused(s, why);
 	e = smtp_say(s, why); /* the client need not wait for the owners to forget it */
 	smtp_reset(s);
 	return e;
@@ -189,7 +196,7 @@ static WAITS enum err accept(struct smtp *s, const struct deliver *lead, const s
 {
 	enum err e;
 
-	log_message(s, SAY_TAKEN);
+	log_taken(s);
 	e = smtp_say_with(s, SAY_TAKEN, s->tx.trace_hex);
 	for (size_t i = 0; i < n; i++) {
 		if (others[i].taken)

@@ -19,7 +19,7 @@ static void log_refused(const struct smtp *s, slice_t args, enum smtp_say why)
 {
 	LOG(LOG_INFO, &s->base.log, "smtp.sender_refused",
 	    LF_SLICE("args", slice_sub(args, 0, ADDR_PATH_MAX)), LF_STR("helo", s->helo),
-	    LF_UINT("code", smtp_say_code(why)));
+	    LF_UINT("code", smtp_say_code(why)), LF_STR("reason", smtp_say_words(why)));
 }
 
 WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg UNUSED)

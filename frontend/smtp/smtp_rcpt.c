@@ -17,24 +17,19 @@ static void log_rcpt(const struct smtp *s, const struct smtp_rcpt_args *r, enum 
 	addr_format(&r->to, &b);
 	LOG(LOG_INFO, &s->base.log, "smtp.recipient_refused", LF_SLICE("to", buf_slice(&b)),
 	    LF_SLICE("from", s->tx.meta.sender), LF_STR("helo", s->helo),
-	    LF_UINT("code", smtp_say_code(why)));
+	    LF_UINT("code", smtp_say_code(why)), LF_STR("reason", smtp_say_words(why)));
 	buf_fini(&b);
 	metric_add(smtp_say_code(why) < 500 ? &m_later : &m_refused, 1);
 }
 
-/* <Postmaster> without a domain is ours (RFC 5321 section 4.5.1). */
-static enum err complete(struct addr *a)
+/* Every refused recipient comes by here. */
+static WAITS enum err say_refused(struct smtp *s, const struct smtp_rcpt_args *r, enum smtp_say why,
+				  const char *extra)
 {
-	const struct policy *p = policy();
-	slice_t domain = slice_str(p->default_domain[0] != '\0' ? p->default_domain : p->hostname);
-
-	if (!(a->flags & ADDR_POSTMASTER))
-		return addr_normalise(a);
-	if (!slice_to_str(domain, a->domain, sizeof a->domain))
-		return E_INVALID;
-	a->domain_n = (uint8_t)domain.n;
-	a->flags &= (uint8_t)~ADDR_POSTMASTER;
-	return addr_normalise(a);
+	log_rcpt(s, r, why);
+	if (++s->tx.refused > SMTP_RCPTS_REFUSED_MAX)
+		return smtp_say(s, SAY_RCPT_ENOUGH);
+	return smtp_say_with(s, why, extra);
 }
 
 static WAITS enum err resolve(struct smtp *s, const struct smtp_rcpt_args *r,
@@ -46,25 +41,31 @@ static WAITS enum err resolve(struct smtp *s, const struct smtp_rcpt_args *r,
 	enum err e;
 
 	if (to.flags & ADDR_LITERAL) /* no mailbox of ours has one */
-		return E_DENIED;
-	if (complete(&to) != E_OK)
+		return s->profile->submission
+			       ? diag_set(d, E_RETRY,
+					  "mail to outside addresses is not sent from here")
+			       : E_DENIED;
+	if (addr_normalise(&to) != E_OK)
 		return E_INVALID;
 	buf_init(&b, ADDR_LOCAL_MAX + ADDR_DOMAIN_MAX + 2, NULL);
 	buf_put(&b, addr_local(&to));
-	buf_putc(&b, '@');
-	buf_put(&b, addr_domain(&to));
+	/* <Postmaster> has no domain: the directory's default is meant (RFC 5321 section 4.5.1). */
+	if (!(to.flags & ADDR_POSTMASTER)) {
+		buf_putc(&b, '@');
+		buf_put(&b, addr_domain(&to));
+	}
 	q.address = buf_slice(&b);
 	e = call_resolve(&s->base, &q, &s->tx.arena, targets, n_out, d);
 	buf_fini(&b);
 	return e;
 }
 
-static WAITS enum err unknown_user(struct smtp *s)
+static WAITS enum err unknown_user(struct smtp *s, const struct smtp_rcpt_args *r)
 {
 	s->unknown++;
 	if (s->unknown > SMTP_UNKNOWN_MAX) {
 		LOG(LOG_WARN, &s->base.log, "smtp.guessing", LF_UINT("unknown", s->unknown));
-		return smtp_say(s, SAY_GUESSING);
+		return say_refused(s, r, SAY_GUESSING, NULL);
 	}
 	if (s->unknown > SMTP_UNKNOWN_FREE) {
 		enum err e = fiber_sleep("smtp.slow_unknown", SMTP_UNKNOWN_DELAY_MS);
@@ -72,7 +73,7 @@ static WAITS enum err unknown_user(struct smtp *s)
 		if (e != E_TIMEOUT)
 			return e;
 	}
-	return smtp_say(s, SAY_NO_SUCH_USER);
+	return say_refused(s, r, SAY_NO_SUCH_USER, NULL);
 }
 
 static WAITS enum err say_why(struct smtp *s, const struct smtp_rcpt_args *r, const struct diag *d)
@@ -83,8 +84,7 @@ static WAITS enum err say_why(struct smtp *s, const struct smtp_rcpt_args *r, co
 	for (; d->text[n] != '\0'; n++)
 		text[n] = cclass(d->text[n], CC_VCHAR) ? d->text[n] : ' ';
 	text[n] = '\0';
-	log_rcpt(s, r, SAY_RCPT_WHY);
-	return smtp_say_with(s, SAY_RCPT_WHY, text);
+	return say_refused(s, r, SAY_RCPT_WHY, text);
 }
 
 /* What a failed question means for the client. */
@@ -98,8 +98,7 @@ static WAITS enum err refuse(struct smtp *s, const struct smtp_rcpt_args *r, enu
 	/* A user hears why: an address elsewhere, to which nothing is sent yet. */
 	if (s->profile->submission && e == E_RETRY && d->text[0] != '\0')
 		return say_why(s, r, d);
-	log_rcpt(s, r, why);
-	return why == SAY_NO_SUCH_USER ? unknown_user(s) : smtp_say(s, why);
+	return why == SAY_NO_SUCH_USER ? unknown_user(s, r) : say_refused(s, r, why, NULL);
 }
 
 WAITS enum err smtp_rcpt(struct session *base, slice_t args, void *arg UNUSED)
@@ -116,17 +115,13 @@ WAITS enum err smtp_rcpt(struct session *base, slice_t args, void *arg UNUSED)
 			      s->tx.utf8 ? ADDR_SMTPUTF8 : ADDR_ASCII, &r);
 	if (why == SAY_NOTHING && s->tx.nrcpts >= smtp_limits(s)->recipients_max)
 		why = SAY_RCPT_TOO_MANY;
-	if (why != SAY_NOTHING) {
-		log_rcpt(s, &r, why);
-		return smtp_say(s, why);
-	}
+	if (why != SAY_NOTHING)
+		return say_refused(s, &r, why, NULL);
 	e = resolve(s, &r, targets, &n, &d);
 	if (e != E_OK)
 		return refuse(s, &r, e, &d);
-	if (smtp_tx_add(&s->tx, &r, targets, n) != E_OK) {
-		log_rcpt(s, &r, SAY_RCPT_TOO_MANY);
-		return smtp_say(s, SAY_RCPT_TOO_MANY);
-	}
+	if (smtp_tx_add(&s->tx, &r, targets, n) != E_OK)
+		return say_refused(s, &r, SAY_RCPT_TOO_MANY, NULL);
 	metric_add(&m_taken, 1);
 	smtp_set_state(s, SMTP_RCPT);
 	return smtp_say(s, SAY_RCPT_OK);

@@ -35,10 +35,11 @@ static const struct reply replies[SAY_LAST + 1] = {
 	[SAY_MESSAGES] = {421, ENDS, "4.7.0", "Too many messages in one session"},
 	[SAY_SESSION_BYTES] = {421, ENDS, "4.7.0", "Too many bytes in one session"},
 	[SAY_GUESSING] = {421, ENDS, "4.7.0", "Too many unknown recipients"},
+	[SAY_RCPT_ENOUGH] = {421, ENDS, "4.7.0", "Too many refused recipients"},
 	[SAY_AUTH_TRIES] = {421, ENDS, "4.7.0", "Too many failed attempts"},
 	[SAY_TALKS_EARLY] = {554, ENDS, "5.5.0", "You spoke before the greeting"},
 	[SAY_NOT_IN_STEP] = {503, ENDS, "5.5.0", "Wait for the reply to this command"},
-	[SAY_LINE_ENDLESS] = {500, ENDS, "5.5.6", "Line too long"},
+	[SAY_LINE_ENDLESS] = {500, ENDS, "5.5.2", "Line too long"},
 	[SAY_BDAT_LOST] = {501, ENDS, "5.5.4", "BDAT needs a size that can be taken"},
 	[SAY_LATER] = {451, 0, "4.3.0", "Try again later"},
 	[SAY_NO_BACKEND] = {451, 0, "4.3.2", "Mailboxes are not available, try again later"},
@@ -54,7 +55,7 @@ static const struct reply replies[SAY_LAST + 1] = {
 	[SAY_NO_ROOM] = {452, 0, "4.3.1", "No room for this now"},
 	[SAY_UNKNOWN_COMMAND] = {500, COUNTS, "5.5.2", "Unknown command"},
 	[SAY_NOT_IMPLEMENTED] = {502, COUNTS, "5.5.1", "Not implemented"},
-	[SAY_LINE_TOO_LONG] = {500, COUNTS, "5.5.6", "Line too long"},
+	[SAY_LINE_TOO_LONG] = {500, COUNTS, "5.5.2", "Line too long"},
 	[SAY_LINE_BARE] = {500, COUNTS, "5.5.2", "Lines end in CRLF, without CR, LF or NUL inside"},
 	[SAY_SYNTAX] = {501, COUNTS, "5.5.4", "Syntax error in arguments"},
 	[SAY_NO_ARGS] = {501, COUNTS, "5.5.4", "No arguments here"},
@@ -88,8 +89,8 @@ static const struct reply replies[SAY_LAST + 1] = {
 	[SAY_TOO_BIG] = {552, 0, "5.3.4", "Message too big"},
 	[SAY_BARE] = {550, COUNTS, "5.6.11", "Bare CR or LF in the message"},
 	[SAY_NUL] = {550, COUNTS, "5.6.0", "NUL in the message"},
-	[SAY_LOOP] = {554, 0, "5.4.6", "Too many hops, mail loop"},
 	[SAY_STRAY] = {550, 0, "5.6.0", "The header begins with a folded line"},
+	[SAY_LOOP] = {554, 0, "5.4.6", "Too many hops, mail loop"},
 	[SAY_REFUSED] = {554, 0, "5.7.1", "Message refused"},
 };
 
@@ -150,6 +151,11 @@ unsigned smtp_say_code(enum smtp_say what)
 	return replies[what].code;
 }
 
+const char *smtp_say_words(enum smtp_say what)
+{
+	return replies[what].text;
+}
+
 void smtp_say_format(enum smtp_say what, const char *extra, struct buf *out)
 {
 	const struct reply *r = &replies[what];
@@ -188,6 +194,13 @@ WAITS enum err smtp_say_with(struct smtp *s, enum smtp_say what, const char *ext
 WAITS enum err smtp_say(struct smtp *s, enum smtp_say what)
 {
 	return smtp_say_with(s, what, NULL);
+}
+
+WAITS enum err smtp_refuse_command(struct smtp *s, enum smtp_say why, slice_t what)
+{
+	LOG(LOG_INFO, &s->base.log, "smtp.refused", LF_SLICE("command", what),
+	    LF_UINT("code", smtp_say_code(why)), LF_STR("reason", smtp_say_words(why)));
+	return smtp_say(s, why);
 }
 
 WAITS enum err smtp_say_err(struct smtp *s, enum smtp_where at, enum err e)

@@ -30,6 +30,7 @@ enum smtp_say {
 	SAY_MESSAGES,
 	SAY_SESSION_BYTES,
 	SAY_GUESSING,
+	SAY_RCPT_ENOUGH,
 	SAY_AUTH_TRIES,
 	SAY_TALKS_EARLY, /* 554 in place of the greeting, 503 later: both end it */
 	SAY_NOT_IN_STEP,
@@ -85,8 +86,8 @@ enum smtp_say {
 	SAY_TOO_BIG,
 	SAY_BARE,
 	SAY_NUL,
-	SAY_LOOP,
 	SAY_STRAY,
+	SAY_LOOP,
 	SAY_REFUSED,
 	SAY_LAST = SAY_REFUSED,
 };
@@ -96,8 +97,9 @@ enum smtp_where { AT_SENDER, AT_RCPT, AT_MESSAGE, AT_AUTH, AT_LAST = AT_AUTH };
 
 /* The reply for a failure; SAY_NOTHING for one of the client's own stream (E_CANCELLED, ...). */
 enum smtp_say smtp_say_for(enum smtp_where at, enum err e);
-/* Its code: 250, 421, ... */
+/* Its code: 250, 421, ...; its words, for the log. */
 unsigned smtp_say_code(enum smtp_say what);
+const char *smtp_say_words(enum smtp_say what);
 /* The whole line with CRLF, for words that cannot wait; extra may be NULL. */
 struct buf;
 void smtp_say_format(enum smtp_say what, const char *extra, struct buf *out);
@@ -106,6 +108,9 @@ void smtp_say_format(enum smtp_say what, const char *extra, struct buf *out);
 WAITS enum err smtp_say(struct smtp *s, enum smtp_say what) MUST_USE;
 /* The same with text after the words (a trace id, a number). */
 WAITS enum err smtp_say_with(struct smtp *s, enum smtp_say what, const char *extra) MUST_USE;
+/* Says that a command is refused, and writes it into the log. what: the command, as it may be
+ * logged. */
+WAITS enum err smtp_refuse_command(struct smtp *s, enum smtp_say why, slice_t what) MUST_USE;
 /* smtp_say of smtp_say_for; E_CANCELLED ends the session without a word here. */
 WAITS enum err smtp_say_err(struct smtp *s, enum smtp_where at, enum err e) MUST_USE;
 /* Queues it without waiting: last words. */

@@ -109,15 +109,12 @@ static WAITS enum err run_command(struct smtp *s, slice_t line)
 	if ((c->flags & CMD_LAST) && stream_peek(s->base.stream).n > 0)
 		return out_of_step(s, SAY_NOT_IN_STEP, name);
 	if (line.n > SMTP_LINE_MAX && !(c->flags & CMD_SECRET))
-		return smtp_say(s, SAY_LINE_TOO_LONG);
+		return smtp_refuse_command(s, SAY_LINE_TOO_LONG, name);
 	why = verdict_refusal(s, c, cmd_check(c, &where, args));
 	if (why != SAY_NOTHING) {
-		LOG(LOG_INFO, &s->base.log, "smtp.refused",
-		    LF_SLICE("command", cmd_loggable(c, line)),
-		    LF_UINT("code", smtp_say_code(why)));
 		if (c->flags & CMD_SECRET)
 			line_wipe(args);
-		return smtp_say(s, why);
+		return smtp_refuse_command(s, why, cmd_loggable(c, line));
 	}
 	s->free_commands = (c->flags & CMD_FREE) ? s->free_commands + 1 : 0;
 	if (s->free_commands > SMTP_FREE_MAX)

@@ -107,19 +107,42 @@ TEST_FIBER(bdat_out_of_order)
 	ASK(&w, "RSET", "250 ");
 	ASK(&w, "BDAT x", "501 5.5.4");
 	CHECK(wire_is_closed(&w));
+	CHECK(smtp_logged("command=BDAT code=501 reason="));
 	CHECK_INT(played.messages, 0);
 	mx_close(&w);
 }
 
-/* Nobody gets to send us gigabytes that we promised to read over. */
-TEST_FIBER(bdat_unwanted_and_huge)
+/* Nobody gets to send us gigabytes that we promised to read over: a session's bytes and one message
+ * more, wanted or not. */
+TEST_FIBER(bdat_huge)
 {
+	static const char *const rows[] = {"smtp.message_bytes_max=2k", "smtp.session_bytes_max=4k",
+					   NULL};
+	char three[3000];
 	struct wire w;
 
+	memset(three, 'x', sizeof three);
+	smtp_policy(rows);
 	greet(&w);
-	ASK(&w, "BDAT 1073741824", "501 5.5.4");
+	ASK(&w, "BDAT 6145", "421 4.7.0");
 	CHECK(wire_is_closed(&w));
+	CHECK(smtp_logged("command=BDAT"));
 	mx_close(&w);
+
+	for (int wanted = 0; wanted <= 1; wanted++) {
+		smtp_policy(rows);
+		greet(&w);
+		if (wanted)
+			begin(&w);
+		for (int i = 0; i < 2; i++) {
+			wire_send(&w, SL("BDAT 3000\r\n"));
+			wire_send(&w, slice(three, sizeof three));
+			ASK(&w, NULL, !wanted ? "503 5.5.1" : i == 0 ? "552 5.3.4" : "503 5.5.1");
+		}
+		ASK(&w, "BDAT 3000", "421 4.7.0");
+		CHECK(wire_is_closed(&w));
+		mx_close(&w);
+	}
 }
 
 TEST_FIBER(bdat_bare_line_ends)

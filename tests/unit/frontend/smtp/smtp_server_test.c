@@ -300,6 +300,23 @@ TEST_FIBER(smtp_size_limits)
 	begin(&w);
 	ASK(&w, "DATA", "354 ");
 	ASK(&w, MESSAGE ".", "250 2.0.0");
+	/* One that does not end is not read for ever. */
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	buf_init(&b, 8192, NULL);
+	while (b.n < 6100)
+		buf_puts(&b, "0123456789\r\n");
+	wire_send(&w, buf_slice(&b));
+	ASK(&w, NULL, "421 4.7.0");
+	CHECK(wire_is_closed(&w));
+	CHECK(smtp_logged("command=DATA code=421"));
+	buf_fini(&b);
+	mx_close(&w);
+
+	smtp_policy(rows);
+	mx_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
 	smtp_session()->bytes = 4096;
 	ASK(&w, "MAIL FROM:<x@far.example>", "421 4.7.0");
 	CHECK(wire_is_closed(&w));
@@ -381,6 +398,23 @@ TEST_FIBER(smtp_guessing)
 	ASK(&w, "RCPT TO:<nobody@example.org>", "421 4.7.0");
 	CHECK(wire_is_closed(&w));
 	CHECK(smtp_logged("smtp.guessing"));
+	mx_close(&w);
+}
+
+/* Who asks for the same full or unknown mailbox over and over. */
+TEST_FIBER(smtp_refused_over_and_over)
+{
+	struct wire w;
+
+	mx_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "MAIL FROM:<>", "250 ");
+	for (int i = 0; i < SMTP_RCPTS_REFUSED_MAX; i++)
+		ASK(&w, "RCPT TO:<full@example.org>", "452 4.2.2");
+	ASK(&w, "RCPT TO:<full@example.org>", "421 4.7.0");
+	CHECK(wire_is_closed(&w));
+	CHECK(smtp_logged("reason=\"Mailbox full\""));
 	mx_close(&w);
 }
 
