@@ -81,6 +81,7 @@ struct smtp {
 	struct smtp_tx tx;
 	enum smtp_state state;
 	bool ehlo;              /* extensions may be used */
+	bool secrets;           /* AUTH came: what looks like a command may be a password */
 	unsigned errors;        /* replies of 5xx */
 	unsigned free_commands; /* in a row */
 	unsigned unknown;       /* recipients */

@@ -103,9 +103,10 @@ static WAITS enum err run_command(struct smtp *s, slice_t line)
 	c = cmd_find(p->table, p->table_n, name);
 	if (c == NULL) {
 		LOG(LOG_INFO, &s->base.log, "smtp.unknown_command",
-		    LF_SLICE("command", cmd_loggable(NULL, line)));
+		    LF_SLICE("command", s->secrets ? SL("*") : cmd_loggable(NULL, line)));
 		return smtp_say(s, SAY_UNKNOWN_COMMAND);
 	}
+	s->secrets = s->secrets || (c->flags & CMD_SECRET);
 	if ((c->flags & CMD_LAST) && stream_peek(s->base.stream).n > 0)
 		return out_of_step(s, SAY_NOT_IN_STEP, name);
 	if (line.n > SMTP_LINE_MAX && !(c->flags & CMD_SECRET))

@@ -15,6 +15,11 @@ TEST_FIBER(submission_needs_tls_and_auth)
 	ASK(&w, "MAIL FROM:<alice@example.org>", "530 5.7.0");
 	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "538 5.7.11");
 	CHECK(!smtp_logged("AGFsaWNl"));
+	/* A client that goes on as if it had been asked. */
+	ASK(&w, "WHAT", "500 5.5.2");
+	CHECK(smtp_logged("command=*"));
+	ASK(&w, "c2VjcmV0", "500 5.5.2");
+	CHECK(!smtp_logged("c2VjcmV0"));
 	smtp_tls(&w);
 	ASK(&w, "MAIL FROM:<alice@example.org>", "530 5.7.0");
 	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "503 5.5.1"); /* EHLO anew */
