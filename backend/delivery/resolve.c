@@ -132,6 +132,8 @@ WAITS enum err resolve_address(struct deliver *d, const struct rpc_identity *pee
 	*out = (struct resolved){0};
 	if (e != E_OK)
 		return e;
+	if (r.via == DIR_VIA_REMOTE) /* taken, it would wait for a way out that there is not */
+		return diag_set(diag, E_RETRY, "mail to outside addresses is not sent from here");
 	if (r.ntargets == 1 && r.targets[0].kind == DIR_TO_ACCOUNT)
 		e = check_quota(d, &r.targets[0], size, out);
 	if (e != E_OK)

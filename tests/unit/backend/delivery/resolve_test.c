@@ -158,6 +158,11 @@ TEST_FIBER(resolve_by_reference)
 		E_OK);
 	ask(&r, &a, "out@example.org", 0);
 	check_job(&r, &a, "out@example.org");
+	/* Outside itself, though we know the domain. */
+	CHECK_ERR(rig_domain(&r.rig, "remote.test", DIR_DOMAIN_REMOTE, "", ""), E_OK);
+	ask(&r, &a, "x@remote.test", 0);
+	CHECK_ERR(a.e, E_RETRY);
+	CHECK_INT(a.r.n, 0);
 	/* RESOLVE_OWNERS_MAX owners have tokens, one more has not. */
 	CHECK_ERR(rig_alias(&r.rig, "four@example.org", DIR_GROUP,
 			    "m0@example.org m1@example.org m2@example.org m3@example.org"),
