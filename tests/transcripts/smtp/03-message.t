@@ -66,7 +66,7 @@
 1> .
 1= 250
 
-== postmaster is always there
+== the null sender; nobody's mailbox is at an address literal
 1 open smtp
 1= 220
 1> EHLO client.example
@@ -77,6 +77,23 @@
 1= 250
 1> RCPT TO:<user@[127.0.0.1]>
 1= 550 5.7.1
+
+== a header that begins in the middle
+1 open smtp
+1= 220
+1> EHLO client.example
+1= 250
+1> MAIL FROM:<a@far.example>
+1= 250
+1> RCPT TO:<$user1>
+1= 250
+1> DATA
+1= 354
+1> \t(more of the trace field)
+1> Subject: $unique
+1>
+1> .
+1= 550 5.6.0
 
 == a mail loop ends
 1 open smtp

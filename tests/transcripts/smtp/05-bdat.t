@@ -62,3 +62,12 @@ needs CHUNKING
 1> BDAT much
 1= 501 5.5.4
 1 eof
+
+== nobody promises gigabytes
+1 open smtp
+1= 220
+1> EHLO client.example
+1= 250
+1> BDAT 99999999999
+1= 421 4.7.0
+1 eof

@@ -7,6 +7,10 @@
 1= 250
 1> MAIL FROM:<a@far.example> SIZE=99999999999999
 1= 552 5.3.4
+1> MAIL FROM:<a@far.example> SIZE=99999999999999999999
+1= 552 5.3.4
+1> MAIL FROM:<a@far.example> SIZE=999999999999999999999
+1= 501 5.5.4
 1> MAIL FROM:<a@far.example> SIZE=x
 1= 501 5.5.4
 1> MAIL FROM:<a@far.example> SIZE=1 SIZE=1
@@ -57,6 +61,10 @@
 1= 250
 1> RCPT TO:<\xc3\xa4@$domain>
 1= 553 5.6.7
+1> RCPT TO:<$user1> ORCPT=utf-8;\xc3\xa4@$domain
+1= 553 5.6.7
+1> EHLO \xc3\xa4.example
+1= 501 5.5.4
 1> RSET
 1= 250
 1> MAIL FROM:<\xc3\xa4@far.example> SMTPUTF8

@@ -56,6 +56,14 @@
 1= 501 5.5.2
 1> AUTH PLAIN !!!!
 1= 501 5.5.2
+1> AUTH PLAIN $b64($user2\0$user1\0$password1)
+1= 535 5.7.8
+1> AUTH LOGIN
+1= 334
+1> $b64($user1)
+1= 334
+1> *
+1= 501 5.5.2
 1> AUTH CRAM-MD5
 1= 504 5.5.4
 1> AUTH
@@ -106,6 +114,59 @@
 1> .
 1= 250 2.0.0
 
+== From names the account, in whatever form
+1 open submissions tls
+1= 220
+1> EHLO client.example
+1= 250
+1> AUTH PLAIN $b64(\0$user1\0$password1)
+1= 235
+1> MAIL FROM:<$user1>
+1= 250
+1> RCPT TO:<$user2>
+1= 250
+1> DATA
+1= 354
+1> From: "$user2":;
+1> Sender: $user1
+1>
+1> .
+1= 550 5.6.0
+1> MAIL FROM:<$user1>
+1= 250
+1> RCPT TO:<$user2>
+1= 250
+1> DATA
+1= 354
+1>  , <$user2>
+1> Subject: $unique
+1>
+1> .
+1= 550 5.6.0
+1> MAIL FROM:<$user1>
+1= 250
+1> RCPT TO:<$user2>
+1= 250
+1> DATA
+1= 354
+1> From: $user1
+1> From                           : $user2
+1>
+1> .
+1= 550 5.7.1
+1> MAIL FROM:<$user1>
+1= 250
+1> RCPT TO:<$user2>
+1= 250
+1> DATA
+1= 354
+1> From: =?utf-8?q?Me?=
+1>  <$user1> (myself)
+1> Subject: $unique
+1>
+1> .
+1= 250
+
 == what lacks is added
 1 open submissions tls
 1= 220
@@ -135,5 +196,9 @@
 1= 250
 1> RCPT TO:<b@else.example>
 1= 451 4.4.0
+1> RCPT TO:<b@[192.0.2.1]>
+1= 451 4.4.0
+1> RCPT TO:<$user2>
+1= 250
 1> RCPT TO:<nobody@$domain>
 1= 550 5.1.1
