@@ -1,4 +1,5 @@
 """Every limit of a listener, with small values: said clearly, logged, and harmful to nobody else."""
+import base64
 import contextlib
 import unittest
 
@@ -13,7 +14,11 @@ CLUSTER = ["--accounts", "8", "--set", "workers.smtp=1", "--set", "workers.imap=
            "--set", "smtp.hops_max=5", "--set", "imap.connections_max=30",
            "--set", "imap.connections_per_ip_max=10", "--set", "submission.rate_per_ip_per_min=6",
            "--set", "imap.login_timeout=2s", "--set", "imap.idle_timeout=3s",
-           "--set", "tls.handshake_timeout=2s", "--set", "imap.append_bytes_max=30k"]
+           "--set", "tls.handshake_timeout=2s", "--set", "imap.append_bytes_max=30k",
+           "--set", "submission.recipients_max=2", "--set", "submission.messages_max=2",
+           "--set", "submission.message_bytes_max=10k", "--set", "submission.session_bytes_max=15k",
+           "--set", "submission.errors_max=2", "--set", "submission.command_timeout=3s",
+           "--set", "submission.data_timeout=4s"]
 
 
 def source(n):
@@ -123,6 +128,35 @@ class SmtpLimits(unittest.TestCase):
             self.assertEqual(s.reply()[0], 421)
         self.logged("event=session.end", source(12))
 
+    def test_slow_command(self):
+        with session(16) as s:
+            s.sock.settimeout(10)
+            # A command has its time from its beginning to its end.
+            while s.try_send(b"x") and not s.pending(0.4):
+                pass
+            self.assertEqual(s.reply()[0], 421)
+        self.logged("event=session.end", source(16), "Waited too long")
+
+    def test_message_without_end(self):
+        with session(17) as s:
+            begin(s)
+            s.cmd(b"DATA")
+            # Too big is read over, so that the client hears of it; not for ever.
+            for _ in range(1000):
+                if not s.try_send(b"x" * 70 + b"\r\n") or s.pending():
+                    break
+            self.assertIn(s.reply()[0], (421, 0))
+        self.logged("event=session.end", source(17), "Too many bytes in one session")
+
+    def test_refused_recipients(self):
+        with session(18) as s:
+            s.cmd(b"MAIL FROM:<a@elsewhere.example>")
+            for i in range(5):
+                s.cmd(b"RCPT TO:<%s>" % account(i)["address"].encode())
+            s.send(b"RCPT TO:<%s>\r\n" % account(5)["address"].encode() * 1001)
+            self.assertEqual([s.reply()[0] for _ in range(1001)], [452] * 1000 + [421])
+        self.logged("event=session.end", source(18), "Too many refused recipients")
+
     def test_slow_message(self):
         with session(13) as s:
             begin(s)
@@ -146,6 +180,62 @@ class SmtpLimits(unittest.TestCase):
             begin(s)
             s.cmd(b"DATA")
             self.assertEqual(s.cmd(b"Subject: x\r\n\r\nend\n.\nMAIL FROM:<evil@x.y>\r\n.")[0], 550)
+
+
+class SubmissionLimits(unittest.TestCase):
+    """Those of submission are its own."""
+
+    def mail(self, s, who=0):
+        return s.cmd(b"MAIL FROM:<%s>" % account(who)["address"].encode())[0]
+
+    def logged_in(self, n, who=0):
+        a, s = account(who), smtp(service="submissions", source=source(n))
+        self.assertEqual(s.cmd(b"AUTH PLAIN " + base64.b64encode(
+            b"\0%s\0%s" % (a["address"].encode(), a["password"].encode())))[0], 235)
+        return contextlib.closing(s)
+
+    def test_recipients_and_messages(self):
+        with self.logged_in(40) as s:
+            self.assertEqual(self.mail(s), 250)
+            to = [s.cmd(b"RCPT TO:<%s>" % account(i)["address"].encode())[0] for i in range(3)]
+            self.assertEqual(to, [250, 250, 452])
+            s.cmd(b"RSET")
+            self.assertEqual(self.mail(s), 250)
+            s.cmd(b"RSET")
+            self.assertEqual(self.mail(s), 421)
+
+    def test_bytes(self):
+        with self.logged_in(41) as s:
+            self.assertIn(b"SIZE 10240", s.cmd(b"EHLO client.example")[1])
+            self.assertEqual(s.cmd(b"MAIL FROM:<%s> SIZE=10241" %
+                                   account(0)["address"].encode())[0], 552)
+            self.assertEqual(self.mail(s), 250)
+            self.assertEqual(s.cmd(b"RCPT TO:<%s>" % account(0)["address"].encode())[0], 250)
+            s.send(b"BDAT 12000\r\n" + b"a: b\r\n" * 2000)
+            self.assertEqual(s.reply()[0], 552)
+            self.assertEqual(s.cmd(b"BDAT 14000 LAST")[0], 421)
+
+    def test_errors(self):
+        with self.logged_in(42) as s:
+            self.assertEqual([s.cmd(b"WHATEVER")[0] for _ in range(3)], [500, 500, 421])
+
+    def test_log_ins(self):
+        with contextlib.closing(smtp(service="submissions", source=source(43))) as s:
+            wrong = b"AUTH PLAIN " + base64.b64encode(b"\0nobody@nowhere.example\0wrong")
+            self.assertEqual([s.cmd(wrong)[0] for _ in range(2)], [535, 535])
+            self.assertEqual(s.cmd(wrong)[0], 421)
+
+    def test_time(self):
+        with self.logged_in(44) as s:
+            self.mail(s)
+            s.cmd(b"RCPT TO:<%s>" % account(0)["address"].encode())
+            s.cmd(b"DATA")
+            s.sock.settimeout(10)
+            while s.try_send(b"x") and not s.pending(0.4):
+                pass
+            self.assertEqual(s.reply()[0], 421)
+        with contextlib.closing(smtp(service="submissions", source=source(45))) as s:
+            self.assertEqual(s.reply()[0], 421)
 
 
 class ImapLimits(unittest.TestCase):
