@@ -5,6 +5,9 @@
 #include "backend/store/search.h"
 #include "common/log/log.h"
 
+/* Ranges of UIDs in one payload of 64 KiB. */
+#define RANGES_IN_BATCH 4096
+
 /* ---- Message.Fetch ---- */
 
 struct fetch_read {
@@ -236,7 +239,7 @@ WAITS enum err m_message_expunge(struct mcall *c)
 	if (e == E_OK) {
 		reply.modseq = ch.modseq;
 		/* What does not fit the answer, the asker learns from Changes. */
-		reply.n_vanished = MIN(ch.vanished.n, (size_t)4096);
+		reply.n_vanished = MIN(ch.vanished.n, (size_t)RANGES_IN_BATCH);
 		reply.vanished = convert_ranges(ch.vanished.v, reply.n_vanished, &c->mem);
 		e = mcall_reply(c, &reply.base, RPC_NO_BODY);
 	} else {
@@ -289,19 +292,28 @@ static enum err read_keys(struct mcall *c, const Postern__MessageSearch *m, stru
 	return E_OK;
 }
 
-WAITS static enum err send_found(struct mcall *c, const struct uidset *found)
+enum search_list { SEARCH_FOUND, SEARCH_MAYBE };
+
+WAITS static enum err send_list(struct mcall *c, const struct uidset *uids, enum search_list what)
 {
-	for (size_t i = 0; i < found->n; i += 4096) {
-		Postern__UidRanges m = POSTERN__UID_RANGES__INIT;
+	for (size_t i = 0; i < uids->n; i += RANGES_IN_BATCH) {
+		Postern__SearchBatch m = POSTERN__SEARCH_BATCH__INIT;
+		size_t n = MIN(uids->n - i, (size_t)RANGES_IN_BATCH);
+		Postern__UidRange **list = convert_ranges(uids->v + i, n, &c->mem);
 		enum err e;
 
-		m.n_ranges = MIN(found->n - i, (size_t)4096);
-		m.ranges = convert_ranges(found->v + i, m.n_ranges, &c->mem);
+		if (what == SEARCH_FOUND) {
+			m.n_ranges = n;
+			m.ranges = list;
+		} else {
+			m.n_maybe = n;
+			m.maybe = list;
+		}
 		e = mcall_send(c, &m.base);
 		if (e != E_OK)
 			return e;
 	}
-	return rpc_req_send_end(c->req);
+	return E_OK;
 }
 
 WAITS enum err m_message_search(struct mcall *c)
@@ -326,7 +338,11 @@ WAITS enum err m_message_search(struct mcall *c)
 		e = mcall_reply(c, &reply.base, RPC_BODY);
 	}
 	if (e == E_OK)
-		e = send_found(c, &r.search.found);
+		e = send_list(c, &r.search.found, SEARCH_FOUND);
+	if (e == E_OK)
+		e = send_list(c, &r.search.maybe, SEARCH_MAYBE);
+	if (e == E_OK)
+		e = rpc_req_send_end(c->req);
 	search_fini(&r.search);
 	return e;
 }

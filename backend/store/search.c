@@ -1,7 +1,8 @@
 /*
  * A message is looked at in up to three steps, each knowing more: its row, its search columns and
  * header fields, its text. A key that needs more than the step knows is "unknown"; AND, OR and NOT
- * follow the three-valued rules, so a program is often decided by the row alone.
+ * follow the three-valued rules, so a program is often decided by the row alone. What is unknown
+ * after the last step is in a part of the header that is not kept.
  *
  * Where every match must be in one of the mailbox's sets or in a list of UIDs (a conjunct), only
  * those are walked: UNSEEN costs what is unseen.
@@ -28,6 +29,7 @@ struct search_state {
 	struct buf plain, folded; /* the text */
 	struct buf column;        /* one column or field, folded */
 	const struct search_key *narrow;
+	bool wants_text; /* a key can be decided by it */
 	uint64_t keyword_bits[SEARCH_KEYS_MAX];
 	unsigned cost;
 	/* the message at hand */
@@ -115,6 +117,8 @@ enum err search_init(struct search *s, struct partition *p, uint64_t account, ui
 	s->state = xcalloc(1, sizeof(*s->state));
 	s->state->opener = text_opener_new();
 	s->state->narrow = find_narrow(keys, n);
+	for (size_t i = 0; i < n; i++)
+		s->state->wants_text |= keys[i].op == SEARCH_BODY || keys[i].op == SEARCH_TEXT;
 	buf_init(&s->state->plain, SIZE_MAX, NULL);
 	buf_init(&s->state->folded, SIZE_MAX, NULL);
 	buf_init(&s->state->column, SIZE_MAX, NULL);
@@ -124,6 +128,7 @@ enum err search_init(struct search *s, struct partition *p, uint64_t account, ui
 void search_fini(struct search *s)
 {
 	uidset_fini(&s->found);
+	uidset_fini(&s->maybe);
 	if (s->state == NULL)
 		return;
 	text_opener_free(&s->state->opener);
@@ -294,29 +299,18 @@ KEY(sent_since)
 	return sent_day(st, &day) && day >= k->date;
 }
 
-KEY(from)
+/* SEARCH_FROM to SEARCH_SUBJECT. */
+static slice_t column_of(const struct search_state *st, enum search_op op)
 {
-	return has(st, st->detail.from, k->text);
+	const struct row_detail *d = &st->detail;
+	const slice_t columns[] = {d->from, d->to, d->cc, d->bcc, d->subject};
+
+	return columns[op - SEARCH_FROM];
 }
 
-KEY(to)
+KEY(column)
 {
-	return has(st, st->detail.to, k->text);
-}
-
-KEY(cc)
-{
-	return has(st, st->detail.cc, k->text);
-}
-
-KEY(bcc)
-{
-	return has(st, st->detail.bcc, k->text);
-}
-
-KEY(subject)
-{
-	return has(st, st->detail.subject, k->text);
+	return has(st, column_of(st, k->op), k->text);
 }
 
 KEY(header)
@@ -346,16 +340,43 @@ static const struct {
 	[SEARCH_SENT_BEFORE] = {STEP_DETAIL, key_sent_before},
 	[SEARCH_SENT_ON] = {STEP_DETAIL, key_sent_on},
 	[SEARCH_SENT_SINCE] = {STEP_DETAIL, key_sent_since},
-	[SEARCH_FROM] = {STEP_DETAIL, key_from},
-	[SEARCH_TO] = {STEP_DETAIL, key_to},
-	[SEARCH_CC] = {STEP_DETAIL, key_cc},
-	[SEARCH_BCC] = {STEP_DETAIL, key_bcc},
-	[SEARCH_SUBJECT] = {STEP_DETAIL, key_subject},
+	[SEARCH_FROM] = {STEP_DETAIL, key_column},
+	[SEARCH_TO] = {STEP_DETAIL, key_column},
+	[SEARCH_CC] = {STEP_DETAIL, key_column},
+	[SEARCH_BCC] = {STEP_DETAIL, key_column},
+	[SEARCH_SUBJECT] = {STEP_DETAIL, key_column},
 	[SEARCH_BODY] = {STEP_TEXT, key_body},
 	[SEARCH_TEXT] = {STEP_TEXT, key_body}, /* and the header, see key_truth() */
 	[SEARCH_MODSEQ] = {STEP_ROW, key_modseq},
 	[SEARCH_HEADER] = {STEP_DETAIL, key_header},
 };
+
+/* Is it in none of the kept fields of that number, but perhaps in the message's header? Encoded
+ * words are not opened here. */
+static bool header_undecided(const struct search_state *st, uint64_t id)
+{
+	struct row_fields row;
+	struct summary_field f;
+
+	if (id == 0 || row_fields_decode(st->fields, &row) != E_OK || !row.complete)
+		return true;
+	for (uint32_t i = 0; i < row.n && fields_next(&row.fields, &f); i++) {
+		if (f.id == id && slice_find(f.raw, SL("=?")) != f.raw.n)
+			return true;
+	}
+	return false;
+}
+
+/* A key that was not found: does what is kept decide that it is not there? */
+static bool undecided(const struct search_state *st, const struct search_key *k)
+{
+	/* A column was cut at a character, of four bytes at most. */
+	if (k->op >= SEARCH_FROM && k->op <= SEARCH_SUBJECT)
+		return column_of(st, k->op).n + 4 > SUMMARY_COLUMN_MAX;
+	if (k->op == SEARCH_HEADER)
+		return header_undecided(st, k->number);
+	return k->op == SEARCH_TEXT;
+}
 
 static enum truth key_truth(struct search_state *st, const struct search_key *k, uint64_t bits,
 			    enum step step)
@@ -364,7 +385,9 @@ static enum truth key_truth(struct search_state *st, const struct search_key *k,
 		return YES;
 	if (key_defs[k->op].step > step)
 		return UNKNOWN;
-	return key_defs[k->op].fn(st, k, bits) ? YES : NO;
+	if (key_defs[k->op].fn(st, k, bits))
+		return YES;
+	return undecided(st, k) ? UNKNOWN : NO;
 }
 
 /* Puts a and b together: `wins` decides alone (NO for AND, YES for OR). */
@@ -450,7 +473,7 @@ static enum err look_at(struct search *s, struct kv_txn *t, uint32_t uid,
 		if (e == E_OK)
 			found = evaluate(s, STEP_DETAIL);
 	}
-	if (e == E_OK && found == UNKNOWN) {
+	if (e == E_OK && found == UNKNOWN && st->wants_text) {
 		e = load_text(st, t);
 		if (e == E_OK)
 			found = evaluate(s, STEP_TEXT);
@@ -459,6 +482,8 @@ static enum err look_at(struct search *s, struct kv_txn *t, uint32_t uid,
 		uidset_add(&s->found, uid, uid);
 		s->highestmodseq = MAX(s->highestmodseq, m->modseq);
 	}
+	if (e == E_OK && found == UNKNOWN)
+		uidset_add(&s->maybe, uid, uid);
 	return e;
 }
 

@@ -5,6 +5,10 @@
  *
  * Text keys compare case-folded (full Unicode folding, no normalization): the key must come
  * folded, the columns are folded here.
+ *
+ * Of a header only some fields are kept, as they stand, and columns are cut: where a key is not
+ * found in what is kept but may be in what is not, the message is neither found nor passed over but
+ * told as `maybe`. Who can read its header decides.
  */
 #ifndef BACKEND_STORE_SEARCH_H
 #define BACKEND_STORE_SEARCH_H
@@ -42,7 +46,7 @@ enum search_op {
 	SEARCH_BODY = 21,
 	SEARCH_TEXT = 22,
 	SEARCH_MODSEQ = 23,
-	SEARCH_HEADER = 24,
+	SEARCH_HEADER = 24, /* number: the field's; 0: one that is not kept */
 	SEARCH_OP_LAST = SEARCH_HEADER,
 };
 
@@ -66,6 +70,7 @@ struct search {
 	uint32_t next_uid;      /* 0: done */
 	uint64_t highestmodseq; /* of the matches so far */
 	struct uidset found;    /* grows by the slice; the caller may take and reset it */
+	struct uidset maybe;    /* the same: not decided by what is kept */
 	struct search_state *state;
 };
 /* Checks the program. */

@@ -3,6 +3,7 @@
 #include "frontend/imap/imap_resp.h"
 #include "frontend/imap/imap_search_hdr.h"
 #include "frontend/imap/imap_search_prog.h"
+#include "frontend/imap/imap_sync.h"
 #include "frontend/mime/imaptext.h"
 
 static uint32_t number(const struct imap *im, const struct imap_cmd *c, uint32_t seq)
@@ -92,16 +93,11 @@ WAITS static enum err search(struct imap *im, struct imap_cmd *c, struct imap_se
 {
 	struct uid_set uids, seqs;
 	struct diag d = {""};
-	uint64_t modseq;
-	enum err e = E_OK, said = E_OK;
+	enum err e, said = E_OK;
 
 	uid_set_init(&uids, &im->s.budget);
 	uid_set_init(&seqs, &im->s.budget);
-	if (s->nheaders != 0)
-		e = imap_search_headers(im, s, &d);
-	if (e == E_OK)
-		e = call_message_search(im->s.ticket, im->sel->mailbox, s->keys, s->nkeys, &uids,
-					&modseq, &d);
+	e = imap_search_run(im, s, &uids, &d);
 	if (e == E_OK)
 		e = imap_view_to_seqs(&im->sel->view, uid_set_ranges(&uids), uid_set_n(&uids),
 				      &seqs);

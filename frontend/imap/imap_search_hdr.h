@@ -1,13 +1,16 @@
-/* imap_search_hdr: header fields that no store keeps, looked for by reading headers. */
+/* imap_search_hdr: running a SEARCH program, and looking into headers where the store's columns do
+ * not decide. */
 #ifndef FRONTEND_IMAP_IMAP_SEARCH_HDR_H
 #define FRONTEND_IMAP_IMAP_SEARCH_HDR_H
 
+#include "frontend/imap/imap.h"
 #include "frontend/imap/imap_search_prog.h"
-#include "frontend/imap/imap_sync.h"
 
-/* Fills the program's headers: their places become sets of UIDs (in the arena). */
-WAITS enum err imap_search_headers(struct imap *im, struct imap_search *s, struct diag *d) MUST_USE;
-/* Does a header (or the part of one) hold the field with the text? */
-bool imap_search_header_has(const struct imap_search_header *h, slice_t header);
+/* Adds the UIDs of what matches in the selected mailbox. */
+WAITS enum err imap_search_run(struct imap *im, const struct imap_search *s, struct uid_set *out,
+			       struct diag *d) MUST_USE;
+
+/* Sets has[i] where a field of the header is what s->headers[i] looks for; the others stay. */
+void imap_search_look(const struct imap_search *s, slice_t header, bool *has);
 
 #endif

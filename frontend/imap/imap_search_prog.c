@@ -31,7 +31,7 @@ static bool fail(struct compiler *c, enum imap_search_rc rc)
 
 static bool push(struct compiler *c, struct search_key key)
 {
-	if (c->s->nkeys == SEARCH_KEYS_MAX)
+	if (c->s->nkeys == IMAP_SEARCH_KEYS_MAX)
 		return fail(c, IMAP_SEARCH_TOO_MUCH);
 	c->s->keys[c->s->nkeys++] = key;
 	return true;
@@ -71,18 +71,45 @@ static bool take_text(struct compiler *c, slice_t *out)
 	return ok;
 }
 
-/* Empty text: whether the field is there at all; of body and text, all messages. */
-static bool push_column(struct compiler *c, enum search_op op, enum hdr_id field)
+/* A key that the header decides. */
+static bool push_place(struct compiler *c, struct search_key key, slice_t name, slice_t text)
+{
+	if (c->s->nheaders == IMAP_SEARCH_HEADERS_MAX)
+		return fail(c, IMAP_SEARCH_TOO_MUCH);
+	c->s->headers[c->s->nheaders++] =
+		(struct imap_search_header){.key = c->s->nkeys, .name = name, .text = text};
+	return push(c, key);
+}
+
+/* Empty text: whether the field is there at all. */
+static bool push_column(struct compiler *c, enum search_op op, enum hdr_id field, slice_t name)
 {
 	slice_t text;
 
 	if (!imap_sp(c->a) || !take_text(c, &text))
 		return false;
-	if (text.n != 0)
-		return push(c, (struct search_key){.op = op, .text = text});
-	if (field == HDR_OTHER)
+	if (text.n == 0)
+		return push_place(c, (struct search_key){.op = SEARCH_HEADER, .number = field},
+				  name, text);
+	return push_place(c, (struct search_key){.op = op, .text = text}, name, text);
+}
+
+/* BODY and TEXT; empty text is in all messages. */
+static bool push_text(struct compiler *c, enum search_op op)
+{
+	slice_t text;
+
+	if (!imap_sp(c->a) || !take_text(c, &text))
+		return false;
+	if (text.n == 0)
 		return push_op(c, SEARCH_ALL);
-	return push(c, (struct search_key){.op = SEARCH_HEADER, .number = field});
+	if (op == SEARCH_BODY)
+		return push(c, (struct search_key){.op = op, .text = text});
+	/* Of the two the second becomes what is found in headers. */
+	return push(c, (struct search_key){.op = SEARCH_BODY, .text = text}) &&
+	       push_place(c, (struct search_key){.op = SEARCH_TEXT, .text = text}, SLICE_NONE,
+			  text) &&
+	       push_op(c, SEARCH_OR);
 }
 
 static bool push_header(struct compiler *c)
@@ -94,25 +121,23 @@ static bool push_header(struct compiler *c)
 		{HDR_FROM, SEARCH_FROM}, {HDR_TO, SEARCH_TO},           {HDR_CC, SEARCH_CC},
 		{HDR_BCC, SEARCH_BCC},   {HDR_SUBJECT, SEARCH_SUBJECT},
 	};
+	struct search_key key = {.op = SEARCH_HEADER};
 	slice_t name, text;
 	enum hdr_id id;
 
-	if (!imap_sp(c->a) || !imap_astring(c->a, &name) || !imap_sp(c->a) || !take_text(c, &text))
+	if (!imap_sp(c->a) || !imap_astring(c->a, &name) || name.n == 0 || !imap_sp(c->a) ||
+	    !take_text(c, &text))
 		return false;
 	id = hdr_id(name);
-	for (size_t i = 0; text.n != 0 && i < ARRAY_LEN(columns); i++) {
-		if (columns[i].id == id)
-			return push(c, (struct search_key){.op = columns[i].op, .text = text});
-	}
+	key.text = text;
 	/* Two ids stand for many names each: those cannot be told apart there. */
 	if (hdr_kept(id) && id != HDR_CONTENT_OTHER && id != HDR_LIST)
-		return push(c,
-			    (struct search_key){.op = SEARCH_HEADER, .number = id, .text = text});
-	if (c->s->nheaders == IMAP_SEARCH_HEADERS_MAX)
-		return fail(c, IMAP_SEARCH_TOO_MUCH);
-	c->s->headers[c->s->nheaders++] =
-		(struct imap_search_header){.key = c->s->nkeys, .name = name, .text = text};
-	return push_op(c, SEARCH_ALL);
+		key.number = id;
+	for (size_t i = 0; text.n != 0 && i < ARRAY_LEN(columns); i++) {
+		if (columns[i].id == id)
+			key = (struct search_key){.op = columns[i].op, .text = text};
+	}
+	return push_place(c, key, name, text);
 }
 
 /* ---- sets ---- */
@@ -140,6 +165,9 @@ static bool push_set(struct compiler *c, enum imap_numbers kind)
 
 	if (!imap_seq_parse(c->a, &seq))
 		return false;
+	/* "SEARCH 1:*" is how some clients ask for all: nothing, where there is nothing. */
+	if (kind == IMAP_NUMBERS_SEQ && c->env->view->count == 0)
+		return push_op(c, SEARCH_ALL) && push_op(c, SEARCH_NOT);
 	uid_set_init(&seqs, c->a->arena->budget);
 	uid_set_init(&uids, c->a->arena->budget);
 	e = imap_seq_resolve(&seq, kind, c->env->view, &seqs);
@@ -156,7 +184,7 @@ static bool push_set(struct compiler *c, enum imap_numbers kind)
 
 /* ---- keys by name ---- */
 
-enum arg { ARG_NONE, ARG_DATE, ARG_NUMBER, ARG_TEXT };
+enum arg { ARG_NONE, ARG_DATE, ARG_NUMBER, ARG_COLUMN, ARG_TEXT };
 
 static const struct named_key {
 	const char *name;
@@ -183,13 +211,13 @@ static const struct named_key {
 	{"SENTSINCE", SEARCH_SENT_SINCE, ARG_DATE, 0},
 	{"LARGER", SEARCH_LARGER, ARG_NUMBER, 0},
 	{"SMALLER", SEARCH_SMALLER, ARG_NUMBER, 0},
-	{"FROM", SEARCH_FROM, ARG_TEXT, HDR_FROM},
-	{"TO", SEARCH_TO, ARG_TEXT, HDR_TO},
-	{"CC", SEARCH_CC, ARG_TEXT, HDR_CC},
-	{"BCC", SEARCH_BCC, ARG_TEXT, HDR_BCC},
-	{"SUBJECT", SEARCH_SUBJECT, ARG_TEXT, HDR_SUBJECT},
-	{"BODY", SEARCH_BODY, ARG_TEXT, HDR_OTHER},
-	{"TEXT", SEARCH_TEXT, ARG_TEXT, HDR_OTHER},
+	{"FROM", SEARCH_FROM, ARG_COLUMN, HDR_FROM},
+	{"TO", SEARCH_TO, ARG_COLUMN, HDR_TO},
+	{"CC", SEARCH_CC, ARG_COLUMN, HDR_CC},
+	{"BCC", SEARCH_BCC, ARG_COLUMN, HDR_BCC},
+	{"SUBJECT", SEARCH_SUBJECT, ARG_COLUMN, HDR_SUBJECT},
+	{"BODY", SEARCH_BODY, ARG_TEXT, 0},
+	{"TEXT", SEARCH_TEXT, ARG_TEXT, 0},
 };
 
 static bool push_named(struct compiler *c, const struct named_key *k)
@@ -211,8 +239,10 @@ static bool push_named(struct compiler *c, const struct named_key *k)
 			return false;
 		key.number = number;
 		return push(c, key);
+	case ARG_COLUMN:
+		return push_column(c, k->op, (enum hdr_id)k->number, slice_str(k->name));
 	case ARG_TEXT:
-		return push_column(c, k->op, (enum hdr_id)k->number);
+		return push_text(c, k->op);
 	}
 	return false;
 }
@@ -354,31 +384,6 @@ static bool all_keys(struct compiler *c)
 	}
 }
 
-/* Where more matches of a header's place mean more matches of the whole: an even number of NOTs
- * above it. Walked from the root, which is last. */
-static void polarities(struct imap_search *s)
-{
-	bool stack[SEARCH_KEYS_MAX + 2];
-	size_t n = 0;
-
-	stack[n++] = true;
-	for (size_t i = s->nkeys; i > 0; i--) {
-		bool p = stack[--n];
-		enum search_op op = s->keys[i - 1].op;
-
-		if (op == SEARCH_NOT) {
-			stack[n++] = !p;
-		} else if (op == SEARCH_AND || op == SEARCH_OR) {
-			stack[n++] = p;
-			stack[n++] = p;
-		}
-		for (size_t k = 0; k < s->nheaders; k++) {
-			if (s->headers[k].key == i - 1)
-				s->headers[k].positive = p;
-		}
-	}
-}
-
 /* ---- options ---- */
 
 /* "RETURN" SP "(" [option *(SP option)] ")" (RFC 4731). */
@@ -436,6 +441,5 @@ enum imap_search_rc imap_search_compile(struct imap_args *a, const struct imap_s
 	charset_close(&c.charset);
 	if (!ok)
 		return c.rc != IMAP_SEARCH_OK ? c.rc : IMAP_SEARCH_SYNTAX;
-	polarities(out);
 	return IMAP_SEARCH_OK;
 }

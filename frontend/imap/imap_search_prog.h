@@ -2,8 +2,9 @@
  * imap_search_prog: SEARCH's keys (RFC 3501 section 6.4.4) as the program of message.proto, in
  * reverse Polish order. No recursion: open NOTs, ORs and parentheses lie on a stack of fixed size.
  *
- * Header fields that no store keeps are left as `headers`: places in the program that the
- * front-end fills itself, with the UIDs of the messages that have them.
+ * Keys that look at header fields are listed as `headers`: where what a store keeps of a header does
+ * not decide, the front-end reads the header and puts the UIDs of the messages that have it in
+ * their place.
  */
 #ifndef FRONTEND_IMAP_IMAP_SEARCH_PROG_H
 #define FRONTEND_IMAP_IMAP_SEARCH_PROG_H
@@ -11,16 +12,17 @@
 #include "frontend/imap/imap_seq.h"
 #include "frontend/rpc/call_message.h"
 
-/* Fields that the front-end looks for itself; each looks at the header of every candidate. */
-#define IMAP_SEARCH_HEADERS_MAX 8u
+/* Keys that look at header fields: each may have to look at every field of every candidate. */
+#define IMAP_SEARCH_HEADERS_MAX 32u
+/* Of one program; a request adds up to four. */
+#define IMAP_SEARCH_KEYS_MAX    (SEARCH_KEYS_MAX - 4)
 /* Bytes of one text; a store takes no more. */
 #define IMAP_SEARCH_TEXT_MAX    1024u
 
 struct imap_search_header {
-	size_t key; /* index of its place */
-	slice_t name;
-	slice_t text;  /* folded; empty: the field is there */
-	bool positive; /* more matches here are more matches at all (and not fewer) */
+	size_t key;   /* its index */
+	slice_t name; /* empty: any field */
+	slice_t text; /* folded; empty: the field is there */
 };
 
 struct imap_search {

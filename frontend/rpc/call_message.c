@@ -431,25 +431,35 @@ static Postern__SearchKey **search_keys(struct arena *a, const struct search_key
 	return list;
 }
 
-WAITS static enum err search_rows(struct rpc_call *call, struct uid_set *out)
+static enum err take_found(struct arena *a, Postern__UidRange *const *in, size_t n,
+			   struct uid_set *out)
+{
+	const struct uid_range *r;
+	enum err e = call_take_ranges(a, in, n, CALL_ASCENDING, &r);
+
+	for (size_t i = 0; e == E_OK && i < n; i++)
+		e = uid_set_add(out, r[i].first, r[i].last);
+	return e;
+}
+
+WAITS static enum err search_rows(struct rpc_call *call, struct uid_set *out, struct uid_set *maybe)
 {
 	struct arena a;
 	enum err e = E_OK;
 
 	arena_init(&a, NULL);
 	while (e == E_OK) {
-		const struct uid_range *r;
-		Postern__UidRanges *m;
-		ProtobufCMessage *any;
+		const Postern__SearchBatch *b;
+		ProtobufCMessage *m;
 
 		arena_reset(&a);
-		e = call_next(call, &postern__uid_ranges__descriptor, &a, &any);
+		e = call_next(call, &postern__search_batch__descriptor, &a, &m);
 		if (e != E_OK)
 			break;
-		m = (Postern__UidRanges *)any;
-		e = call_take_ranges(&a, m->ranges, m->n_ranges, CALL_ASCENDING, &r);
-		for (size_t i = 0; e == E_OK && i < m->n_ranges; i++)
-			e = uid_set_add(out, r[i].first, r[i].last);
+		b = (const Postern__SearchBatch *)m;
+		e = take_found(&a, b->ranges, b->n_ranges, out);
+		if (e == E_OK)
+			e = take_found(&a, b->maybe, b->n_maybe, maybe);
 	}
 	arena_reset(&a);
 	return e == E_CLOSED ? E_OK : e;
@@ -457,7 +467,7 @@ WAITS static enum err search_rows(struct rpc_call *call, struct uid_set *out)
 
 WAITS enum err call_message_search(struct ticket *t, uint64_t mailbox,
 				   const struct search_key *keys, size_t n, struct uid_set *out,
-				   uint64_t *highestmodseq_out, struct diag *d)
+				   struct uid_set *maybe, struct diag *d)
 {
 	Postern__MessageSearch req = POSTERN__MESSAGE_SEARCH__INIT;
 	struct call_ticket copy;
@@ -475,8 +485,7 @@ WAITS enum err call_message_search(struct ticket *t, uint64_t mailbox,
 	e = call_stream(t, POSTERN__METHOD__METHOD_MESSAGE_SEARCH, &req.base,
 			&postern__message_search_reply__descriptor, &a, &m, &call, d);
 	if (e == E_OK) {
-		*highestmodseq_out = ((Postern__MessageSearchReply *)m)->highestmodseq;
-		e = search_rows(call, out);
+		e = search_rows(call, out, maybe);
 		rpc_call_free(&call);
 	}
 	arena_reset(&a);

@@ -219,10 +219,12 @@ struct search_key {
 	size_t nuids;
 };
 
-/* Adds the matches to out. E_INVALID: not a program. E_TOO_BIG: does not fit one request. */
+/* Adds the matches to out; to maybe those for which the parts of their headers decide that a store
+ * does not keep (message.proto). E_INVALID: not a program. E_TOO_BIG: more ranges than
+ * MESSAGE_RANGES_MAX in all. */
 WAITS enum err call_message_search(struct ticket *t, uint64_t mailbox,
 				   const struct search_key *keys, size_t n, struct uid_set *out,
-				   uint64_t *highestmodseq_out, struct diag *d) MUST_USE;
+				   struct uid_set *maybe, struct diag *d) MUST_USE;
 
 /* ---- append ---- */
 

@@ -29,6 +29,8 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__mailbox_open_reply__descriptor, "keywords", KEYWORDS_MAX, 0},
 	{&postern__mailbox_changes_reply__descriptor, "keywords", KEYWORDS_MAX, 0},
 	{&postern__uid_ranges__descriptor, "ranges", RANGES_MAX, 0},
+	{&postern__search_batch__descriptor, "ranges", RANGES_MAX, 0},
+	{&postern__search_batch__descriptor, "maybe", RANGES_MAX, 0},
 	{&postern__change_batch__descriptor, "added", RANGES_MAX, 0},
 	{&postern__change_batch__descriptor, "vanished", RANGES_MAX, 0},
 	{&postern__change_batch__descriptor, "uid", ROWS_MAX, 0},

@@ -496,42 +496,54 @@ static bool has_text(slice_t column, slice_t text)
 	return has;
 }
 
-static bool operand(const struct search_key *k, const struct played_message *m)
+enum truth { NO, YES, UNKNOWN };
+
+static enum truth operand(const struct search_key *k, const struct played_message *m)
 {
+	bool has = false;
+
 	switch ((unsigned)k->op) {
 	case SEARCH_ALL:
-		return true;
+		return YES;
 	case SEARCH_UIDS:
-		return in_ranges(k->uids, k->nuids, m->uid);
+		return in_ranges(k->uids, k->nuids, m->uid) ? YES : NO;
 	case SEARCH_FLAGS_SET:
-		return (m->flags & k->number) == k->number;
+		return (m->flags & k->number) == k->number ? YES : NO;
 	case SEARCH_FLAGS_CLEAR:
-		return (m->flags & k->number) == 0;
+		return (m->flags & k->number) == 0 ? YES : NO;
 	case SEARCH_LARGER:
-		return m->prefix.n + m->body.n > k->number;
+		return m->prefix.n + m->body.n > k->number ? YES : NO;
 	case SEARCH_SUBJECT:
-		return has_text(m->summary.subject, k->text);
-	case SEARCH_TEXT:
+		has = has_text(m->summary.subject, k->text);
+		return has ? YES : m->fields_cut ? UNKNOWN : NO;
 	case SEARCH_BODY:
-		return has_text(buf_slice(&m->body), k->text);
+		return has_text(m->summary.text, k->text) ? YES : NO;
+	case SEARCH_TEXT:
+		return has_text(m->summary.subject, k->text) ? YES : UNKNOWN;
+	case SEARCH_HEADER:
+		invariant(k->number == 0);
+		return UNKNOWN;
 	default:
 		invariant(!"a key that no test uses");
 	}
-	return false;
+	return NO;
 }
 
-static bool match(const struct search_key *keys, size_t n, const struct played_message *m)
+static enum truth match(const struct search_key *keys, size_t n, const struct played_message *m)
 {
-	bool stack[SEARCH_KEYS_MAX];
+	enum truth stack[SEARCH_KEYS_MAX];
 	size_t d = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (keys[i].op == SEARCH_AND || keys[i].op == SEARCH_OR) {
+			enum truth wins = keys[i].op == SEARCH_AND ? NO : YES;
+
 			d--;
-			stack[d - 1] = keys[i].op == SEARCH_AND ? stack[d - 1] && stack[d]
-								: stack[d - 1] || stack[d];
+			if (stack[d - 1] != wins && (stack[d] == wins || stack[d - 1] != UNKNOWN))
+				stack[d - 1] = stack[d];
 		} else if (keys[i].op == SEARCH_NOT) {
-			stack[d - 1] = !stack[d - 1];
+			if (stack[d - 1] != UNKNOWN)
+				stack[d - 1] = stack[d - 1] == YES ? NO : YES;
 		} else {
 			stack[d++] = operand(&keys[i], m);
 		}
@@ -542,17 +554,18 @@ static bool match(const struct search_key *keys, size_t n, const struct played_m
 
 WAITS enum err call_message_search(struct ticket *t UNUSED, uint64_t mailbox,
 				   const struct search_key *keys, size_t n, struct uid_set *out,
-				   uint64_t *highestmodseq_out, struct diag *d UNUSED)
+				   struct uid_set *maybe, struct diag *d UNUSED)
 {
 	struct played_box *b = by_id(mailbox);
 	enum err e = state(b);
 
 	fiber_yield();
 	played.searches++;
-	*highestmodseq_out = 0;
 	for (size_t i = 0; e == E_OK && i < b->nmsgs; i++) {
-		if (!b->msgs[i].gone && match(keys, n, &b->msgs[i]))
-			e = uid_set_add(out, b->msgs[i].uid, b->msgs[i].uid);
+		enum truth found = b->msgs[i].gone ? NO : match(keys, n, &b->msgs[i]);
+
+		if (found != NO)
+			e = uid_set_add(found == YES ? out : maybe, b->msgs[i].uid, b->msgs[i].uid);
 	}
 	return e;
 }

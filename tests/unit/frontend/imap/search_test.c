@@ -34,7 +34,7 @@ static void print(const struct imap_search *s, struct buf *b)
 		}
 	}
 	for (size_t i = 0; i < s->nheaders; i++)
-		buf_printf(b, " [%zu%s]", s->headers[i].key, s->headers[i].positive ? "" : "-");
+		buf_printf(b, " [%zu]", s->headers[i].key);
 	if (s->esearch)
 		buf_printf(b, " want:%u", s->want);
 }
@@ -105,22 +105,24 @@ TEST(search_programs)
 	compile_case("KEYWORD $x UNKEYWORD y", "kw=$x kw=y not and");
 	compile_case("BEFORE 2-Jan-1970 SENTSINCE \"3-Jan-1970\"", "before:1 ssince:2 and");
 	compile_case("LARGER 10 SMALLER 20", "larger:10 smaller:20 and");
-	compile_case("FROM Alice", "from=alice");
+	compile_case("FROM Alice", "from=alice [0]");
 	compile_case("SUBJECT \"Gr\xc3\x9c\xc3\x9f"
 		     "e\"",
-		     "subject=gr\xc3\xbcsse");
+		     "subject=gr\xc3\xbcsse [0]");
 	compile_case("CHARSET UTF-8 TEXT {5}\r\n\xc3\x84"
 		     "B ",
 		     "SYNTAX");
 	compile_case("CHARSET UTF-8 TEXT {3}\r\n\xc3\x84"
 		     "B",
-		     "text=\xc3\xa4"
-		     "b");
+		     "body=\xc3\xa4"
+		     "b text=\xc3\xa4"
+		     "b or [1]");
 	compile_case("CHARSET us-ascii BODY x", "body=x");
 	compile_case("CHARSET ISO-8859-15 BODY \"\xa4\"", "body=\xe2\x82\xac");
 	compile_case("CHARSET KLINGON BODY x", "BADCHARSET");
 	compile_case("TEXT \"\"", "all");
-	compile_case("HEADER Subject x", "subject=x");
+	compile_case("HEADER Subject x", "subject=x [0]");
+	compile_case("NOT TEXT x", "body=x text=x or not [1]");
 	compile_case("RETURN (MIN COUNT) ALL", "all want:5");
 	compile_case("RETURN () ALL", "all want:8");
 	compile_case("RETURN (ALL MAX) CHARSET UTF-8 SEEN", "set:1 want:10");
@@ -130,15 +132,15 @@ TEST(search_headers)
 {
 	char want[64];
 
-	snprintf(want, sizeof want, "header:%d=x@y", HDR_MESSAGE_ID);
+	snprintf(want, sizeof want, "header:%d=x@y [0]", HDR_MESSAGE_ID);
 	compile_case("HEADER Message-ID X@Y", want);
-	snprintf(want, sizeof want, "header:%d", HDR_FROM);
+	snprintf(want, sizeof want, "header:%d [0]", HDR_FROM);
 	compile_case("FROM \"\"", want);
 	compile_case("HEADER from \"\"", want);
-	compile_case("HEADER X-Foo bar", "all [0]");
-	compile_case("SEEN NOT HEADER X-Foo bar", "set:1 all not and [1-]");
-	compile_case("NOT (NOT HEADER X-Foo bar OR HEADER List-Id x SEEN)",
-		     "all not all set:1 or and not [0] [2-]");
+	compile_case("HEADER X-Foo bar", "header=bar [0]");
+	compile_case("SEEN NOT HEADER X-Foo bar", "set:1 header=bar not and [1]");
+	/* Many names share an id. */
+	compile_case("OR HEADER List-Id x HEADER Content-Foo y", "header=x header=y or [0] [1]");
 }
 
 TEST(search_refused)
@@ -214,22 +216,35 @@ TEST(search_limits)
 	buf_fini(&b);
 }
 
+static bool has_one(slice_t name, slice_t text, const char *header)
+{
+	struct imap_search s = {.nheaders = 1};
+	bool has = false;
+
+	s.headers[0] = (struct imap_search_header){.name = name, .text = text};
+	imap_search_look(&s, slice_str(header), &has);
+	return has;
+}
+
 TEST(search_in_headers)
 {
 	static const char header[] =
 		"X-Foo: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n =?utf-8?Q?_an_alle?=\r\nX-Empty:\r\n"
 		"Y: x-foo: bar\r\n\r\nX-Body: no\r\n";
-	struct imap_search_header h = {.name = SL("x-foo")};
 
-	CHECK(imap_search_header_has(&h, slice_str(header)));
-	h.text = SL("gr\xc3\xbcsse an");
-	CHECK(imap_search_header_has(&h, slice_str(header)));
-	h.text = SL("bar");
-	CHECK(!imap_search_header_has(&h, slice_str(header)));
-	h = (struct imap_search_header){.name = SL("X-EMPTY")};
-	CHECK(imap_search_header_has(&h, slice_str(header)));
-	h.text = SL("a");
-	CHECK(!imap_search_header_has(&h, slice_str(header)));
-	h = (struct imap_search_header){.name = SL("X-Body")};
-	CHECK(!imap_search_header_has(&h, slice_str(header)));
+	CHECK(has_one(SL("x-foo"), SLICE_NONE, header));
+	CHECK(has_one(SL("x-foo"), SL("gr\xc3\xbcsse an"), header));
+	CHECK(!has_one(SL("x-foo"), SL("bar"), header));
+	CHECK(!has_one(SL("x-foo"), SL("foo"), header));
+	CHECK(has_one(SL("X-EMPTY"), SLICE_NONE, header));
+	CHECK(!has_one(SL("X-EMPTY"), SL("a"), header));
+	CHECK(!has_one(SL("X-Body"), SLICE_NONE, header));
+	/* In any field, with its name. */
+	CHECK(has_one(SLICE_NONE, SL("y: x-foo: bar"), header));
+	CHECK(has_one(SLICE_NONE,
+		      SL("ss"
+			 "e an a"),
+		      header));
+	CHECK(has_one(SLICE_NONE, SL("x-empty:"), header));
+	CHECK(!has_one(SLICE_NONE, SL("x-body"), header));
 }

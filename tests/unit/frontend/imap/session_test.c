@@ -231,6 +231,8 @@ TEST_FIBER(session_mailboxes)
 	SAY(&w, "CREATE a", "x NO [ALREADYEXISTS] It exists already");
 	SAY(&w, "CREATE &AOk- (USE (\\Archive))", "x OK Done");
 	SAY(&w, "CREATE b (USE (\\Foo))", "x NO [USEATTR] No such special use");
+	SAY(&w, "CREATE b (USE (\\Sent \\Trash))", "x NO [USEATTR] No such special use");
+	SAY(&w, "CREATE b (USE \\Sent)", "x BAD Mailbox name expected");
 	SAY(&w, "CREATE \"a&b\"", "x NO [CANNOT] No name that can be");
 	SAY(&w, "SUBSCRIBE a/b", "x OK Done");
 	SAY(&w, "SUBSCRIBE nowhere", "x NO [NONEXISTENT] No such mailbox");
@@ -262,7 +264,7 @@ TEST_FIBER(session_mailboxes)
 	SAY(&w, "RENAME a/b c", "x OK Done");
 	SAY(&w, "DELETE c", "x OK Done");
 	SAY(&w, "DELETE c", "x NO [NONEXISTENT] No such mailbox");
-	SAY(&w, "DELETE INBOX", "x NO [CANNOT] Not possible with this mailbox");
+	SAY(&w, "DELETE INBOX", "x NO [CANNOT] INBOX cannot be deleted");
 	SAY(&w, "UNSUBSCRIBE c", "x OK Done");
 	conv_close(&w);
 	imap_played_end();
@@ -434,6 +436,24 @@ TEST_FIBER(session_search_headers_nobody_keeps)
 	SAY(&w, "SEARCH SUBJECT b HEADER X-Foo ba", "* SEARCH 2\nx OK Done");
 	SAY(&w, "SEARCH HEADER Return-Path s@x", "* SEARCH 1 2 3\nx OK Done");
 	SAY(&w, "SEARCH HEADER X-Nobody x", "* SEARCH\nx OK Done");
+	/* Of what was told the store needs no second look. */
+	played.searches = played.reads = 0;
+	SAY(&w, "SEARCH SUBJECT b", "* SEARCH 2\nx OK Done");
+	CHECK_INT(played.searches, 1);
+	CHECK_INT(played.reads, 0);
+	/* TEXT is the body, and all of the header. */
+	SAY(&w, "SEARCH TEXT bar", "* SEARCH 1 3\nx OK Done");
+	SAY(&w, "SEARCH TEXT \"foo: ba\"", "* SEARCH 1 2 3\nx OK Done");
+	SAY(&w, "SEARCH BODY bar", "* SEARCH 3\nx OK Done");
+	SAY(&w, "SEARCH NOT TEXT bar", "* SEARCH 2\nx OK Done");
+	SAY(&w, "SEARCH TEXT s@x", "* SEARCH 1 2 3\nx OK Done");
+	/* A column that was cut. */
+	played_find(played_box("INBOX"), 2)->fields_cut = true;
+	SAY(&w, "SEARCH SUBJECT zzz", "* SEARCH\nx OK Done");
+	buf_reset(&played_find(played_box("INBOX"), 2)->body);
+	buf_puts(&played_find(played_box("INBOX"), 2)->body, "Subject: b to zzz\r\n\r\n");
+	SAY(&w, "SEARCH SUBJECT zzz", "* SEARCH 2\nx OK Done");
+	SAY(&w, "SEARCH NOT SUBJECT zzz", "* SEARCH 1 3\nx OK Done");
 	conv_close(&w);
 	imap_played_end();
 }
