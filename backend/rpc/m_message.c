@@ -182,10 +182,14 @@ WAITS static enum err answer_copy(struct mcall *c, const struct change_copy *ch)
 
 	reply.uidvalidity = ch->uidvalidity;
 	reply.modseq = ch->modseq;
-	reply.from = convert_ranges(ch->from.v, ch->from.n, &c->mem);
-	reply.n_from = ch->from.n;
-	reply.to = convert_ranges(ch->dest.v, ch->dest.n, &c->mem);
-	reply.n_to = ch->dest.n;
+	/* It is done: an answer that would be too long says nothing of which messages rather than
+	 * fail. What a move took away the asker learns from Changes. */
+	if (ch->from.n + ch->dest.n <= RANGES_IN_BATCH) {
+		reply.from = convert_ranges(ch->from.v, ch->from.n, &c->mem);
+		reply.n_from = ch->from.n;
+		reply.to = convert_ranges(ch->dest.v, ch->dest.n, &c->mem);
+		reply.n_to = ch->dest.n;
+	}
 	return mcall_reply(c, &reply.base, RPC_NO_BODY);
 }
 

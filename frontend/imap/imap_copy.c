@@ -48,7 +48,11 @@ WAITS static enum err moved(struct imap *im, struct imap_cmd *c, const struct co
 		buf_puts(&im->out, "] Moved\r\n");
 	}
 	imap_own(im->sel, info->modseq);
-	e = imap_tell_vanished(im, info->from, info->nfrom);
+	/* Too many pieces to be named in the answer. */
+	if (info->nfrom == 0)
+		e = imap_sync(im, IMAP_SYNC_NOW, IMAP_TELL_EXPUNGES);
+	else
+		e = imap_tell_vanished(im, info->from, info->nfrom);
 	return e == E_OK ? imap_ok(c, "Done") : e;
 }
 
