@@ -73,8 +73,11 @@ enum err imap_seq_resolve(const struct imap_seq *s, enum imap_numbers kind,
 		uint32_t a = s->items[i].a, b = s->items[i].b;
 		enum err e;
 
-		if ((a == 0 || b == 0) && star == 0)
+		if ((a == 0 || b == 0) && star == 0) {
+			if (kind == IMAP_NUMBERS_SEQ)
+				return E_INVALID;
 			continue;
+		}
 		a = a != 0 ? a : star;
 		b = b != 0 ? b : star;
 		e = resolve_one(MIN(a, b), MAX(a, b), kind, v, out);

@@ -18,8 +18,9 @@ struct imap_seq {
 bool imap_seq_parse(struct imap_args *a, struct imap_seq *out);
 
 /* What the set names in the view, as sequence numbers; adds to out. Numbers of UIDs that are not
- * there are passed over; a sequence number beyond the view is E_INVALID. "*" in an empty mailbox
- * names nothing. E_LIMIT: memory. */
+ * there are passed over; a sequence number beyond the view is E_INVALID, and so is "*" in an empty
+ * mailbox (RFC 3501 section 9, "seq-number"), where it names nothing among UIDs. E_LIMIT:
+ * memory. */
 enum imap_numbers { IMAP_NUMBERS_SEQ, IMAP_NUMBERS_UID };
 enum err imap_seq_resolve(const struct imap_seq *s, enum imap_numbers kind,
 			  const struct imap_view *v, struct uid_set *out) MUST_USE;

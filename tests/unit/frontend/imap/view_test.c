@@ -262,7 +262,7 @@ TEST(seq_star_in_an_empty_mailbox)
 
 	imap_view_init(&v, NULL);
 	uid_set_init(&out, NULL);
-	CHECK_ERR(imap_seq_resolve(&seq, IMAP_NUMBERS_SEQ, &v, &out), E_OK);
+	CHECK_ERR(imap_seq_resolve(&seq, IMAP_NUMBERS_SEQ, &v, &out), E_INVALID);
 	CHECK_ERR(imap_seq_resolve(&seq, IMAP_NUMBERS_UID, &v, &out), E_OK);
 	CHECK_INT(uid_set_n(&out), 0);
 	uid_set_fini(&out);
