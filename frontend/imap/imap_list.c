@@ -329,10 +329,28 @@ static void put_lsub_parent(struct listing *l, const struct list_row *r)
 	put_lsub(l, level, true);
 }
 
+/* RFC 5258 section 3.5: RECURSIVEMATCH also tells of levels that are nothing but above what is
+ * subscribed to. Rows in order: those below a level follow each other. */
+static void put_levels(struct listing *l, const struct list_row *r, slice_t before)
+{
+	slice_t path = r->row.path;
+
+	for (size_t n = r->up != NULL ? r->up->row.path.n + 1 : 0; n < path.n; n++) {
+		slice_t level = slice_sub(path, 0, n);
+
+		if (path.p[n] != '/' || is_below(before, level) || !matches(l, level))
+			continue;
+		buf_puts(&l->im->out, "* LIST (\\NonExistent) \"/\" ");
+		imap_put_mailbox(&l->im->out, level);
+		buf_puts(&l->im->out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n");
+	}
+}
+
 WAITS static enum err put_rows(struct listing *l)
 {
 	struct list_row *rows = (struct list_row *)(void *)l->rows.p;
 	size_t n = l->rows.n / sizeof *rows;
+	unsigned recursive = SEL_RECURSIVE | SEL_SUBSCRIBED;
 
 	if (n > 1)
 		qsort(rows, n, sizeof *rows, row_cmp);
@@ -341,6 +359,8 @@ WAITS static enum err put_rows(struct listing *l)
 		const struct list_row *r = &rows[i];
 		enum err e;
 
+		if ((l->options & recursive) == recursive && r->row.subscribed)
+			put_levels(l, r, i != 0 ? rows[i - 1].row.path : SLICE_NONE);
 		if (!l->lsub && selected(l, r) && matches(l, r->row.path))
 			put_list_row(l, r);
 		else if (l->lsub && r->row.subscribed && matches(l, r->row.path))

@@ -22,13 +22,13 @@ static enum err done(struct imap *im, struct imap_cmd *c, enum err e, const stru
 	return e == E_OK ? imap_ok(c, "Done") : imap_fail(im, c, e, d);
 }
 
-/* create-param: "(" "USE" SP "(" use-attr *(SP use-attr) ")" ")" (RFC 6154 section 3). */
+/* create-param: "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")" (RFC 6154 section 3). */
 static bool create_use(struct imap_args *a, enum special_use *out, bool *known)
 {
-	*known = false;
+	*known = true;
 	if (!imap_char(a, '(') || !imap_word(a, "USE") || !imap_sp(a) || !imap_char(a, '('))
 		return false;
-	for (unsigned n = 0;; n++) {
+	for (unsigned n = 0; cur_peek(&a->c) != ')'; n++) {
 		slice_t name;
 
 		if (!imap_char(a, '\\') || !imap_atom(a, &name))
@@ -39,6 +39,18 @@ static bool create_use(struct imap_args *a, enum special_use *out, bool *known)
 			break;
 	}
 	return imap_char(a, ')') && imap_char(a, ')');
+}
+
+/* What exists already is the mailbox, or another one with this special use. */
+WAITS static enum err created(struct imap *im, struct imap_cmd *c, slice_t path,
+			      enum special_use special, enum err e, const struct diag *d)
+{
+	struct mailbox_row row;
+
+	if (e == E_EXISTS && special != SPECIAL_USE_NONE &&
+	    call_mailbox_status(im->s.ticket, path, &row, NULL) == E_NOT_FOUND)
+		return imap_no(c, "USEATTR", "Another mailbox has this special use");
+	return done(im, c, e, d);
 }
 
 WAITS enum err imap_run_create(struct session *s, slice_t args UNUSED, void *arg)
@@ -61,7 +73,8 @@ WAITS enum err imap_run_create(struct session *s, slice_t args UNUSED, void *arg
 		path.n--;
 	if (path.n == 0)
 		return imap_no(c, "CANNOT", "No name that can be");
-	return done(im, c, call_mailbox_create(s->ticket, path, special, &id, &d), &d);
+	return created(im, c, path, special, call_mailbox_create(s->ticket, path, special, &id, &d),
+		       &d);
 }
 
 WAITS enum err imap_run_delete(struct session *s, slice_t args UNUSED, void *arg)
@@ -74,7 +87,12 @@ WAITS enum err imap_run_delete(struct session *s, slice_t args UNUSED, void *arg
 
 	if (!one_mailbox(c, &path))
 		return E_OK;
+	if (slice_eq(path, SL("INBOX")))
+		return imap_no(c, "CANNOT", "INBOX cannot be deleted");
 	e = call_mailbox_delete(s->ticket, path, &d);
+	/* RFC 3501 section 6.3.4: a name that is only there for those below it. */
+	if (e == E_EXISTS)
+		return imap_no(c, "CANNOT", "There are mailboxes below it");
 	/* Its own mailbox: the client knows that nothing is selected any more. */
 	if (e == E_OK && im->sel != NULL && slice_eq(im->sel->path, path))
 		imap_selected_close(im);
