@@ -248,10 +248,13 @@ WAITS static enum err tell_message(struct imap_fetch *f, const struct imap_fetch
 
 		if (item->kind != IMAP_FETCH_DATA)
 			continue;
-		if (stream)
+		if (stream) {
 			e = imap_fetch_stream(f, item, &f->spans[i], r, head);
-		else
-			imap_fetch_data(f, item, &f->spans[i], bytes, lo);
+			continue;
+		}
+		imap_fetch_data(f, item, &f->spans[i], bytes, lo);
+		/* The same bytes may have been asked for many times. */
+		e = imap_push(f->im);
 	}
 	if (e != E_OK)
 		return e;

@@ -81,6 +81,9 @@ WAITS static enum err expunge_and_tell(struct imap *im, struct imap_cmd *c,
 	uid_set_init(&gone, &im->s.budget);
 	e = expunge(im, set, &gone, &d);
 	told = imap_tell_vanished(im, uid_set_ranges(&gone), uid_set_n(&gone));
+	/* Of very many pieces the answer names only the first. */
+	if (told == E_OK && uid_set_n(&gone) >= MESSAGE_RANGES_MAX)
+		told = imap_sync(im, IMAP_SYNC_NOW, IMAP_TELL_EXPUNGES);
 	uid_set_fini(&gone);
 	if (told != E_OK)
 		return told;

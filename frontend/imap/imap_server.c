@@ -179,24 +179,62 @@ WAITS static enum err take_literal(struct imap *im, struct imap_cmd *c, struct i
 	return read_literal(im, lit.size);
 }
 
+/* The tag of the command that begins in the window: a line that is refused as a whole is answered
+ * under it too, or its client would wait for ever. *n_out is 0 where there is none. */
+WAITS static enum err peek_tag(struct imap *im, const char *wait, char tag[IMAP_TAG_MAX],
+			       size_t *n_out)
+{
+	size_t n = 0;
+
+	*n_out = 0;
+	for (;;) {
+		slice_t w = stream_peek(im->s.stream);
+		enum err e;
+
+		while (n < w.n && n <= IMAP_TAG_MAX && cclass(w.p[n], CC_IMAP_TAG))
+			n++;
+		if (n < w.n) {
+			if (n <= IMAP_TAG_MAX && w.p[n] == ' ') {
+				memcpy(tag, w.p, n);
+				*n_out = n;
+			}
+			return E_OK;
+		}
+		e = stream_fill(im->s.stream, w.n, wait, imap_deadline(im));
+		if (e != E_OK)
+			return e;
+	}
+}
+
+static enum err refuse_line(struct imap *im, struct imap_cmd *c, slice_t tag, const char *why)
+{
+	c->tag = arena_dup(&im->arena, tag);
+	return imap_bad(c, why);
+}
+
 /* Reads one command, up to its end or to an APPEND's message. With c->rc set it was refused. */
 WAITS static enum err read_command(struct imap *im, struct imap_cmd *c)
 {
 	bool early = im->state == IMAP_NOT_AUTH;
 	const char *wait = early ? "imap.login" : "imap.command";
+	char tag[IMAP_TAG_MAX];
+	size_t ntag;
+	enum err e = peek_tag(im, wait, tag, &ntag);
 
+	if (e != E_OK)
+		return e;
 	imap_text_reset(&im->text, early ? IMAP_TEXT_MAX_PREAUTH : IMAP_TEXT_MAX);
 	for (;;) {
 		struct imap_literal lit;
 		bool announced, message;
 		slice_t line;
-		enum err e = line_read(im->s.stream, early ? IMAP_LINE_MAX_PREAUTH : IMAP_LINE_MAX,
-				       wait, imap_deadline(im), &line);
 
+		e = line_read(im->s.stream, early ? IMAP_LINE_MAX_PREAUTH : IMAP_LINE_MAX, wait,
+			      imap_deadline(im), &line);
 		if (e == E_LIMIT)
-			return imap_bad(c, "Line too long");
+			return refuse_line(im, c, slice(tag, ntag), "Line too long");
 		if (e == E_INVALID)
-			return imap_bad(c, "Bare CR, bare LF or NUL");
+			return refuse_line(im, c, slice(tag, ntag), "Bare CR, bare LF or NUL");
 		if (e != E_OK)
 			return e;
 		e = imap_text_line(&im->text, line, &announced, &lit);

@@ -150,6 +150,11 @@ class Sections(Mailbox):
                     numbers, b" ".join(b"BODY.PEEK[%s]" % n for n in names))):
                 self.assertEqual(row.split(b" FETCH ", 1)[1], b"(" + want + b")\r\n")
 
+    def test_the_same_bytes_many_times(self):
+        self.box.append(b"Subject: x\r\n\r\n" + b"z" * 200000, b"Corner")
+        row = self.fetched(b"FETCH 1 (%s)" % b" ".join([b"BODY.PEEK[TEXT]"] * 60))
+        self.assertEqual(row.count(b"BODY[TEXT] {200000}\r\nz"), 60)
+
     def test_structure(self):
         text, _ = message()
         self.box.append(text, b"Corner")

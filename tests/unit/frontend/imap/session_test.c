@@ -97,7 +97,10 @@ TEST_FIBER(session_literals_before_log_in_are_small)
 		buf_putc(&b, 'x');
 	buf_puts(&b, "\r\n");
 	CHECK_STR(conv_raw(&w, buf_slice(&b), "*"), "* BAD Line too long");
-	CHECK_STR(conv_raw(&w, SL("a NOOP\n\r\n"), "*"), "* BAD Bare CR, bare LF or NUL");
+	/* The command's own tag, where there is one. */
+	CHECK_STR(conv_raw(&w, SL("a NOOP\n"), "a"), "a BAD Bare CR, bare LF or NUL");
+	memcpy(b.p, "tag ", 4);
+	CHECK_STR(conv_raw(&w, buf_slice(&b), "tag"), "tag BAD Line too long");
 	conv_close(&w);
 	buf_fini(&b);
 	imap_played_end();
