@@ -5,7 +5,6 @@
  */
 #include "common/crypto/random.h"
 #include "common/loop/fiber.h"
-#include "frontend/core/line.h"
 #include "frontend/core/policy.h"
 #include "frontend/imap/imap_resp.h"
 #include "frontend/imap/imap_server.h"
@@ -34,6 +33,7 @@ struct appending {
 	struct mime_parser *mime;
 	struct record_write record;
 	uint64_t left; /* of the literal */
+	bool nul;      /* there is one in it */
 };
 
 /* mailbox [SP flag-list] [SP date-time] SP, up to the literal's announcement. */
@@ -47,7 +47,14 @@ static bool append_args(struct imap_args *a, struct append_args *out)
 	out->date_us = 0;
 	if (cur_peek(&a->c) == '(' && (!imap_flags_parse(a, &out->flags, &why) || !imap_sp(a)))
 		return false;
-	return cur_peek(&a->c) != '"' || (imap_date_time(a, &out->date_us) && imap_sp(a));
+	if (cur_peek(&a->c) != '"')
+		return true;
+	if (!imap_date_time(a, &out->date_us) || !imap_sp(a))
+		return false;
+	/* 0 means that none was given; of a second the rest is not shown. */
+	if (out->date_us == 0)
+		out->date_us = 1;
+	return true;
 }
 
 /* The announcement that was just read: it ends the text. */
@@ -75,7 +82,7 @@ enum imap_append_at imap_append_at(const struct imap_args *a)
 WAITS static enum err read_away(struct appending *p)
 {
 	struct imap *im = p->im;
-	slice_t line;
+	bool empty;
 	enum err e;
 
 	if (p->left > IMAP_DISCARD_MAX) {
@@ -90,8 +97,7 @@ WAITS static enum err read_away(struct appending *p)
 			return e;
 		p->left -= n;
 	}
-	e = line_read(im->s.stream, IMAP_LINE_MAX_PREAUTH, "imap.append", imap_deadline(im), &line);
-	return e == E_LIMIT || e == E_INVALID ? E_OK : e;
+	return imap_end_command(im, &empty);
 }
 
 /* The refusal before a byte was taken: a client that waits for us is told at once. */
@@ -130,23 +136,13 @@ WAITS static enum err take_message(struct appending *p, enum err *taken_out)
 		n = RECORD_BLOCK - (size_t)(p->record.plain_size % RECORD_BLOCK);
 		n = (size_t)MIN((uint64_t)MIN(MIN(chunk.n, n), APPEND_CHUNK_MAX), p->left);
 		chunk = slice_sub(chunk, 0, n);
+		p->nul = p->nul || memchr(chunk.p, '\0', chunk.n) != NULL;
 		mime_parser_feed(p->mime, chunk);
 		*taken_out = record_write_feed(&p->record, chunk);
 		stream_consume(s, n);
 		p->left -= n;
 	}
 	return E_OK;
-}
-
-/* The line after the literal must be empty. *bad_out: it was not. */
-WAITS static enum err end_of_line(struct appending *p, bool *bad_out)
-{
-	slice_t line;
-	enum err e = line_read(p->im->s.stream, IMAP_LINE_MAX_PREAUTH, "imap.append",
-			       imap_deadline(p->im), &line);
-
-	*bad_out = e == E_LIMIT || e == E_INVALID || (e == E_OK && line.n != 0);
-	return e == E_LIMIT || e == E_INVALID ? E_OK : e;
 }
 
 static enum err failed(struct appending *p, enum err e, const struct diag *d)
@@ -188,11 +184,22 @@ WAITS static enum err commit(struct appending *p)
 	return E_OK;
 }
 
+/* All of the command is read. */
+WAITS static enum err complete(struct appending *p, bool empty)
+{
+	if (!empty)
+		return imap_bad(p->c, "One message, and the end of the line, expected");
+	/* RFC 3501 section 4.3.1: no binary strings. */
+	if (p->nul)
+		return imap_no(p->c, "CANNOT", "A message with a NUL");
+	return commit(p);
+}
+
 WAITS static enum err run_append(struct appending *p)
 {
 	unsigned char id[RECORD_ID_SIZE];
 	enum err e = E_OK, taken;
-	bool bad;
+	bool empty;
 
 	random_bytes(id, sizeof id);
 	record_write_init(&p->record, id, RECORD_COMP_ZSTD, p->left, &p->im->s.budget, emit, p);
@@ -206,10 +213,9 @@ WAITS static enum err run_append(struct appending *p)
 		if (e == E_OK)
 			e = failed(p, taken, NULL);
 	} else if (e == E_OK) {
-		e = end_of_line(p, &bad);
+		e = imap_end_command(p->im, &empty);
 		if (e == E_OK)
-			e = bad ? imap_bad(p->c, "One message, and the end of the line, expected")
-				: commit(p);
+			e = complete(p, empty);
 	}
 	mime_parser_free(&p->mime);
 	record_write_fini(&p->record);

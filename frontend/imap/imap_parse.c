@@ -21,8 +21,7 @@ void imap_text_reset(struct imap_text *t, size_t max)
 	t->literals = 0;
 }
 
-/* "{" number ["+"] "}" at the end of a line (RFC 3501 literal, RFC 7888 non-sync-literal). */
-static bool announcement(slice_t line, struct imap_literal *out)
+bool imap_announced(slice_t line, struct imap_literal *out)
 {
 	size_t end = line.n, at;
 
@@ -44,7 +43,7 @@ static bool announcement(slice_t line, struct imap_literal *out)
 enum err imap_text_line(struct imap_text *t, slice_t line, bool *announced_out,
 			struct imap_literal *literal_out)
 {
-	*announced_out = announcement(line, literal_out);
+	*announced_out = imap_announced(line, literal_out);
 	buf_put(&t->b, line);
 	return buf_failed(&t->b) ? E_LIMIT : E_OK;
 }

@@ -44,6 +44,9 @@ struct imap_text {
 	unsigned literals;
 };
 
+/* Does a line end in "{" number ["+"] "}" (RFC 3501 literal, RFC 7888 non-sync-literal)? */
+bool imap_announced(slice_t line, struct imap_literal *out);
+
 void imap_text_init(struct imap_text *t, struct budget *budget);
 void imap_text_fini(struct imap_text *t);
 /* Empties it and sets the limit of the next command. */

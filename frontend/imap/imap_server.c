@@ -114,8 +114,6 @@ WAITS static enum err skip_command(struct imap *im, struct imap_literal lit)
 	uint64_t left = im->state == IMAP_NOT_AUTH ? IMAP_DISCARD_MAX_PREAUTH : IMAP_DISCARD_MAX;
 
 	while (!lit.sync) {
-		struct imap_text scratch;
-		bool announced = false;
 		slice_t line;
 		enum err e;
 
@@ -132,14 +130,23 @@ WAITS static enum err skip_command(struct imap *im, struct imap_literal lit)
 			return E_OK;
 		if (e != E_OK)
 			return e;
-		imap_text_init(&scratch, NULL);
-		imap_text_reset(&scratch, IMAP_LINE_MAX);
-		e = imap_text_line(&scratch, line, &announced, &lit);
-		imap_text_fini(&scratch);
-		if (e != E_OK || !announced)
+		if (!imap_announced(line, &lit))
 			return E_OK;
 	}
 	return E_OK;
+}
+
+WAITS enum err imap_end_command(struct imap *im, bool *empty_out)
+{
+	struct imap_literal lit;
+	slice_t line;
+	enum err e = line_read(im->s.stream, IMAP_LINE_MAX_PREAUTH, "imap.end", imap_deadline(im),
+			       &line);
+
+	*empty_out = e == E_OK && line.n == 0;
+	if (e == E_OK && imap_announced(line, &lit))
+		return skip_command(im, lit);
+	return e == E_LIMIT || e == E_INVALID ? E_OK : e;
 }
 
 /* A literal was announced. E_OK with c->rc set: the command is refused. */

@@ -16,6 +16,9 @@
 
 /* Reads n bytes away. */
 WAITS enum err imap_discard(struct imap *im, uint64_t n, int64_t deadline_ms) MUST_USE;
+/* Reads the end of a command's last line, and away what it goes on with without waiting: more
+ * literals, which would be taken for commands. *empty_out: there was nothing. */
+WAITS enum err imap_end_command(struct imap *im, bool *empty_out) MUST_USE;
 /* "+ text", at once. */
 WAITS enum err imap_continue(struct imap *im, const char *text) MUST_USE;
 /* When the client must have said something. */

@@ -149,3 +149,53 @@
 1> y CHECK
 1< y BAD {.*}
 1 close
+
+== APPEND: dates, NULs, what follows a message
+1 open imaps tls
+1<* * OK {.*}
+1> a LOGIN $user1 $password1
+1< a OK {.*}
+1> b CREATE $unique
+1< b OK {.*}
+1> c SELECT $unique
+1<* c OK {.*}
+1> d APPEND $unique "01-Jan-1970 00:00:00 +0000" {8+}
+1> Subject:
+1< * 1 EXISTS
+1< * 1 RECENT
+1< d OK {.*}
+1> e APPEND $unique " 1-Jan-2020 23:59:59 +1400" {8+}
+1> Subject:
+1< * 2 EXISTS
+1< * 2 RECENT
+1< e OK {.*}
+1> f FETCH 1:2 INTERNALDATE
+1< * 1 FETCH (INTERNALDATE "{0| }1-Jan-1970 00:00:00 +0000")
+1< * 2 FETCH (INTERNALDATE "{0| }1-Jan-2020 09:59:59 +0000")
+1< f OK {.*}
+1> g APPEND $unique "1-Jan-2020 00:00:00 +0000" {8}
+1< g BAD {.*}
+1> h APPEND $unique "30-Feb-2020 00:00:00 +0000" {8}
+1< h BAD {.*}
+1> i APPEND $unique (\\Recent) {8}
+1< i BAD {.*}
+1> j APPEND $unique {0}
+1< j NO {.*}
+1> k APPEND $unique {3+}
+1>! a\0b\r\n
+1< k NO [CANNOT] {.*}
+1> l APPEND $unique {8+}
+1>! Subject: {11+}\r\nx1 LOGOUT\r\n {11+}\r\nx2 LOGOUT\r\n\r\n
+1< l BAD {.*}
+1> m APPEND nowhere {8+}
+1>! Subject: {11+}\r\nx3 LOGOUT\r\n\r\n
+1< m {(NO|BAD) .*}
+1> o APPEND $unique "text"
+1< o BAD {.*}
+1> p APPEND $unique (\\Seen {3+}
+1>! abc) {5+}\r\nabcde\r\n
+1< p BAD {.*}
+1> q STATUS $unique (MESSAGES)
+1< * STATUS $unique (MESSAGES 2)
+1< q OK {.*}
+1 close
