@@ -1,0 +1,150 @@
+"""deploy/cluster: what it writes, what it refuses, and that a start may be interrupted."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from postern import BUILD, FOLDER, TOP, cluster, until
+from run_cluster import free_ports
+
+CLUSTER = ["--accounts", "20"]
+TOOL = os.path.join(TOP, "deploy", "cluster")
+
+
+def tool(*argv):
+    done = subprocess.run([TOOL, *argv], capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def alive(path):
+    """Processes that name this file or folder in their command line."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open("/proc/%s/cmdline" % pid, "rb") as f:
+            if path.encode() in f.read() and int(pid) != os.getpid():
+                found.append(int(pid))
+    return found
+
+
+class Contract(unittest.TestCase):
+    """Other tools read cluster.json: its names stay."""
+
+    def test_cluster_json(self):
+        c = cluster()
+        self.assertLessEqual({"domain", "ca", "postgres", "admin", "frontends", "backends",
+                              "accounts"}, set(c))
+        self.assertEqual(set(c["admin"]), {"address", "cert", "key"})
+        for path in (c["ca"], c["admin"]["cert"], c["admin"]["key"]):
+            self.assertTrue(os.path.exists(path), path)
+        for key, prefix, ports in (
+                ("frontends", "fe", {"smtp": 525, "submission": 587, "submissions": 465,
+                                     "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995,
+                                     "managesieve": 2190}),
+                ("backends", "be", {"rpc": 5411, "admin": 5412, "metrics": 5413})):
+            for i, n in enumerate(c[key]):
+                self.assertEqual(n["name"], "%s%d" % (prefix, i + 1))
+                self.assertEqual(set(n["ports"]), set(ports))
+                base = {n["ports"][s] - ports[s] for s in ports}
+                self.assertEqual(len(base), 1)
+                self.assertTrue(n["host"].startswith("127.0.0."))
+                self.assertTrue(n["pids"])
+        self.assertTrue(os.path.isdir(c["backends"][0]["data"]))
+        self.assertEqual([a["address"] for a in c["accounts"]],
+                         ["user%d@%s" % (i + 1, c["domain"]) for i in range(20)])
+        self.assertEqual(len({a["password"] for a in c["accounts"]}), 20)
+
+    def test_secrets_are_the_owners_alone(self):
+        for path in ("cluster.json", "pki/ca.key", "pki/admin.key", "be1/node.key",
+                     "fe1/certs/imap.key"):
+            self.assertEqual(os.stat(os.path.join(FOLDER, path)).st_mode & 0o077, 0, path)
+
+    def test_refusals(self):
+        for argv in ([], ["nonsense"], ["up"], ["up", "/x", "--frontends", "many"],
+                     ["up", "/x", "--backends", "0"], ["up", "/x", "--accounts", "-1"],
+                     ["up", "/x", "--base-port", "65000"], ["up", "/x", "--set", "nonsense"],
+                     ["kill", FOLDER, "fe1", "NONSENSE"], ["kill", FOLDER, "fe1", "_DFL"],
+                     ["kill", FOLDER, "fe1/imap.x"]):
+            status, said = tool(*argv)
+            self.assertEqual((argv, status), (argv, 64))
+            self.assertNotIn("Traceback", said)
+        for argv in (["down", "/nonexistent"], ["status", "/nonexistent"],
+                     ["start", "/nonexistent", "fe1"], ["kill", "/nonexistent", "fe1"]):
+            self.assertEqual((argv, tool(*argv)[0]), (argv, 66))
+        self.assertEqual(tool("start", FOLDER, "fe9")[0], 67)
+        self.assertEqual(tool("kill", FOLDER, "fe9")[0], 67)
+        self.assertEqual(tool("kill", FOLDER, "fe1/imap.99")[0], 69)
+        self.assertEqual(tool("status", FOLDER)[0], 0)
+
+
+class Starts(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="postern-setup-")
+        self.password = 'one, "two" and three'
+        self.options = ["--base-port", str(free_ports()), "--accounts", "3", "--password",
+                        self.password]
+        self.addCleanup(self.remove)
+
+    def remove(self):
+        tool("down", self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def up(self):
+        status, said = tool("up", self.folder, *self.options)
+        self.assertEqual(status, 0, said)
+        with open(os.path.join(self.folder, "cluster.json")) as f:
+            return json.load(f)
+
+    def control(self, *argv):
+        return subprocess.run([os.path.join(BUILD, "postern"), "--json", "--cluster",
+                               os.path.join(self.folder, "cluster.json"), *argv],
+                              capture_output=True, text=True)
+
+    def interrupted_at(self, ready, sig):
+        p = subprocess.Popen([TOOL, "up", self.folder, *self.options],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.assertTrue(until(ready))
+        p.send_signal(sig)
+        self.assertNotEqual(p.wait(), 0)
+
+    def test_interrupted_and_repeated(self):
+        """Whatever was there already: nothing goes on running, and the next start is whole."""
+        ca, database, backend = (os.path.join(self.folder, x) for x in
+                                 ("pki/ca.pem", "postgres/data", "be1/backend.conf"))
+        self.interrupted_at(lambda: os.path.exists(ca), signal.SIGINT)
+        self.interrupted_at(lambda: alive(database), signal.SIGINT)
+        self.interrupted_at(lambda: alive(backend), signal.SIGINT)
+        self.assertTrue(until(lambda: not alive(self.folder), 5), alive(self.folder))
+        # Killed outright, what it has started stays, and is found again.
+        def started():
+            with open(os.path.join(self.folder, "be1", "pid")) as f:
+                return int(f.read().split()[0]) in alive(backend)
+        self.interrupted_at(started, signal.SIGKILL)
+        c = self.up()
+        self.assertEqual([a["password"] for a in c["accounts"]], 3 * [self.password])
+        rows = json.loads(self.control("account", "list").stdout)
+        self.assertEqual({r["quota_bytes"] for r in rows}, {0})
+        there = [r["address"] for r in rows]
+        self.assertEqual(sorted(there), sorted(a["address"] for a in c["accounts"]))
+        # Another start changes nothing, and brings back nothing that was removed.
+        self.assertEqual(self.control("account", "remove", there[0]).returncode, 0)
+        self.assertEqual(tool("down", self.folder)[0], 0)
+        self.assertEqual(alive(self.folder), [])
+        with open(os.path.join(self.folder, "cluster.json")) as f:
+            self.assertEqual({p for n in json.load(f)["backends"] for p in n["pids"]}, set())
+        again = self.up()
+        self.assertEqual(again["accounts"], c["accounts"])
+        self.assertEqual([r["address"] for r in json.loads(self.control("account", "list").stdout)],
+                         there[1:])
+        # A start that fails leaves nothing running either.
+        self.assertEqual(tool("down", self.folder)[0], 0)
+        status, said = tool("up", self.folder, "--set", "no.such=1")
+        self.assertEqual(status, 69, said)
+        self.assertEqual(alive(self.folder), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
