@@ -21,6 +21,8 @@
 struct dir_actor {
 	slice_t who;  /* "admin/alice" */
 	slice_t from; /* address of the peer; may be empty */
+	/* Set when a call has left its record (or could not, and said so in the log); may be NULL. */
+	bool *recorded;
 };
 
 /* ---- domains ---- */
@@ -204,6 +206,10 @@ struct dir_cert_page {
 
 WAITS enum err dir_cert_issued(struct dir *d, const struct dir_actor *by, slice_t serial,
 			       slice_t name, int64_t expires_us, struct diag *diag) MUST_USE;
+/* A certificate that a peer has shown: listed from now on, if it was not. Nobody's call: no record
+ * in the audit. */
+WAITS enum err dir_cert_seen(struct dir *d, slice_t serial, slice_t name,
+			     struct diag *diag) MUST_USE;
 /* By serial, also of a certificate that was never registered (name may be empty then). */
 WAITS enum err dir_cert_revoke(struct dir *d, const struct dir_actor *by, slice_t serial,
 			       slice_t name, struct diag *diag) MUST_USE;

@@ -88,6 +88,8 @@ WAITS enum err dir_call_end(struct dir_call *c, enum err e, struct diag *diag)
 	if (e == E_OK && fiber_self() != c->d->fiber &&
 	    dir_wait_synced(c->d, deadline_in(CATCH_UP_MS)) != E_OK)
 		LOG(LOG_INFO, NULL, "dir.behind", LF_STR("method", c->method));
+	if (c->by->recorded != NULL)
+		*c->by->recorded = true;
 	buf_fini(&c->detail);
 	return e;
 }

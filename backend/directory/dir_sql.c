@@ -214,6 +214,8 @@ const char dir_sql_setting_set[] =
 const char dir_sql_setting_unset[] = "DELETE FROM settings WHERE key = $1";
 const char dir_sql_cert_issued[] = "INSERT INTO certificates (serial, name, expires)"
 				   " VALUES ($1, $2, to_timestamp($3::bigint / 1000000.0))";
+const char dir_sql_cert_seen[] =
+	"INSERT INTO certificates (serial, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const char dir_sql_cert_revoke[] =
 	"INSERT INTO certificates (serial, name, revoked) VALUES ($1, $2, now())"
 	" ON CONFLICT (serial) DO UPDATE SET revoked = now() WHERE certificates.revoked IS NULL";

@@ -2,6 +2,7 @@
 
 #include "backend/rpc/peer_call.h"
 #include "common/log/log.h"
+#include "common/loop/fiber.h"
 
 #define FRAME_BYTES (32 * 1024) /* enough rows that a frame's cost does not matter */
 
@@ -13,6 +14,7 @@ struct dir_actor admin_actor(struct mcall *c)
 		.who = arena_dup(&c->mem, slice_str(rpc_identity_str(c->peer, id))),
 		.from = arena_dup(&c->mem,
 				  slice_str(ipaddr_str(rpc_link_addr(rpc_req_link(c->req)), ip))),
+		.recorded = &c->recorded,
 	};
 }
 
@@ -170,10 +172,55 @@ WAITS void admin_audit(struct mcall *c, const char *method, slice_t target, enum
 {
 	struct dir_actor by = admin_actor(c);
 	struct diag d = {""};
-	enum err e = dir_audit_add(c->be->dir, &by, method, target, result, detail, &d);
+	enum err e;
 
+	c->recorded = true;
+	/* Who hangs up in the middle of an answer is recorded, too. */
+	fiber_shield_begin();
+	e = dir_audit_add(c->be->dir, &by, method, target, result, detail, &d);
+	fiber_shield_end();
 	if (e != E_OK)
 		LOG(LOG_WARN, NULL, "admin.not_audited", LF_SLICE("who", by.who),
 		    LF_STR("method", method), LF_SLICE("target", target), LF_ERR("result", result),
 		    LF_ERR("error", e), LF_STR("why", d.text));
+}
+
+/* "account.list" of Admin.AccountList. */
+static void audit_name(const char *method, struct buf *out)
+{
+	const char *p = strchr(method, '.');
+
+	invariant(p != NULL);
+	for (const char *begin = ++p; *p != '\0'; p++) {
+		if (p != begin && *p >= 'A' && *p <= 'Z' && out->n > 0 &&
+		    slice_find_char(buf_slice(out), '.') == out->n)
+			buf_putc(out, '.');
+		buf_putc(out, ascii_lower(*p));
+	}
+	buf_putc(out, '\0');
+}
+
+static slice_t first_text(const ProtobufCMessage *m)
+{
+	for (unsigned i = 0; m != NULL && i < m->descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
+
+		if (f->type == PROTOBUF_C_TYPE_STRING && f->label != PROTOBUF_C_LABEL_REPEATED)
+			return slice_str(
+				*(char *const *)(const void *)((const char *)m + f->offset));
+	}
+	return SLICE_NONE;
+}
+
+WAITS void admin_record(struct mcall *c, enum err result)
+{
+	struct buf name;
+
+	if (c->recorded)
+		return;
+	buf_init(&name, 64, NULL);
+	audit_name(c->method->name, &name);
+	admin_audit(c, name.p, first_text(c->msg), result,
+		    result != E_OK ? slice_str(c->diag.text) : SLICE_NONE);
+	buf_fini(&name);
 }

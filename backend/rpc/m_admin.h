@@ -63,6 +63,10 @@ WAITS enum err admin_local(struct mcall *c, WAITS enum err (*local)(struct mcall
  * cannot be recorded just now is logged, and no failure. */
 WAITS void admin_audit(struct mcall *c, const char *method, slice_t target, enum err result,
 		       slice_t detail);
+/* The record of a call that has left none itself: a look at something, or one that was refused
+ * before it came to the directory. Named after the method, with the request's first text as its
+ * target. */
+WAITS void admin_record(struct mcall *c, enum err result);
 
 /* The handlers. */
 WAITS enum err m_admin_domain_add(struct mcall *c);

@@ -138,6 +138,12 @@ WAITS enum err m_admin_account_show(struct mcall *c)
 
 	if (e == E_OK)
 		e = pack_accounts(c, &page, &c->mem, &away, &packed);
+	if (e == E_OK) {
+		Postern__AdminAccount *reply = (void *)packed;
+
+		reply->away = away.rows;
+		reply->n_away = away.n;
+	}
 	return e == E_OK ? mcall_reply(c, packed, RPC_NO_BODY) : e;
 }
 

@@ -49,6 +49,12 @@ WAITS enum err m_admin_cert_list(struct mcall *c)
 	return admin_list(c, &postern__admin_cert_page__descriptor, list_slice);
 }
 
+/* Of that name, or of a service of that front-end. */
+static bool is_of(slice_t name, slice_t which)
+{
+	return slice_eq(name, which) || (slice_starts(name, which) && name.p[which.n] == '/');
+}
+
 /* One page of certificates: revokes those of that name; *after becomes the last serial. */
 WAITS static enum err revoke_page(struct mcall *c, slice_t name, struct buf *after, bool *more,
 				  uint64_t *revoked)
@@ -64,7 +70,7 @@ WAITS static enum err revoke_page(struct mcall *c, slice_t name, struct buf *aft
 	for (size_t i = 0; e == E_OK && i < page.n; i++) {
 		const struct dir_cert_row *r = &page.rows[i];
 
-		if (r->revoked_us != 0 || !slice_eq(r->name, name))
+		if (r->revoked_us != 0 || !is_of(r->name, name))
 			continue;
 		e = dir_cert_revoke(c->be->dir, &by, r->serial, r->name, &c->diag);
 		*revoked += e == E_OK;
@@ -99,6 +105,10 @@ WAITS enum err m_admin_cert_revoke(struct mcall *c)
 	struct dir_actor by = admin_actor(c);
 	slice_t what = slice_str(m->what);
 	enum err e;
+
+	/* As openssl prints them. */
+	for (char *p = m->what; *p != '\0'; p++)
+		*p = ascii_lower(*p);
 
 	/* Names have slashes, serials have none. */
 	if (slice_find_char(what, '/') != what.n) {

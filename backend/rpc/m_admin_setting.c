@@ -73,10 +73,8 @@ WAITS enum err m_admin_setting_set(struct mcall *c)
 
 	if (e == E_OK)
 		e = settings_check(def, value, &c->diag);
-	if (e != E_OK) {
-		admin_audit(c, "setting.set", key, e, value);
+	if (e != E_OK)
 		return e;
-	}
 	return dir_setting_set(c->be->dir, &by, key, value, &c->diag);
 }
 

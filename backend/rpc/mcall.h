@@ -21,6 +21,7 @@ struct mcall {
 	struct dir_account account;
 	struct partition *part; /* the account's, owned here */
 	bool replied;
+	bool recorded;    /* management: the audit has it */
 	struct diag diag; /* text of a failure, for people */
 };
 

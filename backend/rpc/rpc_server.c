@@ -1,15 +1,18 @@
 #include "backend/rpc/rpc_server.h"
 
 #include "backend/rpc/limits.h"
+#include "backend/rpc/m_admin.h"
 #include "backend/rpc/peers.h"
 #include "backend/rpc/rpc_methods.h"
 #include "common/base/clock.h"
+#include "common/base/map.h"
 #include "common/log/log.h"
 #include "common/log/metric.h"
 #include "common/loop/fiber.h"
 
 #define RPC_MEMORY    (512u * 1024 * 1024) /* of all links together */
 #define LISTENERS_MAX 8
+#define SERIAL_MAX    40 /* hex digits of 20 octets (RFC 5280 section 4.1.2.2) */
 
 struct port {
 	struct rpc_server *server;
@@ -28,7 +31,8 @@ struct rpc_server {
 	size_t ndialers;
 	struct dir_sub sub;
 	struct tls_ctx *accept_tls, *dial_tls;
-	unsigned serving;  /* fibers in a handler */
+	struct map shown;  /* serials that the directory has been told of */
+	unsigned serving;  /* fibers in a handler, or telling the directory */
 	struct event idle; /* set when the last of them ends */
 };
 
@@ -89,6 +93,59 @@ static void log_link(const char *event, struct rpc_link *l)
 	    LF_STR("ip", ipaddr_str(rpc_link_addr(l), ip)));
 }
 
+static void serving_begin(struct rpc_server *s)
+{
+	s->serving++;
+}
+
+static void serving_end(struct rpc_server *s)
+{
+	if (--s->serving == 0)
+		event_set(&s->idle);
+}
+
+/* ---- certificates that were shown ---- */
+
+/* Not every certificate is registered when it is issued: the first ones cannot be. Here all pass by
+ * sooner or later, so that each is listed, and revoked by its name. */
+struct shown {
+	struct rpc_server *server;
+	char serial[SERIAL_MAX + 1], name[RPC_IDENTITY_STR];
+};
+
+WAITS static void tell_shown(void *arg)
+{
+	struct shown *c = arg;
+	struct rpc_server *s = c->server;
+	struct diag d = {""};
+	enum err e = dir_cert_seen(s->be->dir, slice_str(c->serial), slice_str(c->name), &d);
+
+	/* The next link tries again. */
+	if (e != E_OK)
+		map_del(&s->shown, slice_str(c->serial));
+	xfree(&c);
+	serving_end(s);
+}
+
+static void note_shown(struct rpc_server *s, const struct rpc_link *l)
+{
+	slice_t serial = rpc_link_peer_serial(l);
+	struct shown *c;
+
+	if (map_get(&s->shown, serial) != NULL)
+		return;
+	c = xcalloc(1, sizeof *c);
+	c->server = s;
+	rpc_identity_str(rpc_link_peer(l), c->name);
+	if (!slice_to_str(serial, c->serial, sizeof c->serial) ||
+	    fiber_start("rpc.shown", tell_shown, c, NULL) != E_OK) {
+		xfree(&c);
+		return;
+	}
+	map_put(&s->shown, serial, s);
+	serving_begin(s);
+}
+
 static void link_up(struct rpc_link *l, void *arg)
 {
 	struct port *p = arg;
@@ -105,6 +162,7 @@ static void link_up(struct rpc_link *l, void *arg)
 	pl->link = l;
 	pl->since_us = clock_wall_us();
 	list_append(&be->links, &pl->node);
+	note_shown(p->server, l);
 	if (rpc_link_peer(l)->role == ROLE_BACKEND)
 		peers_seen(be->peers, rpc_link_peer(l)->name);
 }
@@ -296,27 +354,32 @@ WAITS static void serve(struct rpc_req *r, void *arg)
 		.method = method_find(rpc_req_method(r)),
 		.peer = rpc_link_peer(rpc_req_link(r)),
 	};
+	bool is_admin = c.method->port == PORT_ADMIN;
 	char id[RPC_IDENTITY_STR];
 	enum err e;
 
 	metric_add(&calls_total, 1);
-	port->server->serving++;
+	serving_begin(port->server);
 	arena_init(&c.mem, NULL);
 	e = dispatch(&c);
 	if (e == E_NO_TICKET)
 		log_refused_ticket(&c);
+	/* A refusal is told when it is on record; not if the database is what is missing. */
+	if (is_admin && e != E_OK && e != E_RETRY)
+		admin_record(&c, e);
 	if (e == E_OK && !c.replied)
 		e = mcall_reply(&c, NULL, RPC_NO_BODY);
 	else if (e != E_OK && e != E_CANCELLED && (!c.replied || e != E_WRONG_OWNER))
 		mcall_fail(&c, e);
+	if (is_admin)
+		admin_record(&c, e);
 	if (e != E_OK && e != E_CANCELLED)
 		LOG(e == E_INTERNAL || e == E_CORRUPT || e == E_IO ? LOG_ERROR : LOG_DEBUG, NULL,
 		    "rpc.failed", LF_STR("method", c.method->name),
 		    LF_STR("peer", rpc_identity_str(c.peer, id)), LF_ERR("error", e),
 		    LF_STR("why", c.diag.text));
 	arena_reset(&c.mem);
-	if (--port->server->serving == 0)
-		event_set(&port->server->idle);
+	serving_end(port->server);
 }
 
 /* ---- revoked certificates ---- */
@@ -463,6 +526,7 @@ WAITS void rpc_server_free(struct rpc_server **ps)
 	for (size_t i = 0; i < s->ndialers; i++)
 		rpc_dialer_free(&s->dialers[i]);
 	await_links(s, links, n);
+	map_fini(&s->shown);
 	xfree(&links);
 	xfree(&s->dialers);
 	xfree(ps);
@@ -478,6 +542,7 @@ WAITS enum err rpc_server_start(struct be *be, struct tls_ctx *accept_tls, struc
 	s->accept_tls = accept_tls;
 	s->dial_tls = dial_tls;
 	event_init(&s->idle);
+	map_init(&s->shown);
 	budget_init(&s->budget, RPC_MEMORY, NULL);
 	init_port(s, &s->rpc, PORT_RPC);
 	init_port(s, &s->admin, PORT_ADMIN);
