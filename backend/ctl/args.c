@@ -291,7 +291,7 @@ static const char global_help[] = "\n"
 				  "  --address HOST:PORT --cert FILE --key FILE --ca FILE\n"
 				  "\n"
 				  "  --json                    print JSON instead of tables\n"
-				  "  -h, --help                of the program, a noun, a verb\n"
+				  "  -h, --help, help          of the program, a noun, a verb\n"
 				  "  -V, --version\n";
 
 static void help_program(FILE *out, const struct ctl_command *commands, size_t n)

@@ -1,4 +1,5 @@
 /* Commands that set a password: where it comes from, and telling one that was drawn. */
+#include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -24,14 +25,20 @@ static char *draw(struct ctl *c)
 	return p;
 }
 
-/* The first line; a password has no line breaks. */
-static char *first_line(struct ctl *c, slice_t text)
+/* The first line; a password has no line breaks. One with a NUL would be cut short there, and be
+ * another than the one that was meant. */
+static int first_line(struct ctl *c, slice_t text, char **out)
 {
 	size_t n = slice_find_char(text, '\n');
+	slice_t line;
 
 	if (n > 0 && n <= text.n && text.p[n - 1] == '\r')
 		n--;
-	return arena_str(&c->mem, slice_sub(text, 0, n));
+	line = slice_sub(text, 0, n);
+	if (slice_find_char(line, '\0') != line.n)
+		return ctl_fail(c, EX_DATAERR, "a password holds no NUL");
+	*out = arena_str(&c->mem, line);
+	return EX_OK;
 }
 
 static int from_file(struct ctl *c, const char *path, char **out)
@@ -41,8 +48,41 @@ static int from_file(struct ctl *c, const char *path, char **out)
 
 	if (ctl_read_file(c, path, PASSWORD_MAX, &text, &d) != E_OK)
 		return ctl_fail(c, EX_NOINPUT, "%s", d.text);
-	*out = first_line(c, text);
-	return EX_OK;
+	return first_line(c, text, out);
+}
+
+/* ---- the terminal ---- */
+
+static struct termios terminal; /* as it was found */
+
+static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+/* Who gives up at the question gets the echo back. */
+static void restore_terminal(int sig)
+{
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void hide_typing(void)
+{
+	struct termios quiet = terminal;
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		signal(ends[i], restore_terminal);
+	/* Stopped here, the shell would have no echo, and the second answer would. */
+	signal(SIGTSTP, SIG_IGN);
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+}
+
+static void show_typing(void)
+{
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		signal(ends[i], SIG_DFL);
+	signal(SIGTSTP, SIG_DFL);
 }
 
 static bool ask_line(struct ctl *c, const char *prompt, char line[PASSWORD_MAX])
@@ -59,25 +99,25 @@ static bool ask_line(struct ctl *c, const char *prompt, char line[PASSWORD_MAX])
 static int from_terminal(struct ctl *c, char **out)
 {
 	char one[PASSWORD_MAX], two[PASSWORD_MAX];
-	struct termios before, quiet;
+	int status = EX_OK;
 	bool ok;
 
-	if (tcgetattr(STDIN_FILENO, &before) != 0)
+	if (tcgetattr(STDIN_FILENO, &terminal) != 0)
 		return ctl_fail(c, EX_USAGE,
 				"no password: give --password-stdin, --password-file FILE, "
 				"--random or --password PASSWORD");
-	quiet = before;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	hide_typing();
 	ok = ask_line(c, "Password: ", one) && ask_line(c, "Again: ", two);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-	if (ok && secret_eq(slice_str(one), slice_str(two)))
-		*out = first_line(c, slice_str(one));
+	show_typing();
+	if (!ok)
+		status = ctl_fail(c, EX_NOINPUT, "no password");
+	else if (!secret_eq(slice_str(one), slice_str(two)))
+		status = ctl_fail(c, EX_DATAERR, "these are not the same");
+	else
+		status = first_line(c, slice_str(one), out);
 	secret_wipe(two, sizeof two);
 	secret_wipe(one, sizeof one);
-	if (!ok)
-		return ctl_fail(c, EX_NOINPUT, "no password");
-	return *out != NULL ? EX_OK : ctl_fail(c, EX_DATAERR, "these are not the same");
+	return status;
 }
 
 int account_password_prepare(struct ctl *c, const struct ctl_args *a, bool *done UNUSED)

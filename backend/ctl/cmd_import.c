@@ -69,11 +69,20 @@ static bool take_field(slice_t *line, struct arena *mem, slice_t *out)
 
 static bool parse_line(slice_t line, struct arena *mem, struct record *out)
 {
+	/* Text ends at a NUL: the password would be another. */
+	if (slice_find_char(line, '\0') != line.n)
+		return false;
 	if (!take_field(&line, mem, &out->address) || !take_field(&line, mem, &out->password))
 		return false;
 	if (line.n > 0 && !take_field(&line, mem, &out->quota))
 		return false;
 	return line.n == 0 && out->address.n > 0;
+}
+
+/* As some programs begin a file of UTF-8. */
+static slice_t skip_mark(slice_t text)
+{
+	return slice_from(text, slice_starts(text, SL("\xef\xbb\xbf")) ? 3 : 0);
 }
 
 /* The next line that is not empty. */
@@ -160,6 +169,7 @@ int account_import_prepare(struct ctl *c, const struct ctl_args *a, bool *done U
 	c->prepared = text;
 	if (ctl_read_file(c, ctl_args_get(a, "FILE"), IMPORT_BYTES_MAX, text, &d) != E_OK)
 		return ctl_fail(c, EX_NOINPUT, "%s", d.text);
+	*text = skip_mark(*text);
 	return EX_OK;
 }
 

@@ -13,6 +13,17 @@ int session_kill_prepare(struct ctl *c, const struct ctl_args *a, bool *done UNU
 	return EX_OK;
 }
 
+/* A change of nothing is a slip. */
+int change_prepare(struct ctl *c, const struct ctl_args *a, bool *done UNUSED)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		if ((a->given[i].arg->flags & ARG_REQUIRED) == 0)
+			return EX_OK;
+	}
+	return ctl_fail(c, EX_USAGE, "nothing to change; see `postern %s %s --help`",
+			a->command->noun, a->command->verb);
+}
+
 WAITS int audit_list_run(struct ctl *c, const struct ctl_args *a)
 {
 	Postern__AdminAuditList m = POSTERN__ADMIN_AUDIT_LIST__INIT;

@@ -7,6 +7,7 @@
 
 #include "backend/ctl/commands.h"
 #include "backend/ctl/connect.h"
+#include "backend/ctl/show.h"
 #include "common/base/num.h"
 #include "common/crypto/pki.h"
 #include "common/crypto/secret.h"
@@ -106,6 +107,8 @@ int pki_init_prepare(struct ctl *c, const struct ctl_args *a, bool *done)
 	else
 		status = ctl_fail(c, EX_DATAERR, "%s", d.text);
 	pair_fini(&p);
+	if (status == EX_OK && c->json)
+		fputs("{}\n", c->out);
 	return status;
 }
 
@@ -117,6 +120,25 @@ static int read_ca(struct ctl *c, const char *dir, slice_t *cert, slice_t *key)
 	    ctl_read_file(c, path_of(c, dir, "/ca.key"), PKI_PEM_MAX, key, &d) != E_OK)
 		return ctl_fail(c, EX_NOINPUT, "%s", d.text);
 	return EX_OK;
+}
+
+static void fill_issued(struct ctl *c, const struct pki_info *info, Postern__AdminCertIssued *m)
+{
+	postern__admin_cert_issued__init(m);
+	m->serial = arena_str(&c->mem, slice_str(info->serial));
+	m->name = arena_str(&c->mem, slice_str(info->cn));
+	m->expires_us = info->not_after_s * 1000000;
+}
+
+static void tell_issued(struct ctl *c, const struct pki_info *info)
+{
+	Postern__AdminCertIssued m;
+
+	if (!c->json)
+		return;
+	fill_issued(c, info, &m);
+	show_json(c->out, &m.base);
+	putc('\n', c->out);
 }
 
 int pki_issue_prepare(struct ctl *c, const struct ctl_args *a, bool *done)
@@ -148,6 +170,8 @@ int pki_issue_prepare(struct ctl *c, const struct ctl_args *a, bool *done)
 	pair_fini(&p);
 	secret_wipe((char *)(uintptr_t)ca_key.p, ca_key.n);
 	c->prepared = info;
+	if (status == EX_OK && *done)
+		tell_issued(c, info);
 	return status;
 }
 
@@ -155,15 +179,15 @@ int pki_issue_prepare(struct ctl *c, const struct ctl_args *a, bool *done)
 WAITS int pki_issue_run(struct ctl *c, const struct ctl_args *a)
 {
 	const struct pki_info *info = c->prepared;
-	Postern__AdminCertIssued m = POSTERN__ADMIN_CERT_ISSUED__INIT;
+	Postern__AdminCertIssued m;
 	struct ctl_call call = {.method = a->command->method, .request = &m.base, .mem = &c->mem};
 	int status;
 
-	m.serial = arena_str(&c->mem, slice_str(info->serial));
-	m.name = arena_str(&c->mem, slice_str(info->cn));
-	m.expires_us = info->not_after_s * 1000000;
+	fill_issued(c, info, &m);
 	status = ctl_call(c, &call);
 	if (status == EX_OK && call.result != E_OK)
 		return ctl_fail_err(c, call.result, &call.diag);
+	if (status == EX_OK)
+		tell_issued(c, info);
 	return status;
 }

@@ -66,7 +66,7 @@ static const struct ctl_arg fsck_args[] = {
 
 static const struct ctl_arg pki_revoke_args[] = {
 	{"WHAT", NULL, "what", ARG_REQUIRED,
-	 "a serial, or an identity: all its valid certificates"},
+	 "a serial, or an identity: all its valid certificates; frontend/NAME: all its services'"},
 	{0},
 };
 
@@ -181,7 +181,7 @@ const struct ctl_command ctl_commands[] = {
 	{"domain", "show", "Shows a domain", domain_name_args, METHOD(DOMAIN_SHOW),
 	 REQUEST(domain_name), ONE(domain)},
 	{"domain", "edit", "Changes limits and catch-all of a local domain", domain_edit_args,
-	 METHOD(DOMAIN_EDIT), REQUEST(domain_edit), DONE},
+	 METHOD(DOMAIN_EDIT), REQUEST(domain_edit), DONE, .prepare = change_prepare},
 	{"domain", "remove", "Removes a domain that has neither accounts nor addresses",
 	 domain_name_args, METHOD(DOMAIN_REMOVE), REQUEST(domain_name), DONE},
 	{"account", "add", "Adds an account", account_add_args, METHOD(ACCOUNT_ADD),
@@ -199,7 +199,7 @@ const struct ctl_command ctl_commands[] = {
 	 METHOD(ACCOUNT_PASSWD), REQUEST(account_password), .prepare = account_password_prepare,
 	 .run = account_passwd_run},
 	{"account", "quota", "Sets its limits; what is not given stays", account_quota_args,
-	 METHOD(ACCOUNT_QUOTA), REQUEST(account_quota), DONE},
+	 METHOD(ACCOUNT_QUOTA), REQUEST(account_quota), DONE, .prepare = change_prepare},
 	{"account", "remove", "Removes an account and its mail", account_name_args,
 	 METHOD(ACCOUNT_REMOVE), REQUEST(account_name), DONE},
 	{"account", "import", "Adds many accounts", account_import_args, METHOD(ACCOUNT_ADD),
@@ -244,7 +244,7 @@ const struct ctl_command ctl_commands[] = {
 	 .method = METHOD(CERT_ISSUED),
 	 .prepare = pki_issue_prepare,
 	 .run = pki_issue_run},
-	{"pki", "list", "Lists the certificates that were registered or revoked", no_args,
+	{"pki", "list", "Lists the certificates that were registered, shown or revoked", no_args,
 	 METHOD(CERT_LIST), REQUEST(cert_list), ROWS(cert)},
 	{"pki", "revoke", "Revokes certificates; their links are cut at once", pki_revoke_args,
 	 METHOD(CERT_REVOKE), REQUEST(cert_revoke), ONE(cert_revoked)},

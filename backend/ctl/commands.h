@@ -25,6 +25,7 @@ int account_import_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 WAITS int account_import_run(struct ctl *c, const struct ctl_args *a);
 /* cmd_other.c */
 int session_kill_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
+int change_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 WAITS int audit_list_run(struct ctl *c, const struct ctl_args *a);
 WAITS int fsck_run(struct ctl *c, const struct ctl_args *a);
 

@@ -13,7 +13,8 @@ struct words {
 	bool help, version;
 };
 
-/* Options of the program may come before noun and verb, and between them. */
+/* Options of the program may come before noun and verb, and between them. `postern help NOUN` is
+ * `postern NOUN --help`. */
 static int find_words(struct ctl *c, int argc, char **argv, struct words *w)
 {
 	int status = EX_OK;
@@ -32,6 +33,8 @@ static int find_words(struct ctl *c, int argc, char **argv, struct words *w)
 			if (w->noun != NULL)
 				break;
 			return ctl_fail(c, EX_USAGE, "%s: no such option", argv[i]);
+		} else if (w->noun == NULL && slice_eq(word, SL("help"))) {
+			w->help = true;
 		} else if (w->noun == NULL) {
 			w->noun = argv[i];
 			if (ctl_find(w->noun, "") != NULL) {

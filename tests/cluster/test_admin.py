@@ -8,15 +8,17 @@ import json
 import os
 import pty
 import re
+import signal
 import smtplib
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 import uuid
 
-from postern import (BUILD, FOLDER, account, cluster, cluster_command, deliver, imap, postern, smtp,
-                     subjects, until)
+from postern import (BUILD, FOLDER, account, account_of, cluster, cluster_command, deliver, imap, log_lines,
+                     log_size, postern, smtp, subjects, until)
 
 CLUSTER = ["--backends", "2", "--partitions", "4", "--frontends", "2", "--accounts", "12"]
 OK, FINDINGS, USAGE, DATA, NOUSER, DOWN, NOPERM, CONFIG = 0, 1, 64, 65, 67, 69, 77, 78
@@ -81,6 +83,8 @@ class CommandLine(unittest.TestCase):
                 self.assertIn("usage: postern %s %s" % (noun, verb), run(noun, verb, "--help"))
         self.assertIn("usage: postern status", run("status", "--help"))
         self.assertIn("--quick", run("fsck", "-h"))
+        self.assertEqual(run("help"), top)
+        self.assertEqual(run("help", "account", "add"), run("account", "add", "--help"))
         self.assertRegex(run("--version"), r"^postern \d")
 
     def test_usage_errors(self):
@@ -92,6 +96,7 @@ class CommandLine(unittest.TestCase):
                      ["domain", "add", "x.example", "--kind", "odd"],
                      ["account", "add", "x@example.org", "--password", "p", "--random"],
                      ["session", "kill"], ["session", "kill", "00", "--account", "x"],
+                     ["domain", "edit", "example.org"], ["account", "quota", "x@example.org"],
                      ["alias", "add", "x@example.org"], ["pki", "issue", "--dir", "x"]):
             err = run(*argv, want=USAGE)
             self.assertTrue(err.startswith("postern: ") or err.startswith("usage: "), (argv, err))
@@ -280,6 +285,11 @@ class Accounts(unittest.TestCase):
         for bad in ("short", "x" * 2000, who, "aaaaaaaaaaaaaa", "with a \x07 bell in it"):
             run("account", "passwd", who, "--password", bad, want=DATA)
         run("account", "passwd", who, "--password-stdin", text_in="", want=DATA)
+        # Cut at its NUL it would be accepted.
+        run("account", "passwd", who, "--password-stdin", text_in="long enough\0 and more\n",
+            want=DATA)
+        self.assertIn("0 imported", postern("account", "import", "-",
+                                            text_in="nul%s,long enough\0 and more\n" % who)[1])
         run("account", "passwd", who, "--password-file", "/nonexistent", want=66)
         run("account", "passwd", who, want=USAGE)  # nobody at a terminal
         run("account", "passwd", "nobody@example.org", "--password", "a long enough one",
@@ -314,6 +324,20 @@ class Accounts(unittest.TestCase):
                                         who)
         self.assertEqual(status, DATA)
         self.assertIn("not the same", seen)
+
+    def test_interrupted_at_the_terminal(self):
+        """The echo comes back."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execv(os.path.join(BUILD, "postern"), ["postern", "account", "add", "a@b.example"])
+        self.addCleanup(os.close, fd)
+        seen = b""
+        while not seen.endswith(b": "):
+            seen += os.read(fd, 1000)
+        self.assertFalse(termios.tcgetattr(fd)[3] & termios.ECHO)
+        os.write(fd, b"\x03")
+        self.assertTrue(until(lambda: termios.tcgetattr(fd)[3] & termios.ECHO))
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), -signal.SIGINT)
 
     def test_quota(self):
         who = new_account()
@@ -559,6 +583,10 @@ class Nodes(unittest.TestCase):
             sizes = {r["backend"]: r["size_bytes"] for r in json.loads(out)}
             self.assertIsNone(sizes["be2"])
             self.assertIsNotNone(sizes["be1"])
+            who = account(account_of("be2"))["address"]
+            status, out, err = postern("--json", "account", "show", who)
+            self.assertEqual((status, err.count("be2")), (DOWN, 1))
+            self.assertEqual((json.loads(out)["address"], json.loads(out)["items"]), (who, None))
         finally:
             cluster_command("start", "be2")
         self.assertTrue(until(lambda: postern("session", "list")[0] == OK))
@@ -572,7 +600,9 @@ class Certificates(unittest.TestCase):
         pki = os.path.join(FOLDER, "pki")
         with tempfile.TemporaryDirectory() as d:
             for i in range(2):
-                run("pki", "issue", "--dir", pki, "--out", "%s/%d" % (d, i), "--days", "7", who)
+                told = rows("pki", "issue", "--dir", pki, "--out", "%s/%d" % (d, i), "--days", "7",
+                            who)
+                self.assertEqual(told["name"], who)
                 self.assertEqual(os.stat("%s/%d.key" % (d, i)).st_mode & 0o777, 0o600)
             mine = [r for r in rows("pki", "list") if r["name"] == who]
             self.assertEqual([r["revoked"] for r in mine], [None, None])
@@ -585,7 +615,7 @@ class Certificates(unittest.TestCase):
                                        "domain", "list"], capture_output=True).returncode
             self.assertEqual([ask(0), ask(1)], [OK, OK])
             serial = mine[0]["serial"]
-            self.assertEqual(rows("pki", "revoke", serial), {"revoked": 1})
+            self.assertEqual(rows("pki", "revoke", serial.upper()), {"revoked": 1})
             self.assertEqual(sorted([ask(0), ask(1)]), [OK, DOWN])
             self.assertEqual(rows("pki", "revoke", who), {"revoked": 1})
             self.assertEqual([ask(0), ask(1)], [DOWN, DOWN])
@@ -598,22 +628,24 @@ class Certificates(unittest.TestCase):
             run("pki", "init", "--dir", pki, want=73)
 
     def test_revoked_node_is_cut(self):
-        """A front-end's links end within 2 s, at every back-end."""
+        """A front-end's links end within 2 s, at every back-end. Nobody has registered its
+        certificates: they were shown."""
         pki = os.path.join(FOLDER, "pki")
-        base = os.path.join(FOLDER, "fe2", "certs", "smtp")
-        serial = subprocess.run(["openssl", "x509", "-noout", "-serial", "-in", base + ".pem"],
-                                capture_output=True, text=True).stdout.split("=")[1].strip()
+        names = ["frontend/fe2/" + s for s in ("imap", "smtp", "submission")]
+        since = {b: log_size(b) for b in ("be1", "be2")}
+
+        def listed():
+            return sorted(r["name"] for r in rows("pki", "list") if r["revoked"] is None)
 
         def cut():
-            found = 0
-            for b in ("be1", "be2"):
-                with open(os.path.join(FOLDER, b, "log")) as f:
-                    found += any("event=rpc.revoked" in line and "frontend/fe2/smtp" in line
-                                 for line in f)
-            return found == 2
-        self.assertFalse(cut())
-        run("pki", "revoke", serial.lower())
+            return all(log_lines(b, "event=rpc.revoked", n, since=since[b])
+                       for b in since for n in names)
+        self.assertTrue(until(lambda: set(names) < set(listed())))
+        self.assertIn("admin/operator", listed())
+        self.assertEqual(rows("pki", "revoke", "frontend/fe2"), {"revoked": 3})
         self.assertTrue(until(cut, 2))
+        self.assertFalse(set(names) & set(listed()))
+        self.assertIn("frontend/fe1/smtp", listed())
         with smtp(fe=1) as s:
             s.ehlo("client.example")
             code = s.mail("a@elsewhere.example")[0]
@@ -621,7 +653,9 @@ class Certificates(unittest.TestCase):
             self.assertEqual(code // 100, 4)
         # With a certificate of its own again it serves.
         cluster_command("kill", "fe2", "TERM")
-        run("pki", "issue", "--dir", pki, "--out", base, "frontend/fe2/smtp")
+        for n in names:
+            run("pki", "issue", "--dir", pki, "--out",
+                os.path.join(FOLDER, "fe2", "certs", n.rpartition("/")[2]), n)
         cluster_command("start", "fe2")
         deliver([account(0)["address"]], fe=1)
 
@@ -664,6 +698,40 @@ class Audit(unittest.TestCase):
         self.assertGreater(len(everything), 17)
         self.assertEqual([r["id"] for r in everything],
                          sorted((r["id"] for r in everything), reverse=True))
+
+    def test_looks_and_refusals_leave_a_record(self):
+        mark = rows("audit", "list", "--limit", "1")[0]["id"]
+        nobody, none = "nobody@example.org", name() + ".example"
+        calls = [
+            (["account", "show", account(0)["address"]], OK), (["account", "list"], OK),
+            (["account", "show", nobody], NOUSER),
+            (["account", "add", nobody, "--password", "short"], DATA),
+            (["account", "passwd", nobody, "--password", "short"], DATA),
+            (["account", "quota", nobody, "1m"], NOUSER),
+            (["alias", "set", nobody, "x@y.example"], NOUSER), (["alias", "list"], OK),
+            (["domain", "edit", none, "--quota", "1m"], NOUSER), (["domain", "list"], OK),
+            (["pki", "revoke", "admin/nobody"], NOUSER), (["pki", "list"], OK),
+            (["setting", "unset", "no.such"], NOUSER), (["setting", "list"], OK),
+            (["session", "list"], OK), (["queue", "list"], OK), (["status"], OK),
+            (["fsck", "--quick"], OK)]
+        for argv, want in calls:
+            run(*argv, want=want)
+        words = {OK: "ok", NOUSER: "not-found", DATA: "invalid"}
+        expected = [("node.status" if a[0] == "status" else "node.fsck" if a[0] == "fsck" else
+                     "cert." + a[1] if a[0] == "pki" else ".".join(a[:2]), words[w])
+                    for a, w in calls]
+
+        def records():
+            found = [r for r in rows("audit", "list", "--limit", "100") if r["id"] > mark
+                     and r["method"] != "audit.list"][::-1]
+            return found if len(found) >= len(calls) else None
+        got = until(records)
+        # A look is recorded behind its answer: two of them may change places.
+        self.assertEqual(sorted((r["method"], r["result"]) for r in got), sorted(expected))
+        self.assertIn(("account.show", nobody, "admin/operator", "127.0.0.1"),
+                      [(r["method"], r["target"], r["who"], r["from"]) for r in got])
+        self.assertIn("there is no account", [r["detail"] for r in got if r["method"] ==
+                                              "account.quota"][0])
 
 
 if __name__ == "__main__":
