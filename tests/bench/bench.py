@@ -7,6 +7,7 @@ Each row runs once for each side in turn, `reps` times; the table shows medians 
 Client and servers share the cores, so the servers' CPU per operation compares better than rates.
 """
 import argparse
+import collections
 import json
 import os
 import shutil
@@ -26,6 +27,8 @@ META = "FETCH 1:* (FLAGS ENVELOPE INTERNALDATE RFC822.SIZE)"
 FILLED = 1900  # user1900 .. user1903 hold 10,000 messages of 4 KiB each
 # Growth: a user, and so many messages of 1 KiB in its mailbox before the first round.
 GROWN = [(1910, 1000), (1911, 10000), (1912, 100000)]
+# Log-ins of users whose proof is in no cache: each round so many others, above USERS.
+COLD = 400
 LAST = "FETCH %d:* (FLAGS ENVELOPE BODYSTRUCTURE INTERNALDATE RFC822.SIZE)"
 MANY = ["--tls", "starttls", "-c", "20"]
 
@@ -111,6 +114,18 @@ def smtp_row(size, n, per_session=0):
                       "--users", str(USERS)]
 
 
+def cold_row():
+    """A verifier from the database and all its iterations; the peers keep plain text."""
+    rounds = collections.Counter()
+
+    def words(s):
+        first = USERS + 1 + rounds[s.name] * COLD
+        rounds[s.name] += 1
+        return ["imap-login", *s.imaps(), "-c", "20", "-n", str(COLD), "--first", str(first),
+                "--users", str(COLD)]
+    return words
+
+
 def append_row(size):
     return lambda s: ["imap-append", *s.imaps(), "-c", "20", "-t", "5", "-s", size,
                       "--users", str(USERS)]
@@ -138,6 +153,7 @@ ROWS = [
     ("smtp 1m starttls many", smtp_row("1m", 100), [("delivered_per_s", "up"), CPU]),
     ("imap login", lambda s: ["imap-login", *s.imaps(), "-c", "20", "-t", "5", "--users", str(USERS)],
      [("ops_per_s", "up"), CPU]),
+    ("imap login cold", cold_row(), [("ops_per_s", "up"), CPU]),
     ("append 4k", append_row("4k"), [("ops_per_s", "up"), CPU]),
     ("append 75k", append_row("75k"), [("ops_per_s", "up"), CPU]),
     ("fetch body c1", fetch_row("UID FETCH 1:* BODY.PEEK[]"), [("mb_per_s", "up"), CPU]),
