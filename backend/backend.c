@@ -27,6 +27,7 @@
 #include "common/log/log.h"
 #include "common/loop/fiber.h"
 #include "common/loop/sig.h"
+#include "common/loop/waits.h"
 #include "common/loop/work.h"
 
 #define FIRST_SYNC_MS (60 * 1000) /* a first start needs PostgreSQL; a later one its copy */
@@ -295,12 +296,14 @@ WAITS static void life(void)
 {
 	struct scope scope;
 	struct sig *term = NULL, *interrupt = NULL;
+	struct waits *waits = NULL;
 
 	event_init(&backend.stop);
 	scope_init(&scope);
 	if (sig_watch(SIGTERM, &term) != E_OK || sig_watch(SIGINT, &interrupt) != E_OK ||
 	    scope_start(&scope, "backend.signal", watch_signal, term) != E_OK ||
-	    scope_start(&scope, "backend.signal", watch_signal, interrupt) != E_OK)
+	    scope_start(&scope, "backend.signal", watch_signal, interrupt) != E_OK ||
+	    waits_watch(&waits) != E_OK)
 		event_set(&backend.stop);
 	if (event_wait(&backend.stop, "backend.stop", NO_DEADLINE) != E_OK)
 		LOG(LOG_WARN, NULL, "backend.cancelled");
@@ -308,6 +311,7 @@ WAITS static void life(void)
 	(void)scope_join(&scope, NO_DEADLINE);
 	sig_unwatch(&term);
 	sig_unwatch(&interrupt);
+	waits_unwatch(&waits);
 }
 
 WAITS static void main_fiber(void *arg)

@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN); /* until somebody watches it */
 	if (a.mode == OPT_WORKER)
 		return worker_run(protocols, ARRAY_LEN(protocols));
 	if (fe_conf_load(a.path, a.sets, a.nsets, &conf, &d) != E_OK) {

@@ -56,5 +56,8 @@ enum err kv_del_here(struct kv_cursor *c) MUST_USE;
  * the free list). */
 void kv_size(struct kv *kv, uint64_t *map_out, uint64_t *touched_out);
 enum err kv_used(struct kv *kv, uint64_t *out) MUST_USE;
+/* Rows that all transactions of the process that have ended looked at or changed: what a change or
+ * a read costs, whatever the machine. */
+uint64_t kv_rows(void);
 
 #endif

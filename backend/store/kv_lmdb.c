@@ -9,6 +9,7 @@
 #include "backend/store/kv.h"
 #include "common/base/fault.h"
 #include "common/log/log.h"
+#include "common/log/metric.h"
 
 /* Reader slots: every pool thread and keeper may hold one; far above their number. */
 #define KV_READERS_MAX 1024
@@ -21,13 +22,17 @@ struct kv {
 	unsigned ntables;
 };
 
+METRIC_COUNTER(metric_rows, "store_rows_total", "Rows of the stores' tables read or written", {0});
+
 struct kv_txn {
 	struct kv *kv;
 	MDB_txn *txn;
+	unsigned rows; /* told to the metric at the end: one atomic addition a transaction */
 };
 
 struct kv_cursor {
 	MDB_cursor *cur;
+	struct kv_txn *txn;
 };
 
 static enum err kv_err(int rc, const char *what)
@@ -136,6 +141,7 @@ static enum err kv_begin(struct kv *kv, unsigned flags, struct kv_txn **out)
 	int rc = mdb_txn_begin(kv->env, NULL, flags, &t->txn);
 
 	t->kv = kv;
+	t->rows = 0;
 	if (rc != 0) {
 		xfree(&t);
 		*out = NULL;
@@ -155,6 +161,11 @@ enum err kv_write(struct kv *kv, struct kv_txn **out)
 	return kv_begin(kv, 0, out);
 }
 
+uint64_t kv_rows(void)
+{
+	return (uint64_t)metric_get(&metric_rows);
+}
+
 enum err kv_commit(struct kv_txn **t)
 {
 	int rc;
@@ -167,6 +178,7 @@ enum err kv_commit(struct kv_txn **t)
 		kv_abort(t);
 		return E_FULL;
 	}
+	metric_add(&metric_rows, (*t)->rows);
 	rc = mdb_txn_commit((*t)->txn);
 	xfree(t);
 	if (rc == 0 && fault_at("store.commit.after_sync"))
@@ -182,6 +194,7 @@ void kv_abort(struct kv_txn **t)
 {
 	if (*t == NULL)
 		return;
+	metric_add(&metric_rows, (*t)->rows);
 	mdb_txn_abort((*t)->txn);
 	xfree(t);
 }
@@ -189,7 +202,10 @@ void kv_abort(struct kv_txn **t)
 enum err kv_get(struct kv_txn *t, unsigned table, slice_t key, slice_t *out)
 {
 	MDB_val k = kv_val(key), v;
-	int rc = mdb_get(t->txn, t->kv->dbi[table], &k, &v);
+	int rc;
+
+	t->rows++;
+	rc = mdb_get(t->txn, t->kv->dbi[table], &k, &v);
 
 	if (rc != 0)
 		return kv_err(rc, "get");
@@ -201,6 +217,7 @@ enum err kv_put(struct kv_txn *t, unsigned table, slice_t key, slice_t value)
 {
 	MDB_val k = kv_val(key), v = kv_val(value);
 
+	t->rows++;
 	if (fault_at("store.put"))
 		return E_FULL;
 	return kv_err(mdb_put(t->txn, t->kv->dbi[table], &k, &v, 0), "put");
@@ -211,6 +228,7 @@ enum err kv_put_room(struct kv_txn *t, unsigned table, slice_t key, size_t n, vo
 	MDB_val k = kv_val(key), v = {n, NULL};
 	int rc;
 
+	t->rows++;
 	if (fault_at("store.put"))
 		return E_FULL;
 	rc = mdb_put(t->txn, t->kv->dbi[table], &k, &v, MDB_RESERVE);
@@ -222,6 +240,7 @@ enum err kv_del(struct kv_txn *t, unsigned table, slice_t key)
 {
 	MDB_val k = kv_val(key);
 
+	t->rows++;
 	return kv_err(mdb_del(t->txn, t->kv->dbi[table], &k, NULL), "del");
 }
 
@@ -251,6 +270,7 @@ enum err kv_cursor(struct kv_txn *t, unsigned table, struct kv_cursor **out)
 		return kv_err(rc, "cursor");
 	*out = xmalloc(sizeof(**out));
 	(*out)->cur = cur;
+	(*out)->txn = t;
 	return E_OK;
 }
 
@@ -267,6 +287,7 @@ static enum err kv_move(struct kv_cursor *c, MDB_val *mk, MDB_cursor_op op, slic
 	MDB_val mv;
 	int rc = mdb_cursor_get(c->cur, mk, &mv, op);
 
+	c->txn->rows++;
 	if (rc != 0)
 		return kv_err(rc, "cursor");
 	*k = kv_slice(mk);
@@ -308,6 +329,7 @@ enum err kv_next(struct kv_cursor *c, slice_t *k, slice_t *v)
 
 enum err kv_del_here(struct kv_cursor *c)
 {
+	c->txn->rows++;
 	return kv_err(mdb_cursor_del(c->cur, 0), "del");
 }
 

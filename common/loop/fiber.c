@@ -82,7 +82,8 @@ struct fiber {
 	struct scope *scope;
 
 	const char *waits_for;
-	int64_t since_ms;
+	int64_t since_ms, deadline_ms; /* of that wait */
+	const struct log_ctx *log;
 	struct event *event; /* what it waits for, if an event */
 	struct list queued;  /* in a waitq, if one */
 	struct timer timer;
@@ -409,6 +410,7 @@ static enum err start(const char *name, fiber_fn fn, void *arg, struct scope *sc
 	f->scope = scope;
 	f->waits_for = NULL;
 	f->since_ms = l->now_ms;
+	f->log = NULL;
 	f->event = NULL;
 	list_append(&l->fibers, &f->all);
 	l->fibers_n++;
@@ -450,6 +452,7 @@ WAITS static enum err wait_named(struct fiber *f, const char *name, int64_t dead
 {
 	f->waits_for = name;
 	f->since_ms = f->loop->now_ms;
+	f->deadline_ms = deadline_ms;
 	f->state = FIBER_WAITING;
 	if (deadline_ms != NO_DEADLINE)
 		timer_set(&f->timer, deadline_ms);
@@ -658,11 +661,22 @@ WAITS enum err scope_join(struct scope *s, int64_t deadline_ms)
 	return e;
 }
 
+void fiber_set_log(const struct log_ctx *ctx)
+{
+	fiber_self()->log = ctx;
+}
+
 void fiber_dump(void (*each)(const struct fiber_info *, void *arg), void *arg)
 {
 	list_for_each(n, &loop_current()->fibers) {
 		struct fiber *f = list_entry(n, struct fiber, all);
-		struct fiber_info info = {f->name, f->waits_for, f->since_ms};
+		struct fiber_info info = {
+			.name = f->name,
+			.waits_for = f->waits_for,
+			.since_ms = f->since_ms,
+			.deadline_ms = f->waits_for != NULL ? f->deadline_ms : NO_DEADLINE,
+			.log = f->log,
+		};
 
 		each(&info, arg);
 	}

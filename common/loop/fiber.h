@@ -22,6 +22,7 @@
 #define FIBER_MAX   100000      /* a process's bound, however many mappings the kernel grants */
 
 struct fiber;
+struct log_ctx;
 typedef void (*fiber_fn)(void *arg);
 
 /* Starts a root fiber of the current loop: the listener's session, a service's main. It runs at
@@ -88,11 +89,15 @@ unsigned fiber_capacity(void);
 /* Lowers the capacity, for a process that shall hold fewer; 0 goes back. */
 void fiber_capacity_limit(unsigned max);
 unsigned fiber_count(void);
-/* For administrators: name, what it waits for, since when (mono ms). */
+/* Whose work the running fiber does (a session's, a link's), for fiber_dump. Borrowed: outlives the
+ * fiber or is taken back with NULL. */
+void fiber_set_log(const struct log_ctx *ctx);
+/* For administrators: name, what it waits for, since when and until when (mono ms). */
 struct fiber_info {
 	const char *name;
 	const char *waits_for; /* NULL: ready or running */
-	int64_t since_ms;
+	int64_t since_ms, deadline_ms;
+	const struct log_ctx *log; /* NULL: none was set */
 };
 void fiber_dump(void (*each)(const struct fiber_info *, void *arg), void *arg);
 

@@ -267,6 +267,7 @@ static WAITS void writer_main(void *arg)
 {
 	struct rpc_link *l = arg;
 
+	fiber_set_log(&l->log);
 	while (!l->closed) {
 		if (event_wait(&l->kick, "rpc.idle", NO_DEADLINE) != E_OK)
 			rpc_link_close(l, CLOSE_SHUTDOWN);
@@ -275,6 +276,7 @@ static WAITS void writer_main(void *arg)
 		rpc_link_tell_gone(l);
 	}
 	rpc_link_finish(l);
+	fiber_set_log(NULL);
 	rpc_link_unref(&l);
 }
 
@@ -320,6 +322,7 @@ static WAITS void reader_main(void *arg)
 {
 	struct rpc_link *l = arg;
 
+	fiber_set_log(&l->log);
 	while (!l->closed) {
 		slice_t in = stream_peek(l->s);
 		size_t used = mux_input(l, in);
@@ -339,6 +342,7 @@ static WAITS void reader_main(void *arg)
 		else
 			rpc_link_close(l, why_read_ended(e));
 	}
+	fiber_set_log(NULL);
 	rpc_link_unref(&l);
 }
 

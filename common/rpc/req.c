@@ -118,11 +118,13 @@ static WAITS void req_main(void *arg)
 	struct rpc_req *r = arg;
 	struct rpc_link *l = r->s.l;
 
+	fiber_set_log(&l->log);
 	/* A peer that asks and does not read finds us slow, not large. */
 	if (mux_wait_room(&r->s, 0) == E_OK) {
 		metric_add(&served, 1);
 		l->ops->serve(r, l->ops->arg);
 	}
+	fiber_set_log(NULL);
 	r->fiber = NULL;
 	l->serving--;
 	payload_drop(r);

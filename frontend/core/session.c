@@ -146,6 +146,7 @@ static WAITS void session_finish(struct session *s)
 	}
 	budget_give(&s->budget, s->protocol->session_size);
 	budget_fini(&s->budget);
+	fiber_set_log(NULL);
 	s->magic = 0;
 	xfree(&s);
 }
@@ -172,6 +173,7 @@ static WAITS void session_main(void *arg)
 	struct session *s = arg;
 
 	invariant(s->magic == SESSION_MAGIC);
+	fiber_set_log(&s->log);
 	LOG(LOG_INFO, &s->log, "session.start", LF_STR("endpoint", s->endpoint->name),
 	    LF_UINT("local_port", stream_local_port(s->stream)));
 	if (!s->endpoint->implicit_tls || session_starttls(s) == E_OK)

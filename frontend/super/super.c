@@ -54,7 +54,7 @@ struct watched {
 };
 
 static struct super {
-	struct watched watched[4];
+	struct watched watched[5];
 	struct event wake;
 	struct scope watchers;
 	struct conf *conf;
@@ -438,7 +438,7 @@ static bool take_signal(int signum)
 
 static enum err watch_signals(void)
 {
-	static const int signums[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+	static const int signums[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1};
 	enum err e = E_OK;
 
 	event_init(&super.wake);
@@ -497,6 +497,8 @@ WAITS static void super_fiber(void *arg UNUSED)
 			break;
 		if (take_signal(SIGHUP))
 			reload();
+		if (take_signal(SIGUSR1))
+			signal_workers(SIGUSR1);
 	}
 	stop_workers();
 	unwatch_signals();

@@ -11,6 +11,7 @@
 #include "common/log/metric.h"
 #include "common/loop/fiber.h"
 #include "common/loop/sig.h"
+#include "common/loop/waits.h"
 #include "frontend/core/policy.h"
 #include "frontend/mime/charset.h"
 #include "frontend/rpc/call_node.h"
@@ -251,12 +252,14 @@ static void end_each(struct session *s, void *arg UNUSED)
 WAITS static void main_fiber(void *arg UNUSED)
 {
 	struct sig *term = NULL, *interrupt = NULL;
+	struct waits *waits = NULL;
 	enum err e = sig_watch(SIGTERM, &term);
 
 	/* A terminal's Ctrl-C is the supervisor's to act on. */
 	if (e == E_OK)
 		e = sig_watch(SIGINT, &interrupt);
-
+	if (e == E_OK)
+		e = waits_watch(&waits);
 	if (rpc_client_ready(deadline_in(READY_MS)) == E_TIMEOUT)
 		LOG(LOG_WARN, NULL, "worker.no_backend");
 	if (open_listeners() != E_OK)
@@ -266,6 +269,7 @@ WAITS static void main_fiber(void *arg UNUSED)
 		LOG(LOG_INFO, NULL, "worker.stopping", LF_UINT("sessions", session_count()));
 	sig_unwatch(&term);
 	sig_unwatch(&interrupt);
+	waits_unwatch(&waits);
 	for (size_t i = 0; i < worker.setup.nlisteners; i++)
 		listener_close(&worker.endpoints[i].listener);
 	session_each(end_each, NULL);
