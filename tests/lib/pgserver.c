@@ -44,14 +44,22 @@ static void drop(void)
 		_exit(126);
 }
 
-/* Runs a program of PostgreSQL; its output goes to `out`, or to root/setup.log. */
-static int run(const char *out, const char *const *argv)
+#define ARGS_MAX 16
+
+/* Runs a program of PostgreSQL with these arguments; its output goes to `out`, or to
+ * root/setup.log. */
+static int run(const char *out, const char *name, const char *const *args)
 {
+	const char *argv[ARGS_MAX + 2] = {NULL};
 	char path[PATH_LEN + 64], log[PATH_LEN];
 	int status = 0;
 	pid_t pid;
 
-	snprintf(path, sizeof path, "%s/%s", pg.bin, argv[0]);
+	/* By its whole path: it looks for its fellows beside argv[0], or else in $PATH. */
+	snprintf(path, sizeof path, "%s/%s", pg.bin, name);
+	argv[0] = path;
+	for (size_t i = 0; i < ARGS_MAX && args[i] != NULL; i++)
+		argv[i + 1] = args[i];
 	snprintf(log, sizeof log, "%s/%s", pg.root, out != NULL ? out : "setup.log");
 	pid = fork();
 	if (pid == 0) {
@@ -111,8 +119,9 @@ static void make_cluster(void)
 	if (chmod(pg.root, 0755) != 0)
 		die("chmod");
 	snprintf(data, sizeof data, "%s/data", pg.root);
-	if (run(NULL, (const char *[]){"initdb", "-D", data, "-A", "trust", "-U", "postern",
-				       "--no-sync", "-E", "UTF8", "--locale=C", NULL}) != 0)
+	if (run(NULL, "initdb",
+		(const char *[]){"-D", data, "-A", "trust", "-U", "postern", "--no-sync", "-E",
+				 "UTF8", "--locale=C", NULL}) != 0)
 		die("initdb failed");
 }
 
@@ -132,7 +141,7 @@ static void serve(void)
 	/* However the test ends, the server ends with it. */
 	prctl(PR_SET_PDEATHSIG, SIGQUIT);
 	if (chdir("/") == 0)
-		execl(path, "postgres", "-D", data, "-c", "listen_addresses=", "-c", sockets, "-c",
+		execl(path, path, "-D", data, "-c", "listen_addresses=", "-c", sockets, "-c",
 		      "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=40",
 		      (char *)NULL);
 	_exit(127);
@@ -151,7 +160,7 @@ void pgserver_start(void)
 		serve();
 	/* Another program's readiness: there is no event of it. */
 	for (unsigned i = 0; i < START_TRIES; i++) {
-		if (run(NULL, (const char *[]){"pg_isready", "-q", "-h", pg.root, NULL}) == 0)
+		if (run(NULL, "pg_isready", (const char *[]){"-q", "-h", pg.root, NULL}) == 0)
 			return;
 		nanosleep(&pause, NULL);
 	}
@@ -170,8 +179,9 @@ void pgserver_stop(void)
 
 static int psql(const char *out, const char *database, const char *sql)
 {
-	return run(out, (const char *[]){"psql", "-h", pg.root, "-U", "postern", "-d", database,
-					 "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql, NULL});
+	return run(out, "psql",
+		   (const char *[]){"-h", pg.root, "-U", "postern", "-d", database, "-XAtq", "-v",
+				    "ON_ERROR_STOP=1", "-c", sql, NULL});
 }
 
 const char *pgserver_database(void)
