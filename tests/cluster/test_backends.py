@@ -1,6 +1,9 @@
 """Several back-ends and front-ends are one cluster."""
 import contextlib
+import json
+import re
 import unittest
+import uuid
 
 from postern import (account, account_of, cluster, deliver, imap, owners, postern, subjects, until)
 from raw import Imap, smtp
@@ -72,6 +75,42 @@ class Backends(unittest.TestCase):
             s.cmd(b"DATA")
             self.assertEqual(s.cmd(b"Subject: only once\r\n\r\nx\r\n.")[0], 250)
         self.assertEqual(has(self.one, "only once"), 1)
+
+    def test_full_beside_others(self):
+        """A mailbox that fills up between RCPT and the end of data: 250 is for the others too, and
+        its copy comes when there is room."""
+        for full, other in ((self.one, account_of("be1", 1)), (self.one, self.two),
+                            (self.two, self.one)):
+            box, name = Imap(full), account(full)["address"]
+            box.ok(b"SELECT INBOX")
+            room = sum(int(n) for n in re.findall(rb"\(MESSAGES (\d+)", b"".join(
+                line for f in (b"INBOX", b"Sent", b"Drafts", b"Junk", b"Trash", b"Archive")
+                for line in box.ok(b"STATUS %s (MESSAGES)" % f))))
+            status, _, err = postern("account", "quota", name, "--items", str(room + 1))
+            self.assertEqual(status, 0, err)
+            with contextlib.closing(smtp()) as late:
+                def begun():
+                    late.cmd(b"RSET")
+                    late.cmd(b"MAIL FROM:<x@elsewhere.example>")
+                    return all(late.cmd(b"RCPT TO:<%s>" % account(w)["address"].encode())[0] == 250
+                               for w in (full, other))
+                self.assertTrue(until(begun))
+                first = deliver([name])  # takes the last place
+                self.assertTrue(until(lambda: has(full, first) == 1))
+                subject = uuid.uuid4().hex
+                late.cmd(b"DATA")
+                self.assertEqual(late.cmd(b"Subject: %s\r\n\r\nx\r\n." % subject.encode())[0],
+                                 250)
+            self.assertTrue(until(lambda: has(other, subject) == 1))
+            status, out, err = postern("--json", "queue", "list")
+            self.assertEqual([i["address"] for i in json.loads(out)].count(name), 1, out + err)
+            self.assertEqual(has(full, subject), 0)
+            status, _, err = postern("account", "quota", name, "--items", "none")
+            self.assertEqual(status, 0, err)
+            self.assertTrue(until(lambda: has(full, subject) == 1, 60))
+            self.assertEqual((has(full, subject), has(other, subject)), (1, 1))
+            self.assertTrue(until(lambda: name not in postern("queue", "list")[1]))
+            box.close()
 
     def test_changes_are_seen_at_the_other_frontend(self):
         a, b = Imap(self.two, fe=0), Imap(self.two, fe=1)
