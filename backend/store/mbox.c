@@ -503,64 +503,81 @@ static enum err changes_row(slice_t v, uint32_t mailbox, struct mbox_changes *ou
 	return rec_r_end(&r);
 }
 
-static enum err changes_load(struct kv_txn *t, uint64_t account, uint32_t mailbox, uint64_t since,
-			     struct mbox_changes *out)
+/* A walk over the log: each slice is of a newer state than the one before, and goes on after the last
+ * row of that one, so the whole is as the last slice's state says. */
+struct changes_walk {
+	uint64_t account;
+	uint32_t mailbox;
+	uint64_t at; /* looked at up to here */
+	unsigned rows;
+	bool ended;
+	struct row_mailbox m; /* as the slice found it */
+	struct mbox_changes *out;
+};
+
+static enum err changes_rows(struct kv_txn *t, struct changes_walk *w)
 {
 	struct kv_cursor *c;
 	struct rec_key key;
-	unsigned rows = 0;
+	unsigned looked = 0;
 	slice_t k, v;
 	enum err e = kv_cursor(t, T_LOG, &c);
 
 	if (e != E_OK)
 		return e;
-	key_pair(&key, account, since + 1);
+	key_pair(&key, w->account, w->at + 1);
 	e = kv_seek(c, rec_key(&key), &k, &v);
 	key.n = 8;
-	while (e == E_OK && k.n == 16 && key_within(k, &key)) {
-		if (++rows > CHANGES_ROWS_MAX) {
-			out->reset = true;
-			break;
-		}
-		e = changes_row(v, mailbox, out);
+	while (e == E_OK && k.n == 16 && key_within(k, &key) && looked < STORE_SLICE_ROWS) {
+		e = changes_row(v, w->mailbox, w->out);
+		w->at = be64_get(k.p + 8);
+		looked++;
 		if (e == E_OK)
 			e = kv_next(c, &k, &v);
 	}
 	kv_cursor_end(&c);
+	w->rows += looked;
+	w->ended = looked < STORE_SLICE_ROWS;
 	return e == E_NOT_FOUND ? E_OK : e;
 }
 
-static enum err changes_read(struct kv_txn *t, uint64_t account, uint64_t mailbox, uint64_t since,
-			     struct row_mailbox *m, struct mbox_changes *out)
+static enum err changes_slice(struct kv_txn *t, struct changes_walk *w)
 {
+	struct mbox_changes *out = w->out;
 	struct row_account acct;
-	enum err e = tab_account_live(t, account, &acct);
+	enum err e = tab_account_live(t, w->account, &acct);
 
 	if (e == E_OK)
-		e = tab_mailbox_get(t, account, mailbox, m);
-	if (e == E_OK && m->noselect)
+		e = tab_mailbox_get(t, w->account, w->mailbox, &w->m);
+	if (e == E_OK && w->m.noselect)
 		e = E_NOT_FOUND;
 	if (e != E_OK)
 		return e;
-	out->highestmodseq = m->highestmodseq;
-	out->uidnext = m->uidnext;
-	out->reset = since < acct.low_mark && since < m->highestmodseq;
-	if (!out->reset && since < m->highestmodseq)
-		e = changes_load(t, account, (uint32_t)mailbox, since, out);
-	return e == E_OK ? keywords_load(t, account, (uint32_t)mailbox, &out->keywords) : e;
+	out->highestmodseq = w->m.highestmodseq;
+	out->uidnext = w->m.uidnext;
+	w->ended = w->at >= w->m.highestmodseq;
+	out->reset = !w->ended && (w->at < acct.low_mark || w->rows >= CHANGES_ROWS_MAX);
+	if (!w->ended && !out->reset)
+		e = changes_rows(t, w);
+	w->ended |= out->reset;
+	return e == E_OK && w->ended ? keywords_load(t, w->account, w->mailbox, &out->keywords) : e;
 }
 
 enum err mbox_changes(struct partition *p, uint64_t account, uint64_t mailbox, uint64_t since,
 		      enum mbox_recent recent, struct mbox_changes *out)
 {
-	struct row_mailbox m;
-	struct kv_txn *t;
-	enum err e = kv_read(p->kv, &t);
+	struct changes_walk w = {
+		.account = account, .mailbox = (uint32_t)mailbox, .at = since, .out = out};
+	enum err e = mailbox <= UINT32_MAX ? E_OK : E_NOT_FOUND;
 
-	if (e != E_OK)
-		return e;
-	e = changes_read(t, account, mailbox, since, &m, out);
-	kv_abort(&t);
+	while (e == E_OK && !w.ended) {
+		struct kv_txn *t;
+
+		e = kv_read(p->kv, &t);
+		if (e == E_OK)
+			e = changes_slice(t, &w);
+		kv_abort(&t);
+	}
 	if (e != E_OK)
 		return e;
 	if (out->reset) {
@@ -569,7 +586,7 @@ enum err mbox_changes(struct partition *p, uint64_t account, uint64_t mailbox, u
 		uidset_reset(&out->changed);
 	}
 	changes_settle(out);
-	recent_pass(p, account, (uint32_t)mailbox, &m, recent, &out->recent_from);
+	recent_pass(p, account, (uint32_t)mailbox, &w.m, recent, &out->recent_from);
 	return E_OK;
 }
 

@@ -85,6 +85,33 @@ TEST(limit_changes_rows)
 	partition_close(&p);
 }
 
+/* More rows than a slice of the log: the same answer as in one. */
+TEST(changes_of_many_slices)
+{
+	struct partition *p = open_one();
+	struct mbox_changes c;
+	uint64_t since;
+
+	REQUIRE(p != NULL);
+	CHECK_ERR(mbox_highest(p, 1, 1, &since), E_OK);
+	for (unsigned i = 2; i <= 251; i++) {
+		CHECK_ERR(util_deliver(p, 1, "", i, 10).e, E_OK);
+		if (i % 2 == 0) /* between them, rows of another mailbox */
+			CHECK_ERR(util_deliver(p, 1, "Sent", i, 10).e, E_OK);
+	}
+	CHECK_ERR(util_flags(p, 1, 1, 1, 1, FLAGS_ADD, STORE_SEEN), E_OK);
+	mbox_changes_init(&c);
+	CHECK_ERR(mbox_changes(p, 1, 1, since, RECENT_LOOK, &c), E_OK);
+	CHECK(!c.reset);
+	CHECK_INT(uidset_count(&c.added), 250);
+	CHECK_INT(uidset_count(&c.changed), 1);
+	CHECK_INT(c.uidnext, 252);
+	CHECK_ERR(mbox_highest(p, 1, 1, &since), E_OK);
+	CHECK_INT(c.highestmodseq, since);
+	mbox_changes_fini(&c);
+	partition_close(&p);
+}
+
 TEST(limit_queue_items)
 {
 	static char payload[STORE_PAYLOAD_MAX + 1];
