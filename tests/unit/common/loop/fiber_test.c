@@ -404,6 +404,7 @@ TEST_FIBER(five_thousand_fibers)
 {
 	unsigned n = 0, refused = 0;
 
+	check_seconds(600); /* TSan takes some 10 ms for each, more on a busy machine */
 	for (int i = 0; i < MANY_FIBERS; i++)
 		refused += fiber_start("t.many", count_main, &n, NULL) != E_OK;
 	CHECK_INT(refused, 0);
