@@ -89,7 +89,10 @@ struct smtp {
 	unsigned messages; /* transactions begun */
 	uint64_t bytes;    /* of messages */
 	unsigned nsenders;
-	uint64_t senders[SMTP_SENDERS_CACHED]; /* keyed hashes */
+	struct smtp_sender {
+		uint64_t hash; /* keyed */
+		int64_t until_ms;
+	} senders[SMTP_SENDERS_CACHED];
 	char helo[256];
 };
 

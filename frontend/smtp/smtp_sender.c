@@ -35,7 +35,7 @@ static WAITS enum err foreign_domain(const struct addr *a, slice_t address)
 	e = call_sender_check(NULL, address, &d);
 	if (e == E_OK || e == E_DENIED) {
 		domains[i].hash = h;
-		domains[i].until_ms = clock_mono_ms() + SMTP_DOMAIN_TTL_MS;
+		domains[i].until_ms = clock_mono_ms() + SMTP_SENDER_TTL_MS;
 		domains[i].ours = e == E_DENIED;
 	}
 	return e;
@@ -49,12 +49,13 @@ static WAITS enum err own_address(struct smtp *s, slice_t address)
 	enum err e;
 
 	for (unsigned i = 0; i < MIN(s->nsenders, SMTP_SENDERS_CACHED); i++) {
-		if (s->senders[i] == h)
+		if (s->senders[i].hash == h && s->senders[i].until_ms > clock_mono_ms())
 			return E_OK;
 	}
 	e = call_sender_check(s->base.ticket, address, &d);
 	if (e == E_OK)
-		s->senders[s->nsenders++ % SMTP_SENDERS_CACHED] = h;
+		s->senders[s->nsenders++ % SMTP_SENDERS_CACHED] =
+			(struct smtp_sender){h, clock_mono_ms() + SMTP_SENDER_TTL_MS};
 	return e;
 }
 

@@ -11,9 +11,10 @@
 #include "frontend/smtp/smtp_header.h"
 #include "frontend/smtp/smtp_reply.h"
 
-/* Domains found foreign or ours are remembered by the worker so long. A domain that becomes ours is
- * protected after this time. */
-#define SMTP_DOMAIN_TTL_MS      30000
+/* Domains found foreign or ours are remembered by the worker so long, a user's own addresses by the
+ * session. A domain that becomes ours is protected after this time; an alias that was taken away is
+ * no sender any more. */
+#define SMTP_SENDER_TTL_MS      30000
 /* Addresses of From and Sender together that are looked at. */
 #define SMTP_FROM_ADDRESSES_MAX 64
 

@@ -134,6 +134,10 @@ TEST_FIBER(submission_senders)
 	ASK(&w, "RSET", "250 ");
 	ASK(&w, "MAIL FROM:<alice@EXAMPLE.org>", "250 ");
 	CHECK_INT(played.sender_checks, 1); /* asked once */
+	ASK(&w, "RSET", "250 ");
+	smtp_session()->senders[0].until_ms = 0; /* and again: it may have been taken away */
+	ASK(&w, "MAIL FROM:<alice@example.org>", "250 ");
+	CHECK_INT(played.sender_checks, 2);
 	ASK(&w, "RCPT TO:<user@outside.example>", "451 4.4.0 Cannot be delivered now: no outbound");
 	ASK(&w, "RCPT TO:<user@[192.0.2.1]>", "451 4.4.0");
 	ASK(&w, "RCPT TO:<slow@example.org>", "451 4.3.2");
