@@ -28,7 +28,8 @@ struct played {
 	unsigned resolved, sender_checks, messages;
 	uint64_t stored_max; /* bytes an owner takes before it says E_TOO_BIG; 0: all */
 	enum err commit[PLAYED_OWNERS];
-	enum err result[PLAYED_OWNERS]; /* of every recipient */
+	enum err result[PLAYED_OWNERS];  /* of every recipient */
+	enum err each[PLAYED_OWNERS][2]; /* of the first ones, where it is not E_OK */
 	enum err begin[PLAYED_OWNERS];
 	bool away;         /* no back-end at all */
 	char prefix[4096]; /* of the last commit */

@@ -164,7 +164,9 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 	o->recipients = d->group.n;
 	o->others = nothers;
 	for (size_t i = 0; i < d->group.n; i++)
-		results[i] = played.result[d->group.partition];
+		results[i] = i < 2 && played.each[d->group.partition][i] != E_OK
+				     ? played.each[d->group.partition][i]
+				     : played.result[d->group.partition];
 	CHECK(slice_to_str(m->prefix, played.prefix, sizeof played.prefix));
 	CHECK(slice_to_str(m->sender, played.sender, sizeof played.sender));
 	CHECK(slice_to_str(m->envid, played.envid, sizeof played.envid));

@@ -276,6 +276,49 @@ TEST_FIBER(smtp_commit_fails)
 	mx_close(&w);
 }
 
+/* What an owner refuses beside what it took is the queue's; when it took nothing the client hears
+ * of it, of a passing failure before a lasting one. */
+TEST_FIBER(smtp_some_are_refused)
+{
+	static const struct {
+		enum err one, two;
+		const char *want;
+	} cases[] = {
+		{E_OK, E_QUOTA, "250 2.0.0"},         {E_NOT_FOUND, E_OK, "250 2.0.0"},
+		{E_QUOTA, E_NOT_FOUND, "452 4.2.2"},  {E_NOT_FOUND, E_QUOTA, "452 4.2.2"},
+		{E_NOT_FOUND, E_DENIED, "550 5.1.1"},
+	};
+	struct wire w;
+
+	mx_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("case %zu", i);
+		played.each[0][0] = cases[i].one;
+		played.each[0][1] = cases[i].two;
+		begin(&w);
+		ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+		ASK(&w, "DATA", "354 ");
+		ASK(&w, MESSAGE ".", cases[i].want);
+	}
+	CHECK(smtp_logged("smtp.not_delivered"));
+	/* The lead has others' recipients in its queue whatever becomes of its own; an owner that
+	 * refused one leaves all of them there. */
+	begin(&w);
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<carol@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<dave@example.org>", "250 ");
+	played.each[2][0] = E_QUOTA;
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, MESSAGE ".", "250 2.0.0");
+	ASK(&w, "NOOP", "250 ");
+	CHECK_INT(played.owner[1].settled, 1);
+	CHECK_INT(played.owner[2].committed, 1);
+	CHECK_INT(played.owner[2].settled, 0);
+	mx_close(&w);
+}
+
 TEST_FIBER(smtp_size_limits)
 {
 	static const char *const rows[] = {"smtp.message_bytes_max=2k", "smtp.session_bytes_max=4k",
