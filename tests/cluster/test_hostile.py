@@ -342,10 +342,12 @@ class Hostile(unittest.TestCase):
     # ---- public listeners ----
 
     def test_noise_at_every_listener(self):
+        since = log_size("fe1")
         for service in LISTENERS:
             for noise in (os.urandom(70000), b"\0" * 70000, b"a" * 300000, b"\r\n" * 40000,
                           b"\x16\x03\x01\xff\xff" + os.urandom(30000)):
                 w = Wire(service, plain=True)
+                peer = "peer=%s:%d" % w.sock.getsockname()
                 w.try_send(noise)
                 w.try_send(b"\r\n")
                 w.sock.settimeout(10)
@@ -357,6 +359,9 @@ class Hostile(unittest.TestCase):
                         self.fail("neither answered nor closed")
                     except OSError:
                         pass
+                    # Who, and why it ended.
+                    self.assertTrue(until(lambda: log_lines("fe1", "event=session.end", peer,
+                                                            "reason=", since=since), 5), peer)
                 w.close()
 
     def test_noise_inside_tls(self):
@@ -377,12 +382,17 @@ class Hostile(unittest.TestCase):
         since = log_size("fe1")
         w = Smtp("smtp")
         w.send(b"EHLO a.example\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<x@y.z>\r\n")
-        self.assertIn(w.reply()[0], (554, 421, 220))
+        # The bytes were there before the greeting, or on a slow day behind it.
+        code = w.reply()[0]
+        if code == 220:
+            code = w.reply()[0]
+        self.assertIn(code, (554, 503))
+        self.assertEqual(w.rest(), b"")
         w.close()
         s = smtp()
         # Commands that must end a pipelined group did not: what follows them is early.
         s.send(b"STARTTLS\r\nMAIL FROM:<injected@elsewhere.example>\r\n")
-        self.assertIn(s.reply()[0], (220, 503, 554))
+        self.assertEqual((s.reply()[0], s.rest()), (503, b""))
         s.close()
         self.assertTrue(until(lambda: log_lines("fe1", "event=smtp.early_talker", since=since)))
 
