@@ -285,3 +285,25 @@ TEST_FIBER(send_as)
 	}
 	rig_close(&r);
 }
+
+TEST_FIBER(ours_are_those_who_log_in_here)
+{
+	static const struct {
+		const char *domain;
+		enum err e;
+	} cases[] = {
+		{"example.org", E_OK},         {"EXAMPLE.org", E_OK},
+		{"alias.example", E_OK},       {"remote.example", E_DENIED},
+		{"sub.example.org", E_DENIED}, {"else.example", E_DENIED},
+		{"not a domain", E_DENIED},
+	};
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	REQUIRE(fill(&r));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("domain %s", cases[i].domain);
+		CHECK_ERR(dir_domain_is_ours(r.d, slice_str(cases[i].domain)), cases[i].e);
+	}
+	rig_close(&r);
+}
