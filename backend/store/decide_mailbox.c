@@ -95,14 +95,15 @@ static enum err place_free(struct decide *d, uint64_t account, slice_t path, uin
 	return e != E_OK ? e : m.noselect ? E_OK : E_EXISTS;
 }
 
+/* Room for the levels of a path that are missing, and so many more mailboxes. */
 static enum err room_for(struct decide *d, const struct row_account *acct, uint64_t account,
-			 slice_t path)
+			 slice_t path, uint32_t more)
 {
 	uint32_t parent, missing;
 	slice_t name;
 	enum err e = decide_parents(d, account, path, true, &parent, &name, &missing);
 
-	if (e == E_OK && acct->mailboxes + missing + 1 > STORE_MAILBOXES_MAX)
+	if (e == E_OK && acct->mailboxes + missing + more > STORE_MAILBOXES_MAX)
 		e = E_LIMIT;
 	return e;
 }
@@ -133,7 +134,7 @@ enum err decide_create(struct decide *d, struct change *c)
 	if (e == E_OK && x->special != STORE_SPECIAL_NONE && acct.special[x->special] != 0)
 		e = E_EXISTS;
 	if (e == E_OK)
-		e = room_for(d, &acct, x->account, x->path);
+		e = room_for(d, &acct, x->account, x->path, id == 0 ? 1 : 0);
 	if (e == E_OK)
 		e = create_at(d, x->account, x->path, id, x->special, &id);
 	x->mailbox = id;
@@ -308,14 +309,16 @@ static enum err rename_allowed(struct decide *d, struct change_rename *x,
 			       const struct row_account *acct, uint32_t id,
 			       const struct row_mailbox *m)
 {
+	bool inbox = slice_ieq(x->from, SL("INBOX"));
 	unsigned height = 1;
 	uint32_t other;
 	enum err e = decide_read(d, tab_path_find(d->a->txn, x->account, x->to, &other));
 
 	if (e != E_NOT_FOUND)
 		return e == E_OK ? E_EXISTS : e;
-	e = room_for(d, acct, x->account, x->to);
-	if (e != E_OK || slice_ieq(x->from, SL("INBOX")))
+	/* INBOX stays beside what becomes of it. */
+	e = room_for(d, acct, x->account, x->to, inbox ? 1 : 0);
+	if (e != E_OK || inbox)
 		return e;
 	if (path_below(x->to, x->from))
 		return E_INVALID;
@@ -359,10 +362,10 @@ static enum err subs_room(struct decide *d, uint64_t account)
 	key_pair(&key, account, 0);
 	e = kv_seek(c, rec_key(&key), &k, &v);
 	key.n = 8;
-	while (e == E_OK && key_within(k, &key) && ++n <= SUBS_MAX)
+	while (e == E_OK && key_within(k, &key) && ++n < SUBS_MAX)
 		e = kv_next(c, &k, &v);
 	kv_cursor_end(&c);
-	if (n > SUBS_MAX)
+	if (n >= SUBS_MAX)
 		return E_LIMIT;
 	return e == E_NOT_FOUND ? E_OK : decide_read(d, e);
 }

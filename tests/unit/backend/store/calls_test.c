@@ -608,6 +608,17 @@ TEST(flags_in_parts)
 	partition_close(&p);
 }
 
+static enum err rename_to(struct partition *p, const char *from, const char *to)
+{
+	struct change_rename c;
+
+	change_rename_init(&c);
+	c.account = 1;
+	c.from = slice_str(from);
+	c.to = slice_str(to);
+	return change_run(p, &c.change);
+}
+
 TEST(mailboxes_limit)
 {
 	struct partition *p = open_one();
@@ -632,7 +643,15 @@ TEST(mailboxes_limit)
 	}
 	CHECK_ERR(e, E_LIMIT);
 	CHECK(made <= STORE_MAILBOXES_MAX && made + 31 > STORE_MAILBOXES_MAX);
-	CHECK_ERR(util_create(p, 1, "one"), made < STORE_MAILBOXES_MAX ? E_OK : E_LIMIT);
+	for (unsigned i = 0; made < STORE_MAILBOXES_MAX; i++, made++) {
+		(void)snprintf(path[0], sizeof(path[0]), "fill%u", i);
+		CHECK_ERR(util_create(p, 1, path[0]), E_OK);
+	}
+	CHECK_ERR(util_create(p, 1, "one"), E_LIMIT);
+	/* A new name is no new mailbox, unless it is INBOX's, or has levels that are missing. */
+	CHECK_ERR(rename_to(p, "t0", "u0"), E_OK);
+	CHECK_ERR(rename_to(p, "u0", "missing/u0"), E_LIMIT);
+	CHECK_ERR(rename_to(p, "INBOX", "old"), E_LIMIT);
 	partition_close(&p);
 }
 
