@@ -86,7 +86,8 @@ def deliver(to, subject=None, body="Hello.\n", fe=0, sender="stranger@elsewhere.
 
 def subjects(box, mailbox="INBOX"):
     """Every Subject in a mailbox, in order."""
-    box.select(mailbox, readonly=True)
+    if box.select(mailbox, readonly=True)[1] == [b"0"]:
+        return []  # RFC 3501 section 9: no sequence number names anything there
     typ, data = box.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
     return [d[1].decode().partition(":")[2].strip() for d in data if isinstance(d, tuple)]
 
