@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "common/loop/fiber.h"
 #include "frontend/imap/imap_match.h"
 #include "frontend/imap/imap_resp.h"
 #include "frontend/imap/imap_special.h"
@@ -16,6 +17,11 @@
 #define LIST_ROWS_MAX     100000u
 /* Patterns of one command. */
 #define LIST_PATTERNS_MAX 32u
+/* Steps of matching, all patterns and names of one command: a second at most. Ten thousand names
+ * of usual length take a hundredth of it. */
+#define LIST_STEPS_MAX    (256u * 1024 * 1024)
+/* So many before others have their turn. */
+#define LIST_TURN_STEPS   (1024u * 1024)
 
 enum {
 	SEL_SUBSCRIBED = 1 << 0,
@@ -42,6 +48,8 @@ struct listing {
 	slice_t patterns[LIST_PATTERNS_MAX];
 	size_t npatterns;
 	struct buf rows;     /* of struct list_row */
+	uint64_t steps;      /* of matching so far */
+	uint64_t turn;       /* of them when others had theirs */
 	slice_t parent_told; /* LSUB: the level named last for what is below it */
 };
 
@@ -237,10 +245,15 @@ static void mark_tree(struct list_row *rows, size_t n)
 	}
 }
 
-static bool matches(const struct listing *l, slice_t path)
+/* False for all that comes once the command has taken too long. */
+WAITS static bool matches(struct listing *l, slice_t path)
 {
-	for (size_t i = 0; i < l->npatterns; i++) {
-		if (imap_match(l->patterns[i], path))
+	for (size_t i = 0; i < l->npatterns && l->steps <= LIST_STEPS_MAX; i++) {
+		if (l->steps - l->turn >= LIST_TURN_STEPS) {
+			fiber_yield();
+			l->turn = l->steps;
+		}
+		if (imap_match(l->patterns[i], path, &l->steps))
 			return true;
 	}
 	return false;
@@ -303,7 +316,7 @@ static void put_lsub(struct listing *l, slice_t path, bool noselect)
 
 /* With "%", a level that is not subscribed to itself stands for what is below it (RFC 3501 section
  * 6.3.9). */
-static void put_lsub_parent(struct listing *l, const struct list_row *r)
+WAITS static void put_lsub_parent(struct listing *l, const struct list_row *r)
 {
 	slice_t pattern = l->npatterns != 0 ? l->patterns[0] : SLICE_NONE;
 	slice_t level = r->row.path;
@@ -331,7 +344,7 @@ static void put_lsub_parent(struct listing *l, const struct list_row *r)
 
 /* RFC 5258 section 3.5: RECURSIVEMATCH also tells of levels that are nothing but above what is
  * subscribed to. Rows in order: those below a level follow each other. */
-static void put_levels(struct listing *l, const struct list_row *r, slice_t before)
+WAITS static void put_levels(struct listing *l, const struct list_row *r, slice_t before)
 {
 	slice_t path = r->row.path;
 
@@ -355,7 +368,7 @@ WAITS static enum err put_rows(struct listing *l)
 	if (n > 1)
 		qsort(rows, n, sizeof *rows, row_cmp);
 	mark_tree(rows, n);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && l->steps <= LIST_STEPS_MAX; i++) {
 		const struct list_row *r = &rows[i];
 		enum err e;
 
@@ -396,7 +409,8 @@ WAITS static enum err list(struct imap *im, struct imap_cmd *c, bool lsub)
 	if (e == E_OK) {
 		e = put_rows(l);
 		if (e == E_OK)
-			e = imap_ok(c, "Done");
+			e = l->steps > LIST_STEPS_MAX ? imap_no(c, "LIMIT", "Too much for one list")
+						      : imap_ok(c, "Done");
 	} else {
 		e = imap_fail(im, c, e, &d);
 	}

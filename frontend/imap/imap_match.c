@@ -22,7 +22,7 @@ static bool same(char pattern, char c, bool any_case)
 	return pattern == c || (any_case && ascii_upper(pattern) == ascii_upper(c));
 }
 
-bool imap_match(slice_t pattern, slice_t path)
+bool imap_match(slice_t pattern, slice_t path, uint64_t *steps)
 {
 	struct states a, b, *now = &a, *next = &b;
 	size_t inbox = slice_starts(path, SL("INBOX")) &&
@@ -37,7 +37,9 @@ bool imap_match(slice_t pattern, slice_t path)
 	skip_wildcards(now, pattern);
 	for (size_t k = 0; k < path.n; k++) {
 		struct states *t = now;
+		bool any = false;
 
+		*steps += pattern.n;
 		memset(next->at, 0, pattern.n + 1);
 		for (size_t i = 0; i < pattern.n; i++) {
 			char p = pattern.p[i];
@@ -45,10 +47,12 @@ bool imap_match(slice_t pattern, slice_t path)
 			if (!now->at[i])
 				continue;
 			if (p == '*' || (p == '%' && path.p[k] != '/'))
-				next->at[i] = true;
+				any = next->at[i] = true;
 			else if (p != '%' && same(p, path.p[k], k < inbox))
-				next->at[i + 1] = true;
+				any = next->at[i + 1] = true;
 		}
+		if (!any)
+			return false;
 		skip_wildcards(next, pattern);
 		now = next;
 		next = t;

@@ -7,7 +7,8 @@
 /* A longer pattern matches nothing; names are shorter. */
 #define IMAP_PATTERN_MAX 1024u
 
-/* Both UTF-8. INBOX, as a whole first level, in any case. Work: pattern times path, no more. */
-bool imap_match(slice_t pattern, slice_t path);
+/* Both UTF-8. INBOX, as a whole first level, in any case. Work: pattern times path, no more; *steps
+ * grows by what it took. */
+bool imap_match(slice_t pattern, slice_t path, uint64_t *steps);
 
 #endif

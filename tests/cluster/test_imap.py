@@ -188,6 +188,24 @@ class Sections(Mailbox):
                          b"(RFC822.SIZE %d)\r\n" % len(text))
 
 
+class Lists(unittest.TestCase):
+    def test_patterns_that_take_long(self):
+        """One command of one client holds nobody up, and ends."""
+        box, other = Imap(7), Imap(7)
+        deep = b"/".join([b"a" * 255] * 31)
+        for i in range(30):
+            box.cmd(b"CREATE %s/%03d%s" % (deep, i, b"a" * 250))
+        pattern = b"*a" * 511 + b"b"
+        box.send(b"x LIST \"\" (%s)\r\n" % b" ".join([pattern] * 32))
+        other.ok(b"NOOP")
+        r, lines = box.until_tag(b"x")
+        self.assertIn(b" NO [LIMIT] ", r)
+        self.assertGreater(len(box.ok(b"LIST \"\" a*")), 30)
+        for b in (box, other):
+            b.cmd(b"RENAME %s old" % (b"a" * 255))
+            b.close()
+
+
 class Search(Mailbox):
     WHO = 4
 

@@ -134,6 +134,7 @@ static void fuzz_seq(struct imap_args *a)
 static void fuzz_name(slice_t in)
 {
 	struct buf path, name;
+	uint64_t steps = 0;
 
 	buf_init(&path, IMAP_PATH_MAX, NULL);
 	buf_init(&name, 8 * (size_t)IMAP_PATH_MAX, NULL);
@@ -141,7 +142,7 @@ static void fuzz_name(slice_t in)
 		imap_utf7_encode(&name, buf_slice(&path));
 		FUZZ_CHECK(slice_eq(buf_slice(&name), in));
 	}
-	(void)imap_match(in, SL("INBOX/a/b"));
+	(void)imap_match(in, SL("INBOX/a/b"), &steps);
 	buf_fini(&path);
 	buf_fini(&name);
 }

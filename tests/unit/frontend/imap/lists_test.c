@@ -39,8 +39,10 @@ TEST(match_patterns)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint64_t steps = 0;
+
 		check_note("%s on %s", cases[i].pattern, cases[i].path);
-		CHECK(imap_match(slice_str(cases[i].pattern), slice_str(cases[i].path)) ==
+		CHECK(imap_match(slice_str(cases[i].pattern), slice_str(cases[i].path), &steps) ==
 		      cases[i].yes);
 	}
 }
@@ -49,6 +51,7 @@ TEST(match_work_is_bounded)
 {
 	char pattern[IMAP_PATTERN_MAX + 2], path[4000];
 	int64_t began = clock_mono_ms();
+	uint64_t steps = 0;
 
 	for (size_t i = 0; i < IMAP_PATTERN_MAX; i += 2) {
 		pattern[i] = '*';
@@ -56,11 +59,16 @@ TEST(match_work_is_bounded)
 	}
 	memset(path, 'a', sizeof path);
 	path[sizeof path - 1] = 'b';
-	CHECK(!imap_match(slice(pattern, IMAP_PATTERN_MAX), slice(path, sizeof path)));
+	CHECK(!imap_match(slice(pattern, IMAP_PATTERN_MAX), slice(path, sizeof path), &steps));
 	CHECK(clock_mono_ms() - began < 2000);
+	CHECK_INT(steps, IMAP_PATTERN_MAX * sizeof path);
+	/* It ends with the first character that nothing stands for. */
+	steps = 0;
+	CHECK(!imap_match(SL("INBOX"), slice(path, sizeof path), &steps));
+	CHECK_INT(steps, 5);
 	memset(pattern, '*', sizeof pattern);
-	CHECK(!imap_match(slice(pattern, IMAP_PATTERN_MAX + 1), SL("a")));
-	CHECK(imap_match(slice(pattern, IMAP_PATTERN_MAX), SL("a")));
+	CHECK(!imap_match(slice(pattern, IMAP_PATTERN_MAX + 1), SL("a"), &steps));
+	CHECK(imap_match(slice(pattern, IMAP_PATTERN_MAX), SL("a"), &steps));
 }
 
 static void flags_case(const char *in, const char *want, bool bare)
