@@ -167,6 +167,9 @@ static bool body(struct imap_args *a, struct imap_fetch_items *f, bool peek)
 
 	if (!section(a, &item) || !partial(a, &item) || !label(a, &item))
 		return false;
+	f->nnames += item.nnames;
+	if (f->nnames > IMAP_FETCH_NAMES_ALL_MAX)
+		return false;
 	f->sets_seen = f->sets_seen || !peek;
 	return add(f, item);
 }

@@ -7,8 +7,10 @@
 
 /* Items of one FETCH: more than all macros and all sections of a usual message. */
 #define IMAP_FETCH_ITEMS_MAX 64u
-/* Header field names of one item. */
-#define IMAP_FETCH_NAMES_MAX 128u
+/* Header field names of one item, and of all of a FETCH: each is compared with every field of every
+ * message. */
+#define IMAP_FETCH_NAMES_MAX     128u
+#define IMAP_FETCH_NAMES_ALL_MAX 256u
 
 enum imap_fetch_kind {
 	IMAP_FETCH_UID,
@@ -42,6 +44,7 @@ struct imap_fetch_items {
 	struct imap_fetch_item *items;
 	size_t n;
 	size_t ndata;
+	size_t nnames;  /* of header fields, of all items */
 	bool sets_seen; /* one of them is not a PEEK */
 };
 

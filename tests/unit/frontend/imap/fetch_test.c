@@ -108,6 +108,20 @@ TEST(fetch_limits)
 	buf_puts(&b, ")]");
 	a = imap_args(buf_slice(&b), &arena);
 	CHECK(!imap_fetch_parse(&a, IMAP_FETCH_NO_UID, &items));
+	for (unsigned n = IMAP_FETCH_NAMES_ALL_MAX / 64; n <= IMAP_FETCH_NAMES_ALL_MAX / 64 + 1;
+	     n++) {
+		buf_reset(&b);
+		for (unsigned i = 0; i < 64; i++) {
+			buf_puts(&b, i == 0 ? "(BODY[HEADER.FIELDS (" : " BODY[HEADER.FIELDS (");
+			for (unsigned k = 0; k < n; k++)
+				buf_puts(&b, k == 0 ? "a" : " a");
+			buf_puts(&b, ")]");
+		}
+		buf_puts(&b, ")");
+		a = imap_args(buf_slice(&b), &arena);
+		CHECK(imap_fetch_parse(&a, IMAP_FETCH_NO_UID, &items) ==
+		      (n * 64 <= IMAP_FETCH_NAMES_ALL_MAX));
+	}
 	buf_fini(&b);
 	arena_reset(&arena);
 }
