@@ -6,7 +6,7 @@
 #include "frontend/mime/summary.h"
 
 /* Items of one FETCH: more than all macros and all sections of a usual message. */
-#define IMAP_FETCH_ITEMS_MAX 64u
+#define IMAP_FETCH_ITEMS_MAX     64u
 /* Header field names of one item, and of all of a FETCH: each is compared with every field of every
  * message. */
 #define IMAP_FETCH_NAMES_MAX     128u

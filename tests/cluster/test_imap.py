@@ -155,6 +155,16 @@ class Sections(Mailbox):
         row = self.fetched(b"FETCH 1 (%s)" % b" ".join([b"BODY.PEEK[TEXT]"] * 60))
         self.assertEqual(row.count(b"BODY[TEXT] {200000}\r\nz"), 60)
 
+    def test_a_long_header(self):
+        """Of more than 256 KiB fields are not looked for; the bytes are all there."""
+        header = b"".join(b"X-Fill-%d: %s\r\n" % (i, b"y" * 900) for i in range(400))
+        self.box.append(header + b"Subject: far\r\n\r\nbody\r\n", b"Corner")
+        self.assertEqual(self.fetched(b"FETCH 1 BODY.PEEK[HEADER]"),
+                         b"(BODY[HEADER] %s)\r\n" % nstring(header + b"Subject: far\r\n\r\n"))
+        got = self.fetched(b"FETCH 1 BODY.PEEK[HEADER.FIELDS (X-Fill-7 X-Fill-399 Subject)]")
+        self.assertTrue(got.endswith(b"{%d}\r\nX-Fill-7: %s\r\n\r\n)\r\n" % (914, b"y" * 900)), got[-1000:])
+        self.assertIn(b'"far"', self.fetched(b"FETCH 1 ENVELOPE"))
+
     def test_structure(self):
         text, _ = message()
         self.box.append(text, b"Corner")

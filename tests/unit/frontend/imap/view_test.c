@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "frontend/imap/imap_seq.h"
+#include "frontend/imap/imap_sync.h"
 #include "frontend/imap/imap_view.h"
 #include "tests/lib/check.h"
 
@@ -183,6 +184,38 @@ TEST(uid_set_edges)
 	CHECK_ERR(uid_set_add(&s, 0, UINT32_MAX), E_OK);
 	CHECK_INT(uid_set_n(&s), 1);
 	uid_set_fini(&s);
+}
+
+TEST(uid_set_limit)
+{
+	struct uid_set s;
+
+	uid_set_init(&s, NULL);
+	for (uint32_t i = 0; i < UID_SET_RANGES_MAX; i++) {
+		if (uid_set_add(&s, 2 * i + 1, 2 * i + 1) != E_OK)
+			break;
+	}
+	CHECK_INT(uid_set_n(&s), UID_SET_RANGES_MAX);
+	CHECK_ERR(uid_set_add(&s, UINT32_MAX, UINT32_MAX), E_LIMIT);
+	/* What joins two needs no room. */
+	CHECK_ERR(uid_set_add(&s, 2, 2), E_OK);
+	CHECK_INT(uid_set_n(&s), UID_SET_RANGES_MAX - 1);
+	CHECK_ERR(uid_set_add(&s, UINT32_MAX, UINT32_MAX), E_OK);
+	uid_set_fini(&s);
+}
+
+TEST(own_changes_remembered)
+{
+	struct imap_selected *sel = xcalloc(1, sizeof *sel);
+
+	for (uint64_t i = 1; i <= IMAP_OWN_MAX; i++)
+		imap_own(sel, i);
+	imap_own(sel, IMAP_OWN_MAX);
+	imap_own(sel, 0);
+	CHECK(imap_is_own(sel, 1) && imap_is_own(sel, IMAP_OWN_MAX) && !imap_is_own(sel, 0));
+	imap_own(sel, IMAP_OWN_MAX + 1);
+	CHECK(!imap_is_own(sel, 1) && imap_is_own(sel, 2) && imap_is_own(sel, IMAP_OWN_MAX + 1));
+	xfree(&sel);
 }
 
 static void seq_case(const char *text, enum imap_numbers kind, const char *want)
