@@ -125,7 +125,8 @@ bool dir_fresh(const struct dir *d)
 
 enum err dir_absent(const struct dir *d, enum err what)
 {
-	return dir_fresh(d) ? what : E_RETRY;
+	/* While the database is away somebody may have been added elsewhere. */
+	return d->connected && dir_fresh(d) ? what : E_RETRY;
 }
 
 void dir_get_status(const struct dir *d, struct dir_status *out)

@@ -98,7 +98,7 @@ bool dir_rows_key(const struct dir_sql_kind *k, slice_t id, struct dir_key *mem,
 void dir_account_fill(uint64_t id, const struct dir_rec_account *r, struct dir_account *out);
 /* The image can say "there is none". */
 bool dir_fresh(const struct dir *d);
-/* E_NOT_FOUND (or what) from a fresh image, else E_RETRY. */
+/* E_NOT_FOUND (or what) from a fresh image whose database answers, else E_RETRY. */
 enum err dir_absent(const struct dir *d, enum err what);
 /* An address in the form in which it is looked up; C strings. */
 struct dir_name {

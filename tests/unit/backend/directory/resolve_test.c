@@ -188,12 +188,18 @@ TEST_FIBER(resolve_golden)
 	REQUIRE(fill(&r));
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		check_golden(r.d, &table[i]);
-	/* The same answers from the durable copy, without PostgreSQL. */
+	/* The same answers from the durable copy, without PostgreSQL; but what is not in it may be
+	 * new. */
 	dir_close(&r.d);
 	pgserver_stop();
 	REQUIRE(rig_start(&r, "be1"));
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		check_golden(r.d, &table[i]);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct golden g = table[i];
+
+		if (g.e == E_NOT_FOUND || g.e == E_DENIED)
+			g.e = E_RETRY;
+		check_golden(r.d, &g);
+	}
 	pgserver_start();
 	rig_close(&r);
 }
