@@ -1,5 +1,6 @@
 #include "backend/ctl/ctl.h"
 
+#include "backend/ctl/show.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -44,13 +45,17 @@ int ctl_status(enum err e)
 
 int ctl_fail(struct ctl *c, int status, const char *fmt, ...)
 {
+	struct buf clean;
+	char text[2048];
 	va_list ap;
 
 	va_start(ap, fmt);
-	fputs("postern: ", c->err);
-	vfprintf(c->err, fmt, ap);
-	fputc('\n', c->err);
+	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	buf_init(&clean, 2 * sizeof text, NULL);
+	show_clean(&clean, slice_str(text));
+	fprintf(c->err, "postern: %.*s\n", (int)clean.n, clean.p);
+	buf_fini(&clean);
 	return status;
 }
 

@@ -208,8 +208,7 @@ void show_json(FILE *out, const ProtobufCMessage *m)
 
 /* ---- tables ---- */
 
-/* Nothing that an answer holds may steer a terminal. */
-static void put_clean(struct buf *b, slice_t s)
+void show_clean(struct buf *b, slice_t s)
 {
 	while (s.n > 0) {
 		uint32_t cp;
@@ -258,7 +257,7 @@ static void put_scalar(struct buf *b, const ProtobufCFieldDescriptor *f, const v
 {
 	switch ((int)f->type) {
 	case PROTOBUF_C_TYPE_STRING:
-		put_clean(b, slice_str(*(char *const *)v));
+		show_clean(b, slice_str(*(char *const *)v));
 		return;
 	case PROTOBUF_C_TYPE_BYTES:
 		put_hex(b, v);
@@ -297,7 +296,7 @@ static void put_field(struct buf *b, const ProtobufCMessage *m, const ProtobufCF
 
 		for (size_t i = 0; i < n; i++) {
 			buf_puts(b, i == 0 ? "" : ", ");
-			put_clean(b, slice_str((*(char **const *)(const void *)at)[i]));
+			show_clean(b, slice_str((*(char **const *)(const void *)at)[i]));
 		}
 	} else if (!is_absent(m, f)) {
 		put_scalar(b, f, at);

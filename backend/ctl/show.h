@@ -12,6 +12,8 @@
  * absent is null; enums are their words. */
 void show_json(FILE *out, const ProtobufCMessage *m);
 void show_json_string(FILE *out, slice_t s);
+/* Text for a terminal: nothing that was typed or that an answer holds may steer it. */
+void show_clean(struct buf *b, slice_t s);
 /* Lines of name and value. */
 void show_lines(FILE *out, const ProtobufCMessage *m);
 

@@ -116,6 +116,23 @@ static enum err quota_check(uint64_t bytes, uint64_t messages, struct diag *diag
 	return E_OK;
 }
 
+static enum err display_name_check(slice_t s, struct diag *diag)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c < 0x20 || c == 0x7f)
+			return diag_set(diag, E_INVALID, "a name holds no control characters");
+		n += (c & 0xc0) != 0x80;
+	}
+	if (n > DIR_DISPLAY_NAME_MAX)
+		return diag_set(diag, E_INVALID, "a name has at most %d characters",
+				DIR_DISPLAY_NAME_MAX);
+	return E_OK;
+}
+
 WAITS static enum err account_add(struct dir_call *c, const struct dir_account_spec *s,
 				  uint64_t *id_out, struct diag *diag)
 {
@@ -127,6 +144,8 @@ WAITS static enum err account_add(struct dir_call *c, const struct dir_account_s
 	/* It would be read as user+detail by everyone but us. */
 	if (e == E_OK && strchr(n.local, '+') != NULL)
 		e = diag_set(diag, E_INVALID, "an account's name may not hold a '+'");
+	if (e == E_OK)
+		e = display_name_check(s->display_name, diag);
 	if (e == E_OK)
 		e = quota_check(s->quota_bytes, s->quota_messages, diag);
 	if (e == E_OK)

@@ -69,7 +69,8 @@ WAITS enum err dir_domain_show(struct dir *d, slice_t name, struct arena *mem,
 
 enum dir_cred_kind { DIR_CRED_NONE = 0, DIR_CRED_SCRAM_SHA_256 = 1, DIR_CRED_ARGON2ID = 2 };
 
-#define DIR_VERIFIER_MAX 256
+#define DIR_VERIFIER_MAX     256
+#define DIR_DISPLAY_NAME_MAX 200 /* characters; the schema's bound */
 
 /* Made by backend/auth/passwd.h from a password; the directory never sees one. */
 struct dir_credential {

@@ -142,6 +142,20 @@ static bool plain_local(const char *local)
 	return before != '.';
 }
 
+/* Quoted-string of RFC 5321 4.1.2; control characters were refused before. */
+static bool quoted_local(const char *local)
+{
+	size_t n = strlen(local);
+
+	if (n < 2 || local[0] != '"' || local[n - 1] != '"')
+		return false;
+	for (size_t i = 1; i < n - 1; i++) {
+		if (local[i] == '"' || (local[i] == '\\' && ++i == n - 1))
+			return false;
+	}
+	return true;
+}
+
 enum err dir_check_own(const struct dir *d, slice_t address, struct dir_name *out,
 		       struct diag *diag)
 {
@@ -160,7 +174,8 @@ enum err dir_check_member(const struct dir *d, slice_t address, struct buf *out,
 	struct dir_name n;
 	size_t at = address.n;
 
-	if (dir_name_parse(d, address, &n) != E_OK)
+	if (dir_name_parse(d, address, &n) != E_OK ||
+	    (!plain_local(n.local) && !quoted_local(n.local)))
 		return bad_address(address, "not an address", diag);
 	while (at > 0 && address.p[at - 1] != '@')
 		at--;

@@ -43,6 +43,8 @@ static enum err check_kind(const struct dir_domain_spec *s, char target[256], st
 			return diag_set(diag, E_INVALID, "only an alias domain has a target");
 		return E_OK;
 	case DIR_DOMAIN_ALIAS:
+		if (s->target.n == 0)
+			return diag_set(diag, E_INVALID, "an alias domain has a target");
 		return dir_check_domain(s->target, target, diag);
 	}
 	return diag_set(diag, E_INVALID, "unknown kind of domain");

@@ -20,6 +20,9 @@ static inline char *admin_str(struct arena *mem, slice_t s)
 	return arena_str(mem, s);
 }
 
+/* Of a list: is there such a domain? "": all are meant. */
+WAITS enum err admin_domain_known(struct mcall *c, const char *domain) MUST_USE;
+
 /* Rows of the repeated field number `field` (its place in the descriptor) of a page message, as
  * many to a frame as fit. */
 WAITS enum err admin_send_rows(struct mcall *c, const ProtobufCMessageDescriptor *page,

@@ -115,10 +115,13 @@ WAITS static enum err list_page(struct mcall *c, struct buf *after, struct admin
 
 WAITS enum err m_admin_account_list(struct mcall *c)
 {
+	const Postern__AdminAccountList *m = (const void *)c->msg;
 	struct admin_away away = {0};
 	struct buf after;
-	enum err e;
+	enum err e = admin_domain_known(c, m->domain);
 
+	if (e != E_OK)
+		return e;
 	buf_init(&after, DIR_ADDRESS_MAX, NULL);
 	do
 		e = list_page(c, &after, &away);

@@ -81,7 +81,10 @@ WAITS static enum err list_slice(struct mcall *c, slice_t after, struct arena *m
 
 WAITS enum err m_admin_alias_list(struct mcall *c)
 {
-	return admin_list(c, &postern__admin_alias_page__descriptor, list_slice);
+	const Postern__AdminAliasList *m = (const void *)c->msg;
+	enum err e = admin_domain_known(c, m->domain);
+
+	return e == E_OK ? admin_list(c, &postern__admin_alias_page__descriptor, list_slice) : e;
 }
 
 /* A thousand members may be longer than a frame: then the answer is its body. */

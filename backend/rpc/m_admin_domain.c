@@ -73,6 +73,15 @@ WAITS enum err m_admin_domain_list(struct mcall *c)
 	return admin_list(c, &postern__admin_domain_page__descriptor, list_slice);
 }
 
+WAITS enum err admin_domain_known(struct mcall *c, const char *domain)
+{
+	struct dir_domain_row row;
+
+	if (domain[0] == '\0')
+		return E_OK;
+	return dir_domain_show(c->be->dir, slice_str(domain), &c->mem, &row, &c->diag);
+}
+
 WAITS enum err m_admin_domain_show(struct mcall *c)
 {
 	const Postern__AdminDomainName *m = (const void *)c->msg;

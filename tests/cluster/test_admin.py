@@ -187,6 +187,8 @@ class Domains(unittest.TestCase):
         self.assertTrue(until(lambda: subject in self.inbox(0)))
         run("domain", "add", name() + ".example", "--target", "no.example", want=NOUSER)
         run("domain", "add", "not a domain", want=DATA)
+        self.assertIn("target", run("domain", "add", name() + ".example", "--kind", "alias",
+                                    want=DATA))
         run("domain", "remove", a)
         run("domain", "remove", r)
 
@@ -384,6 +386,13 @@ class Accounts(unittest.TestCase):
         for bad in ("a@b@example.org", "x@nowhere.example", "@example.org", "", "a b@x"):
             status = postern("account", "add", bad, "--no-password")[0]
             self.assertIn(status, (DATA, NOUSER), bad)
+        self.assertNotIn("\x1b", run("account", "add", "a\x1b[31m@example.org", "--no-password",
+                                     want=DATA))
+        for bad in ("x" * 201, "two\nlines"):
+            self.assertNotIn("PostgreSQL", run("account", "add", name() + "@example.org",
+                                               "--no-password", "--name", bad, want=DATA))
+        for noun in ("account", "alias"):
+            run(noun, "list", "--domain", "nowhere.example", want=NOUSER)
         for verb in ("show", "lock", "unlock", "remove"):
             run("account", verb, "nobody@example.org", want=NOUSER)
 
@@ -415,7 +424,13 @@ class Aliases(unittest.TestCase):
         for verb in ("remove", "on", "off"):
             run("alias", verb, a, want=NOUSER)
         run("alias", "set", a, members[0], want=NOUSER)
-        run("alias", "add", a, "someone@no domain", want=DATA)
+        for bad in ("someone@no domain", "not an address", "a b@x.example", '"open@x.example',
+                    '"a"b"@x.example', "a..b@x.example", "@x.example", ""):
+            run("alias", "add", a, bad, want=DATA)
+        run("alias", "add", a, '"a \\" b"@x.example', "Some.One@X.example")
+        self.assertEqual(rows("alias", "show", a)["members"], ['"a \\" b"@x.example',
+                                                               "Some.One@x.example"])
+        run("alias", "remove", a)
         run("alias", "add", account(0)["address"], members[1], want=DATA)
 
     def test_group_of_a_thousand(self):
