@@ -143,20 +143,39 @@ static enum err read_id(struct mcall *c, const char *hex, uint8_t id[TICKET_SESS
 			     2 * TICKET_SESSION_LEN);
 }
 
-/* With PostgreSQL away it holds here at once, and elsewhere because everybody is asked. */
-WAITS static void end_session(struct mcall *c, const uint8_t id[TICKET_SESSION_LEN])
+/* At this node and its front-ends. Nothing is waited for, however slow PostgreSQL is just now. */
+static void end_here(struct mcall *c, slice_t ids)
 {
-	struct diag d = {""};
-	enum err e = ticket_end_session(c->be->tickets, id, &d);
+	const Postern__AdminSessionKill *m = (const void *)c->msg;
+	struct dir_account a;
 
-	policy_push_kill(c->be, id, NULL, why_ended);
-	sessions_remove(auth_sessions(c->be->auth), id, NULL);
-	LOG(LOG_INFO, NULL, "session.killed", LF_HEX("session", slice(id, TICKET_SESSION_LEN)),
-	    LF_ERR("status", e));
+	for (; ids.n > 0; ids = slice_from(ids, TICKET_SESSION_LEN)) {
+		const uint8_t *id = (const uint8_t *)ids.p;
+
+		ticket_drop_session(c->be->tickets, id);
+		policy_push_kill(c->be, id, NULL, why_ended);
+		sessions_remove(auth_sessions(c->be->auth), id, NULL);
+	}
+	/* Also those that no table lists. */
+	if (m->account[0] != '\0' &&
+	    dir_account_by_name(c->be->dir, slice_str(m->account), &a) == E_OK)
+		policy_push_kill(c->be, NULL, a.address, why_ended);
 }
 
-/* The sessions that are meant, as far as this node knows them. Taken before anybody ends one: then
- * the directory tells the others. */
+/* For nodes that could not be asked, and those that start later. */
+WAITS static void tell_directory(struct mcall *c, slice_t ids)
+{
+	for (; ids.n > 0; ids = slice_from(ids, TICKET_SESSION_LEN)) {
+		struct diag d = {""};
+		enum err e = ticket_end_session(c->be->tickets, (const uint8_t *)ids.p, &d);
+
+		LOG(LOG_INFO, NULL, "session.killed",
+		    LF_HEX("session", slice(ids.p, TICKET_SESSION_LEN)), LF_ERR("status", e));
+	}
+}
+
+/* The sessions that are meant, as far as this node knows them. Taken before the directory hears of
+ * one: it tells the others. */
 static enum err meant(struct mcall *c, struct buf *ids, uint64_t *known)
 {
 	const Postern__AdminSessionKill *m = (const void *)c->msg;
@@ -180,17 +199,6 @@ static enum err meant(struct mcall *c, struct buf *ids, uint64_t *known)
 		buf_put(ids, slice(id, sizeof id));
 	*known = e == E_OK && sessions_get(all, id, &s) ? 1 : 0;
 	return e;
-}
-
-WAITS static void end_all(struct mcall *c, slice_t ids)
-{
-	const Postern__AdminSessionKill *m = (const void *)c->msg;
-
-	for (; ids.n > 0; ids = slice_from(ids, TICKET_SESSION_LEN))
-		end_session(c, (const uint8_t *)ids.p);
-	/* Also those that no table lists. */
-	if (m->account[0] != '\0')
-		policy_push_kill(c->be, NULL, m->account, why_ended);
 }
 
 WAITS static enum err kill_at(struct mcall *c, const char *backend, uint64_t *ended, struct diag *d)
@@ -240,10 +248,12 @@ WAITS enum err m_admin_session_kill(struct mcall *c)
 
 	buf_init(&ids, IDS_MAX, NULL);
 	e = meant(c, &ids, &reply.ended);
-	if (e == E_OK)
+	if (e == E_OK) {
+		end_here(c, buf_slice(&ids));
 		e = kill_at_others(c, &reply.ended, &away);
+	}
 	if (e == E_OK)
-		end_all(c, buf_slice(&ids));
+		tell_directory(c, buf_slice(&ids));
 	buf_fini(&ids);
 	if (e == E_OK && reply.ended == 0 && away.n == 0 && m->id[0] != '\0')
 		e = diag_set(&c->diag, E_NOT_FOUND, "no back-end knows a session %s", m->id);
@@ -261,8 +271,12 @@ WAITS enum err m_peer_session_kill(struct mcall *c)
 
 	buf_init(&ids, IDS_MAX, NULL);
 	e = meant(c, &ids, &reply.ended);
+	if (e == E_OK) {
+		end_here(c, buf_slice(&ids));
+		e = mcall_reply(c, &reply.base, RPC_NO_BODY);
+	}
 	if (e == E_OK)
-		end_all(c, buf_slice(&ids));
+		tell_directory(c, buf_slice(&ids));
 	buf_fini(&ids);
-	return e == E_OK ? mcall_reply(c, &reply.base, RPC_NO_BODY) : e;
+	return e;
 }

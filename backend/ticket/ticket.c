@@ -404,10 +404,21 @@ static struct ended *ended_add(struct tickets *t, const uint8_t session[TICKET_S
 	return x;
 }
 
+/* When no ticket of it can be good any more. */
+static int64_t last_of_session_s(void)
+{
+	return clock_wall_s() + TICKET_LOGIN_S + TICKET_LIFE_S;
+}
+
+void ticket_drop_session(struct tickets *t, const uint8_t session[TICKET_SESSION_LEN])
+{
+	ended_add(t, session, last_of_session_s());
+}
+
 WAITS enum err ticket_end_session(struct tickets *t, const uint8_t session[TICKET_SESSION_LEN],
 				  struct diag *d)
 {
-	int64_t until_s = clock_wall_s() + TICKET_LOGIN_S + TICKET_LIFE_S;
+	int64_t until_s = last_of_session_s();
 	struct ended *x = ended_add(t, session, until_s);
 	enum err e;
 

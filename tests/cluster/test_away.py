@@ -2,7 +2,10 @@
 recovers by itself."""
 import contextlib
 import imaplib
+import os
 import secrets
+import signal
+import subprocess
 import time
 import unittest
 
@@ -200,6 +203,41 @@ class PostgresAway(unittest.TestCase):
         self.assertTrue(until(lambda: self.box.status("INBOX", "(MESSAGES)")[0] == "OK",
                               RECOVERS_SECONDS))
         self.assertEqual(self.box.noop()[0], "OK")
+
+
+class PostgresHangs(unittest.TestCase):
+    """It does not refuse, it does not answer."""
+
+    def setUp(self):
+        with open(os.path.join(postern.FOLDER, "postgres", "pid")) as f:
+            master = int(f.read().split()[0])
+        with open("/proc/%d/task/%d/children" % (master, master)) as f:
+            self.stopped = [master] + [int(x) for x in f.read().split()]
+        self.addCleanup(self.go_on)
+
+    def go_on(self):
+        for pid in self.stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        assert until(lambda: rcpt("nobody-at-all@example.org") == 550, 30)
+
+    def test_session_kill(self):
+        """Sessions end at once all the same, whichever back-end has them."""
+        numbers = [account_of(b) for b in ("be1", "be2")]
+        boxes = [Imap(account(n), fe=fe) for n in numbers for fe in (0, 1)]
+        for pid in self.stopped:
+            os.kill(pid, signal.SIGSTOP)
+        for i, n in enumerate(numbers):
+            address = account(n)["address"]
+            p = subprocess.Popen([os.path.join(postern.BUILD, "postern"), "--cluster",
+                                  os.path.join(postern.FOLDER, "cluster.json"), "session", "kill",
+                                  "--account", address.upper()], stdout=subprocess.DEVNULL)
+            began = time.monotonic()
+            for box in boxes[2 * i:2 * i + 2]:
+                box.sock.settimeout(10)
+                box.rest()
+            self.assertLess(time.monotonic() - began, 1.5)
+            self.assertEqual(p.wait(), 0)
 
 
 if __name__ == "__main__":
