@@ -234,10 +234,31 @@ WAITS enum err auth_password(struct auth *a, struct exchange *x, slice_t passwor
 
 /* ---- SCRAM ---- */
 
+/* The verifier from the proof cache. */
+static bool scram_warm(struct auth *a, struct exchange *x)
+{
+	return x->known && x->account.state == DIR_ACTIVE &&
+	       proof_get_scram(a->proofs, x->account.id, x->account.epoch, &x->scram);
+}
+
+static enum err scram_begin_warm(struct auth *a, struct exchange *x)
+{
+	a->counts.proof_hits++;
+	metric_add(&m_warm, 1);
+	x->scram_real = true;
+	x->scram_state = DIR_ACTIVE;
+	x->scram_epoch = x->account.epoch;
+	return E_OK;
+}
+
+/* The database is asked for warm accounts, too, while it answers: without, they would be told from
+ * names that do not exist by how soon the challenge comes. */
 WAITS enum err auth_scram_begin(struct auth *a, struct exchange *x, struct diag *d)
 {
 	uint8_t secret[32];
+	struct dir_status directory;
 	struct stored s;
+	bool warm;
 	enum err e;
 
 	if (!dir_cluster_secret(a->dir, secret))
@@ -245,16 +266,15 @@ WAITS enum err auth_scram_begin(struct auth *a, struct exchange *x, struct diag 
 	scram_decoy(slice(secret, sizeof(secret)), slice_str(x->name), SCRAM_ITER_DEFAULT,
 		    &x->scram);
 	secret_wipe(secret, sizeof(secret));
-	if (x->known && x->account.state == DIR_ACTIVE &&
-	    proof_get_scram(a->proofs, x->account.id, x->account.epoch, &x->scram)) {
-		a->counts.proof_hits++;
-		metric_add(&m_warm, 1);
-		x->scram_real = true;
-		x->scram_state = DIR_ACTIVE;
-		x->scram_epoch = x->account.epoch;
-		return E_OK;
-	}
+	warm = scram_warm(a, x);
+	dir_get_status(a->dir, &directory);
+	if (warm && !directory.connected)
+		return scram_begin_warm(a, x);
 	e = stored_get(a, x, &s, d);
+	if (warm && (e == E_RETRY || (e == E_OK && s.epoch == x->account.epoch))) {
+		secret_wipe(&s, sizeof(s));
+		return scram_begin_warm(a, x);
+	}
 	if (e != E_OK)
 		return e;
 	if (x->unsure)
