@@ -1,8 +1,8 @@
 /*
  * Policy.Watch: a detached request a worker. What it should know is kept as three dirty bits; a
  * stream without credit keeps its bits until it is writable, so nothing is lost and nothing
- * queues up. Ended sessions are the exception: they are few, and a worker too slow to take one is
- * cut (its link is unhealthy, and its sessions must not live on).
+ * queues up. Ended sessions are the exception: they are few, and a worker too slow to take one
+ * loses its stream (it asks for another; a session whose end it missed ends with its next call).
  */
 #include "backend/rpc/policy_push.h"
 #include "backend/rpc/rpc_methods.h"
@@ -13,6 +13,10 @@
 #include "proto/settings.h"
 
 enum { DIRTY_SETTINGS = 1, DIRTY_CLUSTER = 2, DIRTY_REVOKED = 4, DIRTY_ALL = 7 };
+
+/* Open ones of a link. A worker has one, and one more while it changes to another; each costs work
+ * at every change of the cluster. */
+#define POLICY_WATCHES_MAX 4
 
 struct watch {
 	struct list node; /* in be->watches */
@@ -177,11 +181,32 @@ static void watch_writable(struct rpc_req *r UNUSED, void *arg)
 
 static const struct rpc_detached_ops watch_ops = {.gone = watch_gone, .writable = watch_writable};
 
+static unsigned watches_of(const struct be *be, const struct rpc_link *l)
+{
+	unsigned n = 0;
+
+	list_for_each(i, &be->watches)
+		n += rpc_req_link(list_entry(i, struct watch, node)->req) == l;
+	return n;
+}
+
+static enum err another_watch(struct mcall *c)
+{
+	if (watches_of(c->be, rpc_req_link(c->req)) < POLICY_WATCHES_MAX)
+		return E_OK;
+	return diag_set(&c->diag, E_LIMIT, "more than %d policy watches of a worker",
+			POLICY_WATCHES_MAX);
+}
+
 WAITS enum err m_policy_watch(struct mcall *c)
 {
 	struct watch *w;
-	enum err e = mcall_reply(c, NULL, RPC_BODY);
+	enum err e = another_watch(c);
 
+	if (e == E_OK)
+		e = mcall_reply(c, NULL, RPC_BODY);
+	if (e == E_OK)
+		e = another_watch(c); /* others may have come while the answer waited for room */
 	if (e != E_OK)
 		return e;
 	w = xcalloc(1, sizeof *w);
@@ -226,7 +251,9 @@ void policy_push_kill(struct be *be, const uint8_t *session, const char *account
 		if (send_event(w, &ev) == E_LIMIT) {
 			LOG(LOG_WARN, NULL, "policy.worker_too_slow",
 			    LF_STR("node", rpc_link_peer(rpc_req_link(w->req))->name));
+			/* Its stream is over: nothing more may be sent on it. */
 			rpc_req_abort(w->req, E_RETRY);
+			watch_free(w);
 		}
 	}
 }

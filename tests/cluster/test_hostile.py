@@ -9,6 +9,7 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 import unittest
 
 import postern
@@ -20,7 +21,8 @@ CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
 
 HELLO, REQUEST, RESPONSE, DATA, CREDIT, CANCEL, PING, GOAWAY = range(1, 9)
 BODY, END = 1, 2
-RENEW, WATCH, REPORT = 3, 16, 17
+RENEW, WATCH, REPORT, BEGIN, COMMIT, NO_METHOD = 3, 16, 17, 33, 34, 15
+LIMIT = 8
 ROLES = ("frontend/fe1/imap", "frontend/fe1/smtp", "backend/be2")
 # Growth of one process's memory over all of this: caches fill, but nothing piles up.
 GROWTH_KIB = 160 * 1024
@@ -157,7 +159,7 @@ class Hostile(unittest.TestCase):
             "response from the requester": frame(RESPONSE, b"", 1),
             "data on no stream": frame(DATA, b"x", 0),
             "data on a closed stream": frame(DATA, b"x", 9),
-            "empty data": request(1, 33, flags=BODY) + frame(DATA, b"", 1),
+            "empty data": request(1, BEGIN, flags=BODY) + frame(DATA, b"", 1),
             "credit of nothing": request(1, WATCH) + frame(CREDIT, struct.pack(">I", 0), 1),
             "credit beyond": request(1, WATCH) + frame(CREDIT, struct.pack(">I", 1 << 31), 1),
             "credit of an unknown stream": frame(CREDIT, struct.pack(">I", 64), 77),
@@ -242,9 +244,9 @@ class Hostile(unittest.TestCase):
                 pass
             self.assertTrue(self.ends(s))
         with self.subTest("streams"):
-            s = self.link("frontend/fe1/imap")
-            try:
-                s.sendall(b"".join(request(i + 1, WATCH, ms=0xffffffff) for i in range(6000)))
+            s = self.link("frontend/fe1/smtp")
+            try:  # refused at once, but their bodies never end
+                s.sendall(b"".join(request(i + 1, BEGIN, flags=BODY) for i in range(6000)))
             except OSError:
                 pass
             self.assertTrue(self.ends(s, 20))
@@ -264,11 +266,82 @@ class Hostile(unittest.TestCase):
             links = []
             for _ in range(20):
                 s = self.link("frontend/fe1/smtp")
-                s.sendall(b"".join(request(i + 1, 33, b"\x0a\x10" + os.urandom(16), BODY) +
+                s.sendall(b"".join(request(i + 1, BEGIN, b"\x0a\x10" + os.urandom(16), BODY) +
                                    frame(DATA, b"x" * 60000, i + 1) for i in range(50)))
                 links.append(s)
             for s in links:
                 s.close()
+
+    def test_long_requests_that_never_end(self):
+        """What is gathered of them is charged to the link, and others are served."""
+        (be1,) = backend()["pids"]
+        before = rss(be1)
+        s = self.link("frontend/fe1/smtp")
+        chunk = b"x" * 60000
+        for i in range(800):  # each as far as its first credit goes: 190 MB in all
+            s.sendall(request(i + 1, COMMIT, flags=BODY, ms=60000) + frame(DATA, chunk, i + 1) * 4)
+        self.assertTrue(until(lambda: log_lines("be1", "event=rpc.memory", "frontend/fe1/smtp")))
+        if "asan" not in postern.BUILD:
+            self.assertLess(rss(be1) - before, 100 * 1024, "KiB")
+        other = self.link("frontend/fe2/smtp")
+        other.sendall(request(1))
+        self.assertEqual(self.statuses(other, 1), {1: 0})
+        other.close()
+        s.close()
+
+    def test_policy_watches_of_one_link(self):
+        s = self.link("frontend/fe1/imap")
+        s.sendall(b"".join(request(i + 1, ms=0xffffffff) for i in range(50)))
+        statuses = self.statuses(s, 50)
+        self.assertEqual(sorted(statuses.values()), [0] * 4 + [LIMIT] * 46)
+        s.close()
+
+    def test_worker_that_does_not_read(self):
+        """It misses the end of a session, and with it loses its stream of policy; nothing more is
+        sent on that one, whatever changes then."""
+        who = account(account_of("be1", 6))
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(self.address())
+        s = self.context("frontend/fe1/imap").wrap_socket(s)
+        s.sendall(hello("frontend/fe1/imap") + request(1, ms=0xffffffff))
+        self.assertEqual(self.statuses(s, 1), {1: 0})
+        stream = itertools.count(2)
+
+        def ask(n):
+            """Answers of 12 bytes each, that nobody reads."""
+            s.sendall(b"".join(request(next(stream), NO_METHOD) for _ in range(n)))
+
+        def in_kernel():
+            """Of our connection, on its way to us."""
+            port, total = "%04X" % s.getsockname()[1], 0
+            with open("/proc/net/tcp") as f:
+                for row in list(f)[1:]:
+                    local, remote, _, queues = row.split()[1:5]
+                    sent, received = (int(x, 16) for x in queues.split(":"))
+                    total += sent if remote.endswith(":" + port) else 0
+                    total += received if local.endswith(":" + port) else 0
+            return total
+        last = -1
+        while last != in_kernel():  # then answers wait in the process
+            last = in_kernel()
+            ask(4000)
+            time.sleep(0.1)
+        ask(25000)  # more than the 256 KiB from which on senders wait, less than the end
+        since = log_size("be1")
+        self.assertEqual(postern.postern("account", "passwd", who["address"], "--password-stdin",
+                                         text_in=who["password"] + "\n")[0], 0)
+        self.assertTrue(until(lambda: log_lines("be1", "event=policy.worker_too_slow",
+                                                since=since)))
+        threading.Thread(target=self.ends, args=(s, 60), daemon=True).start()
+        self.assertTrue(until(lambda: in_kernel() == 0))
+        for verb in (("set", "smtp.hops_max", "99"), ("unset", "smtp.hops_max")):
+            self.assertEqual(postern.postern("setting", *verb)[0], 0)
+        other = self.link("frontend/fe1/imap")
+        other.sendall(request(1, ms=0xffffffff))
+        self.assertEqual(self.statuses(other, 1), {1: 0})
+        other.close()
+        s.close()
 
     def test_many_links_of_one_identity(self):
         links, refused = [], 0
