@@ -120,8 +120,8 @@ static enum err refuse(const char *why, const struct rpc_identity *peer, struct 
 	char name[RPC_IDENTITY_STR];
 
 	metric_add(&m_refused, 1);
-	LOG(LOG_WARN, NULL, "rcpt_token.refused", LF_STR("reason", why),
-	    LF_STR("peer", rpc_identity_str(peer, name)));
+	LOG_SELDOM(LOG_WARN, NULL, "rcpt_token.refused", LF_STR("reason", why),
+		   LF_STR("peer", rpc_identity_str(peer, name)));
 	return diag_set(d, E_NO_TICKET, "recipient token: %s", why);
 }
 

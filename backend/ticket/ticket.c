@@ -269,9 +269,9 @@ static enum err refuse(enum reason why, const struct rpc_identity *peer,
 	char name[RPC_IDENTITY_STR];
 
 	metric_add(reasons[why].count, 1);
-	LOG(LOG_WARN, NULL, "ticket.refused", LF_STR("reason", reasons[why].text),
-	    LF_STR("peer", rpc_identity_str(peer, name)), LF_UINT("account", c->account),
-	    LF_HEX("session", slice(c->session, sizeof(c->session))));
+	LOG_SELDOM(LOG_WARN, NULL, "ticket.refused", LF_STR("reason", reasons[why].text),
+		   LF_STR("peer", rpc_identity_str(peer, name)), LF_UINT("account", c->account),
+		   LF_HEX("session", slice(c->session, sizeof(c->session))));
 	return diag_set(d, E_NO_TICKET, "ticket: %s", reasons[why].text);
 }
 

@@ -25,6 +25,8 @@ static void (*sink_fn)(slice_t line, void *arg);
 static void *sink_arg;
 
 METRIC_COUNTER(lines_dropped, "log_lines_dropped_total", "Log lines that could not be written");
+METRIC_COUNTER(lines_left_out, "log_lines_left_out_total",
+	       "Log lines left out because a peer caused too many of their kind");
 
 /* A writer into fixed room; what does not fit as a whole is taken back. */
 struct out {
@@ -323,6 +325,25 @@ void log_emit(enum log_level level, const struct log_ctx *c, const char *event,
 	out_char(&o, '\n');
 	write_line(line, o.n);
 	errno = saved;
+}
+
+bool log_limit_pass(struct log_limit *l, uint64_t *left_out)
+{
+	const int64_t line = 1000, most = LOG_BURST * line;
+	int64_t now = clock_mono_ms();
+	int64_t passed = MIN(MAX(now - l->last_ms, (int64_t)0), most);
+
+	l->credit = l->last_ms == 0 ? most : MIN(most, l->credit + passed * LOG_SELDOM_PER_S);
+	l->last_ms = MAX(now, (int64_t)1);
+	*left_out = l->left_out;
+	if (l->credit < line) {
+		l->left_out++;
+		metric_add(&lines_left_out, 1);
+		return false;
+	}
+	l->credit -= line;
+	l->left_out = 0;
+	return true;
 }
 
 enum log_level log_level_parse(slice_t name)

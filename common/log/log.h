@@ -56,6 +56,30 @@ void log_emit(enum log_level level, const struct log_ctx *c, const char *event,
 				 (struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}}); \
 	} while (0)
 
+/* For lines that a peer can cause as often as it likes. Each place in the code has LOG_BURST lines
+ * and gets LOG_SELDOM_PER_S of them back a second; the next line that is written says as left_out
+ * how many were not. For places that one thread alone reaches. */
+#define LOG_BURST        1000 /* a whole cluster may come back at once */
+#define LOG_SELDOM_PER_S 10
+struct log_limit {
+	int64_t last_ms; /* 0: unused so far */
+	int64_t credit;  /* thousandths of lines */
+	uint64_t left_out;
+};
+/* Whether a line may be written now; *left_out: how many were not, since the last one. */
+bool log_limit_pass(struct log_limit *l, uint64_t *left_out);
+#define LOG_SELDOM(level, ctx, event, ...) \
+	do { \
+		static struct log_limit log_limit_; \
+		uint64_t log_left_; \
+		if ((level) >= log_threshold && log_limit_pass(&log_limit_, &log_left_)) \
+			log_emit((level), (ctx), (event), \
+				 (struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) log_left_ != 0 \
+							      ? LF_UINT("left_out", log_left_) \
+							      : (struct log_field){0}, \
+						      {0}}); \
+	} while (0)
+
 extern _Atomic(enum log_level) log_threshold; /* set at start, or live by policy */
 /* Fields that every line of the process carries (node, service); copied. */
 void log_setup(enum log_level threshold, const struct log_field *fields);

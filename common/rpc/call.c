@@ -171,7 +171,7 @@ bool rpc_call_respond(struct rpc_call *c, const struct frame *f)
 	if (c->s.deaf || n == 0)
 		return true;
 	if (!budget_take(&c->s.l->budget, n)) {
-		LOG(LOG_WARN, &c->s.l->log, "rpc.memory", LF_UINT("stream", c->s.id));
+		LOG_SELDOM(LOG_WARN, &c->s.l->log, "rpc.memory", LF_UINT("stream", c->s.id));
 		c->status = E_LIMIT;
 		return true;
 	}

@@ -72,7 +72,7 @@ static const char *in_data(struct rpc_link *l, const struct frame *f)
 		return "data beyond credit";
 	s->recv_credit -= cost;
 	if (!mux_receive(s, f->payload)) {
-		LOG(LOG_WARN, &l->log, "rpc.memory", LF_UINT("stream", s->id));
+		LOG_SELDOM(LOG_WARN, &l->log, "rpc.memory", LF_UINT("stream", s->id));
 		if (s->kind == RPC_KIND_CALL)
 			s->end = E_LIMIT;
 		else

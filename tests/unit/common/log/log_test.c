@@ -191,3 +191,50 @@ TEST(log_threads_do_not_mix)
 	CHECK_INT(n, THREADS * EACH);
 	fclose(f);
 }
+
+static int64_t mono_us;
+
+static int64_t fake_mono_us(void)
+{
+	return mono_us;
+}
+
+static unsigned count_lines(void)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < lines.n; i++)
+		n += lines.p[i] == '\n';
+	return n;
+}
+
+static void seldom(void)
+{
+	LOG_SELDOM(LOG_WARN, NULL, "t.seldom", LF_INT("n", 1));
+}
+
+/* What a peer can cause without end is written a number of times, then counted. */
+TEST(log_seldom)
+{
+	start();
+	mono_us = 5000000;
+	clock_replace(fake_wall_us, fake_mono_us);
+	for (unsigned i = 0; i < LOG_BURST + 500; i++)
+		seldom();
+	CHECK_INT(count_lines(), LOG_BURST);
+	CHECK(slice_find(buf_slice(&lines), SL("left_out")) == lines.n);
+	mono_us += 1000000;
+	buf_reset(&lines);
+	for (unsigned i = 0; i < 50; i++)
+		seldom();
+	CHECK_INT(count_lines(), LOG_SELDOM_PER_S);
+	CHECK(slice_find(buf_slice(&lines), SL("event=t.seldom node=fe1 n=1 left_out=500\n")) <
+	      lines.n);
+	/* A long rest brings back all of it, and no more. */
+	mono_us += 3600LL * 1000000;
+	buf_reset(&lines);
+	for (unsigned i = 0; i < 2 * LOG_BURST; i++)
+		seldom();
+	CHECK_INT(count_lines(), LOG_BURST);
+	stop();
+}
