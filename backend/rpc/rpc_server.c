@@ -89,8 +89,8 @@ static void log_link(const char *event, struct rpc_link *l)
 {
 	char id[RPC_IDENTITY_STR], ip[IPADDR_STR];
 
-	LOG(LOG_INFO, NULL, event, LF_STR("peer", rpc_identity_str(rpc_link_peer(l), id)),
-	    LF_STR("ip", ipaddr_str(rpc_link_addr(l), ip)));
+	LOG_SELDOM(LOG_INFO, NULL, event, LF_STR("peer", rpc_identity_str(rpc_link_peer(l), id)),
+		   LF_STR("ip", ipaddr_str(rpc_link_addr(l), ip)));
 }
 
 static void serving_begin(struct rpc_server *s)
@@ -262,10 +262,11 @@ WAITS static enum err receive_long(struct mcall *c, struct buf *out)
 	enum err e;
 
 	while ((e = rpc_req_recv(c->req, &bytes)) == E_OK) {
+		if (bytes.n > out->max - out->n)
+			return diag_set(&c->diag, E_TOO_BIG, "request longer than %zu", out->max);
 		buf_put(out, bytes);
 		if (buf_failed(out))
-			return diag_set(&c->diag, E_TOO_BIG, "request longer than %zu",
-					c->method->long_max);
+			return diag_set(&c->diag, E_BUSY, "no memory for a long request");
 	}
 	return e == E_CLOSED ? E_OK : e;
 }
@@ -278,7 +279,7 @@ WAITS static enum err unpack(struct mcall *c)
 	struct buf body;
 	enum err e = E_OK;
 
-	buf_init(&body, c->method->long_max, NULL);
+	buf_init(&body, c->method->long_max, rpc_link_budget(rpc_req_link(c->req)));
 	if (is_long)
 		e = receive_long(c, &body);
 	if (e == E_OK)
@@ -286,7 +287,8 @@ WAITS static enum err unpack(struct mcall *c)
 				is_long ? buf_slice(&body) : payload, &c->mem, &m, &c->diag);
 	buf_fini(&body);
 	if (e != E_OK) {
-		metric_add(&refused_malformed, 1);
+		if (e != E_BUSY)
+			metric_add(&refused_malformed, 1);
 		/* No later time makes a request of too many things good. */
 		return e == E_LIMIT && c->method->port == PORT_ADMIN ? E_INVALID : e;
 	}
@@ -360,7 +362,7 @@ WAITS static void serve(struct rpc_req *r, void *arg)
 
 	metric_add(&calls_total, 1);
 	serving_begin(port->server);
-	arena_init(&c.mem, NULL);
+	arena_init(&c.mem, rpc_link_budget(rpc_req_link(r)));
 	e = dispatch(&c);
 	if (e == E_NO_TICKET)
 		log_refused_ticket(&c);

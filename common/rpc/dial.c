@@ -44,9 +44,9 @@ static bool welcome(const struct carrier *c, const struct stream *s, struct rpc_
 	if (t != NULL && rpc_identity_parse(t->peer_name, peer) &&
 	    c->e->accept(peer, side, c->e->arg))
 		return true;
-	LOG(LOG_WARN, NULL, "rpc.not_welcome",
-	    LF_SLICE("peer", t != NULL ? t->peer_name : SLICE_NONE),
-	    LF_STR("addr", ipaddr_str(stream_peer(s), addr)));
+	LOG_SELDOM(LOG_WARN, NULL, "rpc.not_welcome",
+		   LF_SLICE("peer", t != NULL ? t->peer_name : SLICE_NONE),
+		   LF_STR("addr", ipaddr_str(stream_peer(s), addr)));
 	return false;
 }
 
@@ -109,6 +109,10 @@ static WAITS enum err dial_once(struct rpc_dialer *d)
 	e = stream_connect(&d->addr, d->port, NULL, &opts, deadline_ms, &s);
 	if (e != E_OK)
 		return e;
+	if (d->c.released) { /* the endpoint may be gone */
+		stream_close(&s, CLOSE_SHUTDOWN);
+		return E_CANCELLED;
+	}
 	e = stream_tls_client(s, d->c.e->tls, NULL, deadline_ms);
 	if (e != E_OK) {
 		stream_close(&s, CLOSE_TLS);
@@ -201,13 +205,14 @@ struct rpc_accepter {
 	const struct rpc_endpoint *e;
 	struct listener *listener;
 	struct list guests;
+	struct list door; /* guest.at_door: those whose handshake is under way, the oldest first */
 	unsigned handshakes;
 };
 
 /* A connection that came in. Outlives its accepter for the moment that its fiber needs. */
 struct guest {
 	struct carrier c;
-	struct list node;
+	struct list node, at_door;
 	struct rpc_accepter *a; /* NULL once that was freed */
 	struct stream *s;       /* until it is the link's */
 	struct fiber *fiber;
@@ -231,15 +236,17 @@ static bool too_many(const struct guest *g)
 	}
 	if (n < RPC_LINKS_PER_PEER)
 		return false;
-	LOG(LOG_WARN, NULL, "rpc.too_many_links", LF_SLICE("peer", name));
+	LOG_SELDOM(LOG_WARN, NULL, "rpc.too_many_links", LF_SLICE("peer", name));
 	return true;
 }
 
 static WAITS enum err guest_welcome(struct guest *g)
 {
 	int64_t deadline_ms = deadline_in(RPC_HANDSHAKE_MS);
-	enum err e = stream_tls_server(g->s, g->c.e->tls, deadline_ms);
+	enum err e = E_CANCELLED;
 
+	if (!g->c.released) /* else the endpoint may be gone */
+		e = stream_tls_server(g->s, g->c.e->tls, deadline_ms);
 	if (e == E_OK && too_many(g)) {
 		stream_close(&g->s, CLOSE_LIMIT);
 		return E_LIMIT;
@@ -248,12 +255,38 @@ static WAITS enum err guest_welcome(struct guest *g)
 		return carrier_start(&g->c, &g->s, deadline_ms);
 	if (e != E_CANCELLED) {
 		char addr[IPADDR_STR];
+		struct diag why;
 
-		LOG(LOG_WARN, NULL, "rpc.handshake",
-		    LF_STR("addr", ipaddr_str(stream_peer(g->s), addr)), LF_ERR("status", e));
+		stream_diag(g->s, &why);
+		LOG_SELDOM(LOG_WARN, NULL, "rpc.handshake",
+			   LF_STR("addr", ipaddr_str(stream_peer(g->s), addr)), LF_ERR("status", e),
+			   LF_STR("why", why.text));
 	}
 	stream_close(&g->s, CLOSE_TLS);
 	return e;
+}
+
+static void leave_door(struct guest *g)
+{
+	if (list_empty(&g->at_door))
+		return;
+	list_remove(&g->at_door);
+	if (g->a != NULL)
+		g->a->handshakes--;
+}
+
+/* Who has stood there longest makes room: a node of ours needs milliseconds, a stranger who says
+ * nothing would keep it out. */
+static void make_room(struct rpc_accepter *a)
+{
+	struct guest *oldest = list_entry(a->door.next, struct guest, at_door);
+	char addr[IPADDR_STR];
+
+	LOG_SELDOM(
+		LOG_WARN, NULL, "rpc.door_full",
+		LF_STR("addr", oldest->s != NULL ? ipaddr_str(stream_peer(oldest->s), addr) : ""));
+	leave_door(oldest);
+	fiber_cancel(oldest->fiber);
 }
 
 static WAITS void guest_main(void *arg)
@@ -261,8 +294,7 @@ static WAITS void guest_main(void *arg)
 	struct guest *g = arg;
 	enum err e = guest_welcome(g);
 
-	if (g->a != NULL && g->a->handshakes-- == RPC_HANDSHAKES_MAX)
-		listener_resume(g->a->listener);
+	leave_door(g);
 	if (e == E_OK)
 		carrier_run(&g->c);
 	list_remove(&g->node);
@@ -277,15 +309,17 @@ static void on_accept(struct stream *s, void *arg)
 	g->c.e = a->e;
 	g->a = a;
 	g->s = s;
+	list_init(&g->at_door);
+	if (a->handshakes == RPC_HANDSHAKES_MAX)
+		make_room(a);
 	if (fiber_start("rpc.guest", guest_main, g, &g->fiber) != E_OK) {
 		stream_close(&s, CLOSE_LIMIT);
 		xfree(&g);
 		return;
 	}
 	list_append(&a->guests, &g->node);
-	/* Strangers wait in the kernel's queue while so many are at the door. */
-	if (++a->handshakes == RPC_HANDSHAKES_MAX)
-		listener_pause(a->listener);
+	list_append(&a->door, &g->at_door);
+	a->handshakes++;
 }
 
 enum err rpc_accepter_new(const struct rpc_endpoint *e, int fd, struct rpc_accepter **out)
@@ -296,6 +330,7 @@ enum err rpc_accepter_new(const struct rpc_endpoint *e, int fd, struct rpc_accep
 
 	a->e = e;
 	list_init(&a->guests);
+	list_init(&a->door);
 	err = listen_fd(fd, &opts, on_accept, a, &a->listener);
 	if (err != E_OK)
 		xfree(&a);
@@ -315,6 +350,7 @@ void rpc_accepter_free(struct rpc_accepter **ap)
 	while ((n = list_pop(&a->guests)) != NULL) {
 		struct guest *g = list_entry(n, struct guest, node);
 
+		leave_door(g);
 		g->a = NULL;
 		carrier_release(&g->c);
 		fiber_cancel(g->fiber);

@@ -39,8 +39,10 @@ struct rpc_link *rpc_link_make(const struct rpc_link_opts *o, const struct rpc_i
 	l->side = o->side;
 	l->ops = o->ops;
 	l->peer = *peer;
+	if (server)
+		l->party = rpc_party_get(peer, o->ops->budget);
 	budget_init(&l->budget, server ? SERVER_MEMORY : REQUESTER_MEMORY,
-		    server ? o->ops->budget : o->budget);
+		    server ? &l->party->budget : o->budget);
 	list_init(&l->open);
 	list_init(&l->room);
 	list_init(&l->gone);
@@ -78,6 +80,7 @@ void rpc_link_unref(struct rpc_link **lp)
 	/* The fibers and each stream held one; without fibers (a failed start) it is still open. */
 	stream_close(&l->s, CLOSE_SHUTDOWN);
 	budget_fini(&l->budget);
+	rpc_party_put(&l->party);
 	xfree(&l->slots);
 	l->magic = 0;
 	metric_add(&links, -1);
@@ -115,8 +118,8 @@ void rpc_link_close(struct rpc_link *l, enum close_reason reason)
 	if (l->closed)
 		return;
 	l->closed = true;
-	LOG(LOG_INFO, &l->log, "rpc.down", LF_STR("reason", close_reason_name(reason)),
-	    LF_UINT("streams", l->nopen));
+	LOG_SELDOM(LOG_INFO, &l->log, "rpc.down", LF_STR("reason", close_reason_name(reason)),
+		   LF_UINT("streams", l->nopen));
 	stream_close(&l->s, reason);
 	end_streams(l);
 	end_parked(l);
@@ -126,7 +129,7 @@ void rpc_link_close(struct rpc_link *l, enum close_reason reason)
 void rpc_link_fault(struct rpc_link *l, const char *why)
 {
 	metric_add(&faults, 1);
-	LOG(LOG_WARN, &l->log, "rpc.fault", LF_STR("why", why));
+	LOG_SELDOM(LOG_WARN, &l->log, "rpc.fault", LF_STR("why", why));
 	rpc_link_close(l, CLOSE_PROTOCOL);
 }
 
@@ -176,6 +179,11 @@ size_t rpc_link_memory(const struct rpc_link *l)
 	return l->budget.used;
 }
 
+struct budget *rpc_link_budget(struct rpc_link *l)
+{
+	return &l->budget;
+}
+
 WAITS enum err rpc_link_wait_closed(struct rpc_link *l, int64_t deadline_ms)
 {
 	enum err e = E_OK;
@@ -197,7 +205,7 @@ void rpc_link_put_raw(struct rpc_link *l, slice_t header, slice_t payload)
 	if (e == E_OK && payload.n > 0)
 		e = l->write(l, payload);
 	if (e == E_LIMIT)
-		LOG(LOG_WARN, &l->log, "rpc.stalled", LF_UINT("queued", l->queued(l)));
+		LOG_SELDOM(LOG_WARN, &l->log, "rpc.stalled", LF_UINT("queued", l->queued(l)));
 	if (e != E_OK)
 		rpc_link_close(l, e == E_LIMIT ? CLOSE_LIMIT : CLOSE_IO);
 }
@@ -285,7 +293,7 @@ void rpc_link_tick(struct rpc_link *l)
 	int64_t now = clock_mono_ms(), silent = now - l->last_in_ms;
 
 	if (silent >= l->dead_ms) {
-		LOG(LOG_WARN, &l->log, "rpc.silent", LF_INT("ms", silent));
+		LOG_SELDOM(LOG_WARN, &l->log, "rpc.silent", LF_INT("ms", silent));
 		rpc_link_close(l, CLOSE_TIMEOUT);
 		return;
 	}
@@ -364,7 +372,7 @@ static WAITS enum err hello_exchange(struct rpc_link *l, const struct rpc_link_o
 		enum err e = stream_fill(l->s, have, "rpc.hello", deadline_ms);
 
 		if (e != E_OK) {
-			LOG(LOG_INFO, &l->log, "rpc.no_hello", LF_ERR("status", e));
+			LOG_SELDOM(LOG_INFO, &l->log, "rpc.no_hello", LF_ERR("status", e));
 			return e;
 		}
 		rc = frame_parse(stream_peek(l->s), &f, &used, &why);
@@ -437,8 +445,8 @@ WAITS enum err rpc_link_start_as(struct stream **s, const struct rpc_link_opts *
 		rpc_link_unref(&l);
 		return e;
 	}
-	LOG(LOG_INFO, &l->log, "rpc.up",
-	    LF_STR("side", l->side == RPC_SERVER ? "server" : "requester"));
+	LOG_SELDOM(LOG_INFO, &l->log, "rpc.up",
+		   LF_STR("side", l->side == RPC_SERVER ? "server" : "requester"));
 	*out = l;
 	return E_OK;
 }
@@ -453,9 +461,9 @@ WAITS enum err rpc_link_start(struct stream **s, const struct rpc_link_opts *o, 
 	if (t == NULL || !rpc_identity_parse(t->peer_name, &peer)) {
 		char addr[IPADDR_STR];
 
-		LOG(LOG_WARN, NULL, "rpc.no_identity",
-		    LF_STR("addr", ipaddr_str(stream_peer(*s), addr)),
-		    LF_SLICE("name", t != NULL ? t->peer_name : SLICE_NONE));
+		LOG_SELDOM(LOG_WARN, NULL, "rpc.no_identity",
+			   LF_STR("addr", ipaddr_str(stream_peer(*s), addr)),
+			   LF_SLICE("name", t != NULL ? t->peer_name : SLICE_NONE));
 		stream_close(s, CLOSE_PROTOCOL);
 		return E_DENIED;
 	}

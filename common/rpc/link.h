@@ -90,6 +90,9 @@ slice_t rpc_link_peer_serial(const struct rpc_link *l);
 const struct ipaddr *rpc_link_addr(const struct rpc_link *l);
 unsigned rpc_link_streams(const struct rpc_link *l); /* open ones */
 size_t rpc_link_memory(const struct rpc_link *l);    /* bytes charged to its budget */
+/* What its peer makes us hold is charged to it; a handler's memory for a request belongs there,
+ * too. Valid as long as the link. */
+struct budget *rpc_link_budget(struct rpc_link *l);
 void rpc_link_ref(struct rpc_link *l);
 void rpc_link_unref(struct rpc_link **l);
 /* Waits until the link has ended, or the fiber was cancelled. */

@@ -4,6 +4,7 @@
  *   link.c   life of a link: hello, its two fibers, ping, drain, close
  *   mux.c    the streams of a link: table, states, credit, received bytes, room to send
  *   input.c  what each frame does; no sockets, so that it can be fuzzed
+ *   party.c  what all links of one node may take together
  *   call.c   the asking side of a stream
  *   req.c    the answering side
  *
@@ -30,6 +31,7 @@
 #include "common/log/log.h"
 #include "common/rpc/frame.h"
 #include "common/rpc/link.h"
+#include "common/rpc/party.h"
 
 /* Protocol levels that this release speaks. */
 #define RPC_LEVEL_MIN 1
@@ -124,6 +126,7 @@ struct rpc_link {
 	struct ipaddr addr;
 	char serial[RPC_SERIAL_MAX + 1];
 	struct log_ctx log;
+	struct rpc_party *party; /* RPC_SERVER */
 	struct budget budget;
 	/* The table: by id, so that consecutive numbers never collide. */
 	struct rpc_stream **slots;

@@ -127,6 +127,7 @@ static WAITS void req_main(void *arg)
 	fiber_set_log(NULL);
 	r->fiber = NULL;
 	l->serving--;
+	l->party->serving--;
 	payload_drop(r);
 	if (r->detached == NULL) {
 		say_last(r, E_INTERNAL);
@@ -168,7 +169,8 @@ void rpc_req_arrive(struct rpc_link *l, const struct frame *f)
 	}
 	/* A fiber may outlive its stream for a while; a peer that asks and cancels in a loop must
 	 * not gather them. */
-	if (l->serving == RPC_STREAMS_MAX || !budget_take(&l->budget, payload.n)) {
+	if (l->serving == RPC_STREAMS_MAX || !rpc_party_may_serve(l->party) ||
+	    !budget_take(&l->budget, payload.n)) {
 		metric_add(&refused, 1);
 		refuse(l, f, E_BUSY);
 		return;
@@ -183,6 +185,7 @@ void rpc_req_arrive(struct rpc_link *l, const struct frame *f)
 		return;
 	}
 	l->serving++;
+	l->party->serving++;
 }
 
 void rpc_req_lost(struct rpc_req *r)

@@ -292,6 +292,6 @@ enum err walk_unpack(const ProtobufCMessageDescriptor *m, const struct walk_limi
 		return e;
 	*out = protobuf_c_message_unpack(m, &alloc, bytes.n, (const uint8_t *)bytes.p);
 	if (*out == NULL)
-		return diag_set(d, E_LIMIT, "%s: beyond the memory budget", m->name);
+		return diag_set(d, E_BUSY, "%s: beyond the memory budget", m->name);
 	return E_OK;
 }

@@ -30,7 +30,8 @@ struct walk_limit {
 /* limits ends with {0}; may be NULL. E_INVALID or E_LIMIT with the field's name in the diag. */
 enum err walk_check(const ProtobufCMessageDescriptor *m, const struct walk_limit *limits,
 		    slice_t bytes, struct diag *d) MUST_USE;
-/* Checks, then unpacks into the arena (never freed by itself). NULL and an error otherwise. */
+/* Checks, then unpacks into the arena (never freed by itself). NULL and an error otherwise, E_BUSY
+ * when the arena's budget is used up. */
 enum err walk_unpack(const ProtobufCMessageDescriptor *m, const struct walk_limit *limits,
 		     slice_t bytes, struct arena *a, ProtobufCMessage **out,
 		     struct diag *d) MUST_USE;

@@ -627,6 +627,65 @@ TEST_FIBER(ask_and_cancel_gathers_nothing)
 	raw_close(&r);
 }
 
+/* One front-end with many links takes all the fibers it can get: others get theirs. */
+TEST_FIBER(links_of_one_node_leave_fibers_to_others)
+{
+	unsigned serving = 0;
+	struct raw r[12];
+	struct duo d;
+
+	fiber_capacity_limit(600);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++) {
+		REQUIRE(raw_open(&r[i], RPC_SERVER));
+		for (uint32_t k = 1; k <= 300; k++)
+			raw_request(&r[i], k, RIG_HANG, 0, SLICE_NONE);
+		CHECK_ERR(stream_flush(r[i].s, rig_soon()), E_OK);
+		rig_turns(5);
+		serving += r[i].l->serving;
+	}
+	CHECK_INT(serving, 600 / RPC_PARTY_SHARE);
+	/* Of another node. */
+	rig_peer("fe2");
+	REQUIRE(duo_open(&d));
+	bystander(&d);
+	rig_peer("fe1");
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		raw_close(&r[i]);
+	fiber_capacity_limit(0);
+}
+
+/* The same with what they send. */
+TEST_FIBER(links_of_one_node_leave_memory_to_others)
+{
+	struct budget all;
+	struct raw r[4];
+	struct duo d;
+
+	budget_init(&all, 8 << 20, NULL);
+	rig_budget(&all);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++) {
+		REQUIRE(raw_open(&r[i], RPC_SERVER));
+		for (uint32_t k = 1; k <= 20; k++) {
+			raw_request(&r[i], k, RIG_STALL, FRAME_BODY, SLICE_NONE);
+			raw_put(&r[i], FRAME_DATA, 0, 0, k, slice(zeros, 65536));
+			CHECK_ERR(stream_flush(r[i].s, rig_soon()), E_OK);
+		}
+		rig_turns(5);
+		CHECK(rpc_link_usable(r[i].l));
+	}
+	CHECK(all.used > all.max / RPC_PARTY_SHARE - 2 * 65536);
+	CHECK(all.used < all.max / RPC_PARTY_SHARE + 80 * sizeof(struct rpc_req));
+	rig_peer("fe2");
+	REQUIRE(duo_open(&d));
+	CHECK_ERR(rig_echo(d.ask, slice(zeros, 60000)), E_OK);
+	duo_close(&d);
+	rig_peer("fe1");
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		raw_close(&r[i]);
+	rig_budget(NULL);
+	CHECK_INT(all.used, 0);
+}
+
 /* Asks for much and reads nothing: it gets slow service, then none; our memory stays. */
 TEST_FIBER(asks_and_never_reads)
 {

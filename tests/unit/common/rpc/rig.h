@@ -63,6 +63,10 @@ struct raw {
 	struct stream *theirs;
 };
 
+/* The name of the front-end that links opened from now on belong to; at first "fe1". */
+void rig_peer(const char *name);
+/* What all servers of links opened from now on share; NULL, as at first: nothing. */
+void rig_budget(struct budget *b);
 /* Two connected streams. */
 WAITS bool rig_streams(struct stream **a, struct stream **b);
 /* A link of that side, whose peer's hello was sent and whose own was read. */

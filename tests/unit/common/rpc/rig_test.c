@@ -232,12 +232,19 @@ static void closed(struct rpc_link *l, void *arg)
 	server_of(arg)->closed++;
 }
 
+static struct budget *shared;
+
+void rig_budget(struct budget *b)
+{
+	shared = b;
+}
+
 void rig_server_init(struct rig_server *srv)
 {
 	memset(srv, 0, sizeof(*srv));
 	waitq_init(&srv->go);
 	srv->watches = xcalloc(RIG_WATCHES, sizeof(struct rpc_req *));
-	srv->ops = (struct rpc_server_ops){serve, admit, closed, srv, NULL};
+	srv->ops = (struct rpc_server_ops){serve, admit, closed, srv, shared};
 }
 
 /* ---- streams ---- */
@@ -280,8 +287,13 @@ WAITS void rig_turns(unsigned n)
 
 /* ---- duo ---- */
 
-static const struct rpc_identity fe = {ROLE_FRONTEND, SERVICE_SMTP, "fe1"};
+static struct rpc_identity fe = {ROLE_FRONTEND, SERVICE_SMTP, "fe1"};
 static const struct rpc_identity be = {ROLE_BACKEND, SERVICE_NONE, "be1"};
+
+void rig_peer(const char *name)
+{
+	snprintf(fe.name, sizeof(fe.name), "%s", name);
+}
 
 struct starter {
 	struct stream *s;

@@ -105,7 +105,7 @@ TEST(walk_unpacks)
 	arena_reset(&a);
 	/* The arena's budget is the cap. */
 	budget.max = 64;
-	CHECK_ERR(walk_unpack(COMMIT, limits, buf_slice(&b), &a, &msg, &d), E_LIMIT);
+	CHECK_ERR(walk_unpack(COMMIT, limits, buf_slice(&b), &a, &msg, &d), E_BUSY);
 	CHECK(msg == NULL);
 	arena_reset(&a);
 	budget_fini(&budget);
