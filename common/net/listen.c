@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@
 struct listener {
 	uv_poll_t poll;
 	int fd;
-	bool paused, closed;
+	bool closed;
 	struct stream_opts opts;
 	void (*on_accept)(struct stream *s, void *arg);
 	void *arg;
@@ -33,10 +34,7 @@ static void poll_start(struct listener *l)
 
 static void on_again(struct timer *t)
 {
-	struct listener *l = container_of(t, struct listener, again);
-
-	if (!l->paused)
-		poll_start(l);
+	poll_start(container_of(t, struct listener, again));
 }
 
 /* False: no more for now. */
@@ -67,7 +65,7 @@ static void on_readable(uv_poll_t *h, int status UNUSED, int events UNUSED)
 {
 	struct listener *l = h->data;
 
-	for (int i = 0; i < ACCEPT_BATCH && !l->paused && !l->closed; i++)
+	for (int i = 0; i < ACCEPT_BATCH && !l->closed; i++)
 		if (!accept_one(l))
 			break;
 }
@@ -135,6 +133,17 @@ enum err listen_socket(const struct ipaddr *addr, uint16_t port, enum listen_sha
 	return E_OK;
 }
 
+void listen_raise_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == r.rlim_max)
+		return;
+	r.rlim_cur = r.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+		LOG(LOG_WARN, NULL, "net.descriptors", LF_ERRNO("why", errno));
+}
+
 uint16_t listen_port(int fd)
 {
 	struct sockaddr_storage ss = {0};
@@ -145,19 +154,6 @@ uint16_t listen_port(int fd)
 	if (getsockname(fd, (struct sockaddr *)&ss, &n) == 0)
 		net_from_sockaddr((struct sockaddr *)&ss, &addr, &port);
 	return port;
-}
-
-void listener_pause(struct listener *l)
-{
-	l->paused = true;
-	uv_poll_stop(&l->poll);
-}
-
-void listener_resume(struct listener *l)
-{
-	l->paused = false;
-	if (!timer_armed(&l->again))
-		poll_start(l);
 }
 
 static void on_closed(uv_handle_t *h)

@@ -134,10 +134,11 @@ enum err listen_fd(int fd, const struct stream_opts *opts,
 enum listen_share { LISTEN_ALONE, LISTEN_REUSEPORT };
 enum err listen_socket(const struct ipaddr *addr, uint16_t port, enum listen_share share,
 		       int *fd_out, struct diag *d) MUST_USE;
+/* As many descriptors as the system grants, for this process and those it starts: each connection
+ * is one, and what a process has at first is often a thousand. */
+void listen_raise_limit(void);
 /* The port a descriptor is bound to; for sockets made with port 0. */
 uint16_t listen_port(int fd);
-void listener_pause(struct listener *l);
-void listener_resume(struct listener *l);
 void listener_close(struct listener **l);
 
 #endif

@@ -94,25 +94,6 @@ TEST_FIBER(connections_become_streams)
 	CHECK(l == NULL);
 }
 
-TEST_FIBER(a_paused_listener_accepts_nothing)
-{
-	struct accepted a = {.n = 0};
-	struct listener *l = NULL;
-	int fd = listen_on(SL("127.0.0.1"), 0, LISTEN_ALONE), peer;
-
-	event_init(&a.more);
-	CHECK_ERR(listen_fd(fd, NULL, on_accept, &a, &l), E_OK);
-	listener_pause(l);
-	listener_pause(l);
-	peer = client(listen_port(fd));
-	CHECK_ERR(event_wait(&a.more, "t.none", deadline_in(20)), E_TIMEOUT);
-	listener_resume(l);
-	wait_for(&a, 1);
-	close(peer);
-	close_all(&a);
-	listener_close(&l);
-}
-
 TEST_FIBER(without_descriptors_it_waits_and_goes_on)
 {
 	struct accepted a = {.n = 0};
@@ -135,18 +116,18 @@ TEST_FIBER(without_descriptors_it_waits_and_goes_on)
 	listener_close(&l);
 }
 
-TEST_FIBER(a_paused_listener_may_be_closed)
+TEST(descriptors_are_as_many_as_may_be)
 {
-	struct accepted a = {.n = 0};
-	struct listener *l = NULL;
-	int fd = listen_on(SL("::1"), 0, LISTEN_ALONE);
+	struct rlimit old, few, now;
 
-	event_init(&a.more);
-	CHECK_ERR(listen_fd(fd, NULL, on_accept, &a, &l), E_OK);
-	listener_pause(l);
-	listener_close(&l);
-	CHECK_ERR(fiber_sleep("t.close", 5), E_TIMEOUT);
-	CHECK_INT(a.n, 0);
+	REQUIRE(getrlimit(RLIMIT_NOFILE, &old) == 0 && old.rlim_max > 64);
+	few = old;
+	few.rlim_cur = 64;
+	setrlimit(RLIMIT_NOFILE, &few);
+	listen_raise_limit();
+	getrlimit(RLIMIT_NOFILE, &now);
+	CHECK(now.rlim_cur == old.rlim_max);
+	setrlimit(RLIMIT_NOFILE, &old);
 }
 
 TEST(ports_are_shared_only_when_asked)
