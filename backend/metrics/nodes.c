@@ -73,6 +73,10 @@ enum err nodes_report(struct nodes *n, const struct node_info *info, slice_t met
 
 	if (err != E_OK)
 		return err;
+	/* A captured front-end must not fill the table with workers that it does not have. */
+	if (info->worker >= NODE_WORKERS_MAX)
+		return diag_set(d, E_INVALID, "worker %u: a front-end has at most %d", info->worker,
+				NODE_WORKERS_MAX);
 	snprintf(key, sizeof key, "%s/%u", rpc_identity_str(&info->id, id), info->worker);
 	e = map_get(&n->by_key, slice_str(key));
 	if (e == NULL) {

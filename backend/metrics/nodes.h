@@ -12,8 +12,9 @@
 #include "common/log/metric.h"
 #include "common/rpc/identity.h"
 
-#define NODES_MAX      1024        /* workers: 32 front-ends of 32 */
-#define NODE_SILENT_MS (60 * 1000) /* a worker not heard of for so long is left out */
+#define NODES_MAX        1024        /* workers: 32 front-ends of 32 */
+#define NODE_WORKERS_MAX 128         /* of one front-end, as many as it may start; numbers below */
+#define NODE_SILENT_MS   (60 * 1000) /* a worker not heard of for so long is left out */
 
 struct nodes;
 
@@ -30,8 +31,8 @@ struct node_info {
 
 struct nodes *nodes_new(void);
 void nodes_free(struct nodes **n);
-/* Replaces what the same worker told before. metrics is checked (E_INVALID) and copied. E_LIMIT:
- * too many workers. */
+/* Replaces what the same worker told before. metrics and the worker's number are checked
+ * (E_INVALID), metrics copied. E_LIMIT: too many workers. */
 enum err nodes_report(struct nodes *n, const struct node_info *info, slice_t metrics,
 		      struct diag *d) MUST_USE;
 /* Those heard of lately, in no order. */

@@ -145,14 +145,19 @@ TEST(nodes_limits)
 	CHECK_ERR(report(n, "fe1", SERVICE_SMTP, 0, slice_sub(small, 0, small.n - 1)), E_INVALID);
 	CHECK_INT(count(n), 0);
 	for (uint32_t i = 0; i < NODES_MAX; i++) {
-		if (report(n, "fe1", SERVICE_SMTP, i, small) != E_OK)
+		char name[16];
+
+		snprintf(name, sizeof name, "fe%u", i / NODE_WORKERS_MAX);
+		if (report(n, name, SERVICE_SMTP, i % NODE_WORKERS_MAX, small) != E_OK)
 			break;
 	}
 	CHECK_INT(count(n), NODES_MAX);
-	CHECK_ERR(report(n, "fe1", SERVICE_SMTP, NODES_MAX, small), E_LIMIT);
+	CHECK_ERR(report(n, "late", SERVICE_SMTP, 0, small), E_LIMIT);
 	CHECK_ERR(report(n, "fe1", SERVICE_SMTP, 5, small), E_OK); /* one that is known */
 	clock_at(1001 + NODE_SILENT_MS);
-	CHECK_ERR(report(n, "fe1", SERVICE_SMTP, NODES_MAX, small), E_OK);
+	/* No front-end has more workers than it may start. */
+	CHECK_ERR(report(n, "late", SERVICE_SMTP, NODE_WORKERS_MAX, small), E_INVALID);
+	CHECK_ERR(report(n, "late", SERVICE_SMTP, NODE_WORKERS_MAX - 1, small), E_OK);
 	CHECK_INT(count(n), 1);
 	nodes_free(&n);
 	buf_fini(&snap);
