@@ -130,6 +130,23 @@ void tls_ctx_revoke(struct tls_ctx *c, const slice_t *serials, size_t n)
 	pthread_mutex_unlock(&c->lock);
 }
 
+void tls_ctx_revoke_as(struct tls_ctx *c, struct tls_ctx *other)
+{
+	struct map_iter it = {0};
+	slice_t serial;
+	void *value;
+
+	invariant(c != other);
+	pthread_mutex_lock(&other->lock);
+	pthread_mutex_lock(&c->lock);
+	map_fini(&c->revoked);
+	map_init(&c->revoked);
+	while (map_next(&other->revoked, &it, &serial, &value))
+		map_put(&c->revoked, serial, c);
+	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&other->lock);
+}
+
 static BIO *pem_bio(const char *pem)
 {
 	return BIO_new_mem_buf(pem, -1);

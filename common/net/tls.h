@@ -37,6 +37,8 @@ void tls_ctx_on_name(struct tls_ctx *c, struct tls_ctx *(*pick)(slice_t name, vo
 /* CLUSTER_*: certificates whose serial (lower-case hex) is in the list are refused from now on;
  * the list replaces the one before. Connections that stand are the caller's to close. */
 void tls_ctx_revoke(struct tls_ctx *c, const slice_t *serials, size_t n);
+/* The same list as another context has: a new one that takes its place. */
+void tls_ctx_revoke_as(struct tls_ctx *c, struct tls_ctx *other);
 /* OpenSSL's error queue as text, and empties it. */
 void tls_error_text(struct diag *d);
 

@@ -105,6 +105,12 @@ void rpc_client_stop(void)
 	c->nroutes = 0;
 }
 
+void rpc_client_tls_set(struct tls_ctx *tls)
+{
+	tls_ctx_revoke_as(tls, rpc_client.endpoint.tls);
+	rpc_client.endpoint.tls = tls;
+}
+
 static int route_cmp(const void *a, const void *b)
 {
 	const struct route *x = a, *y = b;

@@ -28,6 +28,9 @@ struct rpc_client_conf {
 };
 void rpc_client_start(const struct rpc_client_conf *c);
 void rpc_client_stop(void);
+/* Renewed certificates, for the links that are made from now on; what was revoked stays so. tls is
+ * borrowed; the one before is not used any more. */
+void rpc_client_tls_set(struct tls_ctx *tls);
 
 /* A usable link, borrowed until the next wait (ref it to keep it); NULL: none up. */
 struct rpc_link *rpc_client_any(void);

@@ -399,6 +399,7 @@ static void reload(void)
 		LOG(LOG_ERROR, NULL, "reload.refused", LF_STR("why", d.text));
 		return;
 	}
+	log_threshold = log_level_parse(slice_str(conf_str(super.conf, "log.level")));
 	for (size_t i = 0; i < super.nworkers; i++) {
 		if (super.workers[i].pid != 0)
 			send_setup(&super.workers[i]);
@@ -511,6 +512,7 @@ int super_run(struct conf *conf)
 	struct diag d;
 
 	super.conf = conf;
+	listen_raise_limit();
 	pems_init(&super.pems);
 	if (bind_all(&d) != E_OK || read_pems(&d) != E_OK) {
 		LOG(LOG_ERROR, NULL, "start.refused", LF_STR("why", d.text));

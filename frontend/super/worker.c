@@ -85,7 +85,7 @@ static enum err make_public_tls(const struct worker_setup *s, struct tls_ctx **o
 	return e;
 }
 
-static enum err make_cluster_tls(const struct worker_setup *s, struct diag *d)
+static enum err make_cluster_tls(const struct worker_setup *s, struct tls_ctx **out, struct diag *d)
 {
 	struct tls_config c = {.profile = s->rpc_listen ? TLS_CLUSTER_SERVER : TLS_CLUSTER_CLIENT};
 	struct arena a;
@@ -95,14 +95,34 @@ static enum err make_cluster_tls(const struct worker_setup *s, struct diag *d)
 	c.cert_pem = arena_str(&a, s->cert_pem);
 	c.key_pem = arena_str(&a, s->key_pem);
 	c.ca_pem = arena_str(&a, s->ca_pem);
-	e = tls_ctx_new(&c, &worker.cluster_tls, d);
+	e = tls_ctx_new(&c, out, d);
 	arena_reset(&a);
 	return e;
 }
 
 /* ---- fibers of the worker ---- */
 
-/* The supervisor sends a whole set-up again when certificates changed; its end is ours. */
+/* All or nothing, as in the supervisor. */
+static enum err renew(const struct worker_setup *s, struct diag *d)
+{
+	struct tls_ctx *tls = NULL, *cluster = NULL;
+	enum err e = make_public_tls(s, &tls, d);
+
+	if (e == E_OK)
+		e = make_cluster_tls(s, &cluster, d);
+	if (e == E_OK) {
+		session_tls_set(tls);
+		rpc_client_tls_set(cluster);
+		tls_ctx_unref(&worker.cluster_tls);
+		worker.cluster_tls = cluster;
+		log_threshold = log_level_parse(s->log_level);
+	}
+	tls_ctx_unref(&tls);
+	return e;
+}
+
+/* The supervisor sends a whole set-up again when it was told to read its files anew; its end is
+ * ours. */
 WAITS static void control_fiber(void *arg UNUSED)
 {
 	struct stream_opts opts = {.window_max = SETUP_BYTES_MAX};
@@ -113,21 +133,17 @@ WAITS static void control_fiber(void *arg UNUSED)
 		slice_t in = stream_peek(s);
 		uint32_t n = in.n >= 4 ? be32_get(in.p) : 0;
 		struct worker_setup setup;
-		struct tls_ctx *tls;
-		struct diag d;
+		struct diag d = {""};
 
 		if (in.n < 4 || in.n - 4 < n) {
 			e = stream_fill(s, in.n, "worker.control", NO_DEADLINE);
 			continue;
 		}
 		e = setup_decode(slice_sub(in, 0, n + 4), &setup);
-		if (e == E_OK && make_public_tls(&setup, &tls, &d) == E_OK) {
-			session_tls_set(tls);
-			tls_ctx_unref(&tls);
+		if (e == E_OK && renew(&setup, &d) == E_OK)
 			LOG(LOG_INFO, NULL, "worker.certificates_renewed");
-		} else if (e == E_OK) {
+		else if (e == E_OK)
 			LOG(LOG_ERROR, NULL, "worker.certificates_refused", LF_STR("why", d.text));
-		}
 		stream_consume(s, n + 4);
 	}
 	stream_close(&s,
@@ -329,7 +345,7 @@ static enum err prepare(struct diag *d)
 {
 	struct tls_ctx *tls = NULL;
 	char node[256];
-	enum err e = make_cluster_tls(&worker.setup, d);
+	enum err e = make_cluster_tls(&worker.setup, &worker.cluster_tls, d);
 
 	if (e == E_OK)
 		e = make_public_tls(&worker.setup, &tls, d);

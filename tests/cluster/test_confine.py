@@ -3,7 +3,9 @@ import os
 import subprocess
 import unittest
 
-from postern import BUILD, account, cluster, cluster_command, frontend, until
+import postern
+from postern import (BUILD, FOLDER, account, cluster, cluster_command, deliver, frontend, imap,
+                     log_lines, log_size, smtp, subjects, until)
 
 SESSIONS = int(os.environ.get("POSTERN_TEST_SESSIONS", "2000"))
 # Bytes that a session may leave: in a worker the allocator's noise over some thousands of them; in
@@ -32,6 +34,10 @@ def resident(pids):
 
 
 class Confinement(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        postern.restore()  # a port accepts before its worker is there
+
     def test_identity_and_filter(self):
         self.assertGreaterEqual(len(workers()), 3)
         for pid in workers():
@@ -73,6 +79,95 @@ class Confinement(unittest.TestCase):
                                                   for p in before)))
         finally:
             cluster_command("start", "fe1")
+            postern.restore()
+
+
+READ_ONLY = """mount --make-rprivate / || exit 77
+awk '{print $2}' /proc/self/mounts | while read -r m; do
+	mount -o remount,bind,ro "$m" 2>/dev/null
+done
+if touch "$1/written" 2>/dev/null; then exit 77; fi
+exec "$2" -c "$1/frontend.conf"
+"""
+
+
+class ReadOnly(unittest.TestCase):
+    def test_where_nothing_can_be_written(self):
+        """A front-end keeps nothing."""
+        folder = os.path.join(FOLDER, "fe1")
+        cluster_command("kill", "fe1", "TERM")
+        self.addCleanup(cluster_command, "start", "fe1")
+        with open(os.path.join(folder, "log"), "ab") as log:
+            p = subprocess.Popen(
+                ["unshare", "--mount"] + (["--map-root-user"] if os.geteuid() else []) +
+                ["sh", "-c", READ_ONLY, "sh", folder, os.path.join(BUILD, "postern-frontend")],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+        def serves():
+            try:
+                smtp().quit()
+                return True
+            except OSError:
+                return p.poll() is not None
+        try:
+            self.assertTrue(until(serves))
+            if p.poll() is not None:
+                self.skipTest("no mounts of our own here: exit %d" % p.returncode)
+            subject = deliver([account(0)["address"]])
+            box = imap(0)
+            self.assertIn(subject, subjects(box))
+            self.assertEqual(box.append("INBOX", None, None, b"Subject: a\r\n\r\nb\r\n")[0], "OK")
+            box.logout()
+        finally:
+            p.terminate()
+            p.wait(30)
+
+
+class Reload(unittest.TestCase):
+    def setUp(self):
+        self.conf = os.path.join(FOLDER, "fe1", "frontend.conf")
+        with open(self.conf) as f:
+            self.text = f.read()
+        self.addCleanup(self.reload, self.text)
+
+    def reload(self, text):
+        with open(self.conf, "w") as f:
+            f.write(text)
+        since = log_size("fe1")
+        cluster_command("kill", "fe1", "HUP")
+        self.assertTrue(until(lambda: len(log_lines(
+            "fe1", "event=worker.certificates_renewed", since=since)) == len(workers())))
+
+    def test_certificates_of_the_cluster(self):
+        """The old one may be revoked then."""
+        base = os.path.join(FOLDER, "fe1", "certs", "imap")
+        serial = subprocess.run(["openssl", "x509", "-noout", "-serial", "-in", base + ".pem"],
+                                capture_output=True, text=True).stdout.partition("=")[2].strip()
+        status, out, err = postern.postern("pki", "issue", "--dir", os.path.join(FOLDER, "pki"),
+                                           "--out", base + ".new", "frontend/fe1/imap")
+        self.assertEqual(status, 0, err)
+        for end in (".key", ".pem"):
+            os.replace(base + ".new" + end, base + end)
+        self.reload(self.text)
+        since = log_size("be1")
+        self.assertEqual(postern.postern("pki", "revoke", serial.lower())[0], 0)
+        self.assertTrue(until(lambda: log_lines("be1", "event=rpc.revoked", "frontend/fe1/imap",
+                                                since=since)))
+        self.assertTrue(until(lambda: log_lines("be1", "event=rpc.up", "frontend/fe1/imap",
+                                                since=since)))
+        postern.restore()
+        imap(0).logout()
+
+    def test_level_of_the_log(self):
+        def quiet():
+            since = log_size("fe1")
+            imap(0).logout()
+            return not log_lines("fe1", "service=imap", since=since)
+        self.assertFalse(quiet())
+        with open(self.conf, "a") as f:
+            f.write('log = { level = "error"; };\n')
+        cluster_command("kill", "fe1", "HUP")
+        self.assertTrue(until(quiet))
 
 
 class Leaks(unittest.TestCase):

@@ -3,6 +3,7 @@ import glob
 import imaplib
 import json
 import os
+import re
 import smtplib
 import ssl
 import subprocess
@@ -125,11 +126,37 @@ def account_of(backend, skip=0):
     return mine[skip]
 
 
+def workers_of(name):
+    """How many workers a front-end keeps, by what its supervisor logged."""
+    return 1 + max(int(re.search(r" worker=(\d+)", line).group(1))
+                   for line in log_lines(name, "event=worker.started"))
+
+
+def ailing():
+    """What is not well yet, in words: every back-end has seen the directory since PostgreSQL was
+    started, and is linked with every worker and every other back-end."""
+    status, out, err = postern("status", "--json")
+    if status != 0:
+        return err
+    c, rows = cluster(), json.loads(out)
+    began = sql("select to_char(pg_postmaster_start_time() at time zone 'UTC',"
+                " 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")[0][0]
+    links = sum(workers_of(f["name"]) for f in c["frontends"]) + len(c["backends"]) - 1
+    backends = {b["backend"]: b for b in rows["backends"]}
+    for b in c["backends"]:
+        row = backends.get(b["name"], {"state": "unknown"})
+        if row["state"] != "up" or row["directory"] != "synced" or \
+                row["confirmed"] < began or row["links"] < links:
+            return "%s, of %d links: %s" % (b["name"], links, row)
+    return ""
+
+
 def restore():
-    """Whatever a test has stopped runs again."""
+    """Whatever a test has stopped runs again, and all that it had shaken is well."""
     c = cluster()
     for name in ["postgres"] + [n["name"] for n in c["backends"] + c["frontends"]]:
         cluster_command("start", name)
+    assert until(lambda: not ailing(), 60), ailing()
 
 
 def log_size(name):

@@ -158,6 +158,24 @@ TEST_FIBER(revoked_serials_are_refused_on_either_side)
 	cluster_fini(&c);
 }
 
+/* Certificates that are renewed do not bring back who was revoked. */
+TEST_FIBER(a_new_context_takes_over_the_revoked)
+{
+	slice_t serials[] = {SL("1234"), SL("ff02")};
+	struct tls_ctx *renewed;
+	struct cluster c;
+
+	cluster_init(&c);
+	tls_ctx_revoke(c.server_ctx, serials, 2);
+	renewed = net_pki_ctx(TLS_CLUSTER_SERVER, &c.server, &c.ca);
+	tls_ctx_revoke_as(renewed, c.server_ctx);
+	tls_ctx_unref(&c.server_ctx);
+	c.server_ctx = renewed;
+	check_refused(c.client_ctx, c.server_ctx, "sslv3 alert certificate revoked",
+		      "certificate revoked");
+	cluster_fini(&c);
+}
+
 /* A server's handshake against a client of OpenSSL's own; then "hello" is answered. */
 WAITS static enum err serve_raw(struct raw_tls *r, struct tls_ctx *ctx)
 {
