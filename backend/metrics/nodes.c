@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/map.h"
+#include "common/log/log.h"
 
 struct entry {
 	struct node_info info;
@@ -12,11 +13,11 @@ struct entry {
 };
 
 struct nodes {
-	struct map by_key; /* identity and worker number -> struct entry */
+	struct map by_key; /* front-end's name and worker number -> struct entry */
 };
 
-#define KEY_MAX      (RPC_IDENTITY_STR + 16)
-#define SNAPSHOT_MAX (64 * 1024)
+#define KEY_MAX      (RPC_NAME_MAX + 16)
+#define SNAPSHOT_MAX (33 * 1024) /* what a worker sends at most */
 
 struct nodes *nodes_new(void)
 {
@@ -67,17 +68,19 @@ static void drop_silent(struct nodes *n)
 enum err nodes_report(struct nodes *n, const struct node_info *info, slice_t metrics,
 		      struct diag *d)
 {
-	char id[RPC_IDENTITY_STR], key[KEY_MAX];
+	char key[KEY_MAX];
 	struct entry *e;
 	enum err err = metric_check(metrics, d);
 
 	if (err != E_OK)
 		return err;
+	if (metrics.n > SNAPSHOT_MAX)
+		return diag_set(d, E_TOO_BIG, "metrics: %zu bytes", metrics.n);
 	/* A captured front-end must not fill the table with workers that it does not have. */
 	if (info->worker >= NODE_WORKERS_MAX)
 		return diag_set(d, E_INVALID, "worker %u: a front-end has at most %d", info->worker,
 				NODE_WORKERS_MAX);
-	snprintf(key, sizeof key, "%s/%u", rpc_identity_str(&info->id, id), info->worker);
+	snprintf(key, sizeof key, "%s/%u", info->id.name, info->worker);
 	e = map_get(&n->by_key, slice_str(key));
 	if (e == NULL) {
 		drop_silent(n);
@@ -91,7 +94,8 @@ enum err nodes_report(struct nodes *n, const struct node_info *info, slice_t met
 	snprintf(e->worker, sizeof e->worker, "%u", info->worker);
 	buf_reset(&e->metrics);
 	buf_put(&e->metrics, metrics);
-	return buf_failed(&e->metrics) ? E_TOO_BIG : E_OK;
+	invariant(!buf_failed(&e->metrics));
+	return E_OK;
 }
 
 void nodes_each(const struct nodes *n, void (*fn)(const struct node_info *, void *arg), void *arg)
@@ -135,6 +139,12 @@ enum err nodes_render(const struct nodes *n, const char *self, struct buf *out, 
 		};
 	}
 	err = metric_render(out, parts, count, d);
+	if (err == E_LIMIT) {
+		/* Somebody reports too much: at least this node is seen. */
+		LOG_SELDOM(LOG_WARN, NULL, "metrics.too_long", LF_UINT("workers", count - 1));
+		buf_reset(out);
+		err = metric_render(out, parts, 1, d);
+	}
 	buf_fini(&own);
 	xfree(&parts);
 	return err;

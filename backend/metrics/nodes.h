@@ -37,7 +37,8 @@ enum err nodes_report(struct nodes *n, const struct node_info *info, slice_t met
 		      struct diag *d) MUST_USE;
 /* Those heard of lately, in no order. */
 void nodes_each(const struct nodes *n, void (*fn)(const struct node_info *, void *arg), void *arg);
-/* This process's metrics (labelled with its node) and all workers', as text. */
+/* This process's metrics (labelled with its node) and all workers', as text; its own alone, where
+ * there is no room for all. */
 enum err nodes_render(const struct nodes *n, const char *self, struct buf *out,
 		      struct diag *d) MUST_USE;
 

@@ -163,3 +163,37 @@ TEST(nodes_limits)
 	buf_fini(&snap);
 	clock_replace(NULL, NULL);
 }
+
+/* A front-end that reports as much as it can does not hide this node. */
+TEST(nodes_too_much_for_the_text)
+{
+	struct nodes *n = nodes_new();
+	struct diag d = {""};
+	struct buf snap, out;
+
+	clock_at(1000);
+	buf_init(&snap, 1 << 20, NULL);
+	buf_init(&out, 1 << 20, NULL);
+	metric_add(&probe, 1);
+	for (uint32_t i = 0; i < NODE_WORKERS_MAX; i++)
+		CHECK_ERR(report(n, "fe1", SERVICE_SMTP, i, snapshot(&snap)), E_OK);
+	CHECK_ERR(nodes_render(n, "be1", &out, &d), E_OK);
+	CHECK(has(&out, "node=\"fe1\""));
+	out.max = out.n / 4;
+	buf_fini(&out);
+	CHECK_ERR(nodes_render(n, "be1", &out, &d), E_OK);
+	CHECK(has(&out, "postern_t_probe_total{node=\"be1\""));
+	CHECK(!has(&out, "node=\"fe1\""));
+	/* One that is longer than a worker's. */
+	buf_init(&out, 1 << 20, NULL);
+	buf_put(&out, snapshot(&snap));
+	while (out.n <= 33 * 1024)
+		buf_put(&out, slice_from(snapshot(&snap), 1));
+	CHECK_ERR(report(n, "fe2", SERVICE_SMTP, 0, buf_slice(&out)), E_TOO_BIG);
+	buf_reset(&out);
+	CHECK_ERR(nodes_render(n, "be1", &out, &d), E_OK);
+	nodes_free(&n);
+	buf_fini(&snap);
+	buf_fini(&out);
+	clock_replace(NULL, NULL);
+}
