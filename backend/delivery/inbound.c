@@ -5,6 +5,7 @@
 void inbounds_init(struct inbounds *t)
 {
 	map_init(&t->by_key);
+	map_init(&t->by_node);
 	list_init(&t->all);
 }
 
@@ -14,6 +15,32 @@ static void inbound_free(struct inbound *in)
 	xfree(&in);
 }
 
+/* One more of the node's, if it may; the role does not matter, names are each node's own. */
+static bool node_enter(struct inbounds *t, const char *name)
+{
+	struct inbound_node *n = map_get(&t->by_node, slice_str(name));
+
+	if (n == NULL) {
+		n = xcalloc(1, sizeof *n);
+		invariant(map_put(&t->by_node, slice_str(name), n) == NULL);
+	}
+	if (n->n == INBOUND_NODE_MAX)
+		return false;
+	n->n++;
+	return true;
+}
+
+static void node_leave(struct inbounds *t, const char *name)
+{
+	struct inbound_node *n = map_get(&t->by_node, slice_str(name));
+
+	invariant(n != NULL && n->n > 0);
+	if (--n->n > 0)
+		return;
+	(void)map_del(&t->by_node, slice_str(name));
+	xfree(&n);
+}
+
 static void inbound_unlink(struct inbound *in)
 {
 	if (in->dropped)
@@ -21,6 +48,7 @@ static void inbound_unlink(struct inbound *in)
 	in->dropped = true;
 	list_remove(&in->node);
 	(void)map_del(&in->table->by_key, slice(&in->key, sizeof in->key));
+	node_leave(in->table, in->key.who.name);
 }
 
 void inbounds_fini(struct inbounds *t)
@@ -33,6 +61,7 @@ void inbounds_fini(struct inbounds *t)
 		inbound_free(in);
 	}
 	map_fini(&t->by_key);
+	map_fini(&t->by_node);
 }
 
 struct inbound_key inbound_key(const struct rpc_identity *who, slice_t txid, uint32_t partition)
@@ -61,9 +90,13 @@ enum err inbound_begin(struct inbounds *t, const struct inbound_key *key, const 
 		return E_EXISTS;
 	if (t->by_key.count >= INBOUND_MAX)
 		return E_LIMIT;
+	if (!node_enter(t, key->who.name))
+		return E_LIMIT;
 	e = stage_begin(p, size_hint, max, &stage);
-	if (e != E_OK)
+	if (e != E_OK) {
+		node_leave(t, key->who.name);
 		return e;
+	}
 	invariant(link != NULL);
 	in = xcalloc(1, sizeof *in);
 	in->table = t;

@@ -13,11 +13,19 @@
 
 /* At once on this node: some thousand sessions of many front-ends. Each is a small struct beside
  * its stage, which has a budget of its own. */
-#define INBOUND_MAX 65536
+#define INBOUND_MAX      65536
+/* Of one node: what does not fit into memory is an open file each, and a captured front-end must
+ * not use those up. */
+#define INBOUND_NODE_MAX 4096
 
 struct inbounds {
 	struct map by_key;
+	struct map by_node; /* its name -> struct inbound_node */
 	struct list all;
+};
+
+struct inbound_node {
+	unsigned n; /* messages in the table */
 };
 
 struct inbound_key {
@@ -45,7 +53,7 @@ void inbounds_fini(struct inbounds *t);
 struct inbound_key inbound_key(const struct rpc_identity *who, slice_t txid, uint32_t partition);
 
 /* Begins; the caller is a user of *out until inbound_release. E_EXISTS: the same is begun already;
- * E_LIMIT; others as stage_begin. */
+ * E_LIMIT: too many, or too many of its node; others as stage_begin. */
 enum err inbound_begin(struct inbounds *t, const struct inbound_key *key, const void *link,
 		       struct partition *p, uint64_t size_hint, uint64_t max,
 		       struct inbound **out) MUST_USE;

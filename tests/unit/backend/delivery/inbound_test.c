@@ -335,15 +335,27 @@ TEST_FIBER(inbound_too_big)
 	hall_close(&h);
 }
 
-/* INBOUND_MAX at once; then E_LIMIT, and room again when one is gone. */
+/* INBOUND_MAX at once, INBOUND_NODE_MAX of one node; then E_LIMIT, and room again when one is
+ * gone. */
 TEST_FIBER(inbound_limit)
 {
 	struct inbound *in;
 	struct hall h;
 
 	REQUIRE(hall_open(&h));
-	for (unsigned i = 0; i < INBOUND_MAX; i++) {
+	for (unsigned i = 0; i < INBOUND_NODE_MAX; i++) {
 		memcpy(h.key.txid, &i, sizeof i);
+		in = begin(&h, &link_b);
+		REQUIRE(in != NULL);
+		inbound_release(&in, INBOUND_KEEP);
+	}
+	memset(h.key.txid, 0xff, sizeof h.key.txid);
+	h.key.who.service = SERVICE_SUBMISSION; /* whatever its service */
+	CHECK_ERR(inbound_begin(&h.table, &h.key, &link_a, h.part, 0, 1 << 20, &in), E_LIMIT);
+	for (unsigned i = INBOUND_NODE_MAX; i < INBOUND_MAX; i++) {
+		memcpy(h.key.txid, &i, sizeof i);
+		memcpy(h.key.who.name, "feXX", 5);
+		h.key.who.name[2] = (char)('a' + i / INBOUND_NODE_MAX);
 		if (inbound_begin(&h.table, &h.key, &link_a, h.part, 0, 1 << 20, &in) != E_OK)
 			break;
 		inbound_release(&in, INBOUND_KEEP);
@@ -352,7 +364,9 @@ TEST_FIBER(inbound_limit)
 	memset(h.key.txid, 0xff, sizeof h.key.txid);
 	CHECK_ERR(inbound_begin(&h.table, &h.key, &link_a, h.part, 0, 1 << 20, &in), E_LIMIT);
 	inbound_drop_link(&h.table, &link_a);
+	inbound_drop_link(&h.table, &link_b);
 	CHECK(is_empty(&h));
+	CHECK_INT(h.table.by_node.count, 0);
 	in = begin(&h, &link_a);
 	REQUIRE(in != NULL);
 	inbound_release(&in, INBOUND_DROP);
