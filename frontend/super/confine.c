@@ -13,6 +13,12 @@
 
 #include "common/log/log.h"
 
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define DUMPABLE 1 /* else the search for leaks finds nothing: it looks from outside */
+#else
+#define DUMPABLE 0
+#endif
+
 enum err confine_identity(uint32_t uid, uint32_t gid, struct diag *d)
 {
 	pid_t parent = getppid();
@@ -22,7 +28,7 @@ enum err confine_identity(uint32_t uid, uint32_t gid, struct diag *d)
 		return diag_set(d, E_IO, "become user %u: %s", uid, log_errno(errno));
 	/* After the change of user, which clears the death signal. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    prctl(PR_SET_DUMPABLE, 0) != 0)
+	    prctl(PR_SET_DUMPABLE, DUMPABLE) != 0)
 		return diag_set(d, E_IO, "prctl: %s", log_errno(errno));
 	if (getppid() != parent)
 		return diag_set(d, E_CLOSED, "the supervisor is gone");

@@ -5,7 +5,8 @@
 
 A file may set CLUSTER, a list of options for `deploy/cluster up`; files with equal options share
 one cluster, which is brought up before the first and down after the last. A file finds its
-cluster's folder in $POSTERN_TEST_CLUSTER. A test that kills nodes starts them again. With
+cluster's folder in $POSTERN_TEST_CLUSTER. A test that kills nodes starts them again. A node that
+died by its own fault fails the files of its cluster. With
 $POSTERN_TEST_TIMES set it is shown what each file took.
 """
 import ast
@@ -24,6 +25,8 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CLUSTER = os.path.join(TOP, "deploy", "cluster")
 DEFAULT = ["--accounts", "20"]
+DIED = re.compile(r"level=fatal|Sanitizer|: runtime error: |"
+                  r"event=worker.ended .*signal=(?:4|5|6|7|8|11|31) ")
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
 
 
@@ -49,6 +52,17 @@ def tail_logs(folder):
         with open(log, errors="replace") as f:
             lines = f.readlines()[-40:]
         print("---- %s\n%s" % (os.path.relpath(log, folder), "".join(lines)))
+
+
+def died(folder):
+    """Lines of the nodes' logs that no test may cause: a program that ended by its own fault was
+    started again, and nobody else would notice. Signals that tests send are none."""
+    out = []
+    for log in sorted(glob.glob(os.path.join(folder, "*", "log"))):
+        with open(log, errors="replace") as f:
+            out += ["%s: %s" % (os.path.relpath(log, folder), line) for line in f
+                    if DIED.search(line)]
+    return out
 
 
 def run_files(files):
@@ -88,6 +102,10 @@ def run_group(options, files, base_port):
         print(out)
         tail_logs(folder)
     subprocess.run([CLUSTER, "down", folder])
+    faults = died(folder)
+    if faults:
+        failed += 1
+        print("FAILED %s\n%s" % (" ".join(map(os.path.basename, files)), "".join(faults[:40])))
     if failed:
         print("kept: " + folder)
     else:
