@@ -125,7 +125,7 @@ struct dir_resolved {
 enum err dir_resolve(const struct dir *d, slice_t address, struct arena *mem,
 		     struct dir_resolved *out, struct diag *diag) MUST_USE;
 /* A domain whose users log in here: local, or an alias of one; not a remote one, whose mail is passed
- * on and whose users write from elsewhere. E_OK, E_DENIED, E_RETRY. */
+ * on and whose users write from elsewhere. E_OK, E_DENIED (also from an old image), E_RETRY. */
 enum err dir_domain_is_ours(const struct dir *d, slice_t domain) MUST_USE;
 /* "" when there is no local domain. Valid until the next call. */
 const char *dir_default_domain(const struct dir *d);

@@ -59,6 +59,7 @@ TEST_FIBER(sync_first_start_without_postgresql)
 	CHECK(!s.complete && !s.connected && !s.fresh);
 	CHECK(s.error[0] != '\0');
 	CHECK_ERR(resolve(r.d, "alice@example.org"), E_RETRY);
+	CHECK_ERR(dir_domain_is_ours(r.d, SL("elsewhere.test")), E_RETRY);
 	pgserver_start();
 	CHECK(rig_synced(&r));
 	CHECK_ERR(resolve(r.d, "alice@example.org"), E_DENIED);
@@ -89,6 +90,9 @@ TEST_FIBER(sync_postgresql_stopped)
 	CHECK_ERR(resolve(r.d, "alice@example.org"), E_OK);
 	CHECK_ERR(resolve(r.d, "nobody@example.org"), E_RETRY);
 	CHECK_ERR(resolve(r.d, "x@elsewhere.test"), E_RETRY);
+	/* Nor does it have to be, to take a stranger's mail for alice. */
+	CHECK_ERR(dir_domain_is_ours(r.d, SL("elsewhere.test")), E_DENIED);
+	CHECK_ERR(dir_domain_is_ours(r.d, SL("example.org")), E_OK);
 	clock_replace(NULL, NULL);
 	pgserver_start();
 	CHECK(rig_synced(&r));
