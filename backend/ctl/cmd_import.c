@@ -8,8 +8,8 @@
 #include "proto/method.pb-c.h"
 
 #define IMPORT_BYTES_MAX (256 * 1024 * 1024) /* some million lines */
-#define UNDER_WAY        16                  /* enough to keep the cores of a back-end busy */
-#define TRIES            50                  /* of a back-end that is too busy just now */
+#define UNDER_WAY        4  /* more would only make readers of mail wait for a thread */
+#define TRIES            50 /* of a back-end that is too busy just now */
 #define BUSY_PAUSE_MS    200
 
 /* address,password[,quota]; a field may stand in quotes, where "" is a quote (RFC 4180). */
