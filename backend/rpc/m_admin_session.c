@@ -144,11 +144,8 @@ static enum err read_id(struct mcall *c, const char *hex, uint8_t id[TICKET_SESS
 }
 
 /* At this node and its front-ends. Nothing is waited for, however slow PostgreSQL is just now. */
-static void end_here(struct mcall *c, slice_t ids)
+static void end_listed(struct mcall *c, slice_t ids)
 {
-	const Postern__AdminSessionKill *m = (const void *)c->msg;
-	struct dir_account a;
-
 	for (; ids.n > 0; ids = slice_from(ids, TICKET_SESSION_LEN)) {
 		const uint8_t *id = (const uint8_t *)ids.p;
 
@@ -156,7 +153,15 @@ static void end_here(struct mcall *c, slice_t ids)
 		policy_push_kill(c->be, id, NULL, why_ended);
 		sessions_remove(auth_sessions(c->be->auth), id, NULL);
 	}
-	/* Also those that no table lists. */
+}
+
+/* Also those that no table lists. */
+static void end_here(struct mcall *c, slice_t ids)
+{
+	const Postern__AdminSessionKill *m = (const void *)c->msg;
+	struct dir_account a;
+
+	end_listed(c, ids);
 	if (m->account[0] != '\0' &&
 	    dir_account_by_name(c->be->dir, slice_str(m->account), &a) == E_OK)
 		policy_push_kill(c->be, NULL, a.address, why_ended);
@@ -249,11 +254,15 @@ WAITS enum err m_admin_session_kill(struct mcall *c)
 	buf_init(&ids, IDS_MAX, NULL);
 	e = meant(c, &ids, &reply.ended);
 	if (e == E_OK) {
-		end_here(c, buf_slice(&ids));
+		/* Those of another node are counted there before a front-end ends them. */
+		if (reply.ended != 0)
+			end_listed(c, buf_slice(&ids));
 		e = kill_at_others(c, &reply.ended, &away);
 	}
-	if (e == E_OK)
+	if (e == E_OK) {
+		end_here(c, buf_slice(&ids));
 		tell_directory(c, buf_slice(&ids));
+	}
 	buf_fini(&ids);
 	if (e == E_OK && reply.ended == 0 && away.n == 0 && m->id[0] != '\0')
 		e = diag_set(&c->diag, E_NOT_FOUND, "no back-end knows a session %s", m->id);
