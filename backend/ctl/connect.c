@@ -129,13 +129,22 @@ WAITS static int start_link(struct ctl *c, struct stream *s, struct tls_ctx *tls
 	if (e != E_OK) {
 		stream_diag(s, &d);
 		stream_close(&s, CLOSE_TLS);
-	} else {
-		e = rpc_link_start(&s, &o, deadline_ms, &c->link);
+		return ctl_fail(c, EX_UNAVAILABLE, "%s: %s", c->target.address,
+				d.text[0] != '\0' ? d.text : err_name(e));
 	}
-	if (e == E_OK)
-		return EX_OK;
-	return ctl_fail(c, e == E_DENIED ? EX_NOPERM : EX_UNAVAILABLE, "%s: %s", c->target.address,
-			d.text[0] != '\0' ? d.text : err_name(e));
+	e = rpc_link_start(&s, &o, deadline_ms, &c->link);
+	/* TLS 1.3: what the other end thinks of our certificate comes after our handshake. */
+	if (e == E_TLS || e == E_DENIED)
+		return ctl_fail(c, EX_NOPERM,
+				"%s: our certificate was refused: revoked, expired, or of another "
+				"CA",
+				c->target.address);
+	if (e == E_CLOSED)
+		return ctl_fail(c, EX_UNAVAILABLE,
+				"%s: the link was closed: is that the management port?",
+				c->target.address);
+	return e == E_OK ? EX_OK
+			 : ctl_fail(c, EX_UNAVAILABLE, "%s: %s", c->target.address, err_name(e));
 }
 
 WAITS static int connect_link(struct ctl *c)

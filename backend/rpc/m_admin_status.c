@@ -96,6 +96,31 @@ static void add_self(struct status *s)
 	add_row(&s->backends, &m->base);
 }
 
+struct search {
+	const struct rpc_identity *id;
+	bool found;
+};
+
+static void match_link(const struct rpc_peer_info *info, void *arg)
+{
+	struct search *s = arg;
+
+	s->found |= info->identity->role == s->id->role &&
+		    info->identity->service == s->id->service &&
+		    strcmp(info->identity->name, s->id->name) == 0;
+}
+
+/* Without a link of its service it is away; with one of a sister's it may only have been silent. */
+static slice_t worker_state(const struct be *be, const struct node_info *info, int64_t silent_ms)
+{
+	struct search s = {.id = &info->id};
+
+	rpc_server_links(be, match_link, &s);
+	if (!s.found)
+		return SL("away");
+	return silent_ms > SILENT_MS ? SL("silent") : SL("up");
+}
+
 static void add_worker(const struct node_info *info, void *arg)
 {
 	struct status *s = arg;
@@ -108,7 +133,7 @@ static void add_worker(const struct node_info *info, void *arg)
 	m->service = arena_str(mem, slice_str(rpc_service_name(info->id.service)));
 	m->worker = info->worker;
 	m->pid = info->pid;
-	m->state = arena_str(mem, silent_ms > SILENT_MS ? SL("silent") : SL("up"));
+	m->state = arena_str(mem, worker_state(s->c->be, info, silent_ms));
 	m->version = arena_str(mem, slice_str(info->version));
 	m->since_us = info->started_us;
 	m->sessions = info->sessions;
