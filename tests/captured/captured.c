@@ -286,6 +286,7 @@ int main(int argc, char **argv)
 		buf_init(&list, PEM_MAX, NULL);
 		ask_list(&list);
 		fwrite(list.p, 1, list.n, stdout);
+		buf_fini(&list);
 		return 0;
 	}
 	if (!parse_args(argc, argv, &c)) {

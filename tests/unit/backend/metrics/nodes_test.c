@@ -185,6 +185,7 @@ TEST(nodes_too_much_for_the_text)
 	CHECK(has(&out, "postern_t_probe_total{node=\"be1\""));
 	CHECK(!has(&out, "node=\"fe1\""));
 	/* One that is longer than a worker's. */
+	buf_fini(&out);
 	buf_init(&out, 1 << 20, NULL);
 	buf_put(&out, snapshot(&snap));
 	while (out.n <= 33 * 1024)
