@@ -7,7 +7,8 @@ import postern
 from postern import (BUILD, FOLDER, account, cluster, cluster_command, deliver, frontend, imap,
                      log_lines, log_size, smtp, subjects, until)
 
-SESSIONS = int(os.environ.get("POSTERN_TEST_SESSIONS", "2000"))
+# Log-ins; and a quarter as many deliveries: 10,000 in all.
+SESSIONS = int(os.environ.get("POSTERN_TEST_SESSIONS", "8000"))
 # Bytes that a session may leave: in a worker the allocator's noise over some thousands of them; in
 # the back-end also what it remembers of an ended session until its ticket expires.
 WORKERS_LEFT, BACKEND_LEFT = 128, 512
