@@ -1,4 +1,4 @@
-/* postern-backend: the node of the internal network; and its offline check of a partition. */
+/* postern-backend: the node of the internal network; and what is done to a closed partition. */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -6,6 +6,8 @@
 
 #include "backend/backend.h"
 #include "backend/store/fsck.h"
+#include "backend/store/partition.h"
+#include "common/base/num.h"
 #include "common/log/log.h"
 
 #define SETS_MAX 64
@@ -13,6 +15,7 @@
 static const char usage[] =
 	"usage: postern-backend [-c FILE] [--set KEY=VALUE]... [--check | --show]\n"
 	"       postern-backend fsck [--quick] DIR...\n"
+	"       postern-backend create DIR...\n"
 	"\n"
 	"  -c, --config FILE   settings; default /etc/postern/backend.conf\n"
 	"      --set KEY=VALUE wins over the file; also pushed settings, over the directory's\n"
@@ -22,7 +25,9 @@ static const char usage[] =
 	"  -h, --help\n"
 	"\n"
 	"fsck walks every invariant of the closed partition in DIR (DATA/pNNNN) and changes\n"
-	"nothing; --quick leaves out the checksums of the records. Exit status 0: clean.\n";
+	"nothing; --quick leaves out the checksums of the records. Exit status 0: clean.\n"
+	"\n"
+	"create makes an empty partition in DIR (DATA/pNNNN), in place of one that is lost for good.\n";
 
 enum { OPT_SET = 256, OPT_CHECK, OPT_SHOW, OPT_QUICK };
 
@@ -73,6 +78,48 @@ static int fsck(const struct args *a, char *const *dirs, int n)
 			status = EX_DATAERR;
 	}
 	return status;
+}
+
+/* NNNN of DATA/pNNNN. */
+static bool partition_number(slice_t dir, uint32_t *out)
+{
+	uint64_t id;
+
+	while (dir.n > 0 && dir.p[dir.n - 1] == '/')
+		dir.n--;
+	for (size_t i = dir.n; i > 0 && dir.p[i - 1] != '/'; i--) {
+		if (dir.p[i - 1] == 'p' && (i == 1 || dir.p[i - 2] == '/') &&
+		    num_parse(slice_from(dir, i), UINT16_MAX, &id)) {
+			*out = (uint32_t)id;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int create(char *const *dirs, int n)
+{
+	if (n == 0) {
+		fputs(usage, stderr);
+		return EX_USAGE;
+	}
+	for (int i = 0; i < n; i++) {
+		struct partition_conf c = {.dir = dirs[i]};
+		struct diag d = {""};
+		enum err e;
+
+		if (!partition_number(slice_str(dirs[i]), &c.id)) {
+			fprintf(stderr, "postern-backend: %s: not DATA/pNNNN\n", dirs[i]);
+			return EX_USAGE;
+		}
+		e = partition_create(&c, &d);
+		if (e != E_OK) {
+			fprintf(stderr, "postern-backend: %s: %s (%s)\n", dirs[i], d.text,
+				err_name(e));
+			return EX_CANTCREAT;
+		}
+	}
+	return EX_OK;
 }
 
 /* -1: go on; else the exit status. */
@@ -156,6 +203,8 @@ int main(int argc, char **argv)
 	signal(SIGUSR1, SIG_IGN); /* until somebody watches it */
 	if (optind < argc && slice_eq(slice_str(argv[optind]), SL("fsck")))
 		return fsck(&a, argv + optind + 1, argc - optind - 1);
+	if (optind < argc && slice_eq(slice_str(argv[optind]), SL("create")))
+		return create(argv + optind + 1, argc - optind - 1);
 	if (optind != argc) {
 		fputs(usage, stderr);
 		return EX_USAGE;

@@ -308,6 +308,7 @@ static void partition_fill(slice_t key, slice_t value, struct dir_partition *out
 	invariant(dir_rec_partition(value, &r));
 	out->id = (uint32_t)dir_key_id(key);
 	out->epoch = r.epoch;
+	out->made = r.made;
 	if (!slice_to_str(r.node, out->node, sizeof(out->node)))
 		out->node[0] = '\0';
 }

@@ -135,6 +135,7 @@ const char *dir_default_domain(const struct dir *d);
 struct dir_partition {
 	uint32_t id;
 	uint64_t epoch;
+	bool made;                   /* its data were made on its owner once */
 	char node[DIR_NODE_MAX + 1]; /* "": no owner */
 };
 

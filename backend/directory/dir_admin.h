@@ -181,6 +181,8 @@ WAITS enum err dir_partition_assign(struct dir *d, const struct dir_actor *by, u
 				    slice_t node, struct diag *diag) MUST_USE;
 /* Makes n partitions, with the next free numbers, owned by this node, if it owns none. */
 WAITS enum err dir_partition_bootstrap(struct dir *d, uint32_t n, struct diag *diag) MUST_USE;
+/* Its data are there now, on this node; again: nothing. */
+WAITS enum err dir_partition_made(struct dir *d, uint32_t id, struct diag *diag) MUST_USE;
 /* Makes or changes a node's row (a back-end does it for itself when it opens the directory). */
 WAITS enum err dir_node_register(struct dir *d, const struct dir_actor *by,
 				 const struct dir_node *n, struct diag *diag) MUST_USE;

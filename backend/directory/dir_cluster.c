@@ -62,6 +62,22 @@ WAITS enum err dir_partition_bootstrap(struct dir *d, uint32_t n, struct diag *d
 	return dir_call_end(&c, e, diag);
 }
 
+WAITS enum err dir_partition_made(struct dir *d, uint32_t id, struct diag *diag)
+{
+	const struct dir_actor by = {.who = SL("backend")};
+	struct pg_args a = {.n = 0};
+	char target[16];
+	struct dir_call c;
+	enum err e;
+
+	(void)snprintf(target, sizeof(target), "%u", id);
+	e = dir_call_begin(&c, d, &by, "partition.made", slice_str(target), diag);
+	pg_u64(&a, id);
+	if (e == E_OK)
+		e = dir_call_exec(&c, dir_sql_partition_made, &a, NULL, diag);
+	return dir_call_end(&c, e, diag);
+}
+
 WAITS static enum err node_register(struct dir_call *c, const struct dir_node *n, struct diag *diag)
 {
 	struct pg_args a = {.n = 0}, b = {.n = 0};

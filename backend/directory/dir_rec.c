@@ -76,6 +76,7 @@ void dir_rec_put_partition(struct buf *out, const struct dir_rec_partition *r)
 {
 	put_head(out);
 	put_u64(out, r->epoch);
+	put_u16(out, r->made);
 	dir_rec_put_text(out, r->node);
 }
 
@@ -272,6 +273,7 @@ bool dir_rec_partition(slice_t value, struct dir_rec_partition *out)
 	struct reader r = read_head(value);
 
 	out->epoch = take_u64(&r);
+	out->made = take_u16(&r) != 0;
 	out->node = take_text(&r, DIR_NODE_MAX);
 	return read_end(&r);
 }

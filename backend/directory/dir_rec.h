@@ -54,6 +54,7 @@ struct dir_rec_address {
 
 struct dir_rec_partition {
 	uint64_t epoch;
+	bool made;
 	slice_t node;
 };
 

@@ -53,7 +53,9 @@ static void address_row(const struct pg_result *r, size_t i, struct buf *out)
 
 static void partition_row(const struct pg_result *r, size_t i, struct buf *out)
 {
-	struct dir_rec_partition x = {.epoch = pg_get_u64(r, i, 1), .node = pg_get(r, i, 2)};
+	struct dir_rec_partition x = {.epoch = pg_get_u64(r, i, 1),
+				      .node = pg_get(r, i, 2),
+				      .made = pg_get_u64(r, i, 3) != 0};
 
 	dir_rec_put_partition(out, &x);
 }

@@ -42,7 +42,7 @@ const char dir_sql_prune[] =
 #define ADDRESS_COLS \
 	"id, kind, enabled, domain_id, coalesce(account_id, 0), local, cardinality(members)," \
 	" array_to_string(members, E'\\n')"
-#define PARTITION_COLS "id, epoch, coalesce(node, '')"
+#define PARTITION_COLS "id, epoch, coalesce(node, ''), (made IS NOT NULL)::integer"
 #define NODE_COLS      "name, port, address, public_key"
 #define KEY_COLS       "id, extract(epoch FROM created)::bigint, sealed"
 #define SESSION_COLS   "id, extract(epoch FROM until)::bigint"
@@ -197,6 +197,8 @@ const char dir_sql_partition_bootstrap[] =
 	" (SELECT coalesce(max(id) + 1, 0) AS first FROM partitions) f,"
 	" generate_series(0, $1::integer - 1) i"
 	" WHERE NOT EXISTS (SELECT 1 FROM partitions WHERE node = $2)";
+const char dir_sql_partition_made[] =
+	"UPDATE partitions SET made = now() WHERE id = $1::integer AND made IS NULL";
 const char dir_sql_node_register[] =
 	"WITH old AS (SELECT public_key FROM nodes WHERE name = $1)"
 	" INSERT INTO nodes (name, address, port, public_key) VALUES ($1, $2, $3::integer, "

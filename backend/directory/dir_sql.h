@@ -72,6 +72,7 @@ extern const char dir_sql_alias_enable[]; /* domain, local, enabled */
 extern const char dir_sql_partition_assign[]; /* id, node */
 extern const char dir_sql_partition_lock[];
 extern const char dir_sql_partition_bootstrap[]; /* how many, node */
+extern const char dir_sql_partition_made[];      /* id */
 extern const char dir_sql_node_register[];    /* name, address, port, public key -> key changed? */
 extern const char dir_sql_node_forget_keys[]; /* name */
 extern const char dir_sql_node_owns[];        /* name -> count */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "backend/directory/dir_admin.h"
 #include "common/log/log.h"
 #include "common/loop/fiber.h"
 #include "common/loop/work.h"
@@ -47,6 +48,7 @@ static void committed(void *arg, const struct partition_event *ev, size_t n, boo
 
 struct opening {
 	struct slot *slot;
+	bool made; /* there should be data */
 	enum err result;
 	struct diag diag;
 };
@@ -64,6 +66,12 @@ static void open_work(void *arg)
 	o->result = partition_open(&c, &o->slot->part, &o->diag);
 	if (o->result != E_NOT_FOUND)
 		return;
+	/* An empty one in its place would take mail, and all that it had would seem gone. */
+	if (o->made) {
+		o->result = diag_set(&o->diag, E_NOT_FOUND,
+				     "%s is not there, and was: is the volume mounted?", dir);
+		return;
+	}
 	o->result = partition_create(&c, &o->diag);
 	if (o->result == E_OK)
 		o->result = partition_open(&c, &o->slot->part, &o->diag);
@@ -80,10 +88,22 @@ static void insert_slot(struct partitions *p, struct slot *s)
 	p->slots[i] = s;
 }
 
-WAITS static void open_one(struct partitions *p, uint32_t id)
+/* The directory learns that it has data from now on; if not now, then at the next start. */
+WAITS static void tell_made(struct partitions *p, uint32_t id)
 {
+	struct diag d = {""};
+	enum err e = dir_partition_made(p->conf.dir, id, &d);
+
+	if (e != E_OK)
+		LOG(LOG_WARN, NULL, "partition.made_untold", LF_UINT("partition", id),
+		    LF_ERR("error", e), LF_STR("why", d.text));
+}
+
+WAITS static void open_one(struct partitions *p, const struct dir_partition *row)
+{
+	uint32_t id = row->id;
 	struct slot *s = xcalloc(1, sizeof *s);
-	struct opening o = {.slot = s};
+	struct opening o = {.slot = s, .made = row->made};
 
 	*s = (struct slot){.set = p, .id = id};
 	o.result = E_OK;
@@ -96,6 +116,8 @@ WAITS static void open_one(struct partitions *p, uint32_t id)
 	partition_watch(s->part, committed, s);
 	insert_slot(p, s);
 	LOG(LOG_INFO, NULL, "partition.opened", LF_UINT("partition", id));
+	if (!row->made)
+		tell_made(p, id);
 	/* What waits in its queue has waited for us. */
 	if (p->conf.queue_changed != NULL)
 		p->conf.queue_changed(id, p->conf.arg);
@@ -109,7 +131,7 @@ WAITS static void open_missing(struct partitions *p)
 		dir_partition_at(p->conf.dir, i, &row);
 		if (p->n < PARTITIONS_MAX && dir_owns(p->conf.dir, row.id) &&
 		    partitions_get(p, row.id) == NULL)
-			open_one(p, row.id);
+			open_one(p, &row);
 	}
 }
 

@@ -1,7 +1,9 @@
 """A back-end or PostgreSQL goes away and comes back: temporary failures meanwhile, and everything
 recovers by itself."""
 import contextlib
+import glob
 import imaplib
+import os
 import os
 import secrets
 import signal
@@ -10,7 +12,7 @@ import time
 import unittest
 
 import postern
-from postern import (account, account_of, cluster_command, deliver, imap, log_lines, log_size,
+from postern import (account, account_of, cluster, cluster_command, deliver, imap, log_lines, log_size,
                      subjects, until)
 from raw import Imap, smtp
 
@@ -133,6 +135,31 @@ class BackendAway(unittest.TestCase):
                 box.ok(b"FETCH %d BODY.PEEK[HEADER.FIELDS (SUBJECT)]" % box.exists)))
             self.assertEqual(box.errors, [])
             box.close()
+
+    def test_a_volume_that_is_not_mounted(self):
+        """Nothing begins anew in its place: mail waits until it is there again."""
+        data = next(b["data"] for b in cluster()["backends"] if b["name"] == "be2")
+        folder = glob.glob(os.path.join(data, "p[0-9]*"))[0]
+        subject = deliver([account(self.gone)["address"]])
+        cluster_command("kill", "be2", "TERM")
+        os.rename(folder, folder + ".away")
+        try:
+            since = log_size("be2")
+            cluster_command("start", "be2")
+            self.assertTrue(until(lambda: log_lines("be2", "event=partition.not_opened",
+                                                    "is the volume mounted?", since=since)))
+            self.assertFalse(os.path.exists(folder))
+            self.assertEqual(mail(account(self.gone)["address"]), 451)
+            self.assertIn(b" NO [UNAVAILABLE]", self.log_in(self.gone))
+            cluster_command("kill", "be2", "TERM")
+        finally:
+            os.rename(folder + ".away", folder)
+        cluster_command("start", "be2")
+        self.deliver_at_last()
+        self.assertTrue(until(lambda: b" OK" in self.log_in(self.gone), RECOVERS_SECONDS))
+        box = imap(self.gone)
+        self.assertIn(subject, subjects(box))
+        box.logout()
 
     def test_workers_are_started_again(self):
         for service in ("smtp", "imap", "submission"):
