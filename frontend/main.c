@@ -29,10 +29,14 @@ static const struct protocol *const protocols[] = {&smtp_protocol, &submission_p
 enum { OPT_SET = 256, OPT_CHECK, OPT_SHOW, OPT_WORKER };
 
 static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'},  {"set", required_argument, NULL, OPT_SET},
-	{"check", no_argument, NULL, OPT_CHECK},   {"show", no_argument, NULL, OPT_SHOW},
-	{"worker", no_argument, NULL, OPT_WORKER}, {"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+	{"config", required_argument, NULL, 'c'},
+	{"set", required_argument, NULL, OPT_SET},
+	{"check", no_argument, NULL, OPT_CHECK},
+	{"show", no_argument, NULL, OPT_SHOW},
+	{"worker", optional_argument, NULL, OPT_WORKER},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 struct args {

@@ -285,10 +285,14 @@ static void encode_setup(const struct worker *w, struct buf *out)
 /* In the child: the descriptors go to their places and the program starts anew. */
 NORETURN static void exec_worker(const struct worker *w, int control)
 {
-	static const char *argv[] = {"postern-frontend", "--worker", NULL};
+	char whose[64];
+	const char *argv[] = {"postern-frontend", whose, NULL};
 	size_t n = w->nlisteners + (w->rpc_listen ? 1 : 0);
 	int high[SETUP_LISTENERS_MAX + 2];
 
+	/* For whoever looks at the list of processes; all that it needs comes with its set-up. */
+	(void)snprintf(whose, sizeof whose, "--worker=%s.%u", rpc_service_name(w->service),
+		       w->number);
 	/* Out of the way first: a target number may be in use as a source. */
 	high[0] = fcntl(control, F_DUPFD, 200);
 	for (size_t i = 0; i < n; i++)

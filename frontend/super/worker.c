@@ -31,6 +31,7 @@ static struct {
 	struct endpoint endpoints[SETUP_LISTENERS_MAX];
 	struct tls_ctx *cluster_tls;
 	int64_t started_us;
+	struct event serving; /* its listeners are open */
 	int statm_fd;
 	struct arena mem; /* of the process */
 } worker;
@@ -171,6 +172,9 @@ WAITS static void report_fiber(void *arg UNUSED)
 {
 	struct buf metrics;
 
+	/* Who is told of in `postern status` takes connections. */
+	if (event_wait(&worker.serving, "worker.serving", NO_DEADLINE) != E_OK)
+		return;
 	buf_init(&metrics, RPC_PAYLOAD_MAX / 2, NULL);
 	do {
 		struct node_report r = {
@@ -281,6 +285,7 @@ WAITS static void main_fiber(void *arg UNUSED)
 	if (open_listeners() != E_OK)
 		LOG(LOG_ERROR, NULL, "worker.listen_failed");
 	LOG(LOG_INFO, NULL, "worker.serving", LF_UINT("worker", worker.setup.worker));
+	event_set(&worker.serving);
 	if (e == E_OK && sig_wait(term, "worker.signal", NO_DEADLINE) == E_OK)
 		LOG(LOG_INFO, NULL, "worker.stopping", LF_UINT("sessions", session_count()));
 	sig_unwatch(&term);
@@ -331,8 +336,10 @@ static void start_client(void)
 
 static enum err start_fibers(void)
 {
-	enum err e = fiber_start("worker.main", main_fiber, NULL, NULL);
+	enum err e;
 
+	event_init(&worker.serving);
+	e = fiber_start("worker.main", main_fiber, NULL, NULL);
 	if (e == E_OK)
 		e = fiber_start("worker.control", control_fiber, NULL, NULL);
 	if (e == E_OK)

@@ -110,6 +110,15 @@ class Starts(unittest.TestCase):
         p.send_signal(sig)
         self.assertNotEqual(p.wait(), 0)
 
+    def test_a_quiet_log(self):
+        """Nothing here depends on what a node writes to its log."""
+        self.options += ["--set", "log.level=error"]
+        pids = self.up()["frontends"][0]["pids"]
+        self.assertGreaterEqual(len(pids), 4)
+        self.assertEqual(tool("kill", self.folder, "fe1/imap.0", "KILL")[0], 0)
+        self.assertTrue(until(lambda: sum(not os.path.exists("/proc/%d/fd/0" % p)
+                                          for p in pids) == 1))
+
     def test_interrupted_and_repeated(self):
         """Whatever was there already: nothing goes on running, and the next start is whole."""
         ca, database, backend = (os.path.join(self.folder, x) for x in
