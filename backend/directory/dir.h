@@ -135,7 +135,7 @@ const char *dir_default_domain(const struct dir *d);
 struct dir_partition {
 	uint32_t id;
 	uint64_t epoch;
-	bool made;                   /* its data were made on its owner once */
+	bool made;                   /* its data were made once, on whichever node */
 	char node[DIR_NODE_MAX + 1]; /* "": no owner */
 };
 

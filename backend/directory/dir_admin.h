@@ -176,7 +176,8 @@ WAITS enum err dir_alias_off(struct dir *d, const struct dir_actor *by, slice_t 
 
 /* ---- cluster and policy ---- */
 
-/* Makes the partition if it is not there; its epoch grows with every change of owner. */
+/* Makes the partition if it is not there; its epoch grows with every change of owner. One that had
+ * data needs them on its new owner, or `postern-backend create` there: it stays closed else. */
 WAITS enum err dir_partition_assign(struct dir *d, const struct dir_actor *by, uint32_t id,
 				    slice_t node, struct diag *diag) MUST_USE;
 /* Makes n partitions, with the next free numbers, owned by this node, if it owns none. */

@@ -76,8 +76,8 @@ void dir_rec_put_partition(struct buf *out, const struct dir_rec_partition *r)
 {
 	put_head(out);
 	put_u64(out, r->epoch);
-	put_u16(out, r->made);
 	dir_rec_put_text(out, r->node);
+	put_u16(out, r->made);
 }
 
 void dir_rec_put_node(struct buf *out, const struct dir_rec_node *r)
@@ -273,8 +273,8 @@ bool dir_rec_partition(slice_t value, struct dir_rec_partition *out)
 	struct reader r = read_head(value);
 
 	out->epoch = take_u64(&r);
-	out->made = take_u16(&r) != 0;
 	out->node = take_text(&r, DIR_NODE_MAX);
+	out->made = r.s.n != 0 && take_u16(&r) != 0; /* rows of before do not say it */
 	return read_end(&r);
 }
 

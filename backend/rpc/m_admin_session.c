@@ -143,44 +143,33 @@ static enum err read_id(struct mcall *c, const char *hex, uint8_t id[TICKET_SESS
 			     2 * TICKET_SESSION_LEN);
 }
 
-/* At this node and its front-ends. Nothing is waited for, however slow PostgreSQL is just now. */
-static void end_listed(struct mcall *c, slice_t ids)
+/* At this node and its front-ends, at once; nodes that cannot be asked, and those that start later,
+ * hear of it from the directory. */
+static void end_sessions(struct mcall *c, slice_t ids)
 {
 	for (; ids.n > 0; ids = slice_from(ids, TICKET_SESSION_LEN)) {
 		const uint8_t *id = (const uint8_t *)ids.p;
 
-		ticket_drop_session(c->be->tickets, id);
+		ticket_end_session(c->be->tickets, id);
 		policy_push_kill(c->be, id, NULL, why_ended);
 		sessions_remove(auth_sessions(c->be->auth), id, NULL);
+		LOG(LOG_INFO, NULL, "session.killed",
+		    LF_HEX("session", slice(id, TICKET_SESSION_LEN)));
 	}
 }
 
-/* Also those that no table lists. */
-static void end_here(struct mcall *c, slice_t ids)
+/* Also those of the account that no table lists. */
+static void end_account(struct mcall *c)
 {
 	const Postern__AdminSessionKill *m = (const void *)c->msg;
 	struct dir_account a;
 
-	end_listed(c, ids);
 	if (m->account[0] != '\0' &&
 	    dir_account_by_name(c->be->dir, slice_str(m->account), &a) == E_OK)
 		policy_push_kill(c->be, NULL, a.address, why_ended);
 }
 
-/* For nodes that could not be asked, and those that start later. */
-WAITS static void tell_directory(struct mcall *c, slice_t ids)
-{
-	for (; ids.n > 0; ids = slice_from(ids, TICKET_SESSION_LEN)) {
-		struct diag d = {""};
-		enum err e = ticket_end_session(c->be->tickets, (const uint8_t *)ids.p, &d);
-
-		LOG(LOG_INFO, NULL, "session.killed",
-		    LF_HEX("session", slice(ids.p, TICKET_SESSION_LEN)), LF_ERR("status", e));
-	}
-}
-
-/* The sessions that are meant, as far as this node knows them. Taken before the directory hears of
- * one: it tells the others. */
+/* The sessions that are meant, as far as this node knows them. */
 static enum err meant(struct mcall *c, struct buf *ids, uint64_t *known)
 {
 	const Postern__AdminSessionKill *m = (const void *)c->msg;
@@ -254,14 +243,16 @@ WAITS enum err m_admin_session_kill(struct mcall *c)
 	buf_init(&ids, IDS_MAX, NULL);
 	e = meant(c, &ids, &reply.ended);
 	if (e == E_OK) {
-		/* Those of another node are counted there before a front-end ends them. */
-		if (reply.ended != 0)
-			end_listed(c, buf_slice(&ids));
+		bool ours = reply.ended != 0;
+
+		/* Those of another node are counted there before a front-end ends them. Whoever
+		 * asked may be gone by then: what was meant is done all the same. */
+		if (ours)
+			end_sessions(c, buf_slice(&ids));
 		e = kill_at_others(c, &reply.ended, &away);
-	}
-	if (e == E_OK) {
-		end_here(c, buf_slice(&ids));
-		tell_directory(c, buf_slice(&ids));
+		if (!ours)
+			end_sessions(c, buf_slice(&ids));
+		end_account(c);
 	}
 	buf_fini(&ids);
 	if (e == E_OK && reply.ended == 0 && away.n == 0 && m->id[0] != '\0')
@@ -281,11 +272,10 @@ WAITS enum err m_peer_session_kill(struct mcall *c)
 	buf_init(&ids, IDS_MAX, NULL);
 	e = meant(c, &ids, &reply.ended);
 	if (e == E_OK) {
-		end_here(c, buf_slice(&ids));
+		end_sessions(c, buf_slice(&ids));
+		end_account(c);
 		e = mcall_reply(c, &reply.base, RPC_NO_BODY);
 	}
-	if (e == E_OK)
-		tell_directory(c, buf_slice(&ids));
 	buf_fini(&ids);
 	return e;
 }

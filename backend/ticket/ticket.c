@@ -410,29 +410,20 @@ static int64_t last_of_session_s(void)
 	return clock_wall_s() + TICKET_LOGIN_S + TICKET_LIFE_S;
 }
 
-void ticket_drop_session(struct tickets *t, const uint8_t session[TICKET_SESSION_LEN])
+void ticket_end_session(struct tickets *t, const uint8_t session[TICKET_SESSION_LEN])
 {
-	ended_add(t, session, last_of_session_s());
-}
+	struct ended *x = ended_add(t, session, last_of_session_s());
 
-WAITS enum err ticket_end_session(struct tickets *t, const uint8_t session[TICKET_SESSION_LEN],
-				  struct diag *d)
-{
-	int64_t until_s = last_of_session_s();
-	struct ended *x = ended_add(t, session, until_s);
-	enum err e;
-
-	e = dir_session_end(t->dir, session, until_s, d);
-	if (e == E_OK)
-		return E_OK;
-	/* Looked up anew: it may be gone by now. */
-	x = map_get(&t->ended, slice(session, TICKET_SESSION_LEN));
-	if (x != NULL && !x->unsent && t->nunsent < UNSENT_MAX) {
-		x->unsent = true;
-		t->nunsent++;
-		event_set(&t->nudge);
+	if (x->unsent)
+		return;
+	if (t->nunsent == UNSENT_MAX) {
+		LOG(LOG_ERROR, NULL, "ticket.end_untold",
+		    LF_HEX("session", slice(session, TICKET_SESSION_LEN)));
+		return;
 	}
-	return e;
+	x->unsent = true;
+	t->nunsent++;
+	event_set(&t->nudge);
 }
 
 void ticket_forget_session(struct tickets *t, const struct ticket_claims *c)

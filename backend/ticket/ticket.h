@@ -93,12 +93,9 @@ enum err ticket_renew(struct tickets *t, slice_t bytes, const struct rpc_identit
 /* Seconds left, for TicketReply. */
 uint32_t ticket_seconds(const struct ticket_claims *c);
 
-/* Ends a session on this node, without a wait. */
-void ticket_drop_session(struct tickets *t, const uint8_t session[TICKET_SESSION_LEN]);
-/* Ends a session: at once on this node, on the others as soon as they hear of it. E_RETRY: they
- * could not be told now (PostgreSQL is away); it holds here all the same and is told later. */
-WAITS enum err ticket_end_session(struct tickets *t, const uint8_t session[TICKET_SESSION_LEN],
-				  struct diag *d) MUST_USE;
+/* Ends a session: at once on this node; the directory is told as soon as it can be, and the other
+ * nodes by it. Never waits. */
+void ticket_end_session(struct tickets *t, const uint8_t session[TICKET_SESSION_LEN]);
 /* The same when the user logged out: only this node remembers. Never waits. */
 void ticket_forget_session(struct tickets *t, const struct ticket_claims *c);
 
