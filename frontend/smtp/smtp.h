@@ -40,7 +40,8 @@
 /* Commands in a row that do nothing (NOOP, RSET, EHLO, ...): more is a session kept for its own
  * sake. */
 #define SMTP_FREE_MAX          100
-/* Failed log-ins in a session; the owner's throttle counts across sessions. */
+/* Failed log-ins in a session, also those that nobody could judge: the owner is asked for each. Its
+ * throttle counts across sessions. */
 #define SMTP_AUTH_TRIES_MAX    3
 /* Unknown recipients in a session: so many are a mistyped list, answered at once ... */
 #define SMTP_UNKNOWN_FREE      3

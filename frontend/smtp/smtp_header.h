@@ -8,7 +8,7 @@
 
 #include "common/base/buf.h"
 
-/* Of all From fields together, and of all Sender fields: a hundred addresses with names. */
+/* Of all From fields together, and as much of all Sender fields: a hundred addresses with names. */
 #define SMTP_HEADER_FROM_MAX 16384
 /* The longest name looked for. */
 #define SMTP_HEADER_NAME_MAX 16
