@@ -1,5 +1,5 @@
 /*
- * backend/auth: is this user who he says he is (DESIGN 4; FEATURES U02, F85, D22, C06).
+ * backend/auth: is this user who he says he is (docs/architecture.md).
  *
  *   auth       SASL exchanges relayed by front-ends, and what follows a good one
  *   sasl       the server's side of PLAIN, LOGIN, SCRAM-SHA-256 and -PLUS, bytes only

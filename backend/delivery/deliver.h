@@ -1,5 +1,5 @@
 /*
- * backend/delivery: a message from a transaction into mailboxes (DESIGN 7).
+ * backend/delivery: a message from a transaction into mailboxes (docs/architecture.md).
  *
  *   resolve  an address into owners and sealed tokens
  *   inbound  messages between Begin and Commit

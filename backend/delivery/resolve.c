@@ -92,7 +92,7 @@ static void read_usage(void *arg)
 	u->result = partition_usage(u->part, u->account, &u->bytes, &u->messages);
 }
 
-/* A full mailbox is refused at RCPT, so that no bounce has to be sent (FEATURES F16). */
+/* A full mailbox is refused at RCPT, so that no bounce has to be sent. */
 WAITS static enum err check_quota(struct deliver *d, const struct dir_target *t, uint64_t size,
 				  struct resolved *out)
 {

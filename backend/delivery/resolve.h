@@ -1,4 +1,4 @@
-/* resolve: an address at RCPT, into who takes its mail (DESIGN 7.1). */
+/* resolve: an address at RCPT, into who takes its mail. */
 #ifndef BACKEND_DELIVERY_RESOLVE_H
 #define BACKEND_DELIVERY_RESOLVE_H
 

@@ -1,5 +1,5 @@
 /*
- * backend/directory: who exists, where they live, and what the cluster's policy is (DESIGN 6).
+ * backend/directory: who exists, where they live, and what the cluster's policy is.
  *
  *   pg         the only door to PostgreSQL: a pool of asynchronous connections on the loop
  *   dir_sql    every SQL text of the project

@@ -40,8 +40,8 @@ WAITS enum err m_resolve(struct mcall *c)
 }
 
 /* With a ticket: may its account send as this address? Without one (port 25): E_DENIED for a
- * domain of ours, whose users would have logged in (FEATURES E10). One that a copy of the directory
- * does not have counts as a stranger's: with the database away, mail from outside goes on. */
+ * domain of ours, whose users would have logged in. One that a copy of the directory does not have
+ * counts as a stranger's: with the database away, mail from outside goes on. */
 WAITS enum err m_sender_check(struct mcall *c)
 {
 	const Postern__SenderCheck *m = (const void *)c->msg;

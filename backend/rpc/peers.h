@@ -1,4 +1,5 @@
-/* peers: links to the other back-ends of the directory, and Deliver over them (DESIGN 7.4). */
+/* peers: links to the other back-ends of the directory, and Deliver over them
+ * (docs/decisions/0007). */
 #ifndef BACKEND_RPC_PEERS_H
 #define BACKEND_RPC_PEERS_H
 

@@ -1,6 +1,6 @@
 /*
  * rpc_methods: THE table of what can be asked of a back-end. Nothing is dispatched that is not in
- * it; authorization is a column (DESIGN 3, law 8).
+ * it; authorization is a column (docs/threat-model.md).
  */
 #ifndef BACKEND_RPC_RPC_METHODS_H
 #define BACKEND_RPC_RPC_METHODS_H

@@ -1,5 +1,5 @@
 /*
- * backend/ticket: what a front-end may do, as sealed bytes (DESIGN 4; FEATURES U01).
+ * backend/ticket: what a front-end may do, as sealed bytes (docs/decisions/0003).
  *
  *   ticket       session tickets: issue, open, renew, end
  *   rcpt_token   recipient tokens: what Resolve hands out and Deliver takes

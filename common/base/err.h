@@ -1,7 +1,7 @@
 /*
- * err: the one error enum. The first block are the statuses that cross the RPC (DESIGN: the wire
- * numbers are these values and never change); the second block is local to a process. Each
- * protocol has one table that turns an enum err into its reply.
+ * err: the one error enum. The first block are the statuses that cross the RPC (docs/errors.md:
+ * the wire numbers are these values and never change); the second block is local to a process.
+ * Each protocol has one table that turns an enum err into its reply.
  */
 #ifndef COMMON_BASE_ERR_H
 #define COMMON_BASE_ERR_H

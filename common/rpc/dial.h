@@ -2,7 +2,7 @@
  * dial: keeps a link up. A dialer owns a fiber that connects, runs TLS and hello, waits for the
  * link's end and tries again with a growing, jittered pause (100 ms .. 5 s). An accepter does the
  * same for the other direction: it listens and takes links from peers whose identity `accept`
- * allows. Either end may be requester or server (DESIGN 3: roles come from certificates).
+ * allows. Either end may be requester or server (roles come from certificates).
  */
 #ifndef COMMON_RPC_DIAL_H
 #define COMMON_RPC_DIAL_H

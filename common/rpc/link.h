@@ -1,5 +1,5 @@
 /*
- * common/rpc: the cluster's RPC, bytes only (DESIGN 3; docs/rpc.md).
+ * common/rpc: the cluster's RPC, bytes only (docs/rpc.md).
  *
  *   frame     the 12-byte header and its checks
  *   walk      table-driven check of protobuf bytes before they are unpacked

@@ -1,6 +1,6 @@
--- The directory (DESIGN 6). Applied by a back-end at start, in one transaction, under an advisory
--- lock. Names are stored in the form in which they are compared: domains as IDNA ASCII in lower
--- case, local parts with ASCII letters in lower case.
+-- The directory. Applied by a back-end at start, in one transaction, under an advisory lock. Names
+-- are stored in the form in which they are compared: domains as IDNA ASCII in lower case, local
+-- parts with ASCII letters in lower case.
 
 CREATE TABLE dir_meta (
 	one          boolean PRIMARY KEY DEFAULT true CHECK (one),

@@ -17,8 +17,8 @@
 typedef WAITS void ticket_end_fn(const struct ticket *t, const char *reason, uint64_t bytes_in,
 				 uint64_t bytes_out);
 
-/* Memory of one session besides its stream and TLS (DESIGN 5): before log-in a line's worth of
- * state, so that unknown peers cost little; after it room for a large mailbox's view. */
+/* Memory of one session besides its stream and TLS: before log-in a line's worth of state, so that
+ * unknown peers cost little; after it room for a large mailbox's view. */
 #define SESSION_MEMORY_SMALL     (16u * 1024)
 #define SESSION_MEMORY_LOGGED_IN (64u * 1024 * 1024)
 /* Of all sessions of a worker: above it each is refused more, never the process killed. */

@@ -1,7 +1,8 @@
 /*
- * ticket: what a logged-in session holds: sealed bytes that only back-ends can open (DESIGN 4),
- * which partition the account lives in, and when to renew (frontend/rpc/call_ticket.h does, on
- * use and by a timer of the worker, so that an idle session keeps its ticket).
+ * ticket: what a logged-in session holds: sealed bytes that only back-ends can open
+ * (docs/decisions/0003), which partition the account lives in, and when to renew
+ * (frontend/rpc/call_ticket.h does, on use and by a timer of the worker, so that an idle session
+ * keeps its ticket).
  */
 #ifndef FRONTEND_CORE_TICKET_H
 #define FRONTEND_CORE_TICKET_H

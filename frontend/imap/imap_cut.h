@@ -1,7 +1,7 @@
 /*
  * imap_cut: which bytes of a message an item is. A message is its prefix followed by its record
- * (DESIGN: the prefix belongs to the copy); its header is the prefix' lines followed by the
- * record's header. A span says both parts without having the bytes.
+ * (docs/decisions/0004: the prefix belongs to the copy); its header is the prefix' lines followed
+ * by the record's header. A span says both parts without having the bytes.
  */
 #ifndef FRONTEND_IMAP_IMAP_CUT_H
 #define FRONTEND_IMAP_IMAP_CUT_H

@@ -36,7 +36,7 @@ enum message_column {
 	MESSAGE_COL_PREFIX = 256,
 };
 
-/* The prefix of a copy is at most this long (DESIGN 5). */
+/* The prefix of a copy is at most this long (docs/decisions/0004). */
 #define MESSAGE_PREFIX_MAX (16u * 1024)
 /* Ranges in one request: each takes at most 14 bytes of the payload's 64 KiB. */
 #define MESSAGE_RANGES_MAX 4000

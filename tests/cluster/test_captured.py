@@ -1,5 +1,5 @@
 """A captured front-end opens no mailbox: whoever holds its certificate and key gets nothing
-without a ticket that a back-end made for a user who logged in there (DESIGN, law 2)."""
+without a ticket that a back-end made for a user who logged in there (docs/threat-model.md)."""
 import secrets
 import subprocess
 import tempfile

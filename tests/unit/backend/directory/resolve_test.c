@@ -1,4 +1,4 @@
-/* The golden table of resolution (FEATURES F102, D20, D22), and its limits. */
+/* The golden table of resolution, and its limits. */
 #include "tests/unit/backend/directory/rig.h"
 
 #include <stdio.h>
