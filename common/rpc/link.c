@@ -40,7 +40,7 @@ struct rpc_link *rpc_link_make(const struct rpc_link_opts *o, const struct rpc_i
 	l->ops = o->ops;
 	l->peer = *peer;
 	if (server)
-		l->party = rpc_party_get(peer, o->ops->budget);
+		l->party = rpc_party_ref(peer, o->ops->budget);
 	budget_init(&l->budget, server ? SERVER_MEMORY : REQUESTER_MEMORY,
 		    server ? &l->party->budget : o->budget);
 	list_init(&l->open);
@@ -80,7 +80,7 @@ void rpc_link_unref(struct rpc_link **lp)
 	/* The fibers and each stream held one; without fibers (a failed start) it is still open. */
 	stream_close(&l->s, CLOSE_SHUTDOWN);
 	budget_fini(&l->budget);
-	rpc_party_put(&l->party);
+	rpc_party_unref(&l->party);
 	xfree(&l->slots);
 	l->magic = 0;
 	metric_add(&links, -1);

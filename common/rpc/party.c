@@ -4,7 +4,7 @@
 
 static struct list parties = {&parties, &parties};
 
-struct rpc_party *rpc_party_get(const struct rpc_identity *peer, struct budget *all)
+struct rpc_party *rpc_party_ref(const struct rpc_identity *peer, struct budget *all)
 {
 	struct rpc_party *p;
 
@@ -25,7 +25,7 @@ struct rpc_party *rpc_party_get(const struct rpc_identity *peer, struct budget *
 	return p;
 }
 
-void rpc_party_put(struct rpc_party **pp)
+void rpc_party_unref(struct rpc_party **pp)
 {
 	struct rpc_party *p = *pp;
 

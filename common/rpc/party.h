@@ -22,9 +22,9 @@ struct rpc_party {
 	unsigned serving;     /* fibers */
 };
 
-/* The party of a peer, with one more reference. */
-struct rpc_party *rpc_party_get(const struct rpc_identity *peer, struct budget *all);
-void rpc_party_put(struct rpc_party **p);
+/* The party of a peer, made when it is not there; with one more reference. */
+struct rpc_party *rpc_party_ref(const struct rpc_identity *peer, struct budget *all);
+void rpc_party_unref(struct rpc_party **p);
 /* Whether it may have one more fiber. */
 bool rpc_party_may_serve(const struct rpc_party *p);
 
