@@ -27,7 +27,8 @@ static const char usage[] =
 	"fsck walks every invariant of the closed partition in DIR (DATA/pNNNN) and changes\n"
 	"nothing; --quick leaves out the checksums of the records. Exit status 0: clean.\n"
 	"\n"
-	"create makes an empty partition in DIR (DATA/pNNNN), in place of one that is lost for good.\n";
+	"create makes an empty partition in DIR (DATA/pNNNN), in place of one that is lost for\n"
+	"good.\n";
 
 enum { OPT_SET = 256, OPT_CHECK, OPT_SHOW, OPT_QUICK };
 

@@ -124,8 +124,9 @@ struct dir_resolved {
  *   E_LIMIT     expands to more than DIR_MEMBERS_MAX or deeper than DIR_DEPTH_MAX */
 enum err dir_resolve(const struct dir *d, slice_t address, struct arena *mem,
 		     struct dir_resolved *out, struct diag *diag) MUST_USE;
-/* A domain whose users log in here: local, or an alias of one; not a remote one, whose mail is passed
- * on and whose users write from elsewhere. E_OK, E_DENIED (also from an old image), E_RETRY. */
+/* A domain whose users log in here: local, or an alias of one; not a remote one, whose mail is
+ * passed on and whose users write from elsewhere. E_OK, E_DENIED (also from an old image),
+ * E_RETRY. */
 enum err dir_domain_is_ours(const struct dir *d, slice_t domain) MUST_USE;
 /* "" when there is no local domain. Valid until the next call. */
 const char *dir_default_domain(const struct dir *d);

@@ -21,7 +21,8 @@
 struct dir_actor {
 	slice_t who;  /* "admin/alice" */
 	slice_t from; /* address of the peer; may be empty */
-	/* Set when a call has left its record (or could not, and said so in the log); may be NULL. */
+	/* Set when a call has left its record (or could not, and said so in the log); may be
+	 * NULL. */
 	bool *recorded;
 };
 

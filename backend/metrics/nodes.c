@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/map.h"
 #include "common/log/log.h"
+#include "common/rpc/link.h"
 
 struct entry {
 	struct node_info info;
@@ -17,7 +18,8 @@ struct nodes {
 };
 
 #define KEY_MAX      (RPC_NAME_MAX + 16)
-#define SNAPSHOT_MAX (33 * 1024) /* what a worker sends at most */
+/* What a worker sends at most: its report is one payload, in which much else has room. */
+#define SNAPSHOT_MAX (RPC_PAYLOAD_MAX / 2)
 
 struct nodes *nodes_new(void)
 {

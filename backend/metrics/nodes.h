@@ -32,7 +32,8 @@ struct node_info {
 struct nodes *nodes_new(void);
 void nodes_free(struct nodes **n);
 /* Replaces what the same worker told before. metrics and the worker's number are checked
- * (E_INVALID), metrics copied. E_LIMIT: too many workers. */
+ * (E_INVALID), metrics copied. E_TOO_BIG: more of them than a worker sends; E_LIMIT: too many
+ * workers. */
 enum err nodes_report(struct nodes *n, const struct node_info *info, slice_t metrics,
 		      struct diag *d) MUST_USE;
 /* Those heard of lately, in no order. */

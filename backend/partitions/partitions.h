@@ -17,8 +17,8 @@ struct partitions_conf {
 	struct notify *notify;       /* borrowed */
 	const char *data;            /* partitions lie in DATA/pNNNN; copied */
 	struct partition_conf store; /* dir and id are filled in for each */
-	/* Called on the loop when a partition's queue has changed, or a partition was opened. May be
-	 * NULL. */
+	/* Called on the loop when a partition's queue has changed, or a partition was opened. May
+	 * be NULL. */
 	void (*queue_changed)(uint32_t partition, void *arg);
 	void *arg;
 };

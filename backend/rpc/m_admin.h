@@ -20,7 +20,8 @@ static inline char *admin_str(struct arena *mem, slice_t s)
 	return arena_str(mem, s);
 }
 
-/* Of a list: is there such a domain? "": all are meant. */
+/* Of a list: is there such a domain? "": all are meant. E_NOT_FOUND: no; E_INVALID: not a domain;
+ * E_RETRY when PostgreSQL is away, E_CANCELLED. The diag says which. */
 WAITS enum err admin_domain_known(struct mcall *c, const char *domain) MUST_USE;
 
 /* Rows of the repeated field number `field` (its place in the descriptor) of a page message, as

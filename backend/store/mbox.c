@@ -503,8 +503,8 @@ static enum err changes_row(slice_t v, uint32_t mailbox, struct mbox_changes *ou
 	return rec_r_end(&r);
 }
 
-/* A walk over the log: each slice is of a newer state than the one before, and goes on after the last
- * row of that one, so the whole is as the last slice's state says. */
+/* A walk over the log: each slice is of a newer state than the one before, and goes on after the
+ * last row of that one, so the whole is as the last slice's state says. */
 struct changes_walk {
 	uint64_t account;
 	uint32_t mailbox;

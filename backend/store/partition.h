@@ -2,6 +2,7 @@
  * partition: one environment, one set of volumes, one writer, one keeper. Reads may come from any
  * thread; changes go through change_submit().
  *
+ *   DIR/owner.lock               locked by the process that has it open
  *   DIR/data.mdb, DIR/lock.mdb   LMDB
  *   DIR/volumes/NNNNNNNNNN.vol   records up to 256 KiB, append-only, partition_conf.volume_bytes
  *   DIR/volumes/NNNNNNNNNN.rec   one larger record
@@ -32,7 +33,8 @@ struct partition_conf {
 	uint64_t compact_rate;   /* bytes/s that compaction may copy: 50 MB/s */
 };
 
-/* Makes the folder and an empty partition in it. E_EXISTS if there is one. */
+/* Makes the folder and an empty partition in it. E_EXISTS: there is one, or another process has it
+ * open. What a crash within left of an earlier one (a folder, no format) is taken up. */
 enum err partition_create(const struct partition_conf *conf, struct diag *d) MUST_USE;
 /* Opens, cuts orphan tails, removes orphan files, starts writer and keeper. E_NOT_FOUND: no
  * partition there. E_BUSY: another process has it open. */

@@ -29,8 +29,8 @@
  * (LMDB pages may be cold): through work_run(). They copy out and end their read transaction
  * before they return, after at most STORE_SLICE_ROWS rows; long answers go slice by slice, each
  * of a newer state than the one before. (Read whole, since a part would be no answer: an account's
- * list of mailboxes, the runs of UIDs of one, and fsck's walk.) They allocate with a budget of NULL, since a budget
- * belongs to one thread; sizes are bounded by the slice.
+ * list of mailboxes, the runs of UIDs of one, and fsck's walk.) They allocate with a budget of
+ * NULL, since a budget belongs to one thread; sizes are bounded by the slice.
  *
  * Accounts are numbers given by the directory. A row is made at first need: by a delivery, or by
  * change_account at log-in. A read for an account that has no row yet is E_NOT_FOUND.

@@ -47,8 +47,8 @@ void volume_path(const struct volumes *v, uint64_t no, enum volume_kind kind,
 enum err volumes_recover(struct volumes *v, struct kv_txn *t,
 			 const struct row_state *state) MUST_USE;
 
-/* Calls fn for every volume, in order, until it returns false: slice by slice, each of a newer state
- * than the one before. */
+/* Calls fn for every volume, in order, until it returns false: slice by slice, each of a newer
+ * state than the one before. */
 typedef bool volume_row_fn(void *arg, uint64_t no, const struct row_volume *row);
 enum err volumes_each(struct kv *kv, volume_row_fn *fn, void *arg) MUST_USE;
 

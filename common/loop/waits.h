@@ -8,7 +8,8 @@
 
 struct waits;
 
-/* A fiber of its own waits for the signal. E_LIMIT: no stack for it. */
+/* A fiber of its own waits for the signal. E_LIMIT: no stack for it; E_INVALID: the
+ * signal cannot be watched (sig_watch). */
 enum err waits_watch(struct waits **out) MUST_USE;
 /* NULL is harmless. */
 WAITS void waits_unwatch(struct waits **w);

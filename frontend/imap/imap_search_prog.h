@@ -2,8 +2,8 @@
  * imap_search_prog: SEARCH's keys (RFC 3501 section 6.4.4) as the program of message.proto, in
  * reverse Polish order. No recursion: open NOTs, ORs and parentheses lie on a stack of fixed size.
  *
- * Keys that look at header fields are listed as `headers`: where what a store keeps of a header does
- * not decide, the front-end reads the header and puts the UIDs of the messages that have it in
+ * Keys that look at header fields are listed as `headers`: where what a store keeps of a header
+ * does not decide, the front-end reads the header and puts the UIDs of the messages that have it in
  * their place.
  */
 #ifndef FRONTEND_IMAP_IMAP_SEARCH_PROG_H
