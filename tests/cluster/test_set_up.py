@@ -65,6 +65,7 @@ class Contract(unittest.TestCase):
     def test_refusals(self):
         for argv in ([], ["nonsense"], ["up"], ["up", "/x", "--frontends", "many"],
                      ["up", "/x", "--backends", "0"], ["up", "/x", "--accounts", "-1"],
+                     ["up", "/x", "--frontends", "123", "--backends", "122"],
                      ["up", "/x", "--base-port", "65000"], ["up", "/x", "--set", "nonsense"],
                      ["kill", FOLDER, "fe1", "NONSENSE"], ["kill", FOLDER, "fe1", "_DFL"],
                      ["kill", FOLDER, "fe1/imap.x"]):
