@@ -4,10 +4,10 @@ import contextlib
 import glob
 import imaplib
 import os
-import os
 import secrets
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -53,6 +53,13 @@ class BackendAway(unittest.TestCase):
         r, _ = box.cmd(b'LOGIN "%s" "%s"' % (a["address"].encode(), a["password"].encode()))
         box.close()
         return r
+
+    def tool(self, *argv):
+        return subprocess.run([os.path.join(postern.BUILD, "postern-backend"), *argv],
+                              capture_output=True).returncode
+
+    def create(self, folder):
+        return self.tool("create", folder)
 
     def deliver_at_last(self):
         """Each worker finds the back-end again by itself, in its own time."""
@@ -154,6 +161,16 @@ class BackendAway(unittest.TestCase):
             cluster_command("kill", "be2", "TERM")
         finally:
             os.rename(folder + ".away", folder)
+        # Who really begins anew says so; what is there stays.
+        self.assertEqual(self.create(folder), 73)
+        with tempfile.TemporaryDirectory(prefix="postern-away-") as d:
+            fresh = os.path.join(d, "p0042")
+            for name in ("q0042", "p", "p42x", "xp0042"):
+                self.assertEqual((name, self.create(os.path.join(d, name))), (name, 64))
+            self.assertEqual(os.listdir(d), [])
+            self.assertEqual(self.create(fresh), 0)
+            self.assertEqual(self.tool("fsck", fresh), 0)
+            self.assertEqual(self.create(fresh), 73)
         cluster_command("start", "be2")
         self.deliver_at_last()
         self.assertTrue(until(lambda: b" OK" in self.log_in(self.gone), RECOVERS_SECONDS))
