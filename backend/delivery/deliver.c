@@ -28,14 +28,12 @@ void deliver_drop_link(struct deliver *d, const void *link)
 	inbound_drop_link(&d->inbounds, link);
 }
 
-slice_t deliver_copy_key(uint64_t account, slice_t address, struct arena *mem)
+slice_t deliver_copy_key(uint64_t account, struct arena *mem)
 {
-	char *p = arena_alloc(mem, 8 + address.n);
+	char *p = arena_alloc(mem, 8);
 
 	be64_put(p, account);
-	if (address.n != 0)
-		memcpy(p + 8, address.p, address.n);
-	return slice(p, 8 + address.n);
+	return slice(p, 8);
 }
 
 slice_t deliver_item_key(uint32_t partition, slice_t address, struct arena *mem)
@@ -138,7 +136,6 @@ static struct queue_add *plan_item(struct plan *p, size_t rcpt)
 static enum err plan_accounts(struct deliver *d, const struct deliver_msg *m, struct plan *p,
 			      size_t rcpt, const struct rcpt_token *t)
 {
-	slice_t address = slice(t->address, t->address_n);
 	size_t first = p->ncopies;
 
 	if (p->ncopies + t->naccounts > STORE_COPIES_MAX)
@@ -147,7 +144,7 @@ static enum err plan_accounts(struct deliver *d, const struct deliver_msg *m, st
 		struct deliver_copy *c = plan_copy(p, rcpt);
 		enum err e = deliver_fill_copy(d->dir, t->accounts[i], m->junk, c);
 
-		c->key = deliver_copy_key(t->accounts[i], address, &p->mem);
+		c->key = deliver_copy_key(t->accounts[i], &p->mem);
 		c->prefix = p->prefix;
 		if (e == E_NOT_FOUND) {
 			p->ncopies--; /* a member that went away meanwhile */

@@ -74,11 +74,12 @@ WAITS enum err deliver_settle(struct deliver *d, const struct rpc_identity *peer
 			      slice_t txid, struct partition *part, const slice_t *tokens, size_t n,
 			      struct diag *diag) MUST_USE;
 
-/* What a copy, and a queue item, is known by within (origin, txid). Into the arena. */
-slice_t deliver_copy_key(uint64_t account, slice_t address, struct arena *mem);
+/* What a copy, and a queue item, is known by within (origin, txid). Into the arena. A copy: by its
+ * account alone, so that one who is named twice, or by a group too, gets the message once. */
+slice_t deliver_copy_key(uint64_t account, struct arena *mem);
 slice_t deliver_item_key(uint32_t partition, slice_t address, struct arena *mem);
 /* ... and the item that stands for a copy that was refused: not the copy's own key, or the item's
- * delivery would be taken for a repeated one. */
+ * delivery would be taken for a repeated one. One item an account, however often it is named. */
 slice_t deliver_rest_key(slice_t copy_key, struct arena *mem);
 /* "Return-Path: <sender>" and the rest. Into the arena. */
 slice_t deliver_prefix(slice_t sender, slice_t prefix, struct arena *mem);

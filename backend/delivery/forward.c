@@ -89,7 +89,7 @@ static size_t fill_copies(const struct forward_ways *w, const struct forward *f,
 			deliver_fill_copy(w->deliver->dir, f->accounts[i].account, j->junk, c);
 		if (f->accounts[i].result != E_OK)
 			continue;
-		c->key = deliver_copy_key(f->accounts[i].account, j->address, mem);
+		c->key = deliver_copy_key(f->accounts[i].account, mem);
 		c->prefix = prefix;
 		owner[n++] = i;
 	}
