@@ -167,6 +167,21 @@ WAITS enum err admin_local(struct mcall *c, WAITS enum err (*local)(struct mcall
 	return e == E_OK ? rpc_req_send_end(c->req) : e;
 }
 
+bool admin_next_closed(const struct be *be, uint32_t *id)
+{
+	for (size_t i = 0; i < dir_partition_count(be->dir); i++) {
+		struct dir_partition row;
+
+		dir_partition_at(be->dir, i, &row);
+		if (row.id >= *id && dir_owns(be->dir, row.id) &&
+		    partitions_get(be->parts, row.id) == NULL) {
+			*id = row.id;
+			return true;
+		}
+	}
+	return false;
+}
+
 WAITS void admin_audit(struct mcall *c, const char *method, slice_t target, enum err result,
 		       slice_t detail)
 {

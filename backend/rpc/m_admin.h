@@ -63,6 +63,9 @@ WAITS enum err admin_fan_out(struct mcall *c, const ProtobufCMessageDescriptor *
 /* The other side of it: answers with the frames of local(c). */
 WAITS enum err admin_local(struct mcall *c, WAITS enum err (*local)(struct mcall *c)) MUST_USE;
 
+/* A partition that this node owns and could not open, from number *id on; false: no more. */
+bool admin_next_closed(const struct be *be, uint32_t *id);
+
 /* The record of a call whose work is not a transaction of the directory. It was done: that it
  * cannot be recorded just now is logged, and no failure. */
 WAITS void admin_audit(struct mcall *c, const char *method, slice_t target, enum err result,

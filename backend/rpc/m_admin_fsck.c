@@ -1,9 +1,11 @@
-/* Walking the invariants of open partitions, one after the other, at every back-end. */
+/* Walking the invariants of partitions, one after the other, at every back-end. */
 #include "backend/rpc/m_admin.h"
 
 #include "backend/store/fsck.h"
 #include "common/base/utf8.h"
 #include "proto/method.pb-c.h"
+
+#include <stdio.h>
 
 #define FINDINGS_BYTES (256 * 1024) /* of one partition; more are counted, not told */
 
@@ -92,12 +94,36 @@ WAITS static enum err fsck_one(struct mcall *c, struct partition *part)
 	return e;
 }
 
+/* Of a partition that is not open nothing can be said, least of all that it is clean. */
+WAITS static enum err tell_closed(struct mcall *c, uint32_t id)
+{
+	Postern__AdminFsckFinding finding = POSTERN__ADMIN_FSCK_FINDING__INIT;
+	Postern__AdminFsckPartition count = POSTERN__ADMIN_FSCK_PARTITION__INIT;
+	ProtobufCMessage *row = &finding.base;
+	char text[64];
+	enum err e;
+
+	snprintf(text, sizeof text, "partition %u is not open", id);
+	finding.backend = arena_str(&c->mem, slice_str(dir_node_name(c->be->dir)));
+	finding.partition = id;
+	finding.text = text;
+	e = admin_send_rows(c, &postern__admin_fsck_page__descriptor, 0, &row, 1);
+	count.backend = finding.backend;
+	count.partition = id;
+	count.errors = 1;
+	row = &count.base;
+	return e == E_OK ? admin_send_rows(c, &postern__admin_fsck_page__descriptor, 1, &row, 1)
+			 : e;
+}
+
 WAITS static enum err fsck_local(struct mcall *c)
 {
 	enum err e = E_OK;
 
 	for (size_t i = 0; e == E_OK && i < partitions_count(c->be->parts); i++)
 		e = fsck_one(c, partitions_at(c->be->parts, i));
+	for (uint32_t id = 0; e == E_OK && admin_next_closed(c->be, &id); id++)
+		e = tell_closed(c, id);
 	return e;
 }
 

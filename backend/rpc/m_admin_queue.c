@@ -129,12 +129,27 @@ WAITS static enum err scan_partition(struct mcall *c, struct partition *part)
 	return e;
 }
 
+/* What waits there is not in the answer, as if the back-end were away. */
+WAITS static enum err tell_closed(struct mcall *c, uint32_t id)
+{
+	Postern__AdminAway away = POSTERN__ADMIN_AWAY__INIT;
+	ProtobufCMessage *row = &away.base;
+	char why[64];
+
+	snprintf(why, sizeof why, "partition %u is not open", id);
+	away.backend = arena_str(&c->mem, slice_str(dir_node_name(c->be->dir)));
+	away.why = why;
+	return admin_send_rows(c, &postern__admin_queue_page__descriptor, 1, &row, 1);
+}
+
 WAITS static enum err queue_local(struct mcall *c)
 {
 	enum err e = E_OK;
 
 	for (size_t i = 0; e == E_OK && i < partitions_count(c->be->parts); i++)
 		e = scan_partition(c, partitions_at(c->be->parts, i));
+	for (uint32_t id = 0; e == E_OK && admin_next_closed(c->be, &id); id++)
+		e = tell_closed(c, id);
 	return e;
 }
 

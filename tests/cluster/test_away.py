@@ -158,6 +158,14 @@ class BackendAway(unittest.TestCase):
             self.assertFalse(os.path.exists(folder))
             self.assertEqual(mail(account(self.gone)["address"]), 451)
             self.assertIn(b" NO [UNAVAILABLE]", self.log_in(self.gone))
+            # Nor is it taken for clean, or for empty.
+            closed = "partition %d is not open" % int(os.path.basename(folder)[1:])
+            status, out, _ = postern.postern("fsck", "--quick")
+            self.assertEqual(status, 1)
+            self.assertIn(closed, out)
+            status, out, err = postern.postern("queue", "list")
+            self.assertNotEqual(status, 0)
+            self.assertIn(closed, out + err)
             cluster_command("kill", "be2", "TERM")
         finally:
             os.rename(folder + ".away", folder)
