@@ -280,6 +280,8 @@ def run(kills, seed):
         wrong.append("fsck: %s%s" % (out, err))
     wrong += offline(postern)
     outcomes = collections.Counter(s.outcome for s in load.sent)
+    if outcomes["yes"] < kills: # a cluster that serves nobody loses nothing
+        wrong.append("only %d messages were answered in %d kills" % (outcomes["yes"], kills))
     return wrong, "seed %d, kills %s, messages answered %d, refused %d, unanswered %d" % (
         seed, dict(done), outcomes["yes"], outcomes["no"], outcomes["?"])
 
