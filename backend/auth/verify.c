@@ -1,6 +1,7 @@
 #include "backend/auth/verify.h"
 
 #include "common/base/clock.h"
+#include "common/crypto/password.h"
 #include "common/crypto/pwhash.h"
 #include "common/crypto/scram.h"
 #include "common/crypto/secret.h"
@@ -98,13 +99,22 @@ static void make_job(void *arg)
 
 WAITS static enum err run(struct verify *v, const char *name, void (*fn)(void *), struct job *j)
 {
+	struct buf prepared;
 	enum err e;
 
 	if (v->running >= v->max)
 		return E_BUSY;
-	v->running++;
-	e = work_run(name, fn, j);
-	v->running--;
+	/* NFKC makes at most 11 bytes of one (U+FDFA); the sums refuse what is too long. */
+	buf_init(&prepared, j->password.n * 11 + 1, NULL);
+	e = password_prepare(j->password, &prepared);
+	if (e == E_OK) {
+		j->password = slice(prepared.p, prepared.n);
+		v->running++;
+		e = work_run(name, fn, j);
+		v->running--;
+	}
+	secret_wipe_buf(&prepared);
+	buf_fini(&prepared);
 	return e == E_OK ? j->e : e;
 }
 
