@@ -150,8 +150,10 @@ run-built: all
 	@deploy/run
 
 asan: ## unit and cluster tests under ASan and UBSan
-	@$(MAKE) --no-print-directory SAN=address,undefined BUILD=build-asan all unit
+	@$(MAKE) --no-print-directory SAN=address,undefined BUILD=build-asan all unit \
+		fuzz-replay
 	@POSTERN_BUILD=$(CURDIR)/build-asan $(PYTHON) tests/lib/run_cluster.py tests/cluster
+	@POSTERN_BUILD=$(CURDIR)/build-asan $(PYTHON) tests/lib/run_cluster.py tests/interop
 
 tsan: ## the store's and the loop's unit tests under TSan
 	@$(MAKE) --no-print-directory SAN=thread BUILD=build-tsan build-tsan/unit/backend/store.t \
