@@ -112,7 +112,8 @@ WAITS enum err m_ticket_renew(struct mcall *c)
 	buf_init(&out, TICKET_BYTES_MAX, NULL);
 	e = ticket_renew(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, &claims, &out, &c->diag);
 	if (e == E_OK) {
-		sessions_touch(auth_sessions(c->be->auth), &claims);
+		if (dir_owns(c->be->dir, claims.partition))
+			sessions_touch(auth_sessions(c->be->auth), &claims);
 		reply.ticket = MCALL_BYTES(buf_slice(&out));
 		reply.ticket_seconds = ticket_seconds(&claims);
 		e = mcall_reply(c, &reply.base, RPC_NO_BODY);

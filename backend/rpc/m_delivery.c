@@ -160,7 +160,9 @@ static enum err check_submitter(struct mcall *c, const Postern__DeliverCommit *m
 			&c->diag);
 	if (e != E_OK)
 		return e;
-	sessions_touch(auth_sessions(c->be->auth), &claims);
+	/* Its end is told to the account's owner only. */
+	if (dir_owns(c->be->dir, claims.partition))
+		sessions_touch(auth_sessions(c->be->auth), &claims);
 	if (m->sender.len == 0) /* a user's own notification (RFC 8098) has no reverse-path */
 		return E_OK;
 	return dir_may_send_as(c->be->dir, claims.account, MCALL_SLICE(m->sender));

@@ -309,8 +309,10 @@ WAITS static enum err check_ticket(struct mcall *c)
 	e = dir_account_by_id(c->be->dir, c->claims.account, &c->account);
 	if (e != E_OK)
 		return e == E_NOT_FOUND ? E_NO_TICKET : e;
-	sessions_touch(auth_sessions(c->be->auth), &c->claims);
-	return mcall_partition(c, c->account.partition);
+	e = mcall_partition(c, c->account.partition);
+	if (e == E_OK)
+		sessions_touch(auth_sessions(c->be->auth), &c->claims);
+	return e;
 }
 
 WAITS static enum err dispatch(struct mcall *c)

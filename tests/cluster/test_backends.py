@@ -5,7 +5,8 @@ import re
 import unittest
 import uuid
 
-from postern import (account, account_of, cluster, deliver, imap, owners, postern, subjects, until)
+from postern import (account, account_of, cluster, deliver, imap, message, owners, postern, smtp as
+                     submit, subjects, tls, until)
 from raw import Imap, smtp
 
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
@@ -39,6 +40,21 @@ class Backends(unittest.TestCase):
             subject = deliver([account(w)["address"] for w in order])
             for who in order:
                 self.assertTrue(until(lambda: has(who, subject) == 1))
+
+    def test_a_session_ends_with_its_owner(self):
+        """What is submitted to another back-end leaves no session there."""
+        a = account(self.one)
+        with submit(service="submission") as s:
+            s.starttls(context=tls())
+            s.login(a["address"], a["password"])
+            s.send_message(message(account(self.two)["address"], sender=a["address"]))
+
+        def left():
+            status, out, err = postern("--json", "session", "list")
+            self.assertEqual(status, 0, err)
+            return [r for r in json.loads(out)
+                    if r["service"] == "submission" and a["address"] in r.values()]
+        self.assertTrue(until(lambda: not left()), left())
 
     def test_many_recipients(self):
         subject = deliver([a["address"] for a in cluster()["accounts"]])

@@ -1,6 +1,7 @@
 /* Log-ins: every mechanism, every way to fail, with and without PostgreSQL. */
 #include "backend/auth/auth.h"
 #include "backend/auth/passwd.h"
+#include "backend/auth/verify.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/num.h"
@@ -639,6 +640,7 @@ TEST_FIBER(auth_passwd_policy)
 		{"", E_INVALID},
 	};
 	static char longest[PASSWD_MAX + 1];
+	struct verify one = {.max = 1};
 	struct dir_credential cred;
 	struct diag d;
 	slice_t address = SL("alice@example.org");
@@ -657,4 +659,10 @@ TEST_FIBER(auth_passwd_policy)
 	CHECK(slice_starts(slice(cred.verifier, cred.n), SL("SCRAM-SHA-256$100000:")));
 	CHECK_ERR(passwd_make(address, SL("12345678"), DIR_CRED_ARGON2ID, &cred, &d), E_OK);
 	CHECK(slice_starts(slice(cred.verifier, cred.n), SL("$argon2id$")));
+	/* Decomposed when it was set, composed when it is typed. */
+	CHECK_ERR(
+		passwd_make(address, SL("cafe\xcc\x81-secret"), DIR_CRED_SCRAM_SHA_256, &cred, &d),
+		E_OK);
+	CHECK_ERR(verify_password(&one, &cred, DIR_CRED_NONE, SL("caf\xc3\xa9-secret")), E_OK);
+	CHECK_ERR(verify_password(&one, &cred, DIR_CRED_NONE, SL("cafe-secret")), E_DENIED);
 }
