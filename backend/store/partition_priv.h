@@ -46,6 +46,7 @@ struct partition {
 	struct packed_op *ops;
 	size_t nops, ops_cap;
 	int64_t full_checked_ms; /* when map_full was found out; 0: look anew */
+	uint64_t full_touched;   /* how much of the map had been used by then */
 	bool map_full;
 	partition_watch_fn *watch;
 	void *watch_arg;

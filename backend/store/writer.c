@@ -27,7 +27,9 @@ METRIC_HISTOGRAM(metric_commit_us, "store_commit_seconds", "Time of a group, beg
 		 METRIC_US, METRIC_LATENCY, {0});
 
 /* How often a map beyond its watermark is looked at again: the walk over the free list costs. */
-#define FULL_RECHECK_MS 1000
+#define FULL_RECHECK_MS   1000
+/* ... and when this part of the map was used since. */
+#define FULL_RECHECK_PART 20
 
 void writer_stop(struct partition *p, const char *why)
 {
@@ -58,9 +60,20 @@ static bool map_full(struct partition *p)
 	uint64_t map, touched, used;
 
 	kv_size(p->kv, &map, &touched);
+	p->full_touched = touched;
 	if (touched / p->conf.full_percent < map / 100)
 		return false;
 	return kv_used(p->kv, &used) != E_OK || used / p->conf.full_percent >= map / 100;
+}
+
+/* So much of it has been used since the last look that the next one does not wait for its time: what
+ * is beyond the watermark is kept for changes that make room. */
+static bool map_grew(const struct partition *p)
+{
+	uint64_t map, touched;
+
+	kv_size(p->kv, &map, &touched);
+	return touched - p->full_touched > map / FULL_RECHECK_PART;
 }
 
 bool partition_disk_full(const struct partition *p)
@@ -73,7 +86,9 @@ bool partition_disk_full(const struct partition *p)
 void writer_check_room(struct partition *p)
 {
 	int64_t now = clock_mono_ms();
-	bool again = now - p->full_checked_ms >= FULL_RECHECK_MS || p->full_checked_ms == 0, full;
+	bool again = now - p->full_checked_ms >= FULL_RECHECK_MS || p->full_checked_ms == 0 ||
+		     map_grew(p);
+	bool full;
 
 	if (atomic_load(&p->full) && !again)
 		return; /* at the brink it would change with every group */
