@@ -143,6 +143,17 @@ class BackendAway(unittest.TestCase):
             self.assertEqual(box.errors, [])
             box.close()
 
+    def let_in(self):
+        """Each worker finds the back-end again in its own time: a session at one that has."""
+        boxes = []
+
+        def opened():
+            with contextlib.suppress(imaplib.IMAP4.error):
+                boxes.append(imap(self.gone))
+            return boxes
+        self.assertTrue(until(opened, RECOVERS_SECONDS))
+        return boxes[0]
+
     def test_a_volume_that_is_not_mounted(self):
         """Nothing begins anew in its place: mail waits until it is there again."""
         data = next(b["data"] for b in cluster()["backends"] if b["name"] == "be2")
@@ -156,12 +167,19 @@ class BackendAway(unittest.TestCase):
             self.assertTrue(until(lambda: log_lines("be2", "event=partition.not_opened",
                                                     "is the volume mounted?", since=since)))
             self.assertFalse(os.path.exists(folder))
+            self.assertEqual(mail(account(self.gone)["address"]), 451)
+            # A log-in needs the directory alone; what follows finds no mailbox.
+            box = self.let_in()
+            self.assertEqual(box.select("INBOX")[0], "NO")
+            box.logout()
             # Nor is it taken for clean, or for empty.
             closed = "partition %d is not open" % int(os.path.basename(folder)[1:])
-            self.assertTrue(until(lambda: closed in postern.postern("fsck", "--quick")[1],
-                                  RECOVERS_SECONDS))
-            self.assertTrue(until(lambda: closed in "".join(postern.postern("queue", "list")[1:]),
-                                  RECOVERS_SECONDS))
+
+            def told(status, *argv):
+                got, out, err = postern.postern(*argv)
+                return got == status and closed in out + err
+            self.assertTrue(until(lambda: told(1, "fsck", "--quick"), RECOVERS_SECONDS))
+            self.assertTrue(until(lambda: told(69, "queue", "list"), RECOVERS_SECONDS))
             cluster_command("kill", "be2", "TERM")
         finally:
             os.rename(folder + ".away", folder)
@@ -177,16 +195,9 @@ class BackendAway(unittest.TestCase):
             self.assertEqual(self.create(fresh), 73)
         cluster_command("start", "be2")
         self.deliver_at_last()
-        # Each worker finds the back-end again in its own time: the one that let us in reads.
-        boxes = []
-
-        def opened():
-            with contextlib.suppress(imaplib.IMAP4.error):
-                boxes.append(imap(self.gone))
-            return boxes
-        self.assertTrue(until(opened, RECOVERS_SECONDS))
-        self.assertIn(subject, subjects(boxes[0]))
-        boxes[0].logout()
+        box = self.let_in()
+        self.assertIn(subject, subjects(box))
+        box.logout()
 
     def test_workers_are_started_again(self):
         for service in ("smtp", "imap", "submission"):
