@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <sys/random.h>
 
+#include "common/base/clock.h"
+
 static void (*fake_fill)(void *p, size_t n);
 
 void random_replace(void (*fill)(void *p, size_t n))
@@ -35,6 +37,17 @@ uint64_t random_u64(void)
 
 	random_bytes(&v, sizeof v);
 	return v;
+}
+
+void random_uuid7(unsigned char out[UUID_BYTES])
+{
+	uint64_t ms = (uint64_t)clock_wall_us() / 1000;
+
+	random_bytes(out + 6, UUID_BYTES - 6);
+	for (unsigned i = 0; i < 6; i++)
+		out[i] = (unsigned char)(ms >> (40 - 8 * i));
+	out[6] = (unsigned char)(0x70 | (out[6] & 0x0f)); /* version */
+	out[8] = (unsigned char)(0x80 | (out[8] & 0x3f)); /* variant */
 }
 
 uint32_t random_below(uint32_t n)

@@ -27,7 +27,7 @@ WAITS enum err call_append_begin(struct ticket *t, slice_t path, uint64_t size, 
 		return e;
 	p = xcalloc(1, sizeof *p);
 	p->ticket = t;
-	random_bytes(p->txid, sizeof p->txid);
+	random_uuid7(p->txid);
 	arena_init(&a, NULL);
 	req.txid = call_bytes(slice(p->txid, sizeof p->txid));
 	req.path = arena_str(&a, path);

@@ -336,7 +336,7 @@ WAITS enum err call_message_copy(struct ticket *t, const struct message_set *set
 
 	if (set->n > MESSAGE_RANGES_MAX)
 		return E_LIMIT;
-	random_bytes(txid, sizeof txid);
+	random_uuid7(txid);
 	req.mailbox = set->mailbox;
 	req.uids = call_ranges(a, set->ranges, set->n);
 	req.n_uids = set->n;

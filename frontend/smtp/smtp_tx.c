@@ -13,7 +13,7 @@ void smtp_tx_begin(struct smtp_tx *tx, struct session *s, const struct smtp_mail
 	*tx = (struct smtp_tx){.utf8 = m->utf8, .size = m->size};
 	arena_init(&tx->arena, &s->budget);
 	tx->owners = arena_alloc(&tx->arena, SMTP_OWNERS_MAX * sizeof *tx->owners);
-	random_bytes(tx->meta.txid, sizeof tx->meta.txid);
+	random_uuid7(tx->meta.txid);
 	random_bytes(tx->meta.trace_id, sizeof tx->meta.trace_id);
 	buf_init(&b, sizeof tx->trace_hex, NULL);
 	hex_encode(&b, slice(tx->meta.trace_id, sizeof tx->meta.trace_id));

@@ -1,5 +1,6 @@
 #include "common/crypto/secret.h"
 
+#include "common/base/clock.h"
 #include "common/crypto/random.h"
 #include "tests/lib/check.h"
 
@@ -65,6 +66,33 @@ TEST(random_spreads)
 		CHECK(seen[i] > 700 && seen[i] < 1300);
 	CHECK_INT(random_below(1), 0);
 	CHECK_DIES(random_below(0));
+}
+
+static int64_t a_minute_later(void)
+{
+	return INT64_C(0x018f0a1b2c3d) * 1000 + 60000999;
+}
+
+static int64_t some_time(void)
+{
+	return INT64_C(0x018f0a1b2c3d) * 1000;
+}
+
+TEST(random_uuid7_sorts_by_time)
+{
+	static const uint8_t time[] = {0x01, 0x8f, 0x0a, 0x1b, 0x2c, 0x3d};
+	uint8_t a[UUID_BYTES], b[UUID_BYTES], later[UUID_BYTES];
+
+	clock_replace(some_time, NULL);
+	random_uuid7(a);
+	random_uuid7(b);
+	clock_replace(a_minute_later, NULL);
+	random_uuid7(later);
+	clock_replace(NULL, NULL);
+	CHECK(memcmp(a, time, sizeof time) == 0);
+	CHECK(a[6] >> 4 == 7 && a[8] >> 6 == 2);
+	CHECK(memcmp(a, b, sizeof a) != 0);
+	CHECK(memcmp(later, a, sizeof a) > 0 && memcmp(later, b, sizeof b) > 0);
 }
 
 static void fill_sevens(void *p, size_t n)
