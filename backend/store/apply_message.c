@@ -6,14 +6,18 @@
 
 /* ---- records ---- */
 
-static enum err put_list(struct apply *a, enum table t, uint64_t no)
+/* A row under a new record's number, which is above all others. */
+static enum err append_row(struct apply *a, enum table t, uint64_t no, slice_t row)
 {
 	struct rec_key k;
+	void *room;
+	enum err e;
 
-	if (buf_failed(&a->lists))
-		return E_LIMIT;
 	key_id(&k, no);
-	return kv_put(a->txn, t, rec_key(&k), buf_slice(&a->lists));
+	e = kv_append_room(a->txn, t, rec_key(&k), row.n, &room);
+	if (e == E_OK)
+		memcpy(room, row.p, row.n);
+	return e;
 }
 
 static enum err put_summary(struct apply *a, uint64_t no, const struct summary *s)
@@ -30,7 +34,8 @@ static enum err put_summary(struct apply *a, uint64_t no, const struct summary *
 
 		buf_reset(&a->lists);
 		rows[i].encode(s, &a->lists);
-		e = put_list(a, rows[i].table, no);
+		e = buf_failed(&a->lists) ? E_LIMIT
+					  : append_row(a, rows[i].table, no, buf_slice(&a->lists));
 		if (e != E_OK)
 			return e;
 	}
@@ -59,20 +64,16 @@ enum err apply_record(struct apply *a, const struct op *op)
 		.stored_size = r->stored_size,
 		.table = r->table,
 	};
-	struct rec_key k;
 	enum err e = place_record(a, r->no, a->stage, &row);
 
 	if (e != E_OK)
 		return e;
 	memcpy(row.id, r->id, sizeof(row.id));
 	a->state.next_record = r->no + 1;
-	e = tab_record_put(a->txn, r->no, &row);
+	e = tab_record_add(a->txn, r->no, &row);
 	if (e == E_OK)
 		e = put_summary(a, r->no, r->summary);
-	if (e != E_OK || r->text.n == 0)
-		return e;
-	key_id(&k, r->no);
-	return kv_put(a->txn, T_TEXT, rec_key(&k), r->text);
+	return e == E_OK && r->text.n > 0 ? append_row(a, T_TEXT, r->no, r->text) : e;
 }
 
 /* ---- one message into a mailbox ---- */

@@ -38,6 +38,10 @@ enum err kv_get(struct kv_txn *t, unsigned table, slice_t key, slice_t *out) MUS
 enum err kv_put(struct kv_txn *t, unsigned table, slice_t key, slice_t value) MUST_USE;
 /* Room for a value of n bytes, to be filled before the next call. */
 enum err kv_put_room(struct kv_txn *t, unsigned table, slice_t key, size_t n, void **out) MUST_USE;
+/* The same for a key above all others of the table: full pages stay full, where a put in the middle
+ * would split them into halves. E_CORRUPT: the key is not above. */
+enum err kv_append_room(struct kv_txn *t, unsigned table, slice_t key, size_t n,
+			void **out) MUST_USE;
 enum err kv_del(struct kv_txn *t, unsigned table, slice_t key) MUST_USE;
 enum err kv_empty(struct kv_txn *t, unsigned table) MUST_USE;
 enum err kv_count(struct kv_txn *t, unsigned table, uint64_t *out) MUST_USE;

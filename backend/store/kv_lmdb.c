@@ -49,6 +49,7 @@ static enum err kv_err(int rc, const char *what)
 		return E_FULL;
 	case MDB_READERS_FULL:
 		return E_BUSY;
+	case MDB_KEYEXIST: /* of an append only */
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
 	case MDB_INVALID:
@@ -223,7 +224,8 @@ enum err kv_put(struct kv_txn *t, unsigned table, slice_t key, slice_t value)
 	return kv_err(mdb_put(t->txn, t->kv->dbi[table], &k, &v, 0), "put");
 }
 
-enum err kv_put_room(struct kv_txn *t, unsigned table, slice_t key, size_t n, void **out)
+static enum err put_room(struct kv_txn *t, unsigned table, slice_t key, size_t n, unsigned flags,
+			 void **out)
 {
 	MDB_val k = kv_val(key), v = {n, NULL};
 	int rc;
@@ -231,9 +233,19 @@ enum err kv_put_room(struct kv_txn *t, unsigned table, slice_t key, size_t n, vo
 	t->rows++;
 	if (fault_at("store.put"))
 		return E_FULL;
-	rc = mdb_put(t->txn, t->kv->dbi[table], &k, &v, MDB_RESERVE);
+	rc = mdb_put(t->txn, t->kv->dbi[table], &k, &v, MDB_RESERVE | flags);
 	*out = v.mv_data;
 	return kv_err(rc, "put");
+}
+
+enum err kv_put_room(struct kv_txn *t, unsigned table, slice_t key, size_t n, void **out)
+{
+	return put_room(t, table, key, n, 0, out);
+}
+
+enum err kv_append_room(struct kv_txn *t, unsigned table, slice_t key, size_t n, void **out)
+{
+	return put_room(t, table, key, n, MDB_APPEND, out);
 }
 
 enum err kv_del(struct kv_txn *t, unsigned table, slice_t key)

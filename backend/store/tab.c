@@ -151,7 +151,8 @@ enum err tab_record_get(struct kv_txn *t, uint64_t no, struct row_record *out)
 	return e != E_OK ? e : checked(row_record_decode(v, out), "record", no, 0);
 }
 
-enum err tab_record_put(struct kv_txn *t, uint64_t no, const struct row_record *r)
+static enum err record_put(struct kv_txn *t, uint64_t no, const struct row_record *r,
+			   enum err (*put)(struct kv_txn *, unsigned, slice_t, size_t, void **))
 {
 	struct rec_w w = {NULL, 0, row_record_size(r)};
 	struct rec_key k;
@@ -159,12 +160,22 @@ enum err tab_record_put(struct kv_txn *t, uint64_t no, const struct row_record *
 	enum err e;
 
 	key_id(&k, no);
-	e = kv_put_room(t, T_RECORD, rec_key(&k), w.cap, &room);
+	e = put(t, T_RECORD, rec_key(&k), w.cap, &room);
 	if (e != E_OK)
 		return e;
 	w.p = room;
 	row_record_encode(r, &w);
 	return E_OK;
+}
+
+enum err tab_record_put(struct kv_txn *t, uint64_t no, const struct row_record *r)
+{
+	return record_put(t, no, r, kv_put_room);
+}
+
+enum err tab_record_add(struct kv_txn *t, uint64_t no, const struct row_record *r)
+{
+	return record_put(t, no, r, kv_append_room);
 }
 
 enum err tab_queue_get(struct kv_txn *t, uint64_t id, struct row_queue *out)

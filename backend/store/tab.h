@@ -29,8 +29,9 @@ enum err tab_email_get(struct kv_txn *t, uint64_t account, uint64_t email,
 enum err tab_email_put(struct kv_txn *t, uint64_t account, uint64_t email,
 		       const struct row_email *e) MUST_USE;
 enum err tab_record_get(struct kv_txn *t, uint64_t no, struct row_record *out) MUST_USE;
-/* r->table must not point into the map. */
+/* r->table must not point into the map. add: a new one, numbered above all there are. */
 enum err tab_record_put(struct kv_txn *t, uint64_t no, const struct row_record *r) MUST_USE;
+enum err tab_record_add(struct kv_txn *t, uint64_t no, const struct row_record *r) MUST_USE;
 enum err tab_queue_get(struct kv_txn *t, uint64_t id, struct row_queue *out) MUST_USE;
 enum err tab_queue_put(struct kv_txn *t, uint64_t id, const struct row_queue *q) MUST_USE;
 enum err tab_volume_get(struct kv_txn *t, uint64_t no, struct row_volume *out) MUST_USE;
