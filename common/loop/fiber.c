@@ -356,7 +356,6 @@ void fiber_run_ready(struct loop *l)
 {
 	struct list pass, *n;
 
-	l->now_ms = clock_mono_ms();
 #ifdef WITH_TSAN
 	l->tsan = __tsan_get_current_fiber();
 #endif
@@ -505,7 +504,9 @@ WAITS void fiber_yield(void)
 {
 	struct fiber *f = running();
 
-	make_ready(f);
+	f->state = FIBER_READY;
+	list_append(&f->loop->yielded, &f->ready);
+	loop_hold(f->loop);
 	leave(f);
 }
 

@@ -36,7 +36,7 @@ void fiber_cancel(struct fiber *f);
 bool fiber_cancelled(void); /* the running one */
 void fiber_shield_begin(void);
 void fiber_shield_end(void);
-/* Lets every other ready fiber run once. */
+/* Runs on in the next turn: after every other ready fiber and a look at the sockets. */
 WAITS void fiber_yield(void);
 /* Gives untouched stack pages back to the kernel; for a fiber about to wait long (IDLE). */
 void fiber_trim_stack(void);

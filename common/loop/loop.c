@@ -12,6 +12,8 @@
 
 #define LOOP_MAGIC  0x4c4f4f50u /* "LOOP" */
 #define POSTS_FIRST 32
+/* Of ready fibers in a turn, at most: what goes on waking must not keep the sockets waiting. */
+#define PASSES      4
 
 static __thread struct loop *current;
 
@@ -86,10 +88,14 @@ static void on_turn(uv_prepare_t *h)
 	struct loop *l = h->data;
 	bool more;
 
-	fiber_run_ready(l);
+	l->now_ms = clock_mono_ms();
+	list_splice(&l->ready, &l->yielded);
+	/* Such as a link's reader and the call that it wakes: no poll in between. */
+	for (unsigned pass = 0; pass < PASSES && !list_empty(&l->ready); pass++)
+		fiber_run_ready(l);
 	run_hooks(l);
 	set_alarm(l);
-	more = !list_empty(&l->ready) || !list_empty(&l->hooks);
+	more = !list_empty(&l->ready) || !list_empty(&l->yielded) || !list_empty(&l->hooks);
 	if (more)
 		uv_idle_start(&l->awake, on_awake);
 	else
@@ -157,6 +163,7 @@ struct loop *loop_new(void)
 	fiber_learn_capacity();
 	l->magic = LOOP_MAGIC;
 	list_init(&l->ready);
+	list_init(&l->yielded);
 	list_init(&l->hooks);
 	list_init(&l->fibers);
 	list_init(&l->stacks);

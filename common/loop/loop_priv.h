@@ -34,7 +34,8 @@ struct loop {
 	void *scratch;
 	size_t scratch_size;
 
-	struct list ready; /* of fibers, in order of readiness */
+	struct list ready;   /* of fibers, in order of readiness */
+	struct list yielded; /* ... and those that run in the next turn only */
 	struct list hooks;
 	int64_t now_ms; /* taken once a turn */
 

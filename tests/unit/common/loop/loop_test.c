@@ -115,6 +115,72 @@ TEST_FIBER(a_hook_runs_once_after_the_ready_list)
 	CHECK_INT(t.ran, 3);
 }
 
+struct round {
+	struct loop_hook hook;
+	struct event turn[2];
+	unsigned left, seen;
+	bool posted;
+};
+
+static void look_at_left(struct loop_hook *hook)
+{
+	struct round *r = container_of(hook, struct round, hook);
+
+	r->seen = r->left;
+}
+
+WAITS static void take_one(void *arg)
+{
+	struct round *r = arg;
+
+	r->left--;
+}
+
+TEST_FIBER(who_a_fiber_makes_ready_runs_in_the_same_turn)
+{
+	struct round r = {.hook.fn = look_at_left, .left = 1, .seen = 9};
+
+	list_init(&r.hook.node);
+	fiber_yield();
+	loop_at_turn_end(&r.hook);
+	CHECK_ERR(fiber_start("t.take", take_one, &r, NULL), E_OK);
+	fiber_yield();
+	CHECK_INT(r.seen, 0);
+}
+
+static void set_posted(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* The other half of the pair: they wake each other without end. */
+WAITS static void wake_back(void *arg)
+{
+	struct round *r = arg;
+
+	while (!r->posted && event_wait(&r->turn[1], "back", NO_DEADLINE) == E_OK) {
+		event_reset(&r->turn[1]);
+		event_set(&r->turn[0]);
+	}
+	r->left = 0;
+	event_set(&r->turn[0]);
+}
+
+TEST_FIBER(fibers_that_wake_each_other_do_not_starve_the_rest)
+{
+	struct round r = {.left = 1};
+
+	event_init(&r.turn[0]);
+	event_init(&r.turn[1]);
+	CHECK_ERR(fiber_start("t.back", wake_back, &r, NULL), E_OK);
+	loop_post(loop_current(), set_posted, &r.posted);
+	while (r.left > 0) {
+		event_set(&r.turn[1]);
+		CHECK_ERR(event_wait(&r.turn[0], "forth", NO_DEADLINE), E_OK);
+		event_reset(&r.turn[0]);
+	}
+}
+
 TEST_FIBER(scratch_is_one_block)
 {
 	char *a = loop_scratch(loop_current(), 100);
