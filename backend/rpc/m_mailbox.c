@@ -227,6 +227,9 @@ struct fetch_read {
 	enum err result;
 };
 
+/* What it holds until the asker has read it. */
+#define CHANGES_BYTES (sizeof(struct fetch_read) + 2u * MSG_SLICE_BYTES + RPC_PAYLOAD_MAX)
+
 static void read_slice(void *arg)
 {
 	struct fetch_read *f = arg;
@@ -292,6 +295,8 @@ WAITS enum err m_mailbox_changes(struct mcall *c)
 	};
 	enum err e;
 
+	if (!mcall_charge(c, CHANGES_BYTES))
+		return E_BUSY;
 	mbox_changes_init(&r.changes);
 	e = read_store(c, &(struct read){read_changes, &r, &r.result});
 	if (e == E_OK) {
@@ -306,6 +311,7 @@ WAITS enum err m_mailbox_changes(struct mcall *c)
 	if (e == E_OK)
 		e = send_changes(c, m->mailbox, &r.changes);
 	mbox_changes_fini(&r.changes);
+	mcall_give_back(c, CHANGES_BYTES);
 	return e;
 }
 

@@ -18,6 +18,9 @@ struct fetch_read {
 	enum err result;
 };
 
+/* What it holds until the asker has read it. */
+#define FETCH_BYTES (sizeof(struct fetch_read) + 2u * MSG_SLICE_BYTES + RPC_PAYLOAD_MAX)
+
 static void read_slice(void *arg)
 {
 	struct fetch_read *f = arg;
@@ -116,9 +119,12 @@ WAITS enum err m_message_fetch(struct mcall *c)
 	if (e != E_OK)
 		return e;
 	q.uids = uids;
+	if (!mcall_charge(c, FETCH_BYTES))
+		return E_BUSY;
 	e = mcall_reply(c, NULL, RPC_BODY);
 	if (e == E_OK)
 		e = send_fetch(c, &q, m->known_keywords);
+	mcall_give_back(c, FETCH_BYTES);
 	return e == E_OK ? rpc_req_send_end(c->req) : e;
 }
 

@@ -1,16 +1,23 @@
 /*
  * Message.Read: stored bytes of many messages as one stream. A job on a reader thread fetches the
- * next rows when they are used up and reads up to STEP_BYTES of record blocks (neighbours on disk
- * in one go); the fiber packs heads and bytes into DATA frames. Nothing is opened here.
+ * next rows when they are used up and reads up to a step's bytes of record blocks (neighbours on
+ * disk in one go); the fiber packs heads and bytes into DATA frames. Nothing is opened here.
+ *
+ * Who asks and does not read the answer holds the bytes of a step. They are charged to the link,
+ * and steps are shorter when much of its memory is taken.
  */
 #include "backend/rpc/convert.h"
 #include "backend/rpc/rpc_methods.h"
 #include "common/base/num.h"
 #include "common/log/log.h"
 
-#define STEP_BYTES   (256u * 1024)
-#define FRAME_BYTES  (64u * 1024)
-#define PIECES_MAX   STORE_SLICE_ROWS
+#define STEP_BYTES  (256u * 1024)
+#define STEP_SHORT  RECORD_BLOCK
+#define FRAME_BYTES (64u * 1024)
+#define PIECES_MAX  STORE_SLICE_ROWS
+/* Of a reading, beside its step. */
+#define READING_BYTES \
+	(sizeof(struct reading) + RECORD_BLOCK_STORED_MAX + RPC_PAYLOAD_MAX + 2u * MSG_SLICE_BYTES)
 #define READ_COLUMNS (MSG_FLAGS | MSG_SIZE | MSG_DATE | MSG_PARTS | MSG_IDS)
 
 /* Blocks first..last of a row; `head` when the row begins here. */
@@ -32,6 +39,7 @@ struct reading {
 	bool started;      /* row's head was planned */
 	struct piece pieces[PIECES_MAX];
 	unsigned npieces;
+	size_t step_bytes;
 	struct buf bytes;
 	enum err result;
 	struct buf frame;
@@ -81,7 +89,7 @@ static bool plan_piece(struct reading *r, uint64_t *left)
 
 static void plan(struct reading *r)
 {
-	uint64_t left = STEP_BYTES;
+	uint64_t left = r->step_bytes;
 
 	r->npieces = 0;
 	while (r->row < r->slice.n && r->npieces < PIECES_MAX && plan_piece(r, &left))
@@ -244,6 +252,35 @@ WAITS static enum err send_all(struct mcall *c, struct reading *r)
 	return e == E_OK ? rpc_req_send_end(c->req) : e;
 }
 
+/* A reading with room for its step, charged. NULL: the link has no room. */
+static struct reading *reading_new(struct mcall *c)
+{
+	const struct budget *b = rpc_link_budget(rpc_req_link(c->req));
+	size_t step = b->used < b->max / 4 ? STEP_BYTES : STEP_SHORT;
+	struct reading *r;
+
+	if (!mcall_charge(c, READING_BYTES + step))
+		return NULL;
+	r = xcalloc(1, sizeof *r);
+	r->part = c->part;
+	r->step_bytes = step;
+	msg_slice_init(&r->slice);
+	buf_init(&r->bytes, step + RECORD_BLOCK_STORED_MAX, NULL);
+	buf_init(&r->frame, RPC_PAYLOAD_MAX, NULL);
+	return r;
+}
+
+static void reading_free(struct mcall *c, struct reading **pr)
+{
+	struct reading *r = *pr;
+
+	mcall_give_back(c, READING_BYTES + r->step_bytes);
+	msg_slice_fini(&r->slice);
+	buf_fini(&r->bytes);
+	buf_fini(&r->frame);
+	xfree(pr);
+}
+
 WAITS enum err m_message_read(struct mcall *c)
 {
 	const Postern__MessageRead *m = (const void *)c->msg;
@@ -253,8 +290,9 @@ WAITS enum err m_message_read(struct mcall *c)
 
 	if (e != E_OK || (m->to != 0 && m->to < m->from))
 		return E_INVALID;
-	r = xcalloc(1, sizeof *r);
-	r->part = c->part;
+	r = reading_new(c);
+	if (r == NULL)
+		return E_BUSY;
 	r->from = m->from;
 	r->to = m->to;
 	r->query = (struct msg_query){
@@ -265,13 +303,7 @@ WAITS enum err m_message_read(struct mcall *c)
 		.columns = (m->columns & READ_COLUMNS) | MSG_RECORD | MSG_PREFIX,
 	};
 	r->next_uid = m->n_uids != 0 ? uids[0].first : 0;
-	msg_slice_init(&r->slice);
-	buf_init(&r->bytes, STEP_BYTES + RECORD_BLOCK_STORED_MAX, NULL);
-	buf_init(&r->frame, RPC_PAYLOAD_MAX, NULL);
 	e = send_all(c, r);
-	msg_slice_fini(&r->slice);
-	buf_fini(&r->bytes);
-	buf_fini(&r->frame);
-	xfree(&r);
+	reading_free(c, &r);
 	return e;
 }

@@ -39,6 +39,16 @@ WAITS enum err mcall_send(struct mcall *c, const ProtobufCMessage *m)
 	return e;
 }
 
+bool mcall_charge(struct mcall *c, size_t n)
+{
+	return budget_take(rpc_link_budget(rpc_req_link(c->req)), n);
+}
+
+void mcall_give_back(struct mcall *c, size_t n)
+{
+	budget_give(rpc_link_budget(rpc_req_link(c->req)), n);
+}
+
 WAITS void mcall_fail(struct mcall *c, enum err e)
 {
 	Postern__Failure f = POSTERN__FAILURE__INIT;

@@ -39,6 +39,11 @@ WAITS enum err mcall_partition(struct mcall *c, uint32_t partition) MUST_USE;
  * made; ask again. */
 WAITS bool mcall_account_made(struct mcall *c);
 
+/* Charges n bytes, which a reader thread will fill, to the link's memory, to be given back before
+ * the call ends. False: there is no room (E_BUSY). */
+bool mcall_charge(struct mcall *c, size_t n) MUST_USE;
+void mcall_give_back(struct mcall *c, size_t n);
+
 /* Runs fn(arg) on a reader thread; its own result is in arg. */
 WAITS enum err mcall_read(const char *name, void (*fn)(void *arg), void *arg) MUST_USE;
 

@@ -6,12 +6,13 @@
  *   captured --ca FILE --cert FILE --key FILE --as IDENTITY --to ADDRESS:PORT [--wait MS]
  *   captured --list
  *
- *   METHOD[+body][+read] [FIELD=VALUE]...
+ *   METHOD[+body][+read|+hold] [FIELD=VALUE]...
  *
  * METHOD is a name of proto/method.proto without METHOD_, or a number. +body: the request has a
- * body, of the bytes given as body=HEX. +read: all of the answer's body is awaited. The answer is
- * one line: the status, the answer's fields, and data=N and the body's bytes in hex when it was
- * read. When the link cannot be made within MS, or ends, the last line is "closed" and the exit status 1.
+ * body, of the bytes given as body=HEX. +read: all of the answer's body is awaited; +hold: nothing
+ * of it ever is, and the call stays open. The answer is one line: the status, the answer's fields,
+ * and data=N and the body's bytes in hex when it was read. When the link cannot be made within MS,
+ * or ends, the last line is "closed" and the exit status 1.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,7 +81,7 @@ struct request {
 	struct arena mem;
 	ProtobufCMessage *message;
 	struct buf body;
-	bool has_body, reads;
+	bool has_body, reads, holds;
 };
 
 static enum err parse_head(struct request *r, slice_t head)
@@ -92,6 +93,7 @@ static enum err parse_head(struct request *r, slice_t head)
 		return E_NOT_FOUND;
 	r->has_body = slice_find(options, SL("+body")) != options.n;
 	r->reads = slice_find(options, SL("+read")) != options.n;
+	r->holds = slice_find(options, SL("+hold")) != options.n;
 	if (r->method.request != NULL)
 		r->message = ask_new(&r->method, &r->mem);
 	return E_OK;
@@ -174,7 +176,8 @@ WAITS static void ask(struct request *r, struct buf *out)
 	if (r->has_body && e == E_OK)
 		e = rpc_call_send_end(c);
 	answer(r, c, out);
-	rpc_call_free(&c);
+	if (!r->holds)
+		rpc_call_free(&c);
 }
 
 WAITS static void serve_line(slice_t line)

@@ -1,13 +1,15 @@
 """A captured front-end opens no mailbox: whoever holds its certificate and key gets nothing
 without a ticket that a back-end made for a user who logged in there (docs/threat-model.md)."""
+import base64
+import collections
 import secrets
 import subprocess
 import tempfile
 import unittest
 
 import postern
-from captured import Captured, methods, plausible
-from postern import account, account_of, cluster, deliver, imap, log_lines, log_size, metric, until
+from captured import Captured, backend, methods, plausible
+from postern import account, account_of, cluster, deliver, imap, log_lines, log_size, metric, rss, until
 
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
 
@@ -220,6 +222,27 @@ class CapturedFrontend(unittest.TestCase):
                 seen += bytes.fromhex(reply.get("hex", ""))
             self.assertIn(own.encode(), seen)
             self.assertNotIn(secret.encode(), seen)
+
+    def test_answers_that_are_never_read(self):
+        """What waits to be sent is charged to the link, and refused when that is used up."""
+        big = base64.encodebytes(secrets.token_bytes(1 << 20)).decode()
+        deliver([account(self.who)["address"]], body=big)
+        (be1,) = backend("be1")["pids"]
+        before = rss(be1)
+        with Captured("frontend/fe1/imap") as c:
+            ticket = c.login(self.who)
+            number = int(c.call("MAILBOX_OPEN", ticket=ticket, path="INBOX")[1]["id"])
+            statuses = collections.Counter(
+                c.call("MESSAGE_READ", ticket=ticket, mailbox=number, uids__first=1,
+                       uids__last=10000, hold=True)[0] for _ in range(500))
+            self.assertEqual(set(statuses), {"ok", "busy"})
+            self.assertGreater(statuses["ok"], 100)
+            if "asan" not in postern.BUILD:
+                self.assertLess(rss(be1) - before, 160 * 1024, "KiB")
+            # Others of the same node have room.
+            box = imap(self.other)
+            self.assertEqual(box.select("INBOX")[0], "OK")
+            box.logout()
 
     def test_wrong_password_tells_nothing(self):
         replies = []

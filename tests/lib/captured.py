@@ -68,12 +68,15 @@ class Captured:
 
     def call(self, method, **fields):
         """(status, {field: value}). Bytes are given as bytes and come as hex; nested names with
-        "__" for the dot; body=bytes gives the request a body, read=True awaits the answer's."""
+        "__" for the dot; body=bytes gives the request a body, read=True awaits the answer's,
+        hold=True leaves it unread and the call open."""
         words = [str(method)]
         if "body" in fields:
             words[0] += "+body"
         if fields.pop("read", False):
             words[0] += "+read"
+        if fields.pop("hold", False):
+            words[0] += "+hold"
         for name, value in fields.items():
             if isinstance(value, bytes):
                 value = value.hex()
