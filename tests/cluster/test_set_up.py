@@ -105,8 +105,10 @@ class Starts(unittest.TestCase):
                               capture_output=True, text=True)
 
     def interrupted_at(self, ready, sig):
+        # Whoever runs the tests in the background has SIGINT ignored, and so would the tool.
         p = subprocess.Popen([TOOL, "up", self.folder, *self.options],
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         self.assertTrue(until(ready))
         p.send_signal(sig)
         self.assertNotEqual(p.wait(), 0)
