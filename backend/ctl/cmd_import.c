@@ -67,16 +67,22 @@ static bool take_field(slice_t *line, struct arena *mem, slice_t *out)
 	return ok;
 }
 
-static bool parse_line(slice_t line, struct arena *mem, struct record *out)
+/* NULL, or what is wrong with the line. */
+static const char *parse_line(slice_t line, struct arena *mem, struct record *out)
 {
+	static const char form[] = "not address,password[,quota]";
+
 	/* Text ends at a NUL: the password would be another. */
 	if (slice_find_char(line, '\0') != line.n)
-		return false;
+		return form;
 	if (!take_field(&line, mem, &out->address) || !take_field(&line, mem, &out->password))
-		return false;
+		return form;
 	if (line.n > 0 && !take_field(&line, mem, &out->quota))
-		return false;
-	return line.n == 0 && out->address.n > 0;
+		return form;
+	if (line.n > 0 || out->address.n == 0)
+		return form;
+	/* To the back-end an empty one means an account without, which only `add` asks for. */
+	return out->password.n == 0 ? "no password" : NULL;
 }
 
 /* As some programs begin a file of UTF-8. */
@@ -148,15 +154,17 @@ WAITS static void import_some(void *arg)
 
 	while (!fiber_cancelled()) {
 		struct arena mem;
+		const char *why;
 
 		r = (struct record){0};
 		if (!next_line(im, &line, &r.line))
 			return;
 		arena_init(&mem, NULL);
-		if (parse_line(line, &mem, &r))
+		why = parse_line(line, &mem, &r);
+		if (why == NULL)
 			add_account(im, &r, &mem);
 		else
-			fail(im, &r, EX_DATAERR, "not address,password[,quota]");
+			fail(im, &r, EX_DATAERR, why);
 		arena_reset(&mem);
 	}
 }

@@ -384,6 +384,18 @@ class Accounts(unittest.TestCase):
         self.assertEqual(sorted(re.findall(r"line (\d+): ", err)), ["1", "3", "4", "5", "7"])
         run("account", "import", "/nonexistent", want=66)
 
+    def test_import_without_password(self):
+        """Only `account add --no-password` makes an account that nobody can log in to."""
+        d = name() + ".example"
+        run("domain", "add", d)
+        text = "a@%s\nb@%s,\nc@%s,,5m\nd@%s,\"\"\ne@%s,  \nf@%s,good enough\n" % (
+            d, d, d, d, d, d)
+        status, printed, err = postern("account", "import", "-", text_in=text)
+        self.assertEqual((status, printed), (DATA, "1 imported, 5 failed\n"))
+        self.assertEqual(sorted(re.findall(r"line (\d): \w@%s: no password" % d, err)),
+                         ["1", "2", "3", "4", "5"])
+        self.assertEqual([r["address"] for r in rows("account", "list", "--domain", d)], ["f@" + d])
+
     def test_bad_addresses(self):
         for bad in ("a@b@example.org", "x@nowhere.example", "@example.org", "", "a b@x"):
             status = postern("account", "add", bad, "--no-password")[0]
