@@ -274,10 +274,13 @@ int ctl_args_fill(struct ctl *c, const struct ctl_args *a, ProtobufCMessage *m)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		const struct ctl_given *g = &a->given[i];
+		slice_t text = slice_str(g->value);
 		struct diag d = {""};
 
+		if ((g->arg->flags & ARG_NONE) != 0 && slice_eq(text, SL("none")))
+			text = (slice_t){0};
 		if (g->arg->field != NULL &&
-		    ctl_fill_field(&c->mem, m, g->arg->field, slice_str(g->value), &d) != E_OK)
+		    ctl_fill_field(&c->mem, m, g->arg->field, text, &d) != E_OK)
 			return ctl_fail(c, EX_USAGE, "%s: %s", g->arg->name, d.text);
 	}
 	return EX_OK;

@@ -9,6 +9,7 @@
 enum {
 	ARG_REQUIRED = 1,
 	ARG_MANY = 2, /* may be given again; of positions only the last one */
+	ARG_NONE = 4, /* of text: "none" is the empty one, as it is 0 of a number */
 };
 
 /* name "--quota" is an option, "ADDRESS" a position. An option without a value word is a flag. A

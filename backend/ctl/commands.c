@@ -99,7 +99,7 @@ static const struct ctl_arg domain_add_args[] = {
 	 "local: accounts here (default); alias: another name of a domain; remote: taken and "
 	 "passed on"},
 	{"--target", "DOMAIN", "target", 0, "of an alias domain"},
-	{"--catch-all", "ADDRESS", "catch_all", 0, "gets what has no address of its own"},
+	{"--catch-all", "ADDRESS", "catch_all", ARG_NONE, "gets what has no address of its own"},
 	{"--accounts-max", "N", "accounts_max", 0, "how many accounts it may have"},
 	{"--quota", "BYTES", "quota_bytes", 0, "of new accounts that name none; 500m, 2g"},
 	{0},
@@ -107,7 +107,8 @@ static const struct ctl_arg domain_add_args[] = {
 
 static const struct ctl_arg domain_edit_args[] = {
 	{"NAME", NULL, "name", ARG_REQUIRED, "of a local domain"},
-	{"--catch-all", "ADDRESS", "catch_all", 0, "\"\": none any more"},
+	{"--catch-all", "ADDRESS", "catch_all", ARG_NONE,
+	 "gets what has no address of its own, or none"},
 	{"--accounts-max", "N", "accounts_max", 0, "how many accounts it may have, or none"},
 	{"--quota", "BYTES", "quota_bytes", 0, "of new accounts that name none; 500m, 2g, none"},
 	{0},

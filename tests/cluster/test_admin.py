@@ -166,7 +166,7 @@ class Domains(unittest.TestCase):
         row = rows("domain", "show", d)
         self.assertEqual((row["catch_all"], row["accounts_max"], row["quota_bytes"]),
                          ("user1@example.org", 2, 2 << 30))
-        run("domain", "edit", d, "--catch-all", "", "--accounts-max", "none", "--quota", "none")
+        run("domain", "edit", d, "--catch-all", "none", "--accounts-max", "none", "--quota", "none")
         row = rows("domain", "show", d)
         self.assertEqual((row["catch_all"], row["accounts_max"], row["quota_bytes"]), ("", 0, 0))
         # It cannot go while something is in it.
