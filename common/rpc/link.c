@@ -154,6 +154,11 @@ bool rpc_link_usable(const struct rpc_link *l)
 	return !l->closed && !l->goaway_sent;
 }
 
+bool rpc_link_doubtful(const struct rpc_link *l)
+{
+	return l->doubtful;
+}
+
 const struct rpc_identity *rpc_link_peer(const struct rpc_link *l)
 {
 	return &l->peer;
@@ -301,6 +306,7 @@ void rpc_link_tick(struct rpc_link *l)
 		char token[FRAME_PING_LEN] = {0};
 
 		l->ping_sent = true;
+		l->doubtful = true;
 		rpc_link_put(l, FRAME_PING, 0, 0, 0, slice(token, sizeof(token)));
 	}
 	if (now >= l->sweep_ms)
@@ -343,8 +349,10 @@ static WAITS void reader_main(void *arg)
 		e = stream_fill(l->s, in.n - used, "rpc.frame", next_tick(l));
 		if (l->closed)
 			break;
-		if (e == E_OK)
+		if (e == E_OK) {
 			l->last_in_ms = clock_mono_ms();
+			l->doubtful = false;
+		}
 		if (e == E_OK || e == E_TIMEOUT)
 			rpc_link_tick(l);
 		else

@@ -85,6 +85,9 @@ void rpc_link_close(struct rpc_link *l, enum close_reason reason);
  * answered E_RETRY. */
 void rpc_link_drain(struct rpc_link *l);
 bool rpc_link_usable(const struct rpc_link *l); /* open and not draining */
+/* The peer let a call's deadline pass, or was silent until a PING, and not a byte has come since:
+ * it may hang. One that lives answers the CANCEL or the PING at once. */
+bool rpc_link_doubtful(const struct rpc_link *l);
 const struct rpc_identity *rpc_link_peer(const struct rpc_link *l);
 slice_t rpc_link_peer_serial(const struct rpc_link *l);
 const struct ipaddr *rpc_link_addr(const struct rpc_link *l);

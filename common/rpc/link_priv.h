@@ -143,6 +143,7 @@ struct rpc_link {
 	bool finished; /* everybody was told */
 	bool goaway_sent, goaway_received;
 	bool ping_sent; /* and not answered */
+	bool doubtful;  /* a PING, or a late call's CANCEL, was sent; nothing came since */
 	bool writer_busy;
 	unsigned pings; /* the peer's, since pings_ms */
 	int64_t pings_ms;

@@ -144,6 +144,7 @@ void mux_expire(struct rpc_stream *s)
 	if (s->kind == RPC_KIND_CALL) {
 		if (s->end == E_OK)
 			s->end = E_TIMEOUT;
+		s->l->doubtful = true;
 	} else {
 		rpc_req_lost(rpc_req_of(s));
 	}

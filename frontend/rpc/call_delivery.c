@@ -36,13 +36,25 @@ static enum err outcome(enum err e)
 	return e <= E_WIRE_LAST || e == E_CANCELLED ? e : E_RETRY;
 }
 
-static WAITS enum err ask_resolve(struct rpc_link *l, const Postern__Resolve *req, struct arena *a,
+static WAITS enum err ask_resolve(const Postern__Resolve *req, struct arena *a,
 				  ProtobufCMessage **out, struct diag *d)
 {
+	const ProtobufCMessageDescriptor *reply = &postern__resolve_reply__descriptor;
+	enum err e;
+
 	d->text[0] = '\0';
-	return rpc_client_call(l, POSTERN__METHOD__METHOD_RESOLVE, &req->base,
-			       &postern__resolve_reply__descriptor, a, deadline_in(RESOLVE_MS), out,
-			       d);
+	e = rpc_client_ask(NULL, POSTERN__METHOD__METHOD_RESOLVE, &req->base, reply, a,
+			   deadline_in(RESOLVE_MS), out, d);
+	if (e == E_WRONG_OWNER) { /* of a mailbox whose quota only the owner knows */
+		struct rpc_link *owner = rpc_client_backend(slice_str(d->text));
+
+		d->text[0] = '\0';
+		e = rpc_client_call(owner, POSTERN__METHOD__METHOD_RESOLVE, &req->base, reply, a,
+				    deadline_in(RESOLVE_MS), out, d);
+	}
+	if (e == E_WRONG_OWNER) /* it moves just now */
+		d->text[0] = '\0';
+	return e;
 }
 
 WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, struct arena *a,
@@ -62,11 +74,7 @@ WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, st
 	req.size = q->size;
 	req.client = &facts;
 	*n_out = 0;
-	e = ask_resolve(rpc_client_any(), &req, a, &m, d);
-	if (e == E_WRONG_OWNER) /* of a mailbox whose quota only the owner knows */
-		e = ask_resolve(rpc_client_backend(slice_str(d->text)), &req, a, &m, d);
-	if (e == E_WRONG_OWNER) /* it moves just now */
-		d->text[0] = '\0';
+	e = ask_resolve(&req, a, &m, d);
 	if (e != E_OK)
 		return outcome(e);
 	r = (Postern__ResolveReply *)m;
@@ -94,9 +102,8 @@ WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct
 
 	req.ticket = ticket_bytes(t);
 	req.address = bytes(address);
-	return outcome(rpc_client_call(l != NULL ? l : rpc_client_any(),
-				       POSTERN__METHOD__METHOD_SENDER_CHECK, &req.base, NULL, NULL,
-				       deadline_in(RESOLVE_MS), NULL, d));
+	return outcome(rpc_client_ask(l, POSTERN__METHOD__METHOD_SENDER_CHECK, &req.base, NULL,
+				      NULL, deadline_in(RESOLVE_MS), NULL, d));
 }
 
 void deliver_meta_pack(struct deliver_meta *m, const struct mime_summary *s, struct arena *a)

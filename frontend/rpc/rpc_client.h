@@ -32,7 +32,8 @@ void rpc_client_stop(void);
  * borrowed; the one before is not used any more. */
 void rpc_client_tls_set(struct tls_ctx *tls);
 
-/* A usable link, borrowed until the next wait (ref it to keep it); NULL: none up. */
+/* A usable link, borrowed until the next wait (ref it to keep it), of a back-end that hangs only if
+ * all do; NULL: none up. */
 struct rpc_link *rpc_client_any(void);
 struct rpc_link *rpc_client_backend(slice_t name);
 /* The owner's, by the pushed map. */
@@ -60,5 +61,11 @@ WAITS enum err rpc_client_call(struct rpc_link *l, uint16_t method, const Protob
 			       const ProtobufCMessageDescriptor *reply, struct arena *a,
 			       int64_t deadline_ms, ProtobufCMessage **reply_out,
 			       struct diag *d) MUST_USE;
+/* The same for what every back-end can answer and may be asked twice: asks l (NULL: any) and, when
+ * it has not answered within two seconds, another. */
+WAITS enum err rpc_client_ask(struct rpc_link *l, uint16_t method, const ProtobufCMessage *req,
+			      const ProtobufCMessageDescriptor *reply, struct arena *a,
+			      int64_t deadline_ms, ProtobufCMessage **reply_out,
+			      struct diag *d) MUST_USE;
 
 #endif

@@ -210,6 +210,28 @@ class BackendAway(unittest.TestCase):
         box.logout()
 
 
+class BackendHangs(unittest.TestCase):
+    """It does not close its links, it does not answer."""
+
+    def setUp(self):
+        with open(os.path.join(postern.FOLDER, "be1", "pid")) as f:
+            self.pid = int(f.read().split()[0])
+        self.addCleanup(self.go_on)
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self):
+        os.kill(self.pid, signal.SIGCONT)
+        stopped = account(account_of("be1"))["address"]
+        assert until(lambda: rcpt(stopped) == 250, 60)
+
+    def test_mail_for_users_of_the_other(self):
+        """Half of the questions were for the one that hangs: one question finds out."""
+        other = account(account_of("be2"))["address"]
+        for fe in (0, 1):
+            self.assertEqual([rcpt(other, fe) for _ in range(8)], [250] * 8)
+            self.assertTrue(deliver([other], fe=fe))
+
+
 class PostgresAway(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -565,8 +565,10 @@ TEST_FIBER(deadline_of_the_asker)
 	CHECK_ERR(rpc_call_response(c, NULL), E_TIMEOUT);
 	CHECK(clock_mono_ms() - t >= 60);
 	CHECK_ERR(rpc_call_response(c, NULL), E_TIMEOUT);
+	CHECK(rpc_link_doubtful(d.ask));
 	rpc_call_free(&c);
 	rig_turns(5);
+	CHECK(!rpc_link_doubtful(d.ask)); /* the CANCEL was answered */
 	CHECK_INT(d.server.active, 0);
 	CHECK_INT(rpc_link_streams(d.ask), 0);
 	CHECK_ERR(rpc_call_start(d.ask, RIG_ECHO, SLICE_NONE, RPC_NO_BODY, clock_mono_ms() - 1, &c),
@@ -845,6 +847,6 @@ TEST_FIBER(ping_keeps_a_silent_link)
 	d.ask->dead_ms = 60;
 	CHECK_ERR(rig_echo(d.ask, SL("x")), E_OK); /* the readers take the new times */
 	rig_turns(200);
-	CHECK(rpc_link_usable(d.ask));
+	CHECK(rpc_link_usable(d.ask) && !rpc_link_doubtful(d.ask));
 	duo_close(&d);
 }

@@ -216,6 +216,48 @@ TEST_FIBER(resolve)
 	wire_close(&w);
 }
 
+static enum err swallow(struct rpc_link *l UNUSED, slice_t bytes UNUSED)
+{
+	return E_OK;
+}
+
+/* be1 hangs: its link is up, and nothing comes from it. Whoever is asked first, be2's answer is the
+ * answer, and only one question has to find out. */
+TEST_FIBER(ask_another)
+{
+	struct session s = {.started_ms = 0};
+	struct ticket t = {.partition = 0};
+	struct wire w;
+	struct diag d;
+
+	begin();
+	wire_open(&w, NULL);
+	s.stream = w.server;
+	nodes[0].serve->write = swallow;
+	resolve_cases(&s);
+	CHECK_INT(nodes[0].asked[POSTERN__METHOD__METHOD_RESOLVE], 1);
+	CHECK(rpc_link_doubtful(nodes[0].ask) && !rpc_link_doubtful(nodes[1].ask));
+	for (int i = 0; i < 4; i++)
+		CHECK_ERR(call_sender_check(i < 2 ? NULL : &t, SL("a@example.org"), &d), E_DENIED);
+	CHECK_INT(nodes[0].asked[POSTERN__METHOD__METHOD_SENDER_CHECK], 0);
+	end();
+	wire_close(&w);
+}
+
+/* The owner hangs, and nobody knows yet. */
+TEST_FIBER(ask_another_than_the_owner)
+{
+	struct ticket t = {.partition = 0};
+	struct diag d;
+
+	begin();
+	nodes[0].serve->write = swallow;
+	CHECK_ERR(call_sender_check(&t, SL("a@example.org"), &d), E_DENIED);
+	CHECK_INT(nodes[0].asked[POSTERN__METHOD__METHOD_SENDER_CHECK], 1);
+	CHECK_INT(nodes[1].asked[POSTERN__METHOD__METHOD_SENDER_CHECK], 1);
+	end();
+}
+
 /* ---- messages ---- */
 
 struct sending {
