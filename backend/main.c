@@ -71,7 +71,8 @@ static int fsck(const struct args *a, char *const *dirs, int n)
 			status = e == E_BUSY ? EX_TEMPFAIL : EX_IOERR;
 			continue;
 		}
-		printf("%s: %llu accounts, %llu mailboxes, %llu messages, %llu records, %llu errors\n",
+		printf("%s: %llu accounts, %llu mailboxes, %llu messages, %llu records, "
+		       "%llu errors\n",
 		       dirs[i], (unsigned long long)r.accounts, (unsigned long long)r.mailboxes,
 		       (unsigned long long)r.messages, (unsigned long long)r.records,
 		       (unsigned long long)r.errors);

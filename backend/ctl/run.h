@@ -6,8 +6,8 @@
 
 /* Fills the request, asks, prints. For commands whose row has no function of its own. */
 WAITS int ctl_run(struct ctl *c, const struct ctl_args *a);
-/* The same with a request that the caller has filled. seen, when not NULL, is shown each page of the
- * answer. */
+/* The same with a request that the caller has filled. seen, when not NULL, is shown each page of
+ * the answer. */
 WAITS int ctl_run_request(struct ctl *c, const struct ctl_args *a, const ProtobufCMessage *m,
 			  void (*seen)(const ProtobufCMessage *page, void *arg), void *arg);
 

@@ -35,8 +35,8 @@ struct dir_kv {
 			       bool (*each)(slice_t key, slice_t value, void *arg), void *arg);
 };
 
-/* On the node's environment (borrowed); each call is a job on a worker thread. "dir/" keys go to its
- * table of the directory, others to its hints. */
+/* On the node's environment (borrowed); each call is a job on a worker thread. "dir/" keys go to
+ * its table of the directory, others to its hints. */
 struct node;
 struct dir_kv_node;
 struct dir_kv_node *dir_kv_node_new(struct node *n);

@@ -11,8 +11,8 @@ struct peer_ask {
 	uint16_t method;
 	const ProtobufCMessage *request;
 	int64_t deadline_ms; /* as clock_mono_ms() */
-	/* Called with each DATA frame of the answer, if it has a body; the bytes are valid during the
-	 * call. An error ends the question with it. NULL: the body is not wanted. */
+	/* Called with each DATA frame of the answer, if it has a body; the bytes are valid during
+	 * the call. An error ends the question with it. NULL: the body is not wanted. */
 	WAITS enum err (*each)(slice_t frame, void *arg);
 	void *arg;
 	slice_t payload; /* out: the answer's; in the arena */

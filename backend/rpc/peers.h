@@ -11,7 +11,7 @@ struct peers;
 /* Dials every other node of the directory, and follows its changes. All borrowed. */
 struct peers *peers_start(struct dir *dir, struct tickets *tickets, struct tls_ctx *tls);
 void peers_stop(struct peers **p);
-/* The link to a back-end, borrowed (reference it before a wait); NULL: none that can be used now. */
+/* The link to a back-end, borrowed (reference it before a wait); NULL: none can be used now. */
 struct rpc_link *peers_link(const struct peers *p, const char *backend);
 /* That back-end has dialled us: it is there. */
 void peers_seen(struct peers *p, const char *backend);

@@ -46,12 +46,12 @@
 
 /* Management: number, name, request, repeat, payload, deadline, run. */
 #define A(num, name, desc, rpt, cap, dl, fn) \
-	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, PORT_ADMIN, \
-	 ROLES(ROLE_ADMIN), 0, 0, 0, rpt, cap, dl, RATE_FREE, fn, 0}
+	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, \
+	 PORT_ADMIN, ROLES(ROLE_ADMIN), 0, 0, 0, rpt, cap, dl, RATE_FREE, fn, 0}
 /* With long lists: as ML. */
 #define AL(num, name, desc, rpt, fn) \
-	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, PORT_ADMIN, \
-	 ROLES(ROLE_ADMIN), 0, 0, 0, rpt, WHOLE, MINUTES(1), RATE_FREE, fn, LONG}
+	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, \
+	 PORT_ADMIN, ROLES(ROLE_ADMIN), 0, 0, 0, rpt, WHOLE, MINUTES(1), RATE_FREE, fn, LONG}
 /* From back-end to back-end, on behalf of an administrator whom the asker has checked. */
 #define P(num, name, desc, rpt, cap, dl, fn) \
 	{POSTERN__METHOD__METHOD_PEER_##num, name, &postern__##desc##__descriptor, PORT_RPC, \

@@ -65,7 +65,7 @@ void recent_take(struct partition *p, uint64_t account, uint32_t mailbox, uint32
 		*from_io = MAX(*from_io, s->uid);
 	if (*from_io < uidnext) {
 		p->nrecent += s->uid == 0;
-		/* Another mailbox's mark in this place is lost: its messages are recent once more. */
+		/* Another mailbox's mark in this place is lost: its messages are recent again. */
 		*s = (struct recent_slot){account, mailbox, uidnext};
 	}
 	pthread_mutex_unlock(&p->recent_lock);

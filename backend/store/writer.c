@@ -66,8 +66,8 @@ static bool map_full(struct partition *p)
 	return kv_used(p->kv, &used) != E_OK || used / p->conf.full_percent >= map / 100;
 }
 
-/* So much of it has been used since the last look that the next one does not wait for its time: what
- * is beyond the watermark is kept for changes that make room. */
+/* So much of it has been used since the last look that the next one does not wait for its time:
+ * what is beyond the watermark is kept for changes that make room. */
 static bool map_grew(const struct partition *p)
 {
 	uint64_t map, touched;
@@ -162,7 +162,7 @@ static enum err group_commit(struct partition *p, struct decide *d, struct list 
 		wrote = a->state.seq != seq || a->state.tail_off != p->state.tail_off ||
 			a->state.tail_volume != p->state.tail_volume;
 		if (e == E_OK && !wrote)
-			return E_OK; /* nothing to commit; the caller aborts the empty transaction */
+			return E_OK; /* the caller aborts the empty transaction */
 	}
 	if (e == E_OK && p->nops > 0)
 		e = group_journal(p);

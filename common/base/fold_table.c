@@ -1,5 +1,5 @@
-/* Full case folding of Unicode 14.0.0 (CaseFolding.txt, statuses C and F) above ASCII. Generated from
- * Unicode's data: a new version replaces the whole file. */
+/* Full case folding of Unicode 14.0.0 (CaseFolding.txt, statuses C and F) above ASCII. Generated
+ * from Unicode's data: a new version replaces the whole file. */
 #include "common/base/fold_priv.h"
 
 const struct fold_run fold_runs[] = {

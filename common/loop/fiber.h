@@ -26,8 +26,9 @@ struct log_ctx;
 typedef void (*fiber_fn)(void *arg);
 
 /* Starts a root fiber of the current loop: the listener's session, a service's main. It runs at
- * the next pass over the ready list; after loop_stop() it starts as a cancelled one. name is a literal ("smtp.session"). E_LIMIT when no stack
- * may be had. *out may be NULL; the pointer is valid until the fiber ends. */
+ * the next pass over the ready list; after loop_stop() it starts as a cancelled one. name is a
+ * literal ("smtp.session"). E_LIMIT when no stack may be had. *out may be NULL; the pointer is
+ * valid until the fiber ends. */
 enum err fiber_start(const char *name, fiber_fn fn, void *arg, struct fiber **out) MUST_USE;
 /* The running fiber, or NULL outside of one. */
 struct fiber *fiber_self(void);

@@ -10,7 +10,8 @@
 
 /* Runs fn(arg) on a pool thread; the fiber waits. arg must stay valid until fn ends: when the
  * waiting fiber is cancelled this still waits for fn's end (fn is short), so arg may live on the
- * caller's stack. E_CANCELLED: fn did not run and will not; E_OK: it ran. E_BUSY when the queue of the pool is full (WORK_QUEUE_MAX). */
+ * caller's stack. E_CANCELLED: fn did not run and will not; E_OK: it ran. E_BUSY when the queue of
+ * the pool is full (WORK_QUEUE_MAX). */
 WAITS enum err work_run(const char *name, void (*fn)(void *arg), void *arg) MUST_USE;
 
 /* Number of threads, set once before the first job; 0: one per core, at least 2.

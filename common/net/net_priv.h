@@ -28,8 +28,8 @@ struct net_scratch {
 
 enum closing {
 	CLOSING_NOT,
-	CLOSING_FLUSH, /* detached; sends what is queued */
-	CLOSING_LINGER, /* said our last; waits for the peer's end, so that no reset eats our words */
+	CLOSING_FLUSH,  /* detached; sends what is queued */
+	CLOSING_LINGER, /* waits for the peer's end, so that no reset eats our last words */
 	CLOSING_HANDLE, /* uv_close() was called */
 	CLOSING_GONE,   /* closed; freed when the last waiter has left */
 };

@@ -1,6 +1,6 @@
 /*
- * tls: contexts for stream_tls_*. tls*.c are the only files of net that include OpenSSL. TLS 1.2 and 1.3
- * with forward secrecy for the public; TLS 1.3 and mutual certificates for the RPC.
+ * tls: contexts for stream_tls_*. tls*.c are the only files of net that include OpenSSL. TLS 1.2
+ * and 1.3 with forward secrecy for the public; TLS 1.3 and mutual certificates for the RPC.
  */
 #ifndef COMMON_NET_TLS_H
 #define COMMON_NET_TLS_H

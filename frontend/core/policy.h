@@ -1,7 +1,7 @@
 /*
  * policy: settings that back-ends push and that follow changes live. Each is a row of the
- * typed table in proto/settings.c with its default and bounds; a value that does not fit is logged and the old
- * one kept.
+ * typed table in proto/settings.c with its default and bounds; a value that does not fit is logged
+ * and the old one kept.
  */
 #ifndef FRONTEND_CORE_POLICY_H
 #define FRONTEND_CORE_POLICY_H
@@ -27,7 +27,7 @@ struct policy {
 	/* SMTP (25) and submission */
 	struct policy_smtp smtp, submission;
 	uint32_t smtp_hops_max;       /* 100 Received fields */
-	bool smtp_local_sender_check; /* our own domains in MAIL FROM or From without AUTH: refused */
+	bool smtp_local_sender_check; /* no MAIL FROM or From of ours without AUTH */
 	/* IMAP */
 	int64_t imap_idle_timeout_ms;   /* 30 min */
 	int64_t imap_login_timeout_ms;  /* 3 min before log-in */

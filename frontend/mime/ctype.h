@@ -18,8 +18,8 @@
 
 struct ctype_param {
 	slice_t name;
-	/* As meant: quotes, backslashes, folds, comments taken out, pieces joined. When extended, in
-	 * the form charset'language'percent-encoded, whatever the pieces were. */
+	/* As meant: quotes, backslashes, folds, comments taken out, pieces joined. When extended,
+	 * in the form charset'language'percent-encoded, whatever the pieces were. */
 	slice_t value;
 	bool extended;
 };

@@ -1,4 +1,4 @@
-/* encword: encoded words of header fields (RFC 2047, with the language tag of RFC 2231 section 5). */
+/* encword: encoded words of header fields (RFC 2047; the language tag of RFC 2231 section 5). */
 #ifndef FRONTEND_MIME_ENCWORD_H
 #define FRONTEND_MIME_ENCWORD_H
 

@@ -7,7 +7,7 @@
 /* A quoted string is used up to this length, a literal above it. */
 #define IMAPTEXT_QUOTED_MAX 1000
 
-/* "string": quoted if it can be, else a literal {n}CRLF. NULs are left out: no form can hold one. */
+/* "string": quoted if it can be, else a literal {n}CRLF. NULs are left out: no form holds one. */
 void imaptext_string(struct buf *out, slice_t s);
 /* "nstring": NIL for an empty s. */
 void imaptext_nstring(struct buf *out, slice_t s);

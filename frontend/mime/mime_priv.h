@@ -1,5 +1,5 @@
-/* mime_priv: the parser's own state, between mime.c (bytes, lines, delimiters), mime_head.c (headers)
- * and mime_end.c (the summary). */
+/* mime_priv: the parser's own state, between mime.c (bytes, lines, delimiters), mime_head.c
+ * (headers) and mime_end.c (the summary). */
 #ifndef FRONTEND_MIME_MIME_PRIV_H
 #define FRONTEND_MIME_MIME_PRIV_H
 

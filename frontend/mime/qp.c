@@ -82,8 +82,8 @@ static bool is_plain(char c)
 	return !undecided[(unsigned char)c];
 }
 
-/* Without whole lines: what can be decided at once: bytes that mean themselves, a space between two of them, escapes
- * that are all there. Stops at the first that cannot. */
+/* Without whole lines: what can be decided at once: bytes that mean themselves, a space between two
+ * of them, escapes that are all there. Stops at the first that cannot. */
 static size_t feed_fast(slice_t *in, char *out, size_t max)
 {
 	const char *p = in->p;

@@ -18,8 +18,8 @@ struct structure_part {
 };
 
 enum structure_form {
-	STRUCTURE_FULL, /* all there is */
-	STRUCTURE_LEAN, /* no parameters, ids, extensions, embedded envelopes: media, encoding, size */
+	STRUCTURE_FULL,   /* all there is */
+	STRUCTURE_LEAN,   /* media, encoding, size: no parameters, ids, extensions, envelopes */
 	STRUCTURE_OPAQUE, /* one part of application/octet-stream, whatever is in it */
 };
 

@@ -93,8 +93,8 @@ void subject_base(slice_t subject, struct buf *out, size_t max)
 	slice_t s;
 	char last = ' ';
 
-	/* Step 1, written to the end of out: white space runs become one space. The cut comes first:
-	 * a longer subject differs early enough. */
+	/* Step 1, written to the end of out: white space runs become one space. The cut comes
+	 * first: a longer subject differs early enough. */
 	if (subject.n > max) {
 		for (subject.n = max;
 		     subject.n != 0 && ((unsigned char)subject.p[subject.n] & 0xc0) == 0x80;)

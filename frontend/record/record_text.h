@@ -5,8 +5,8 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
-/* Appends the zstd frame of text (at most SUMMARY_TEXT_MAX bytes); nothing for an empty one. E_LIMIT:
- * the buffer refused. */
+/* Appends the zstd frame of text (at most SUMMARY_TEXT_MAX bytes); nothing for an empty one.
+ * E_LIMIT: the buffer refused. */
 enum err record_text_pack(slice_t text, struct buf *out) MUST_USE;
 
 #endif

@@ -71,7 +71,8 @@ WAITS enum err sasl_run(const struct sasl_mech *m, const slice_t *initial, const
 			const struct sasl_ask *ask, struct budget *budget,
 			struct ticket **out) MUST_USE;
 /* authzid (empty) NUL name NUL password, as PLAIN's message (RFC 4616), for commands that bring
- * both. E_INVALID: a NUL in them, or an empty name; E_TOO_BIG. out has SASL_RESPONSE_MAX reserved. */
+ * both. E_INVALID: a NUL in them, or an empty name; E_TOO_BIG. out has SASL_RESPONSE_MAX
+ * reserved. */
 enum err sasl_plain(struct buf *out, slice_t name, slice_t password) MUST_USE;
 
 #endif

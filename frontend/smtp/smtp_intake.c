@@ -8,7 +8,7 @@
 /* Stored bytes are passed on from here on; below it a message is small and leaves at its end. */
 #define SEND_FROM      (16u * 1024)
 /* A record's end at once: two blocks that did not compress, the table, the trailer. */
-#define OUT_MAX        (2u * RECORD_BLOCK_STORED_MAX + RECORD_BLOCKS_MAX * RECORD_ENTRY_SIZE + 1024u)
+#define OUT_MAX        (2u * RECORD_BLOCK_STORED_MAX + RECORD_BLOCKS_MAX * RECORD_ENTRY_SIZE + 1024)
 /* What Begin's deadline adds to the message's own, for the checks and the commit. */
 #define BEGIN_SPARE_MS 120000
 

@@ -97,6 +97,10 @@ CASES = [
     (style, "common/base/b.c", "int b(int x)\n{\n\t/* lint: long because it is a table */\n" +
      LONG + "\treturn x;\n}\n", None),
     (style, "common/base/b.c", "int x;\n" * 1001, "the file has 1001 lines"),
+    (style, "common/base/b.c", "/* " + "x" * 94 + " */\n", None),
+    (style, "common/base/b.c", "/* " + "x" * 95 + " */\n", "has 101 columns"),
+    (style, "common/base/b.c", "\t/* " + "\u00e4" * 86 + " */\n", None),
+    (style, "common/base/b.c", "\t/* " + "x" * 87 + " */\n", "has 101 columns"),
     (style, "common/base/b.c", "void b(int x)\n{\n" + "if (x) {\n" * 5 + "}\n" * 5 + "}\n",
      "nests 5"),
     (style, "common/base/b.h", "#ifndef COMMON_BASE_B_H\n#define COMMON_BASE_B_H\n#endif\n",

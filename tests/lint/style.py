@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Banned functions, lengths and nesting, header comments and guards, forbidden words.
+"""Banned functions, lengths, widths and nesting, header comments and guards, forbidden words.
 
 A function that has to be longer says why in a comment inside it that starts with "lint: long"."""
 
@@ -11,6 +11,8 @@ import csource
 FUNCTION_MAX = 80
 FILE_MAX = 1000
 NESTING_MAX = 4
+WIDTH_MAX = 100
+TAB = 8
 
 # names -> (why, patterns of files that may)
 BANNED = [
@@ -71,6 +73,14 @@ def check_lengths(path, text, code, report):
                                      "are allowed")
 
 
+def check_widths(path, text, report):
+    """Comments above all: clang-format leaves them as they are."""
+    for i, line in enumerate(text.splitlines(), 1):
+        n = len(line.expandtabs(TAB))
+        if n > WIDTH_MAX:
+            report.add(path, i, f"the line has {n} columns, at most {WIDTH_MAX} are allowed")
+
+
 def check_header(path, text, report):
     if not text.lstrip().startswith("/*"):
         report.add(path, 1, "a header starts with a comment that says what it promises")
@@ -100,6 +110,7 @@ def check(root, report):
         code = csource.blank(text)
         check_banned(path, code, report)
         check_lengths(path, text, code, report)
+        check_widths(path, text, report)
         if path.endswith(".h"):
             check_header(path, text, report)
     check_words(root, report)

@@ -252,8 +252,8 @@ TEST_FIBER(runner_pauses_and_goes_on)
 	works_close(&w);
 }
 
-/* Too old: parked with its accounts, until the sender can be told. By then those who have the message
- * are forgotten, so it is not tried again. */
+/* Too old: parked with its accounts, until the sender can be told. By then those who have the
+ * message are forgotten, so it is not tried again. */
 TEST_FIBER(runner_expires)
 {
 	struct works w;
@@ -330,7 +330,7 @@ WAITS static void expunge_all(struct works *w, uint64_t account)
 }
 
 /* What a commit refused beside others is delivered, once, when there is room; the account that was
- * named as a member of a group and on its own waits once. A late retry of the commit finds it done. */
+ * named as a member of a group and on its own waits once. A late retry finds it done. */
 TEST_FIBER(runner_delivers_what_was_refused)
 {
 	struct works w;

@@ -214,7 +214,7 @@ TEST(fault_map_full)
 	partition_close(&p);
 }
 
-/* Past the watermark there is a reserve that only LMDB itself ends: the group is answered E_FULL. */
+/* Past the watermark is a reserve that only LMDB itself ends: the group is answered E_FULL. */
 TEST(fault_map_full_without_watermark)
 {
 	struct partition_conf conf = util_conf(check_tmpdir());

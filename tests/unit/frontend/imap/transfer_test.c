@@ -235,7 +235,7 @@ TEST_FIBER(fetch_large_in_pieces)
 			   SL("* 2 FETCH (UID 2 BODY[TEXT] {4}\nHi\n BODY[]<0> "
 			      "{5}\nRetur)\n* 1 FETCH (UID 1 BODY[TEXT] {640000}\n")));
 	CHECK(slice_ends(slice_str(got), SL("9999\n BODY[]<0> {5}\nRetur)\nx OK Done")));
-	/* The store breaks off in the middle of a literal: only the end of the connection says it. */
+	/* The store breaks off inside a literal: only the end of the connection says it. */
 	wire_send(&w, SL("x FETCH 1 BODY.PEEK[TEXT]\r\n"));
 	CHECK_ERR(wire_line(&w), E_OK);
 	played.away = true;

@@ -125,7 +125,8 @@ TEST_FIBER(smtp_own_domain_in_from)
 	send_from(&w, "\"boss@example.org\" <x@far.example>", "250 ");
 	send_from(&w, "x@far.example\r\nFrom: boss@example.org", "550 5.7.1");
 	send_from(&w, "x@far.example\r\nSender: boss@example.org", "550 5.7.1");
-	/* A field that is not closed hides no other; nor do names and domains as readers take them. */
+	/* A field that is not closed hides no other; nor do names and domains as
+	 * readers take them. */
 	send_from(&w, "\"x\r\nFrom: boss@example.org", "550 5.7.1");
 	send_from(&w, "(x\r\nFrom: boss@example.org", "550 5.7.1");
 	send_from(&w, "x:\r\nSender: boss@example.org", "550 5.7.1");
