@@ -39,27 +39,17 @@ static void read_limits(const struct conf *c, struct policy *p)
 	}
 }
 
-static void read_smtp(const struct conf *c, struct policy *p)
-{
-	p->smtp = (struct policy_smtp){
-		.message_bytes_max = conf_bytes(c, "smtp.message_bytes_max"),
-		.session_bytes_max = conf_bytes(c, "smtp.session_bytes_max"),
-		.messages_max = (uint32_t)conf_int(c, "smtp.messages_max"),
-		.recipients_max = (uint32_t)conf_int(c, "smtp.recipients_max"),
-		.errors_max = (uint32_t)conf_int(c, "smtp.errors_max"),
-		.command_timeout_ms = conf_ms(c, "smtp.command_timeout"),
-		.data_timeout_ms = conf_ms(c, "smtp.data_timeout"),
-	};
-	p->submission = (struct policy_smtp){
-		.message_bytes_max = conf_bytes(c, "submission.message_bytes_max"),
-		.session_bytes_max = conf_bytes(c, "submission.session_bytes_max"),
-		.messages_max = (uint32_t)conf_int(c, "submission.messages_max"),
-		.recipients_max = (uint32_t)conf_int(c, "submission.recipients_max"),
-		.errors_max = (uint32_t)conf_int(c, "submission.errors_max"),
-		.command_timeout_ms = conf_ms(c, "submission.command_timeout"),
-		.data_timeout_ms = conf_ms(c, "submission.data_timeout"),
-	};
-}
+/* The keys of both services, which differ in their first word. */
+#define POLICY_SMTP(c, service) \
+	((struct policy_smtp){ \
+		.message_bytes_max = conf_bytes(c, service ".message_bytes_max"), \
+		.session_bytes_max = conf_bytes(c, service ".session_bytes_max"), \
+		.messages_max = (uint32_t)conf_int(c, service ".messages_max"), \
+		.recipients_max = (uint32_t)conf_int(c, service ".recipients_max"), \
+		.errors_max = (uint32_t)conf_int(c, service ".errors_max"), \
+		.command_timeout_ms = conf_ms(c, service ".command_timeout"), \
+		.data_timeout_ms = conf_ms(c, service ".data_timeout"), \
+	})
 
 static void read_all(const struct conf *c, struct policy *p)
 {
@@ -68,6 +58,8 @@ static void read_all(const struct conf *c, struct policy *p)
 	*p = (struct policy){
 		.hostname = name[0] != '\0' ? name : state.node,
 		.default_domain = conf_str(c, "default_domain"),
+		.smtp = POLICY_SMTP(c, "smtp"),
+		.submission = POLICY_SMTP(c, "submission"),
 		.smtp_hops_max = (uint32_t)conf_int(c, "smtp.hops_max"),
 		.smtp_local_sender_check = conf_bool(c, "smtp.local_sender_check"),
 		.imap_idle_timeout_ms = conf_ms(c, "imap.idle_timeout"),
@@ -76,7 +68,6 @@ static void read_all(const struct conf *c, struct policy *p)
 		.tls_handshake_timeout_ms = conf_ms(c, "tls.handshake_timeout"),
 		.auth_plain = conf_bool(c, "auth.plain"),
 	};
-	read_smtp(c, p);
 	read_limits(c, p);
 }
 
