@@ -130,10 +130,12 @@ WAITS enum err resolve_address(struct deliver *d, const struct rpc_identity *pee
 	enum err e = dir_resolve(d->dir, address, mem, &r, diag);
 
 	*out = (struct resolved){0};
+	/* Taken, it would wait for a way out that there is not; no user is refused for good. */
+	if ((e == E_OK && r.via == DIR_VIA_REMOTE) ||
+	    (e == E_DENIED && peer->service == SERVICE_SUBMISSION))
+		return diag_set(diag, E_RETRY, "mail to outside addresses is not sent from here");
 	if (e != E_OK)
 		return e;
-	if (r.via == DIR_VIA_REMOTE) /* taken, it would wait for a way out that there is not */
-		return diag_set(diag, E_RETRY, "mail to outside addresses is not sent from here");
 	if (r.ntargets == 1 && r.targets[0].kind == DIR_TO_ACCOUNT)
 		e = check_quota(d, &r.targets[0], size, out);
 	if (e != E_OK)

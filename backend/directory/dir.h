@@ -118,7 +118,7 @@ struct dir_resolved {
  *   E_OK        at least one target
  *   E_NOT_FOUND no such address, or switched off; only from a fresh image, and not while the
  *               database is away
- *   E_DENIED    not a domain of ours; as E_NOT_FOUND
+ *   E_DENIED    not a domain of ours; as E_NOT_FOUND, but of an address literal always
  *   E_RETRY     cannot tell now
  *   E_INVALID   not an address
  *   E_LIMIT     expands to more than DIR_MEMBERS_MAX or deeper than DIR_DEPTH_MAX */

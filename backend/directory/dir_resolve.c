@@ -285,6 +285,12 @@ static enum err outcome(const struct dir *d, const struct walk *w, enum err e, s
 				     : "no such address");
 }
 
+/* An address literal (RFC 5321 section 4.1.3): no mailbox of ours has one. */
+static bool is_literal(slice_t address)
+{
+	return slice_ends(address, SL("]")) && slice_find(address, SL("@[")) != address.n;
+}
+
 enum err dir_resolve(const struct dir *d, slice_t address, struct arena *mem,
 		     struct dir_resolved *out, struct diag *diag)
 {
@@ -296,6 +302,8 @@ enum err dir_resolve(const struct dir *d, slice_t address, struct arena *mem,
 	char whole[DIR_ADDRESS_MAX + 1];
 
 	walk_init(&w, d, WALK_ALL, mem, out);
+	if (is_literal(address))
+		return diag_set(diag, E_DENIED, "not a domain of ours");
 	if (dir_name_parse(d, address, &n) != E_OK || dir_name_normalise(d, address, whole) != E_OK)
 		return diag_set(diag, E_INVALID, "not an address");
 	f = find(d, &n, &p);

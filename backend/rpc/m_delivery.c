@@ -21,10 +21,6 @@ WAITS enum err m_resolve(struct mcall *c)
 
 	if (e == E_WRONG_OWNER)
 		return mcall_wrong_owner(c, r.wrong_owner);
-	/* An authenticated user's mail to the outside has no way out yet: no refusal for good. */
-	if (e == E_DENIED && c->peer->service == SERVICE_SUBMISSION)
-		return diag_set(&c->diag, E_RETRY,
-				"mail to outside addresses is not sent from here");
 	if (e != E_OK)
 		return e;
 	for (size_t i = 0; i < r.n; i++) {

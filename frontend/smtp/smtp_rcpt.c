@@ -40,11 +40,6 @@ static WAITS enum err resolve(struct smtp *s, const struct smtp_rcpt_args *r,
 	struct buf b;
 	enum err e;
 
-	if (to.flags & ADDR_LITERAL) /* no mailbox of ours has one */
-		return s->profile->submission
-			       ? diag_set(d, E_RETRY,
-					  "mail to outside addresses is not sent from here")
-			       : E_DENIED;
 	if (addr_normalise(&to) != E_OK)
 		return E_INVALID;
 	buf_init(&b, ADDR_LOCAL_MAX + ADDR_DOMAIN_MAX + 2, NULL);

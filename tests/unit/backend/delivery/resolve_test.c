@@ -69,12 +69,17 @@ static const struct {
 } refusals[] = {
 	{"nobody@example.org", E_NOT_FOUND},
 	{"alice@elsewhere.test", E_DENIED},
+	{"alice@[192.0.2.1]", E_DENIED},
+	{"alice@[IPv6:2001:db8::1]", E_DENIED},
+	{"alice@[", E_INVALID},
 	{"@example.org", E_INVALID},
 	{"", E_INVALID},
 };
 
+/* Of a user who is logged in, what is not ours waits for a way out. */
 TEST_FIBER(resolve_refuses)
 {
+	struct rpc_identity users = {ROLE_FRONTEND, SERVICE_SUBMISSION, "fe1"};
 	struct asked a = {.e = E_OK};
 	struct room r;
 
@@ -84,6 +89,11 @@ TEST_FIBER(resolve_refuses)
 		ask(&r, &a, refusals[i].address, 0);
 		CHECK_ERR(a.e, refusals[i].e);
 		CHECK_INT(a.r.n, 0);
+		a.e = resolve_address(&r.deliver, &users, slice_str(refusals[i].address), 0, &a.mem,
+				      &a.r, &a.diag);
+		CHECK_ERR(a.e, refusals[i].e == E_DENIED ? E_RETRY : refusals[i].e);
+		if (a.e == E_RETRY)
+			CHECK_STR(a.diag.text, "mail to outside addresses is not sent from here");
 	}
 	arena_reset(&a.mem);
 	room_close(&r);

@@ -60,7 +60,8 @@ WAITS enum err call_resolve(struct session *s UNUSED, const struct resolve_query
 		*n_out = 3;
 		return E_OK;
 	}
-	if (slice_ends(q->address, SL("@outside.example"))) {
+	if (slice_ends(q->address, SL("@outside.example")) ||
+	    slice_ends(q->address, SL("@[192.0.2.1]"))) {
 		(void)diag_set(d, E_RETRY, "no outbound");
 		return E_RETRY;
 	}
