@@ -1,5 +1,6 @@
 #include "backend/delivery/resolve.h"
 
+#include "common/log/log.h"
 #include "common/loop/work.h"
 
 static enum err seal(struct deliver *d, struct rcpt_token *t, const struct rpc_identity *peer,
@@ -134,6 +135,8 @@ WAITS enum err resolve_address(struct deliver *d, const struct rpc_identity *pee
 	if ((e == E_OK && r.via == DIR_VIA_REMOTE) ||
 	    (e == E_DENIED && peer->service == SERVICE_SUBMISSION))
 		return diag_set(diag, E_RETRY, "mail to outside addresses is not sent from here");
+	if (e == E_TOO_BIG)
+		LOG_SELDOM(LOG_WARN, NULL, "resolve.too_many", LF_SLICE("address", address));
 	if (e != E_OK)
 		return e;
 	if (r.ntargets == 1 && r.targets[0].kind == DIR_TO_ACCOUNT)

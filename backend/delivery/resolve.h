@@ -21,6 +21,7 @@ struct resolved {
 
 /* For a front-end `peer` that has an address of 1 to DIR_ADDRESS_MAX bytes and (if known) a size.
  *   E_OK  E_NOT_FOUND  E_RETRY  E_INVALID  E_QUOTA
+ *   E_TOO_BIG      expands to too many; logged, since only an administrator can mend it
  *   E_DENIED       not a domain of ours (no relaying); to submission E_RETRY
  *   E_WRONG_OWNER  the account has a quota, and its owner is elsewhere: ask there */
 WAITS enum err resolve_address(struct deliver *d, const struct rpc_identity *peer, slice_t address,

@@ -121,7 +121,7 @@ struct dir_resolved {
  *   E_DENIED    not a domain of ours; as E_NOT_FOUND, but of an address literal always
  *   E_RETRY     cannot tell now
  *   E_INVALID   not an address
- *   E_LIMIT     expands to more than DIR_MEMBERS_MAX or deeper than DIR_DEPTH_MAX */
+ *   E_TOO_BIG   expands to more than DIR_MEMBERS_MAX or deeper than DIR_DEPTH_MAX */
 enum err dir_resolve(const struct dir *d, slice_t address, struct arena *mem,
 		     struct dir_resolved *out, struct diag *diag) MUST_USE;
 /* A domain whose users log in here: local, or an alias of one; not a remote one, whose mail is

@@ -2,8 +2,8 @@
 #include "backend/directory/dir_call.h"
 
 /* The array literal of the members' stored forms, each once. */
-static enum err members_form(const struct dir *d, const struct dir_alias_spec *s, struct buf *out,
-			     struct diag *diag)
+static enum err members_form(const struct dir *d, const struct dir_name *n,
+			     const struct dir_alias_spec *s, struct buf *out, struct diag *diag)
 {
 	struct map seen;
 	struct buf one;
@@ -24,7 +24,7 @@ static enum err members_form(const struct dir *d, const struct dir_alias_spec *s
 	pg_array_end(out);
 	buf_fini(&one);
 	map_fini(&seen);
-	return e;
+	return e == E_OK ? dir_check_expansion(d, n, s->members, s->nmembers, diag) : e;
 }
 
 WAITS static enum err domain_id(struct dir_call *c, const char *domain, uint64_t *out,
@@ -70,7 +70,7 @@ WAITS static enum err alias_add(struct dir_call *c, const struct dir_alias_spec 
 
 	buf_init(&members, DIR_KV_VALUE_MAX, NULL);
 	if (e == E_OK)
-		e = members_form(c->d, s, &members, diag);
+		e = members_form(c->d, &n, s, &members, diag);
 	if (e == E_OK)
 		e = domain_id(c, n.domain, &id, diag);
 	if (e == E_OK) {
@@ -135,7 +135,7 @@ WAITS enum err dir_alias_set(struct dir *d, const struct dir_actor *by,
 	if (e == E_OK)
 		e = name_args(d, s->address, &n, &a, diag);
 	if (e == E_OK)
-		e = members_form(d, s, &members, diag);
+		e = members_form(d, &n, s, &members, diag);
 	if (e == E_OK) {
 		detail(&c, s);
 		pg_u64(&a, table_kind(s->kind));

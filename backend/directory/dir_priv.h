@@ -107,5 +107,9 @@ struct dir_name {
 };
 /* Splits at the last '@' and normalises; a missing domain becomes the default one. E_INVALID. */
 enum err dir_name_parse(const struct dir *d, slice_t address, struct dir_name *out) MUST_USE;
+/* An alias of this name and these members, as they are now, expands to no more than an address may.
+ * What they come to later is found out at RCPT. */
+enum err dir_check_expansion(const struct dir *d, const struct dir_name *n, const slice_t *members,
+			     size_t nmembers, struct diag *diag) MUST_USE;
 
 #endif

@@ -166,18 +166,25 @@ static enum err push(struct walk *w, slice_t address, unsigned depth)
 	return E_OK;
 }
 
+/* True once for each address row. */
+static bool first_time_row(struct walk *w, uint64_t domain_id, slice_t local)
+{
+	char key[1 + 8 + 64];
+
+	key[0] = 'R';
+	be64_put(key + 1, domain_id);
+	memcpy(key + 9, local.p, local.n);
+	return first_time(w, slice(key, 9 + local.n));
+}
+
 static enum err push_members(struct walk *w, const struct place *p, unsigned depth)
 {
 	slice_t rest = p->row.members, member;
-	char key[1 + 8 + 64];
 	enum err e = E_OK;
 
 	if (w->mode == WALK_SENDERS && p->row.kind == DIR_ADDR_GROUP)
 		return E_OK;
-	key[0] = 'R';
-	be64_put(key + 1, p->domain_id);
-	memcpy(key + 9, p->row.local.p, p->row.local.n);
-	if (!first_time(w, slice(key, 9 + p->row.local.n)))
+	if (!first_time_row(w, p->domain_id, p->row.local))
 		return E_OK;
 	while (e == E_OK && dir_rec_member(&rest, &member))
 		e = push(w, member, depth + 1);
@@ -271,7 +278,7 @@ static enum dir_via via_of(enum found f, const struct place *p)
 static enum err outcome(const struct dir *d, const struct walk *w, enum err e, struct diag *diag)
 {
 	if (e == E_LIMIT)
-		return diag_set(diag, e, "the address expands to too many recipients");
+		return diag_set(diag, E_TOO_BIG, "the address expands to too many recipients");
 	if (e != E_OK)
 		return e;
 	/* Some of a group may be missing from an image that is not whole. */
@@ -321,6 +328,33 @@ enum err dir_resolve(const struct dir *d, slice_t address, struct arena *mem,
 		e = run(&w);
 	map_fini(&w.seen);
 	return outcome(d, &w, e, diag);
+}
+
+enum err dir_check_expansion(const struct dir *d, const struct dir_name *n, const slice_t *members,
+			     size_t nmembers, struct diag *diag)
+{
+	struct dir_resolved r;
+	struct arena mem;
+	struct place p;
+	struct walk w;
+	enum err e = E_OK;
+
+	arena_init(&mem, NULL);
+	walk_init(&w, d, WALK_ALL, &mem, &r);
+	if (find(d, n, &p) != FOUND_NOT_OURS) /* its members so far count no more */
+		(void)first_time_row(&w, p.domain_id, slice_str(n->local));
+	for (size_t i = 0; i < nmembers && e == E_OK; i++)
+		e = push(&w, members[i], 1);
+	if (e == E_OK)
+		e = run(&w);
+	map_fini(&w.seen);
+	arena_reset(&mem);
+	if (e != E_LIMIT)
+		return e;
+	return diag_set(diag, E_INVALID,
+			"it would expand to more than %d recipients, or through more than %d"
+			" addresses in a row",
+			DIR_MEMBERS_MAX, DIR_DEPTH_MAX);
 }
 
 enum err dir_may_send_as(const struct dir *d, uint64_t account, slice_t address)

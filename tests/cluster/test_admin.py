@@ -460,6 +460,32 @@ class Aliases(unittest.TestCase):
         run("alias", "set", g, *members, "one@more.example", want=DATA)
         run("alias", "remove", g)
 
+    def test_group_of_groups(self):
+        """What it expands to is limited, too: when it is made or changed, and when it has grown."""
+        some, more, all_of_them = (name("group") + "@example.org" for _ in range(3))
+        members = ["m%d@elsewhere.example" % i for i in range(1002)]
+        run("alias", "add", some, "--group", *members[:600])
+        run("alias", "add", more, "--group", *members[600:1001])
+        self.assertIn("more than 1000 recipients",
+                      run("alias", "add", all_of_them, "--group", some, more, want=DATA))
+        run("alias", "set", more, *members[600:1000])
+        run("alias", "add", all_of_them, "--group", some, more)
+        self.assertIn("more than 1000 recipients", run("alias", "set", all_of_them, some, more,
+                                                       members[1000], want=DATA))
+        since = log_size("be1"), log_size("be2")
+        with contextlib.closing(smtp()) as s:
+            s.ehlo()
+            s.mail("a@elsewhere.example")
+            self.assertTrue(until(lambda: s.rcpt(all_of_them)[0] == 250))
+            run("alias", "set", more, *members[600:])
+            self.assertTrue(until(lambda: s.rcpt(all_of_them)[0] != 250))
+            code, words = s.rcpt(all_of_them)
+            self.assertEqual((code, words[:5]), (550, b"5.2.4"))
+        self.assertTrue(any(all_of_them in line for be, n in zip(("be1", "be2"), since)
+                            for line in log_lines(be, "resolve.too_many", since=n)))
+        for g in (all_of_them, some, more):
+            run("alias", "remove", g)
+
 
 class Sessions(unittest.TestCase):
     def mine(self, who):

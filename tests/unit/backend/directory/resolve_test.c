@@ -54,7 +54,7 @@ static const struct golden table[] = {
 	{"self@example.org", E_NOT_FOUND, 0, "", ""},
 	{"dangling@example.org", E_NOT_FOUND, 0, "", ""},
 	{"halfway@example.org", E_OK, DIR_VIA_ALIAS, "", "alice@example.org"},
-	{"deep1@example.org", E_LIMIT, 0, "", ""},
+	{"deep1@example.org", E_TOO_BIG, 0, "", ""},
 	{"deep2@example.org", E_OK, DIR_VIA_ALIAS, "", "alice@example.org"},
 	/* catch-all */
 	{"carol@catch.example", E_OK, DIR_VIA_ACCOUNT, "", "carol@catch.example"},
@@ -228,6 +228,7 @@ TEST_FIBER(resolve_separator_is_a_setting)
 TEST_FIBER(resolve_members_limit)
 {
 	slice_t m[DIR_MEMBERS_MAX + 1];
+	slice_t two[] = {SL("most@example.org"), SL("one@elsewhere.test")};
 	struct dir_alias_spec s = {.kind = DIR_GROUP, .members = m};
 	struct dir_resolved res;
 	struct arena mem;
@@ -248,13 +249,32 @@ TEST_FIBER(resolve_members_limit)
 	s.address = SL("more@example.org");
 	s.nmembers = DIR_MEMBERS_MAX + 1;
 	CHECK_ERR(dir_alias_add(r.d, &rig_actor, &s, &d), E_INVALID);
+	/* Of names here it is known what they come to: when made, and when changed. */
 	CHECK_ERR(
 		rig_alias(&r, "over@example.org", DIR_GROUP, "most@example.org one@elsewhere.test"),
-		E_OK);
-	REQUIRE(rig_synced(&r));
-	CHECK_ERR(dir_resolve(r.d, SL("most@example.org"), &mem, &res, NULL), E_OK);
+		E_INVALID);
+	CHECK_ERR(rig_alias(&r, "over@example.org", DIR_GROUP,
+			    "most@example.org member1@elsewhere.test"),
+		  E_OK);
+	s = (struct dir_alias_spec){SL("over@example.org"), DIR_GROUP, two, 2};
+	CHECK_ERR(dir_alias_set(r.d, &rig_actor, &s, &d), E_INVALID);
+	CHECK_ERR(dir_resolve(r.d, SL("over@example.org"), &mem, &res, NULL), E_OK);
 	CHECK_INT(res.noutside, DIR_MEMBERS_MAX);
-	CHECK_ERR(dir_resolve(r.d, SL("over@example.org"), &mem, &res, NULL), E_LIMIT);
+	/* Its own members so far do not count. */
+	s = (struct dir_alias_spec){SL("most@example.org"), DIR_GROUP, two, 2};
+	CHECK_ERR(dir_alias_set(r.d, &rig_actor, &s, &d), E_OK);
+	s = (struct dir_alias_spec){SL("most@example.org"), DIR_GROUP, m, DIR_MEMBERS_MAX};
+	CHECK_ERR(dir_alias_set(r.d, &rig_actor, &s, &d), E_OK);
+	/* What it is a member of may come to too many. */
+	CHECK_ERR(rig_alias(&r, "grows@example.org", DIR_GROUP, "one@elsewhere.test"), E_OK);
+	CHECK_ERR(rig_alias(&r, "outer@example.org", DIR_GROUP,
+			    "grows@example.org two@elsewhere.test"),
+		  E_OK);
+	s.address = SL("grows@example.org");
+	CHECK_ERR(dir_alias_set(r.d, &rig_actor, &s, &d), E_OK);
+	REQUIRE(rig_synced(&r));
+	CHECK_ERR(dir_resolve(r.d, SL("grows@example.org"), &mem, &res, NULL), E_OK);
+	CHECK_ERR(dir_resolve(r.d, SL("outer@example.org"), &mem, &res, NULL), E_TOO_BIG);
 	arena_reset(&mem);
 	rig_close(&r);
 }

@@ -33,6 +33,7 @@ WAITS enum err call_resolve(struct session *s UNUSED, const struct resolve_query
 		{"carol@example.org", E_OK, 1},      {"dave@example.org", E_OK, 2},
 		{"postmaster@example.org", E_OK, 0}, {"postmaster", E_OK, 0},
 		{"full@example.org", E_QUOTA, 0},    {"slow@example.org", E_RETRY, 0},
+		{"many@example.org", E_TOO_BIG, 0},
 	};
 
 	fiber_yield();

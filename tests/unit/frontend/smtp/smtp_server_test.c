@@ -96,6 +96,7 @@ TEST_FIBER(smtp_refused_addresses)
 	ASK(&w, "RCPT TO:<user@else.example>", "550 5.7.1");
 	ASK(&w, "RCPT TO:<user%else.example@else.example>", "550 5.7.1");
 	ASK(&w, "RCPT TO:<full@example.org>", "452 4.2.2");
+	ASK(&w, "RCPT TO:<many@example.org>", "550 5.2.4");
 	ASK(&w, "RCPT TO:<slow@example.org>", "451 4.3.2");
 	ASK(&w, "RCPT TO:<postmaster>", "250 2.1.5");
 	played.away = true;
