@@ -14,6 +14,10 @@ $(BUILD)/mailbench $(BUILD)/syncbench: $(BUILD)/%: tests/bench/%.c
 bench: all $(BUILD)/mailbench ## Postern and Postfix + Dovecot, measured side by side
 	@$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 
+.PHONY: timing
+timing: all ## whether the time of a refused log-in tells which names exist
+	@$(PYTHON) tests/bench/timing.py $(TIMING_ARGS)
+
 PROGRAMS += storebench
 storebench_MAIN := tests/bench/storebench.c
 storebench_LIBS = $(LIBBACKEND)
