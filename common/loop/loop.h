@@ -10,8 +10,8 @@
  * Rules. Nobody runs protocol code inside a libuv callback: a completion stores its result, sets
  * an event, and returns; the ready list runs in a loop turn, in order of readiness, so nothing
  * re-enters. Who is made ready by a fiber runs in the same turn, but for a few rounds only: then
- * the sockets are looked at. A ready fiber keeps the loop awake. Everything here belongs to the thread that runs
- * the loop, but for loop_post().
+ * the sockets are looked at. A ready fiber keeps the loop awake. Everything here belongs to the
+ * thread that runs the loop, but for loop_post().
  */
 #ifndef COMMON_LOOP_LOOP_H
 #define COMMON_LOOP_LOOP_H
