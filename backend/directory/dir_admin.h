@@ -198,9 +198,10 @@ WAITS enum err dir_setting_unset(struct dir *d, const struct dir_actor *by, slic
 				 struct diag *diag) MUST_USE;
 
 struct dir_cert_row {
-	slice_t serial; /* lower-case hex */
-	slice_t name;   /* the identity in its CN */
-	int64_t issued_us, expires_us;
+	slice_t serial;     /* lower-case hex */
+	slice_t name;       /* the identity in its CN */
+	int64_t issued_us;  /* when it was registered; of one that was only shown: its notBefore */
+	int64_t expires_us; /* 0: not known, it was revoked before anybody saw it */
 	int64_t revoked_us; /* 0: valid */
 };
 
@@ -211,9 +212,9 @@ struct dir_cert_page {
 
 WAITS enum err dir_cert_issued(struct dir *d, const struct dir_actor *by, slice_t serial,
 			       slice_t name, int64_t expires_us, struct diag *diag) MUST_USE;
-/* A certificate that a peer has shown: listed from now on, if it was not. Nobody's call: no record
- * in the audit. */
-WAITS enum err dir_cert_seen(struct dir *d, slice_t serial, slice_t name,
+/* A certificate that a peer has shown (its revoked_us is not looked at): listed from now on with its
+ * dates, if it was not. Nobody's call: no record in the audit. */
+WAITS enum err dir_cert_seen(struct dir *d, const struct dir_cert_row *cert,
 			     struct diag *diag) MUST_USE;
 /* By serial, also of a certificate that was never registered (name may be empty then). */
 WAITS enum err dir_cert_revoke(struct dir *d, const struct dir_actor *by, slice_t serial,

@@ -225,15 +225,17 @@ WAITS enum err dir_cert_issued(struct dir *d, const struct dir_actor *by, slice_
 	return dir_call_end(&c, e, diag);
 }
 
-WAITS enum err dir_cert_seen(struct dir *d, slice_t serial, slice_t name, struct diag *diag)
+WAITS enum err dir_cert_seen(struct dir *d, const struct dir_cert_row *cert, struct diag *diag)
 {
 	struct pg_args a = {.n = 0};
-	enum err e = check_serial(serial, diag);
+	enum err e = check_serial(cert->serial, diag);
 
 	if (e != E_OK)
 		return e;
-	pg_text(&a, serial);
-	pg_text(&a, name);
+	pg_text(&a, cert->serial);
+	pg_text(&a, cert->name);
+	pg_i64(&a, cert->issued_us);
+	pg_i64(&a, cert->expires_us);
 	return pg_query(d->pool, dir_sql_cert_seen, &a, deadline_in(DIR_CALL_MS), NULL, diag);
 }
 

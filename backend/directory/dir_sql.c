@@ -217,7 +217,10 @@ const char dir_sql_setting_unset[] = "DELETE FROM settings WHERE key = $1";
 const char dir_sql_cert_issued[] = "INSERT INTO certificates (serial, name, expires)"
 				   " VALUES ($1, $2, to_timestamp($3::bigint / 1000000.0))";
 const char dir_sql_cert_seen[] =
-	"INSERT INTO certificates (serial, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+	"INSERT INTO certificates (serial, name, issued, expires) VALUES ($1, $2,"
+	" to_timestamp($3::bigint / 1000000.0), to_timestamp($4::bigint / 1000000.0))"
+	" ON CONFLICT (serial) DO UPDATE SET issued = excluded.issued, expires = excluded.expires"
+	" WHERE certificates.expires IS NULL";
 const char dir_sql_cert_revoke[] =
 	"INSERT INTO certificates (serial, name, revoked) VALUES ($1, $2, now())"
 	" ON CONFLICT (serial) DO UPDATE SET revoked = now() WHERE certificates.revoked IS NULL";

@@ -80,7 +80,7 @@ extern const char dir_sql_node_remove[];      /* name */
 extern const char dir_sql_setting_set[];      /* key, value */
 extern const char dir_sql_setting_unset[];    /* key */
 extern const char dir_sql_cert_issued[];      /* serial, name, expires us or null */
-extern const char dir_sql_cert_seen[];        /* serial, name */
+extern const char dir_sql_cert_seen[];        /* serial, name, issued us, expires us */
 extern const char dir_sql_cert_revoke[];      /* serial, name */
 extern const char dir_sql_cert_list[];        /* after, limit -> row */
 

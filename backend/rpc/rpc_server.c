@@ -111,6 +111,7 @@ static void serving_end(struct rpc_server *s)
 struct shown {
 	struct rpc_server *server;
 	char serial[SERIAL_MAX + 1], name[RPC_IDENTITY_STR];
+	int64_t from_s, until_s;
 };
 
 WAITS static void tell_shown(void *arg)
@@ -118,7 +119,14 @@ WAITS static void tell_shown(void *arg)
 	struct shown *c = arg;
 	struct rpc_server *s = c->server;
 	struct diag d = {""};
-	enum err e = dir_cert_seen(s->be->dir, slice_str(c->serial), slice_str(c->name), &d);
+	enum err e = dir_cert_seen(s->be->dir,
+				   &(struct dir_cert_row){
+					   .serial = slice_str(c->serial),
+					   .name = slice_str(c->name),
+					   .issued_us = c->from_s * 1000000,
+					   .expires_us = c->until_s * 1000000,
+				   },
+				   &d);
 
 	/* The next link tries again. */
 	if (e != E_OK)
@@ -137,6 +145,7 @@ static void note_shown(struct rpc_server *s, const struct rpc_link *l)
 	c = xcalloc(1, sizeof *c);
 	c->server = s;
 	rpc_identity_str(rpc_link_peer(l), c->name);
+	rpc_link_peer_dates(l, &c->from_s, &c->until_s);
 	if (!slice_to_str(serial, c->serial, sizeof c->serial) ||
 	    fiber_start("rpc.shown", tell_shown, c, NULL) != E_OK) {
 		xfree(&c);

@@ -116,7 +116,9 @@ struct tls_facts {
 	const char *group;
 	slice_t peer_name;   /* subject CN of the verified peer certificate; empty if none */
 	slice_t peer_serial; /* its serial number, hex */
-	slice_t exporter;    /* tls-exporter channel binding (RFC 9266), 32 bytes; empty if the
+	int64_t peer_from_s; /* its notBefore and notAfter, seconds since 1970; 0 if none */
+	int64_t peer_until_s;
+	slice_t exporter; /* tls-exporter channel binding (RFC 9266), 32 bytes; empty if the
 				  session has none (TLS 1.2 without extended master secret) */
 };
 /* NULL before the handshake is done. */

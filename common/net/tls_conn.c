@@ -396,6 +396,14 @@ static bool has_exporter(SSL *ssl)
 	return SSL_version(ssl) >= TLS1_3_VERSION || SSL_get_extms_support(ssl) == 1;
 }
 
+/* RFC 5280 4.1.2.5; a date that no calendar has is 0. */
+static int64_t seconds_of(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
 static void learn_peer(struct tls_conn *c, struct tls_facts_own *own)
 {
 	X509 *cert;
@@ -409,6 +417,8 @@ static void learn_peer(struct tls_conn *c, struct tls_facts_own *own)
 	own->facts.peer_name = common_name(cert, &own->name);
 	if (tls_serial(cert, own->serial))
 		own->facts.peer_serial = slice_str(own->serial);
+	own->facts.peer_from_s = seconds_of(X509_get0_notBefore(cert));
+	own->facts.peer_until_s = seconds_of(X509_get0_notAfter(cert));
 }
 
 const struct tls_facts *stream_tls(const struct stream *s)

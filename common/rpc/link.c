@@ -169,6 +169,12 @@ slice_t rpc_link_peer_serial(const struct rpc_link *l)
 	return slice_str(l->serial);
 }
 
+void rpc_link_peer_dates(const struct rpc_link *l, int64_t *from_s_out, int64_t *until_s_out)
+{
+	*from_s_out = l->cert_from_s;
+	*until_s_out = l->cert_until_s;
+}
+
 const struct ipaddr *rpc_link_addr(const struct rpc_link *l)
 {
 	return &l->addr;
@@ -431,7 +437,7 @@ static void set_context(struct rpc_link *l)
 }
 
 WAITS enum err rpc_link_start_as(struct stream **s, const struct rpc_link_opts *o,
-				 const struct rpc_identity *peer, slice_t serial,
+				 const struct rpc_identity *peer, const struct tls_facts *facts,
 				 int64_t deadline_ms, struct rpc_link **out)
 {
 	struct rpc_link *l = rpc_link_make(o, peer);
@@ -441,8 +447,10 @@ WAITS enum err rpc_link_start_as(struct stream **s, const struct rpc_link_opts *
 	*s = NULL;
 	*out = NULL;
 	l->addr = *stream_peer(l->s);
-	if (!slice_to_str(serial, l->serial, sizeof(l->serial)))
+	if (!slice_to_str(facts->peer_serial, l->serial, sizeof(l->serial)))
 		l->serial[0] = '\0';
+	l->cert_from_s = facts->peer_from_s;
+	l->cert_until_s = facts->peer_until_s;
 	set_context(l);
 	e = hello_exchange(l, o, deadline_ms);
 	if (e == E_OK) {
@@ -475,5 +483,5 @@ WAITS enum err rpc_link_start(struct stream **s, const struct rpc_link_opts *o, 
 		stream_close(s, CLOSE_PROTOCOL);
 		return E_DENIED;
 	}
-	return rpc_link_start_as(s, o, &peer, t->peer_serial, deadline_ms, out);
+	return rpc_link_start_as(s, o, &peer, t, deadline_ms, out);
 }

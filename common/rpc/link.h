@@ -90,6 +90,8 @@ bool rpc_link_usable(const struct rpc_link *l); /* open and not draining */
 bool rpc_link_doubtful(const struct rpc_link *l);
 const struct rpc_identity *rpc_link_peer(const struct rpc_link *l);
 slice_t rpc_link_peer_serial(const struct rpc_link *l);
+/* From when and until when its certificate is valid, seconds since 1970. */
+void rpc_link_peer_dates(const struct rpc_link *l, int64_t *from_s_out, int64_t *until_s_out);
 const struct ipaddr *rpc_link_addr(const struct rpc_link *l);
 unsigned rpc_link_streams(const struct rpc_link *l); /* open ones */
 size_t rpc_link_memory(const struct rpc_link *l);    /* bytes charged to its budget */

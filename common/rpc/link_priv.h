@@ -125,6 +125,7 @@ struct rpc_link {
 	struct rpc_identity peer;
 	struct ipaddr addr;
 	char serial[RPC_SERIAL_MAX + 1];
+	int64_t cert_from_s, cert_until_s;
 	struct log_ctx log;
 	struct rpc_party *party; /* RPC_SERVER */
 	struct budget budget;
@@ -161,9 +162,10 @@ struct rpc_link {
 
 /* ---- link.c ---- */
 
-/* As rpc_link_start for a peer whose identity is known; tests use it on plain sockets. */
+/* As rpc_link_start for a peer whose identity is known; of its facts the serial and the dates are
+ * kept. Tests use it on plain sockets. */
 WAITS enum err rpc_link_start_as(struct stream **s, const struct rpc_link_opts *o,
-				 const struct rpc_identity *peer, slice_t serial,
+				 const struct rpc_identity *peer, const struct tls_facts *facts,
 				 int64_t deadline_ms, struct rpc_link **out) MUST_USE;
 /* A link after its hello, without stream and fibers, with one reference. */
 struct rpc_link *rpc_link_make(const struct rpc_link_opts *o, const struct rpc_identity *peer);

@@ -687,6 +687,28 @@ class Certificates(unittest.TestCase):
             run("pki", "issue", "--dir", pki, "--out", d + "/no/such", who, want=73)
             run("pki", "init", "--dir", pki, want=73)
 
+    def test_shown_certificates_have_their_dates(self):
+        """Nobody has registered the certificates that the cluster began with."""
+        def listed():
+            return {r["serial"].lstrip("0"): r for r in rows("pki", "list")}
+
+        def dates(pem):
+            out = subprocess.run(["openssl", "x509", "-noout", "-serial", "-dates", "-dateopt",
+                                  "iso_8601", "-in", pem], capture_output=True, text=True,
+                                 check=True).stdout
+            told = dict(line.split("=", 1) for line in out.splitlines())
+            return (told["serial"].lower().lstrip("0"),) + tuple(
+                told[t].replace(" ", "T").replace("Z", ".000000Z") for t in ("notBefore", "notAfter"))
+        for who, pem in (("admin/operator", cluster()["admin"]["cert"]),
+                         ("backend/be2", os.path.join(FOLDER, "be2", "node.pem")),
+                         ("frontend/fe1/imap", os.path.join(FOLDER, "fe1", "certs", "imap.pem"))):
+            serial, begin, end = dates(pem)
+            with self.subTest(who):
+                self.assertTrue(until(lambda: serial in listed()))
+                row = listed()[serial]
+                self.assertEqual((row["name"], row["issued"], row["expires"], row["revoked"]),
+                                 (who, begin, end, None))
+
     def test_revoked_node_is_cut(self):
         """A front-end's links end within 2 s, at every back-end. Nobody has registered its
         certificates: they were shown."""

@@ -278,6 +278,43 @@ TEST_FIBER(admin_cluster)
 	REQUIRE(certs.n == 2);
 	CHECK_SLICE(certs.rows[0].name, SL("frontend/fe1/smtp"));
 	CHECK(certs.rows[0].revoked_us > 0);
+	CHECK_INT(certs.rows[1].expires_us, 0);
+	arena_reset(&mem);
+	rig_close(&r);
+}
+
+/* It has the dates of its certificate, also when it was listed before without. */
+TEST_FIBER(admin_certificates_shown)
+{
+	struct dir_cert_row shown = {.serial = SL("0c"),
+				     .name = SL("backend/be1"),
+				     .issued_us = 1600000000000000,
+				     .expires_us = 1700000000000000};
+	struct dir_cert_row issued = {.serial = SL("0d"), .issued_us = 1, .expires_us = 2};
+	struct dir_cert_page certs;
+	struct arena mem;
+	struct diag d;
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	arena_init(&mem, NULL);
+	pgserver_sql("INSERT INTO certificates (serial, name) VALUES ('0c', 'backend/be1')");
+	CHECK_ERR(dir_cert_issued(r.d, &rig_actor, SL("0d"), SL("admin/a"), 9000000, &d), E_OK);
+	CHECK_ERR(dir_cert_seen(r.d, &shown, &d), E_OK);
+	CHECK_ERR(dir_cert_seen(r.d, &issued, &d), E_OK);
+	shown.serial = SL("0e");
+	CHECK_ERR(dir_cert_seen(r.d, &shown, &d), E_OK);
+	shown.serial = SL("0E");
+	CHECK_ERR(dir_cert_seen(r.d, &shown, &d), E_INVALID);
+	CHECK_ERR(dir_cert_list(r.d, SLICE_NONE, 10, &mem, &certs, &d), E_OK);
+	REQUIRE(certs.n == 3);
+	for (size_t i = 0; i < 3; i += 2) {
+		CHECK_INT(certs.rows[i].issued_us, shown.issued_us);
+		CHECK_INT(certs.rows[i].expires_us, shown.expires_us);
+	}
+	CHECK_SLICE(certs.rows[1].name, SL("admin/a"));
+	CHECK(certs.rows[1].issued_us > shown.issued_us);
+	CHECK_INT(certs.rows[1].expires_us, 9000000);
 	arena_reset(&mem);
 	rig_close(&r);
 }

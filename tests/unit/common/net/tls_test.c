@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,6 +67,8 @@ TEST_FIBER(cluster_ends_know_each_other)
 	CHECK_SLICE(fa->peer_serial, SL("0a01"));
 	CHECK_SLICE(fb->peer_name, SL("frontend/fe1/smtp"));
 	CHECK_SLICE(fb->peer_serial, SL("ff02"));
+	CHECK(llabs(fa->peer_from_s - (clock_wall_s() - 3600)) < 60);
+	CHECK(llabs(fa->peer_until_s - (clock_wall_s() + 3600)) < 60);
 	CHECK_INT(fa->exporter.n, 32);
 	CHECK_SLICE(fa->exporter, fb->exporter);
 	stream_close(&a, CLOSE_DONE);

@@ -451,12 +451,14 @@ TEST_FIBER(hello_that_never_comes)
 	struct rpc_link *l = NULL;
 
 	REQUIRE(rig_streams(&a, &b));
-	CHECK_ERR(rpc_link_start_as(&a, &o, &peer, SLICE_NONE, deadline_in(50), &l), E_TIMEOUT);
+	CHECK_ERR(rpc_link_start_as(&a, &o, &peer, &(struct tls_facts){0}, deadline_in(50), &l),
+		  E_TIMEOUT);
 	CHECK(l == NULL && a == NULL);
 	stream_close(&b, CLOSE_DONE);
 	REQUIRE(rig_streams(&a, &b));
 	stream_close(&b, CLOSE_DONE);
-	CHECK_ERR(rpc_link_start_as(&a, &o, &peer, SLICE_NONE, rig_soon(), &l), E_CLOSED);
+	CHECK_ERR(rpc_link_start_as(&a, &o, &peer, &(struct tls_facts){0}, rig_soon(), &l),
+		  E_CLOSED);
 	CHECK(l == NULL && a == NULL);
 }
 

@@ -306,7 +306,8 @@ static WAITS void start_server(void *arg)
 {
 	struct starter *st = arg;
 
-	st->e = rpc_link_start_as(&st->s, &st->o, &fe, SL("0a"), rig_soon(), st->out);
+	st->e = rpc_link_start_as(&st->s, &st->o, &fe, &(struct tls_facts){.peer_serial = SL("0a")},
+				  rig_soon(), st->out);
 }
 
 WAITS bool duo_open(struct duo *d)
@@ -325,7 +326,8 @@ WAITS bool duo_open(struct duo *d)
 	scope_init(&scope);
 	if (scope_start(&scope, "t.server", start_server, &st) != E_OK)
 		return false;
-	e = rpc_link_start_as(&s, &asks, &be, SL("0b"), rig_soon(), &d->ask);
+	e = rpc_link_start_as(&s, &asks, &be, &(struct tls_facts){.peer_serial = SL("0b")},
+			      rig_soon(), &d->ask);
 	scope_join(&scope, rig_soon());
 	return e == E_OK && st.e == E_OK;
 }
@@ -424,8 +426,9 @@ static WAITS void start_raw(void *arg)
 {
 	struct raw *r = arg;
 
-	r->hello = rpc_link_start_as(&r->theirs, &r->opts, r->opts.side == RPC_SERVER ? &fe : &be,
-				     SL("0c"), rig_soon(), &r->l);
+	r->hello =
+		rpc_link_start_as(&r->theirs, &r->opts, r->opts.side == RPC_SERVER ? &fe : &be,
+				  &(struct tls_facts){.peer_serial = SL("0c")}, rig_soon(), &r->l);
 	event_set(&r->started);
 }
 

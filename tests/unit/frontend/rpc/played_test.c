@@ -52,8 +52,8 @@ static WAITS void start_server(void *arg)
 {
 	struct starter *st = arg;
 
-	st->e = rpc_link_start_as(&st->s, &st->o, &fe, SL("0a"), deadline_in(WIRE_MS),
-				  &st->node->serve);
+	st->e = rpc_link_start_as(&st->s, &st->o, &fe, &(struct tls_facts){.peer_serial = SL("0a")},
+				  deadline_in(WIRE_MS), &st->node->serve);
 }
 
 WAITS void played_up(struct played_node *n)
@@ -72,7 +72,9 @@ WAITS void played_up(struct played_node *n)
 	st.o = (struct rpc_link_opts){.side = RPC_SERVER, .self = be, .ops = &n->ops};
 	scope_init(&scope);
 	CHECK_ERR(scope_start(&scope, "played", start_server, &st), E_OK);
-	CHECK_ERR(rpc_link_start_as(&w.client, &asks, &be, SL("0b"), deadline_in(WIRE_MS), &n->ask),
+	CHECK_ERR(rpc_link_start_as(&w.client, &asks, &be,
+				    &(struct tls_facts){.peer_serial = SL("0b")},
+				    deadline_in(WIRE_MS), &n->ask),
 		  E_OK);
 	CHECK_ERR(scope_join(&scope, deadline_in(WIRE_MS)), E_OK);
 	CHECK_ERR(st.e, E_OK);
