@@ -343,10 +343,8 @@ WAITS enum err m_message_search(struct mcall *c)
 		if (e == E_OK)
 			e = r.result;
 	}
-	if (e == E_OK) {
-		reply.highestmodseq = r.search.highestmodseq;
+	if (e == E_OK)
 		e = mcall_reply(c, &reply.base, RPC_BODY);
-	}
 	if (e == E_OK)
 		e = send_list(c, &r.search.found, SEARCH_FOUND);
 	if (e == E_OK)

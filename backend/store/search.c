@@ -478,10 +478,8 @@ static enum err look_at(struct search *s, struct kv_txn *t, uint32_t uid,
 		if (e == E_OK)
 			found = evaluate(s, STEP_TEXT);
 	}
-	if (e == E_OK && found == YES) {
+	if (e == E_OK && found == YES)
 		uidset_add(&s->found, uid, uid);
-		s->highestmodseq = MAX(s->highestmodseq, m->modseq);
-	}
 	if (e == E_OK && found == UNKNOWN)
 		uidset_add(&s->maybe, uid, uid);
 	return e;

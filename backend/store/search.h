@@ -67,10 +67,9 @@ struct search {
 	uint64_t account, mailbox;
 	const struct search_key *keys; /* the caller's, until search_fini */
 	size_t n;
-	uint32_t next_uid;      /* 0: done */
-	uint64_t highestmodseq; /* of the matches so far */
-	struct uidset found;    /* grows by the slice; the caller may take and reset it */
-	struct uidset maybe;    /* the same: not decided by what is kept */
+	uint32_t next_uid;   /* 0: done */
+	struct uidset found; /* grows by the slice; the caller may take and reset it */
+	struct uidset maybe; /* the same: not decided by what is kept */
 	struct search_state *state;
 };
 /* Checks the program. */
