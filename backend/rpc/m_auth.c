@@ -90,14 +90,13 @@ WAITS enum err m_auth_step(struct mcall *c)
 WAITS enum err m_auth_end(struct mcall *c)
 {
 	const Postern__AuthEnd *m = (const void *)c->msg;
-	struct ticket_claims claims;
-	enum err e =
-		ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, 0, &claims, &c->diag);
+	enum err e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, 0, &c->claims,
+				 &c->diag);
 
 	if (e != E_OK)
 		return e;
-	ticket_forget_session(c->be->tickets, &claims);
-	auth_end(c->be->auth, &claims, slice_str(m->reason), m->bytes_in, m->bytes_out);
+	ticket_forget_session(c->be->tickets, &c->claims);
+	auth_end(c->be->auth, &c->claims, slice_str(m->reason), m->bytes_in, m->bytes_out);
 	return E_OK;
 }
 
@@ -105,17 +104,17 @@ WAITS enum err m_ticket_renew(struct mcall *c)
 {
 	const Postern__TicketRenew *m = (const void *)c->msg;
 	Postern__TicketReply reply = POSTERN__TICKET_REPLY__INIT;
-	struct ticket_claims claims;
 	struct buf out;
 	enum err e;
 
 	buf_init(&out, TICKET_BYTES_MAX, NULL);
-	e = ticket_renew(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, &claims, &out, &c->diag);
+	e = ticket_renew(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, &c->claims, &out,
+			 &c->diag);
 	if (e == E_OK) {
-		if (dir_owns(c->be->dir, claims.partition))
-			sessions_touch(auth_sessions(c->be->auth), &claims);
+		if (dir_owns(c->be->dir, c->claims.partition))
+			sessions_touch(auth_sessions(c->be->auth), &c->claims);
 		reply.ticket = MCALL_BYTES(buf_slice(&out));
-		reply.ticket_seconds = ticket_seconds(&claims);
+		reply.ticket_seconds = ticket_seconds(&c->claims);
 		e = mcall_reply(c, &reply.base, RPC_NO_BODY);
 	}
 	buf_fini(&out);

@@ -43,13 +43,12 @@ WAITS enum err m_sender_check(struct mcall *c)
 	const Postern__SenderCheck *m = (const void *)c->msg;
 	slice_t address = MCALL_SLICE(m->address);
 	const char *at = address.n != 0 ? memrchr(address.p, '@', address.n) : NULL;
-	struct ticket_claims claims;
 	enum err e;
 
 	if (m->ticket.len != 0) {
 		e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT,
-				&claims, &c->diag);
-		return e == E_OK ? dir_may_send_as(c->be->dir, claims.account, address) : e;
+				&c->claims, &c->diag);
+		return e == E_OK ? dir_may_send_as(c->be->dir, c->claims.account, address) : e;
 	}
 	if (at == NULL)
 		return E_INVALID;
@@ -64,14 +63,13 @@ static enum err may_begin(struct mcall *c, slice_t token, const ProtobufCBinaryD
 			  uint32_t partition)
 {
 	struct rcpt_token t;
-	struct ticket_claims claims;
 	enum err e = rcpt_token_open(c->be->tickets, token, c->peer, &t, &c->diag);
 
 	if (e == E_OK && t.partition != partition)
 		e = diag_set(&c->diag, E_NO_TICKET, "token of another partition");
 	if (e == E_OK && c->peer->role == ROLE_FRONTEND && c->peer->service == SERVICE_SUBMISSION)
 		e = ticket_open(c->be->tickets, MCALL_SLICE(*ticket), c->peer, TICKET_SUBMIT,
-				&claims, &c->diag);
+				&c->claims, &c->diag);
 	return e;
 }
 
@@ -147,21 +145,20 @@ static void read_others(const Postern__DeliverCommit *m, struct arena *mem, stru
 /* Submission: the ticket's account must be allowed to send as the reverse-path. */
 static enum err check_submitter(struct mcall *c, const Postern__DeliverCommit *m)
 {
-	struct ticket_claims claims;
 	enum err e;
 
 	if (c->peer->role != ROLE_FRONTEND || c->peer->service != SERVICE_SUBMISSION)
 		return E_OK;
-	e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT, &claims,
+	e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT, &c->claims,
 			&c->diag);
 	if (e != E_OK)
 		return e;
 	/* Its end is told to the account's owner only. */
-	if (dir_owns(c->be->dir, claims.partition))
-		sessions_touch(auth_sessions(c->be->auth), &claims);
+	if (dir_owns(c->be->dir, c->claims.partition))
+		sessions_touch(auth_sessions(c->be->auth), &c->claims);
 	if (m->sender.len == 0) /* a user's own notification (RFC 8098) has no reverse-path */
 		return E_OK;
-	return dir_may_send_as(c->be->dir, claims.account, MCALL_SLICE(m->sender));
+	return dir_may_send_as(c->be->dir, c->claims.account, MCALL_SLICE(m->sender));
 }
 
 static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,

@@ -16,8 +16,8 @@ struct mcall {
 	const struct rpc_identity *peer;
 	struct arena mem;            /* the request's and the answer's; ends with the call */
 	const ProtobufCMessage *msg; /* unpacked and within limits */
+	struct ticket_claims claims; /* of the request's ticket; zeroes without one */
 	/* With ticket rights in the method's row: */
-	struct ticket_claims claims;
 	struct dir_account account;
 	struct partition *part; /* the account's, owned here */
 	bool replied;

@@ -317,7 +317,9 @@ WAITS static enum err check_ticket(struct mcall *c)
 		return e;
 	e = dir_account_by_id(c->be->dir, c->claims.account, &c->account);
 	if (e != E_OK)
-		return e == E_NOT_FOUND ? E_NO_TICKET : e;
+		return e == E_NOT_FOUND
+			       ? diag_set(&c->diag, E_NO_TICKET, "ticket: the account is gone")
+			       : e;
 	e = mcall_partition(c, c->account.partition);
 	if (e == E_OK)
 		sessions_touch(auth_sessions(c->be->auth), &c->claims);
@@ -338,11 +340,12 @@ WAITS static enum err dispatch(struct mcall *c)
 	return e == E_OK ? c->method->run(c) : e;
 }
 
-/* A ticket or token that does not open what was asked for, wherever it was looked at. */
+/* A ticket or token that does not open what was asked for, wherever it was looked at: the one line
+ * about it. Account and session are those of a ticket that could be read. */
 static void log_refused_ticket(const struct mcall *c)
 {
 	struct peer_link *pl = find_link(c->be, rpc_req_link(c->req));
-	char id[RPC_IDENTITY_STR];
+	char id[RPC_IDENTITY_STR], ip[IPADDR_STR];
 	int64_t now = clock_mono_ms();
 
 	metric_add(&refused_ticket, 1);
@@ -352,7 +355,10 @@ static void log_refused_ticket(const struct mcall *c)
 	if (pl->refused_ms != 0 && now - pl->refused_ms < REFUSED_LOG_MS)
 		return;
 	LOG(LOG_WARN, NULL, "rpc.ticket_refused", LF_STR("peer", rpc_identity_str(c->peer, id)),
+	    LF_STR("ip", ipaddr_str(rpc_link_addr(pl->link), ip)),
 	    LF_STR("method", c->method->name), LF_STR("why", c->diag.text),
+	    LF_UINT("account", c->claims.account),
+	    LF_HEX("session", slice(c->claims.session, sizeof c->claims.session)),
 	    LF_UINT("count", pl->refused));
 	pl->refused_ms = now;
 	pl->refused = 0;

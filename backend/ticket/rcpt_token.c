@@ -2,7 +2,6 @@
 
 #include "backend/ticket/ticket_priv.h"
 #include "common/base/clock.h"
-#include "common/log/log.h"
 #include "common/log/metric.h"
 
 #define TOKEN_VERSION 1
@@ -115,13 +114,9 @@ static bool decode(slice_t s, struct rcpt_token *r)
 	return true;
 }
 
-static enum err refuse(const char *why, const struct rpc_identity *peer, struct diag *d)
+static enum err refuse(const char *why, struct diag *d)
 {
-	char name[RPC_IDENTITY_STR];
-
 	metric_add(&m_refused, 1);
-	LOG_SELDOM(LOG_WARN, NULL, "rcpt_token.refused", LF_STR("reason", why),
-		   LF_STR("peer", rpc_identity_str(peer, name)));
 	return diag_set(d, E_NO_TICKET, "recipient token: %s", why);
 }
 
@@ -133,20 +128,20 @@ enum err rcpt_token_open(struct tickets *t, slice_t bytes, const struct rpc_iden
 	enum err e;
 
 	if (bytes.n > RCPT_TOKEN_MAX)
-		return refuse("forged", peer, d);
+		return refuse("forged", d);
 	e = ticket_key_find(t, bytes, &k);
 	if (e == E_RETRY)
 		return diag_set(d, e, "sealed with a key that is not here yet");
 	if (e != E_OK)
-		return refuse("forged", peer, d);
+		return refuse("forged", d);
 	buf_init(&plain, PLAIN_MAX, NULL);
 	if (seal_open(k, SL(TOKEN_AAD), bytes, &plain) != E_OK || !decode(buf_slice(&plain), out))
-		e = refuse("forged", peer, d);
+		e = refuse("forged", d);
 	else if (peer->role != ROLE_BACKEND &&
 		 (peer->role != ROLE_FRONTEND || strcmp(peer->name, out->frontend) != 0))
-		e = refuse("given to another front-end", peer, d);
+		e = refuse("given to another front-end", d);
 	else if (out->expires_s <= clock_wall_s())
-		e = refuse("expired", peer, d);
+		e = refuse("expired", d);
 	buf_fini(&plain);
 	return e;
 }

@@ -263,15 +263,9 @@ uint32_t ticket_seconds(const struct ticket_claims *c)
 
 /* ---- open ---- */
 
-static enum err refuse(enum reason why, const struct rpc_identity *peer,
-		       const struct ticket_claims *c, struct diag *d)
+static enum err refuse(enum reason why, struct diag *d)
 {
-	char name[RPC_IDENTITY_STR];
-
 	metric_add(reasons[why].count, 1);
-	LOG_SELDOM(LOG_WARN, NULL, "ticket.refused", LF_STR("reason", reasons[why].text),
-		   LF_STR("peer", rpc_identity_str(peer, name)), LF_UINT("account", c->account),
-		   LF_HEX("session", slice(c->session, sizeof(c->session))));
 	return diag_set(d, E_NO_TICKET, "ticket: %s", reasons[why].text);
 }
 
@@ -306,8 +300,7 @@ static bool session_ended(const struct tickets *t, const uint8_t session[TICKET_
 }
 
 /* Is the account still what it was at the log-in? */
-static enum err check_account(struct tickets *t, const struct rpc_identity *peer,
-			      const struct ticket_claims *c, struct diag *d)
+static enum err check_account(struct tickets *t, const struct ticket_claims *c, struct diag *d)
 {
 	struct dir_account a;
 	enum err e = dir_account_by_id(t->dir, c->account, &a);
@@ -316,36 +309,32 @@ static enum err check_account(struct tickets *t, const struct rpc_identity *peer
 		return diag_set(d, e, "the account is not in the directory's copy");
 	/* An epoch above ours: the one who issued it has heard more than we have. */
 	if (e == E_OK && c->epoch < a.epoch)
-		return refuse(a.state == DIR_ACTIVE ? R_EPOCH : R_ACCOUNT, peer, c, d);
+		return refuse(a.state == DIR_ACTIVE ? R_EPOCH : R_ACCOUNT, d);
 	if (e != E_OK || (a.state != DIR_ACTIVE && c->epoch == a.epoch))
-		return refuse(R_ACCOUNT, peer, c, d);
+		return refuse(R_ACCOUNT, d);
 	return E_OK;
 }
 
 enum err ticket_open(struct tickets *t, slice_t bytes, const struct rpc_identity *peer,
 		     uint32_t need, struct ticket_claims *out, struct diag *d)
 {
-	struct ticket_claims c;
-	enum err e = unseal(t, bytes, &c);
+	enum err e = unseal(t, bytes, out);
 
 	if (e == E_RETRY)
 		return diag_set(d, e, "sealed with a key that is not here yet");
 	if (e != E_OK)
-		return refuse(R_FORGED, peer, &c, d);
-	if (peer->role != ROLE_FRONTEND || strcmp(peer->name, c.frontend) != 0)
-		return refuse(R_FRONTEND, peer, &c, d);
-	if (peer->service != c.service)
-		return refuse(R_SERVICE, peer, &c, d);
-	if (c.expires_s <= clock_wall_s())
-		return refuse(R_EXPIRED, peer, &c, d);
-	if (session_ended(t, c.session))
-		return refuse(R_ENDED, peer, &c, d);
-	if ((c.rights & need) != need)
-		return refuse(R_RIGHTS, peer, &c, d);
-	e = check_account(t, peer, &c, d);
-	if (e == E_OK)
-		*out = c;
-	return e;
+		return refuse(R_FORGED, d);
+	if (peer->role != ROLE_FRONTEND || strcmp(peer->name, out->frontend) != 0)
+		return refuse(R_FRONTEND, d);
+	if (peer->service != out->service)
+		return refuse(R_SERVICE, d);
+	if (out->expires_s <= clock_wall_s())
+		return refuse(R_EXPIRED, d);
+	if (session_ended(t, out->session))
+		return refuse(R_ENDED, d);
+	if ((out->rights & need) != need)
+		return refuse(R_RIGHTS, d);
+	return check_account(t, out, d);
 }
 
 enum err ticket_renew(struct tickets *t, slice_t bytes, const struct rpc_identity *peer,

@@ -94,7 +94,10 @@ static void check_open(struct world *w, slice_t bytes, const struct rpc_identity
 	struct ticket_claims c;
 	struct diag d = {.text = ""};
 
+	memset(&c, 0xff, sizeof c);
 	CHECK_ERR(ticket_open(w->t, bytes, peer, need, &c, &d), want);
+	/* For the log it is told whose it was, or that nobody knows. */
+	CHECK((c.account == 0) == (why != NULL && strcmp(why, "forged") == 0));
 	check_note("%s", d.text);
 	if (why != NULL)
 		CHECK(slice_find(slice_str(d.text), slice_str(why)) < strlen(d.text));
