@@ -2,6 +2,7 @@
 without a ticket that a back-end made for a user who logged in there (docs/threat-model.md)."""
 import base64
 import collections
+import os
 import secrets
 import subprocess
 import tempfile
@@ -9,10 +10,12 @@ import unittest
 
 import postern
 from captured import Captured, backend, methods, plausible
-from postern import account, account_of, cluster, deliver, imap, log_lines, log_size, metric, rss, until
+from postern import (account, account_of, cluster, cluster_command, deliver, imap, linked,
+                     log_lines, log_size, metric, rss, until, workers)
 
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
 
+TICKET_SECONDS = 15 * 60
 REFUSED = ("no-ticket", "denied")
 # What a worker may do by its certificate alone, and so somebody who has it: hear the cluster's
 # settings, tell of itself, begin a log-in, ask for a recipient, drop what it began itself.
@@ -206,6 +209,55 @@ class CapturedFrontend(unittest.TestCase):
             self.assert_refused(self.sweep(c, ticket=ticket))
             # Renewing brings it back no more.
             self.assertEqual(c.call("TICKET_RENEW", ticket=ticket)[0], "no-ticket")
+
+    def start(self, name, later=None):
+        """A back-end again, with its clock so many seconds ahead; where its log begins."""
+        cluster_command("kill", name, "TERM")
+        since = log_size(name)
+        asan = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        cluster_command("start", name, env={} if later is None else {
+            "LD_PRELOAD": os.path.join(postern.BUILD, "later.so"),
+            "POSTERN_TEST_LATER": str(later), "ASAN_OPTIONS": asan})
+        return since
+
+    def test_expired_tickets(self):
+        """Fifteen minutes after it was made a ticket opens nothing and is not renewed."""
+        n = workers()
+
+        def back():
+            self.assertTrue(linked("be1", self.start("be1"), n))
+        def opens(c):
+            """The first answer of a back-end that knows its accounts and keys."""
+            return until(lambda: (lambda s: s if s != "retry" else None)(
+                c.call("MAILBOX_LIST", ticket=ticket)[0]))
+        counted = (("tickets_refused_total", "expired"), ("rpc_refused_total", "ticket"))
+        with Captured("frontend/fe1/imap") as c:
+            ticket = c.login(self.who)
+            self.assertEqual(opens(c), "ok")
+        self.addCleanup(back)
+        # Not that the back-end began again is what ends it.
+        self.start("be1", TICKET_SECONDS - 120)
+        with Captured("frontend/fe1/imap") as c:
+            self.assertEqual(opens(c), "ok")
+        since = self.start("be1", TICKET_SECONDS)
+        with Captured("frontend/fe1/imap") as c:
+            self.assertEqual(opens(c), "no-ticket")
+            before = [metric("be1", name, reason=reason) for name, reason in counted]
+            statuses = self.sweep(c, ticket=ticket)
+            self.assert_refused(statuses)
+            refused = list(statuses.values()).count("no-ticket")
+            self.assertGreater(refused, 15)
+            self.assertEqual(c.call("TICKET_RENEW", ticket=ticket)[0], "no-ticket")
+            self.assertEqual(c.call("AUTH_END", ticket=ticket, reason="logout")[0], "no-ticket")
+            # A new one is as good as ever.
+            self.assertEqual(c.call("MAILBOX_LIST", ticket=c.login(self.who))[0], "ok")
+        self.assertEqual([metric("be1", name, reason=reason) - b for (name, reason), b in
+                          zip(counted, before)], [refused + 2] * 2)
+        first = log_lines("be1", "refused", since=since)[0]
+        for word in ("event=rpc.ticket_refused", "peer=frontend/fe1/imap", "ip=127.0.0.1",
+                     "method=", 'why="ticket: expired"', "account=", "session=", "count=1"):
+            self.assertIn(word, first)
+        self.assertFalse(log_lines("be1", "event=ticket.refused", since=since))
 
     def test_mailbox_numbers_of_another_user(self):
         """A ticket opens its own account, whatever numbers are asked for."""

@@ -31,10 +31,10 @@ def account(i):
     return cluster()["accounts"][i]
 
 
-def cluster_command(*argv):
-    """deploy/cluster VERB FOLDER ...; must succeed."""
+def cluster_command(*argv, env=()):
+    """deploy/cluster VERB FOLDER ...; must succeed. env: for it and what it starts, besides ours."""
     done = subprocess.run([os.path.join(TOP, "deploy", "cluster"), argv[0], FOLDER, *argv[1:]],
-                          capture_output=True, text=True)
+                          capture_output=True, text=True, env={**os.environ, **dict(env)})
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -168,6 +168,24 @@ def log_lines(name, *words, since=0):
     with open(os.path.join(FOLDER, name, "log"), errors="replace") as f:
         f.seek(since)
         return [x for x in f if all(w in x for w in words)]
+
+
+def workers(frontend=None, service=None):
+    """How many workers there are, once all have reported."""
+    every = sum(len(f["pids"]) - 1 for f in cluster()["frontends"])
+
+    def up():
+        rows = [w for w in json.loads(postern("--json", "status")[1])["workers"]
+                if w["state"] == "up"]
+        return rows if len(rows) >= every else None
+    return sum(frontend in (None, w["frontend"]) and service in (None, w["service"])
+               for w in until(up))
+
+
+def linked(backend, since, n, peer="frontend/"):
+    """So many workers have found a back-end since then: each does by itself, in its own time."""
+    return until(lambda: len(log_lines(backend, "event=rpc.up", "peer=" + peer,
+                                       since=since)) >= n)
 
 
 def metric(backend, name, **labels):
