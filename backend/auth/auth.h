@@ -45,6 +45,7 @@ struct auth_reply {
 	uint64_t exchange;    /* not 0: go on with auth_step */
 	struct buf challenge; /* to the client; with `done`: SCRAM's v=, to be sent with the OK */
 	bool done;            /* logged in: what follows is set */
+	uint8_t session[TICKET_SESSION_LEN];
 	struct buf ticket;
 	uint32_t ticket_seconds;
 	struct dir_account account;

@@ -116,6 +116,7 @@ static enum err log_in(struct auth *a, struct exchange *x, uint32_t epoch, struc
 	struct session_info s = {.account = x->account.id,
 				 .service = x->frontend.service,
 				 .ip = x->ip,
+				 .has_tls = true,
 				 .tls = x->tls,
 				 .mechanism = sasl_mech_name(x->mech)};
 	struct auth_last last = {
@@ -135,6 +136,7 @@ static enum err log_in(struct auth *a, struct exchange *x, uint32_t epoch, struc
 	last_put(a->last, x->account.id, &last);
 	throttle_succeeded(a->throttle, slice_str(x->name), &x->ip);
 	out->done = true;
+	memcpy(out->session, x->session, sizeof(out->session));
 	out->ticket_seconds = ticket_seconds(&c);
 	out->account = x->account;
 	if (dir_partition_get(a->dir, x->account.partition, &home) == E_OK)

@@ -11,14 +11,23 @@
 METRIC_GAUGE(m_sessions, "sessions", "Sessions known to this back-end");
 METRIC_COUNTER(m_unlisted, "sessions_unlisted_total", "Sessions beyond the table's bound");
 
+/* A link that sessions belong to. */
+struct carrier {
+	struct list entries;
+};
+
 struct entry {
 	struct list node; /* by last access, the longest ago first */
+	struct list same; /* in its carrier's entries */
+	struct carrier *via;
 	struct session_info info;
 };
 
 struct sessions {
 	struct map map;
+	struct map carriers; /* by the link's address */
 	struct list order;
+	size_t naway;
 };
 
 struct sessions *sessions_new(void)
@@ -26,6 +35,7 @@ struct sessions *sessions_new(void)
 	struct sessions *s = xcalloc(1, sizeof(*s));
 
 	map_init(&s->map);
+	map_init(&s->carriers);
 	list_init(&s->order);
 	return s;
 }
@@ -35,23 +45,51 @@ static slice_t key_of(const uint8_t id[TICKET_SESSION_LEN])
 	return slice(id, TICKET_SESSION_LEN);
 }
 
+static void count(const struct sessions *s)
+{
+	metric_set(&m_sessions, (int64_t)sessions_count(s));
+}
+
+static void set_away(struct sessions *s, struct entry *x, bool away)
+{
+	if (x->info.away && !away)
+		s->naway--;
+	else if (!x->info.away && away)
+		s->naway++;
+	x->info.away = away;
+}
+
+static void leave_carrier(struct entry *x)
+{
+	if (x->via != NULL)
+		list_remove(&x->same);
+	x->via = NULL;
+}
+
 static void drop(struct sessions *s, struct entry *x)
 {
+	leave_carrier(x);
+	set_away(s, x, false);
 	map_del(&s->map, key_of(x->info.id));
 	list_remove(&x->node);
 	xfree(&x);
-	metric_set(&m_sessions, (int64_t)s->map.count);
+	count(s);
 }
 
 void sessions_free(struct sessions **sp)
 {
 	struct sessions *s = *sp;
+	struct map_iter it = {0};
+	void *carrier;
 
 	if (s == NULL)
 		return;
 	while (!list_empty(&s->order))
 		drop(s, list_entry(s->order.next, struct entry, node));
 	map_fini(&s->map);
+	while (map_next(&s->carriers, &it, NULL, &carrier))
+		xfree(&carrier);
+	map_fini(&s->carriers);
 	xfree(sp);
 }
 
@@ -102,9 +140,10 @@ static struct entry *insert(struct sessions *s, const struct session_info *info)
 	}
 	x = xcalloc(1, sizeof(*x));
 	x->info = *info;
+	x->info.away = false;
 	map_put(&s->map, key_of(info->id), x);
 	list_append(&s->order, &x->node);
-	metric_set(&m_sessions, (int64_t)s->map.count);
+	count(s);
 	return x;
 }
 
@@ -117,7 +156,63 @@ void sessions_add(struct sessions *s, const struct session_info *info)
 	insert(s, info);
 }
 
-void sessions_touch(struct sessions *s, const struct ticket_claims *c)
+/* ---- links ---- */
+
+static slice_t key_of_link(const void **link)
+{
+	return slice(link, sizeof(*link));
+}
+
+static struct carrier *carrier_get(struct sessions *s, const void *link)
+{
+	struct carrier *c = map_get(&s->carriers, key_of_link(&link));
+
+	if (c != NULL)
+		return c;
+	c = xcalloc(1, sizeof(*c));
+	list_init(&c->entries);
+	map_put(&s->carriers, key_of_link(&link), c);
+	return c;
+}
+
+static void carry(struct sessions *s, struct entry *x, const void *link)
+{
+	struct carrier *c = link != NULL ? carrier_get(s, link) : NULL;
+
+	if (x->via != c) {
+		leave_carrier(x);
+		x->via = c;
+		if (c != NULL)
+			list_append(&c->entries, &x->same);
+	}
+	set_away(s, x, c == NULL);
+	count(s);
+}
+
+void sessions_carry(struct sessions *s, const uint8_t id[TICKET_SESSION_LEN], const void *link)
+{
+	struct entry *x = map_get(&s->map, key_of(id));
+
+	if (x != NULL)
+		carry(s, x, link);
+}
+
+size_t sessions_link_gone(struct sessions *s, const void *link)
+{
+	struct carrier *c = map_del(&s->carriers, key_of_link(&link));
+	size_t n = 0;
+
+	if (c == NULL)
+		return 0;
+	for (; !list_empty(&c->entries); n++)
+		carry(s, list_entry(c->entries.next, struct entry, same), NULL);
+	xfree(&c);
+	return n;
+}
+
+/* ---- calls ---- */
+
+void sessions_touch(struct sessions *s, const struct ticket_claims *c, const void *link)
 {
 	struct entry *x = map_get(&s->map, key_of(c->session));
 	struct session_info info = {.account = c->account,
@@ -130,11 +225,13 @@ void sessions_touch(struct sessions *s, const struct ticket_claims *c)
 		x->info.last_access_s = info.last_access_s;
 		list_remove(&x->node);
 		list_append(&s->order, &x->node);
-		return;
+	} else {
+		memcpy(info.id, c->session, sizeof(info.id));
+		memcpy(info.frontend, c->frontend, sizeof(info.frontend));
+		x = insert(s, &info);
 	}
-	memcpy(info.id, c->session, sizeof(info.id));
-	memcpy(info.frontend, c->frontend, sizeof(info.frontend));
-	insert(s, &info);
+	if (x != NULL && (link != NULL || x->via == NULL))
+		carry(s, x, link);
 }
 
 bool sessions_remove(struct sessions *s, const uint8_t id[TICKET_SESSION_LEN],
@@ -162,7 +259,7 @@ bool sessions_get(const struct sessions *s, const uint8_t id[TICKET_SESSION_LEN]
 
 size_t sessions_count(const struct sessions *s)
 {
-	return s->map.count;
+	return s->map.count - s->naway;
 }
 
 void sessions_each(const struct sessions *s, uint64_t account,

@@ -23,6 +23,11 @@ static bool collect_id(const struct session_info *s, void *arg)
 	return !buf_failed(ids);
 }
 
+static bool collect_listed(const struct session_info *s, void *arg)
+{
+	return s->away || collect_id(s, arg);
+}
+
 /* "": account 0, which is all. */
 static enum err find_account(struct mcall *c, const char *name, uint64_t *out)
 {
@@ -62,6 +67,7 @@ static Postern__AdminSession *pack_session(const struct be *be, const struct ses
 		m->from = admin_str(mem, slice_str(ipaddr_str(&s->ip, ip)));
 	m->login_us = s->login_s * 1000000;
 	m->last_access_us = s->last_access_s * 1000000;
+	m->has_tls = s->has_tls;
 	m->tls = s->tls;
 	m->mechanism = admin_str(mem, slice_str(s->mechanism));
 	m->frontend = admin_str(mem, slice_str(s->frontend));
@@ -81,7 +87,7 @@ WAITS static enum err send_batch(struct mcall *c, slice_t ids)
 	for (; ids.n > 0; ids = slice_from(ids, TICKET_SESSION_LEN)) {
 		struct session_info s;
 
-		if (sessions_get(all, (const uint8_t *)ids.p, &s))
+		if (sessions_get(all, (const uint8_t *)ids.p, &s) && !s.away)
 			rows[n++] = &pack_session(c->be, &s, &mem)->base;
 	}
 	e = admin_send_rows(c, &postern__admin_session_page__descriptor, 0, rows, n);
@@ -100,7 +106,7 @@ WAITS static enum err list_local(struct mcall *c)
 	buf_init(&ids, IDS_MAX, NULL);
 	if (e == E_OK) {
 		sessions_expire(auth_sessions(c->be->auth));
-		sessions_each(auth_sessions(c->be->auth), account, collect_id, &ids);
+		sessions_each(auth_sessions(c->be->auth), account, collect_listed, &ids);
 	}
 	for (size_t at = 0; e == E_OK && at < ids.n; at += step)
 		e = send_batch(c, slice_sub(buf_slice(&ids), at, step));

@@ -53,6 +53,8 @@ WAITS static enum err answer(struct mcall *c, struct auth_reply *r)
 
 WAITS static enum err finish(struct mcall *c, enum err e, struct auth_reply *r)
 {
+	if (e == E_OK && r->done)
+		sessions_carry(auth_sessions(c->be->auth), r->session, mcall_live_link(c));
 	if (e == E_OK)
 		e = answer(c, r);
 	else if (e == E_WRONG_OWNER)
@@ -112,7 +114,7 @@ WAITS enum err m_ticket_renew(struct mcall *c)
 			 &c->diag);
 	if (e == E_OK) {
 		if (dir_owns(c->be->dir, c->claims.partition))
-			sessions_touch(auth_sessions(c->be->auth), &c->claims);
+			mcall_session_seen(c);
 		reply.ticket = MCALL_BYTES(buf_slice(&out));
 		reply.ticket_seconds = ticket_seconds(&c->claims);
 		e = mcall_reply(c, &reply.base, RPC_NO_BODY);

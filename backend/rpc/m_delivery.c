@@ -155,7 +155,7 @@ static enum err check_submitter(struct mcall *c, const Postern__DeliverCommit *m
 		return e;
 	/* Its end is told to the account's owner only. */
 	if (dir_owns(c->be->dir, c->claims.partition))
-		sessions_touch(auth_sessions(c->be->auth), &c->claims);
+		mcall_session_seen(c);
 	if (m->sender.len == 0) /* a user's own notification (RFC 8098) has no reverse-path */
 		return E_OK;
 	return dir_may_send_as(c->be->dir, c->claims.account, MCALL_SLICE(m->sender));

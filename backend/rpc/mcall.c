@@ -64,6 +64,18 @@ WAITS void mcall_fail(struct mcall *c, enum err e)
 		LOG(LOG_DEBUG, NULL, "rpc.answer_lost", LF_STR("method", c->method->name));
 }
 
+const void *mcall_live_link(const struct mcall *c)
+{
+	struct rpc_link *l = rpc_req_link(c->req);
+
+	return rpc_link_usable(l) ? l : NULL;
+}
+
+void mcall_session_seen(struct mcall *c)
+{
+	sessions_touch(auth_sessions(c->be->auth), &c->claims, mcall_live_link(c));
+}
+
 WAITS enum err mcall_wrong_owner(struct mcall *c, uint32_t partition)
 {
 	Postern__WrongOwner w = POSTERN__WRONG_OWNER__INIT;

@@ -43,6 +43,10 @@ WAITS bool mcall_account_made(struct mcall *c);
  * the call ends. False: there is no room (E_BUSY). */
 bool mcall_charge(struct mcall *c, size_t n) MUST_USE;
 void mcall_give_back(struct mcall *c, size_t n);
+/* The link that the request came over, for sessions.h; NULL when it has ended meanwhile. */
+const void *mcall_live_link(const struct mcall *c);
+/* The session of c->claims has made this call: here, at its account's owner, it is listed. */
+void mcall_session_seen(struct mcall *c);
 
 /* Runs fn(arg) on a reader thread; its own result is in arg. */
 WAITS enum err mcall_read(const char *name, void (*fn)(void *arg), void *arg) MUST_USE;

@@ -191,10 +191,17 @@ static void link_down(struct rpc_link *l, void *arg)
 {
 	struct port *p = arg;
 	struct peer_link *pl = find_link(p->server->be, l);
+	char id[RPC_IDENTITY_STR], ip[IPADDR_STR];
+	size_t away;
 
 	if (pl == NULL)
 		return;
 	deliver_drop_link(p->server->be->deliver, l);
+	away = sessions_link_gone(auth_sessions(p->server->be->auth), l);
+	if (away != 0)
+		LOG(LOG_INFO, NULL, "auth.sessions_away",
+		    LF_STR("peer", rpc_identity_str(rpc_link_peer(l), id)),
+		    LF_STR("ip", ipaddr_str(rpc_link_addr(l), ip)), LF_UINT("sessions", away));
 	list_remove(&pl->node);
 	rpc_link_unref(&pl->link);
 	xfree(&pl);
@@ -322,7 +329,7 @@ WAITS static enum err check_ticket(struct mcall *c)
 			       : e;
 	e = mcall_partition(c, c->account.partition);
 	if (e == E_OK)
-		sessions_touch(auth_sessions(c->be->auth), &c->claims);
+		mcall_session_seen(c);
 	return e;
 }
 

@@ -28,6 +28,8 @@ static void link_up(struct rpc_link *l, void *arg UNUSED)
 	rpc_link_ref(l);
 	c->links[c->nlinks++] = l;
 	waitq_wake_all(&c->changed);
+	if (c->conf.found != NULL)
+		c->conf.found(l);
 }
 
 static void link_down(struct rpc_link *l, void *arg UNUSED)

@@ -25,6 +25,7 @@ struct rpc_client_conf {
 	size_t naddrs;
 	int listen_fd; /* inside-out: back-ends dial here; else -1 */
 	uint32_t worker;
+	void (*found)(struct rpc_link *l); /* a back-end's link is up; must not wait; may be NULL */
 };
 void rpc_client_start(const struct rpc_client_conf *c);
 void rpc_client_stop(void);

@@ -20,9 +20,11 @@
 #include "frontend/super/confine.h"
 #include "frontend/super/setup.h"
 
-#define READY_MS  5000 /* then clients hear "try later" rather than nothing */
-#define REPORT_MS 5000
-#define RENEW_MS  60000 /* tickets of idle sessions are looked at so often */
+#define READY_MS      5000 /* then clients hear "try later" rather than nothing */
+#define REPORT_MS     5000
+#define RENEW_MS      60000 /* tickets of idle sessions are looked at so often */
+/* Between two batches of 64: log-ins have their part of the back-end's rate. */
+#define RENEW_PACE_MS 20
 
 static struct {
 	char message[SETUP_BYTES_MAX]; /* what setup borrows from */
@@ -32,6 +34,7 @@ static struct {
 	struct tls_ctx *cluster_tls;
 	int64_t started_us;
 	struct event serving; /* its listeners are open */
+	struct event renew;   /* tickets became due before their time */
 	int statm_fd;
 	struct arena mem; /* of the process */
 } worker;
@@ -213,14 +216,16 @@ WAITS static void renew_batch(struct renewal *r)
 	for (size_t i = 0; i < r->n; i++) {
 		struct session *s = session_find(r->ids[i]);
 		struct ticket copy;
+		int64_t expires_ms;
 		enum err e;
 
 		if (s == NULL || s->ticket == NULL)
 			continue;
 		copy = *s->ticket;
+		expires_ms = copy.expires_ms;
 		e = ticket_refresh(&copy);
 		s = session_find(r->ids[i]);
-		if (s != NULL && s->ticket != NULL && e == E_OK)
+		if (s != NULL && s->ticket != NULL && e == E_OK && copy.expires_ms != expires_ms)
 			*s->ticket = copy;
 		else if (s != NULL && e == E_NO_TICKET)
 			session_end(s, "ticket");
@@ -229,15 +234,30 @@ WAITS static void renew_batch(struct renewal *r)
 
 WAITS static void renew_fiber(void *arg UNUSED)
 {
-	while (fiber_sleep("worker.renew", RENEW_MS) != E_CANCELLED) {
+	while (event_wait(&worker.renew, "worker.renew", deadline_in(RENEW_MS)) != E_CANCELLED) {
 		struct renewal r;
 
 		do {
 			r.n = 0;
 			session_each(collect_due, &r);
 			renew_batch(&r);
-		} while (r.n == ARRAY_LEN(r.ids) && rpc_client_any() != NULL);
+		} while (r.n == ARRAY_LEN(r.ids) && rpc_client_any() != NULL &&
+			 fiber_sleep("worker.renew_pace", RENEW_PACE_MS) != E_CANCELLED);
 	}
+}
+
+static void make_due(struct session *s, void *link)
+{
+	if (s->ticket != NULL && rpc_client_partition(s->ticket->partition) == link)
+		s->ticket->renew_ms = 0;
+}
+
+/* A back-end that has begun again, or had lost us, lists the sessions whose calls it sees: those
+ * that do nothing just now renew their tickets. */
+static void found_backend(struct rpc_link *l)
+{
+	session_each(make_due, l);
+	event_set(&worker.renew);
 }
 
 static void accepted(struct stream *s, void *arg)
@@ -316,6 +336,7 @@ static void start_client(void)
 				     ? WORKER_FIRST_FD + (int)worker.setup.nlisteners
 				     : -1,
 		.worker = worker.setup.worker,
+		.found = found_backend,
 		.self = {.role = ROLE_FRONTEND, .service = worker.setup.service},
 	};
 	static struct ipaddr addrs[SETUP_BACKENDS_MAX];
@@ -339,6 +360,7 @@ static enum err start_fibers(void)
 	enum err e;
 
 	event_init(&worker.serving);
+	event_init(&worker.renew);
 	e = fiber_start("worker.main", main_fiber, NULL, NULL);
 	if (e == E_OK)
 		e = fiber_start("worker.control", control_fiber, NULL, NULL);

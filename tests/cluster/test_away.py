@@ -3,6 +3,7 @@ recovers by itself."""
 import contextlib
 import glob
 import imaplib
+import json
 import os
 import secrets
 import signal
@@ -105,6 +106,66 @@ class BackendAway(unittest.TestCase):
         self.assertTrue(any(subject.encode() in r for r in open_.ok(
             b"FETCH %d BODY.PEEK[HEADER.FIELDS (SUBJECT)]" % open_.exists)))
         open_.close()
+
+    def listed(self, who):
+        """The sessions of an account, by their front-ends."""
+        status, out, err = postern.postern("--json", "session", "list", "--account",
+                                           account(who)["address"])
+        return {r["frontend"]: r for r in json.loads(out)} if status == 0 else {}
+
+    def open(self, fe):
+        """A session, as soon as the worker that takes it has found the back-end."""
+        def log_in():
+            with contextlib.suppress(AssertionError, OSError):
+                return Imap(self.gone, fe=fe)
+        box = until(log_in, RECOVERS_SECONDS)
+        self.assertTrue(box)
+        return box
+
+    def test_sessions_of_a_killed_worker_leave_the_list(self):
+        boxes = [self.open(fe) for fe in (0, 1)]
+        boxes[0].ok(b"SELECT INBOX")
+        self.assertEqual(sorted(self.listed(self.gone)), ["fe1", "fe2"])
+        n = postern.workers("fe1", "imap")
+        since = {b: log_size(b) for b in ("be1", "be2")}
+        for i in range(n):
+            cluster_command("kill", "fe1/imap.%d" % i, "KILL")
+        self.assertTrue(until(lambda: list(self.listed(self.gone)) == ["fe2"], 5),
+                        self.listed(self.gone))
+        self.assertTrue(log_lines("be2", "event=auth.sessions_away", "peer=frontend/fe1/imap",
+                                  since=since["be2"]))
+        # The worker that follows it has no part in them.
+        for b in since:
+            self.assertTrue(postern.linked(b, since[b], n, "frontend/fe1/imap"))
+        self.assertTrue(until(lambda: list(self.listed(self.gone)) == ["fe2"]))
+        boxes[1].ok(b"NOOP")
+        for box in boxes:
+            box.close()
+
+    def test_sessions_are_listed_again_after_a_restart(self):
+        """Also those that do nothing. What only the back-end knew is not known any more."""
+        boxes = [self.open(fe) for fe in (0, 1)]
+        before = self.listed(self.gone)
+        self.assertEqual({r["tls"] for r in before.values()}, {True})
+        n = postern.workers()
+        cluster_command("kill", "be2")
+        since = log_size("be2")
+        cluster_command("start", "be2")
+        self.assertTrue(until(lambda: sorted(self.listed(self.gone)) == ["fe1", "fe2"],
+                              RECOVERS_SECONDS))
+        after = self.listed(self.gone)
+        for fe, row in after.items():
+            self.assertEqual((row["id"], row["login"], row["service"]),
+                             tuple(before[fe][k] for k in ("id", "login", "service")))
+            self.assertIsNone(row["tls"])
+        lines = postern.postern("session", "list", "--account",
+                                account(self.gone)["address"])[1].splitlines()
+        at = lines[0].index(" tls ") + 1
+        self.assertEqual([line[at:].split()[0] for line in lines[1:]], ["-", "-"])
+        for box in boxes:
+            self.assertTrue(until(lambda: b" OK" in box.cmd(b"NOOP")[0], RECOVERS_SECONDS))
+            box.close()
+        self.assertTrue(postern.linked("be2", since, n))
 
     def test_all_of_them(self):
         for name in ("be1", "be2"):

@@ -261,7 +261,7 @@ TEST(sessions_life)
 	/* One that was there before a restart. */
 	c.session[0] = 9;
 	c.login_s = clock_wall_s() - 100;
-	sessions_touch(s, &c);
+	sessions_touch(s, &c, &c);
 	CHECK_INT(sessions_of(s, 8), 1);
 	REQUIRE(sessions_get(s, c.session, &got));
 	CHECK_INT(got.login_s, c.login_s);
@@ -272,7 +272,7 @@ TEST(sessions_life)
 	CHECK(!sessions_remove(s, i.id, NULL));
 	/* What is used stays; what is not, leaves. */
 	pass(TICKET_LIFE_S - 1);
-	sessions_touch(s, &c);
+	sessions_touch(s, &c, &c);
 	sessions_expire(s);
 	CHECK_INT(sessions_of(s, 0), 3);
 	pass(2);
@@ -281,6 +281,61 @@ TEST(sessions_life)
 	CHECK_INT(sessions_of(s, 8), 1);
 	sessions_free(&s);
 	clock_replace(NULL, NULL);
+}
+
+/* What belongs to a link is away without it, and back with the next call. */
+TEST(sessions_links)
+{
+	struct session_info i = {.account = 7, .frontend = "fe1", .has_tls = true, .tls = true},
+			    got;
+	struct ticket_claims c = {.account = 7, .service = SERVICE_IMAP, .frontend = "fe1"};
+	struct sessions *s = sessions_new();
+	char first, second;
+
+	i.login_s = i.last_access_s = c.login_s = clock_wall_s();
+	for (uint8_t n = 1; n <= 3; n++) {
+		i.id[0] = n;
+		sessions_add(s, &i);
+		sessions_carry(s, i.id, &first);
+	}
+	/* One that has gone on to another link already. */
+	c.session[0] = 3;
+	sessions_touch(s, &c, &second);
+	CHECK_INT(sessions_count(s), 3);
+	CHECK_INT(sessions_link_gone(s, &first), 2);
+	CHECK_INT(sessions_link_gone(s, &first), 0);
+	CHECK_INT(sessions_count(s), 1);
+	CHECK_INT(sessions_of(s, 7), 3); /* they can still be ended */
+	i.id[0] = 1;
+	REQUIRE(sessions_get(s, i.id, &got));
+	CHECK(got.away);
+	/* Back over a new link, with all that was known. */
+	c.session[0] = 1;
+	sessions_touch(s, &c, &second);
+	REQUIRE(sessions_get(s, i.id, &got));
+	CHECK(!got.away && got.has_tls && got.tls);
+	CHECK_INT(sessions_count(s), 2);
+	/* Its call came in while the link ended: as before, or away if nobody knew it. */
+	sessions_touch(s, &c, NULL);
+	CHECK_INT(sessions_count(s), 2);
+	c.session[0] = 9;
+	sessions_touch(s, &c, NULL);
+	CHECK_INT(sessions_count(s), 2);
+	sessions_touch(s, &c, &second);
+	CHECK_INT(sessions_count(s), 3);
+	REQUIRE(sessions_get(s, c.session, &got));
+	CHECK(!got.has_tls);
+	/* A log-in whose link ended before its answer. */
+	i.id[0] = 10;
+	sessions_add(s, &i);
+	sessions_carry(s, i.id, NULL);
+	CHECK_INT(sessions_count(s), 3);
+	CHECK(sessions_remove(s, i.id, NULL));
+	CHECK(sessions_remove(s, c.session, NULL));
+	CHECK_INT(sessions_count(s), 2);
+	CHECK_INT(sessions_link_gone(s, &second), 2);
+	CHECK_INT(sessions_count(s), 0);
+	sessions_free(&s);
 }
 
 TEST(sessions_bound)
