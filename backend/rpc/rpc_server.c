@@ -287,6 +287,18 @@ WAITS static enum err receive_long(struct mcall *c, struct buf *out)
 	return e == E_CLOSED ? E_OK : e;
 }
 
+static void refuse_malformed(const struct mcall *c, enum err e)
+{
+	struct rpc_link *l = rpc_req_link(c->req);
+	char id[RPC_IDENTITY_STR], ip[IPADDR_STR];
+
+	metric_add(&refused_malformed, 1);
+	LOG_SELDOM(LOG_WARN, NULL, "rpc.malformed", LF_STR("peer", rpc_identity_str(c->peer, id)),
+		   LF_STR("ip", ipaddr_str(rpc_link_addr(l), ip)),
+		   LF_STR("method", c->method->name), LF_ERR("error", e),
+		   LF_STR("why", c->diag.text));
+}
+
 WAITS static enum err unpack(struct mcall *c)
 {
 	slice_t payload = rpc_req_payload(c->req);
@@ -304,7 +316,7 @@ WAITS static enum err unpack(struct mcall *c)
 	buf_fini(&body);
 	if (e != E_OK) {
 		if (e != E_BUSY)
-			metric_add(&refused_malformed, 1);
+			refuse_malformed(c, e);
 		/* No later time makes a request of too many things good. */
 		return e == E_LIMIT && c->method->port == PORT_ADMIN ? E_INVALID : e;
 	}

@@ -164,6 +164,8 @@ void rpc_req_arrive(struct rpc_link *l, const struct frame *f)
 		return;
 	}
 	if (payload.n > payload_max) {
+		LOG_SELDOM(LOG_WARN, &l->log, "rpc.request_too_big", LF_UINT("method", f->code),
+			   LF_UINT("bytes", payload.n), LF_UINT("max", payload_max));
 		refuse(l, f, E_TOO_BIG);
 		return;
 	}

@@ -3,6 +3,7 @@ public listener: a clear error or a close, a log line, memory within bounds, and
 that notices nothing."""
 import contextlib
 import itertools
+import json
 import os
 import socket
 import ssl
@@ -23,7 +24,9 @@ HELLO, REQUEST, RESPONSE, DATA, CREDIT, CANCEL, PING, GOAWAY = range(1, 9)
 BODY, END = 1, 2
 RENEW, WATCH, REPORT, BEGIN, COMMIT, NO_METHOD = 3, 16, 17, 33, 34, 15
 LIMIT = 8
-ROLES = ("frontend/fe1/imap", "frontend/fe1/smtp", "backend/be2")
+ADMIN = "admin/operator"
+ROLES = ("frontend/fe1/imap", "frontend/fe1/smtp", "frontend/fe1/submission", "backend/be2", ADMIN)
+DOMAIN_LIST, ACCOUNT_ADD, ALIAS_SET = 257, 272, 291
 # Growth of one process's memory over all of this: caches fill, but nothing piles up. The sanitizer
 # keeps what was freed for a while.
 GROWTH_KIB = (640 if "asan" in postern.BUILD else 160) * 1024
@@ -38,6 +41,11 @@ def frame(kind, payload=b"", stream=0, code=0, flags=0, length=None):
 def hello(identity, low=1, high=1):
     name = identity.encode()
     return frame(HELLO, struct.pack(">HHB", low, high, len(name)) + name)
+
+
+def port_of(role):
+    """Where a role may have a link."""
+    return "admin" if role == ADMIN else "rpc"
 
 
 def request(stream, code=WATCH, payload=b"", flags=0, ms=5000):
@@ -89,11 +97,11 @@ class Hostile(unittest.TestCase):
         assert not grown, "KiB: %s" % grown
         assert set(cls.before) == set(pids()), "a process has ended"
 
-    # ---- the RPC port ----
+    # ---- the RPC port, the management port ----
 
-    def address(self, name="be1"):
+    def address(self, name="be1", port="rpc"):
         b = backend(name)
-        return b["host"], b["ports"]["rpc"]
+        return b["host"], b["ports"][port]
 
     def context(self, identity=None, pair=None):
         ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -104,7 +112,7 @@ class Hostile(unittest.TestCase):
         return ctx
 
     def link(self, identity, said=True, as_=None):
-        s = socket.create_connection(self.address(), 20)
+        s = socket.create_connection(self.address(port=port_of(identity)), 20)
         s = self.context(identity).wrap_socket(s)
         if said:
             s.sendall(hello(as_ or identity))
@@ -126,24 +134,45 @@ class Hostile(unittest.TestCase):
 
     def test_strangers(self):
         """Nothing is learned without a certificate of the cluster's CA."""
+        for who in ("frontend/fe1/imap", ADMIN):
+            with self.subTest(who):
+                self.meet_strangers(who, self.address(port=port_of(who)))
+
+    def meet_strangers(self, who, address):
         since = log_size("be1")
         for noise in (b"GET / HTTP/1.0\r\n\r\n", b"\0" * 4096, os.urandom(20000),
                       b"\x16\x03\x01\xff\xff" + os.urandom(30000)):
-            s = socket.create_connection(self.address(), 20)
+            s = socket.create_connection(address, 20)
             s.sendall(noise)
             self.assertTrue(self.ends(s))
-        s = socket.create_connection(self.address(), 20)
+        s = socket.create_connection(address, 20)
         with self.assertRaises(OSError):
             t = self.context().wrap_socket(s)
-            t.sendall(hello("frontend/fe1/imap"))
+            t.sendall(hello(who) + request(1, DOMAIN_LIST))
             if not t.recv(100):
                 raise ConnectionResetError
-        ctx = self.context("frontend/fe1/imap")
+        ctx = self.context(who)
         ctx.maximum_version = ssl.TLSVersion.TLSv1_2
         with self.assertRaises(OSError):
-            ctx.wrap_socket(socket.create_connection(self.address(), 20))
+            ctx.wrap_socket(socket.create_connection(address, 20))
         self.assertTrue(until(lambda: len(log_lines("be1", "event=rpc.handshake", "addr=127.0.0.1",
-                                                    since=since)) >= 3))
+                                                    "why=", since=since)) >= 3))
+
+    def test_certificates_at_the_wrong_port(self):
+        """Nobody but an administrator manages; he does nothing else. Whatever they send: closed."""
+        for role in ROLES:
+            since = log_size("be1")
+            address = self.address(port="rpc" if role == ADMIN else "admin")
+            for said in (b"", hello(role), hello(ADMIN) + request(1, DOMAIN_LIST),
+                         os.urandom(30000)):
+                s = self.context(role).wrap_socket(socket.create_connection(address, 20))
+                with self.subTest(role=role, said=said[:30]):
+                    with contextlib.suppress(OSError):
+                        s.sendall(said)
+                    self.assertTrue(self.ends(s))
+            self.assertTrue(until(lambda: len(log_lines(
+                "be1", "event=rpc.not_welcome", "peer=" + role, "addr=127.0.0.1",
+                since=since)) >= 4))
 
     def test_malformed_frames(self):
         bad = {
@@ -173,8 +202,9 @@ class Hostile(unittest.TestCase):
         }
         for role in ROLES:
             for what, bytes_ in bad.items():
-                if role.startswith("backend") and what in ("credit beyond", "two goaways"):
-                    continue  # they need a stream that stays open, and it has none
+                if role.startswith(("backend", "admin")) and what in ("credit beyond",
+                                                                      "two goaways"):
+                    continue  # they need a stream that stays open, and these have none
                 since = log_size("be1")
                 faults = metric("be1", "rpc_faults_total")
                 s = self.link(role)
@@ -195,14 +225,17 @@ class Hostile(unittest.TestCase):
                     "no level in common": hello(role, 900, 901),
                     "a long one": frame(HELLO, b"\0\1\0\1\xff" + b"a" * 600),
                     "something else first": request(1)}.items():
+                since = log_size("be1")
                 s = self.link(role, said=False)
                 s.sendall(first)
                 with self.subTest(role=role, what=what):
                     self.assertTrue(self.ends(s))
+                    self.assertTrue(until(lambda: log_lines("be1", "event=rpc.fault", role, "why=",
+                                                            since=since), 5), "no line")
 
     def test_malformed_messages(self):
         """A request that is no message is refused; the link goes on."""
-        s = self.link("frontend/fe1/imap")
+        s, since = self.link("frontend/fe1/imap"), log_size("be1")
         before = metric("be1", "rpc_refused_total", reason="malformed")
         bad = [b"\xff" * 50, b"\x0a\xff\xff\xff\xff\x0f", b"\x0a\x05ab", b"\x08" + b"\x80" * 20,
                b"\x0b\x0b\x0b", b"\x0a\x01a" * 2, os.urandom(4000), b"\x0a" + b"\x80" * 4000]
@@ -215,7 +248,56 @@ class Hostile(unittest.TestCase):
         self.assertEqual(statuses.pop(len(bad) + 2), 0)
         self.assertNotIn(0, statuses.values())
         self.assertGreater(metric("be1", "rpc_refused_total", reason="malformed"), before)
+        self.assertTrue(log_lines("be1", "event=rpc.malformed", "peer=frontend/fe1/imap",
+                                  "method=Ticket.Renew", "why=", since=since))
         s.close()
+
+    def test_malformed_management(self):
+        """An administrator's requests that are no messages, or too long for their method: each is
+        refused and put on record, and his link serves on."""
+        s, since = self.link(ADMIN), log_size("be1")
+        before = metric("be1", "rpc_refused_total", reason="malformed")
+        bad = [b"\xff" * 50, b"\x0a\xff\xff\xff\xff\x0f", b"\x0a\x05ab", b"\x08" + b"\x80" * 20,
+               b"\x0b\x0b\x0b", b"\x0a\x01a" * 2, b"\x0a\x02\xff\xfe", os.urandom(4000),
+               b"\x0a" + b"\x80" * 4000]
+        for i, payload in enumerate(bad):
+            s.sendall(request(i + 1, ACCOUNT_ADD, payload))
+        n = len(bad)
+        # Longer than the method's cap; a long body that is no message.
+        s.sendall(request(n + 1, ACCOUNT_ADD, b"a" * 60000))
+        s.sendall(request(n + 2, ALIAS_SET, flags=BODY) + b"".join(
+            frame(DATA, b"x" * 60000, n + 2) for _ in range(4)) + frame(DATA, b"x", n + 2, flags=END))
+        # Not his, and no method at all.
+        s.sendall(request(n + 3, RENEW) + request(n + 4, NO_METHOD) + request(n + 5, 65535))
+        s.sendall(request(n + 6, DOMAIN_LIST))
+        statuses = self.statuses(s, n + 6)
+        self.assertEqual(statuses.pop(n + 6), 0)
+        self.assertNotIn(0, statuses.values())
+        self.assertGreaterEqual(metric("be1", "rpc_refused_total", reason="malformed"), before + n - 1)
+        for method, count in (("Admin.AccountAdd", n - 1), ("Admin.AliasSet", 1)):
+            self.assertTrue(until(lambda: len(log_lines(
+                "be1", "event=rpc.malformed", "peer=" + ADMIN, "ip=127.0.0.1", "method=" + method,
+                "error=", "why=", since=since)) >= count), method)
+        for event in ("event=rpc.denied", "event=rpc.request_too_big"):
+            self.assertTrue(log_lines("be1", event, "peer=" + ADMIN, since=since), event)
+        record = json.loads(postern.postern("--json", "audit", "list", "--limit", "50")[1])
+        self.assertGreaterEqual(sum(
+            (r["who"], r["method"]) == (ADMIN, "account.add") and r["result"] != "ok"
+            for r in record), n)
+        s.close()
+
+    def test_slow_management(self):
+        """A request that comes byte by byte is answered; who stops in the middle of a frame holds
+        up nobody."""
+        stuck = self.link(ADMIN)
+        stuck.sendall(request(1, ACCOUNT_ADD, b"x" * 1000)[:500])
+        s = self.link(ADMIN, said=False)
+        for at in hello(ADMIN) + request(1, DOMAIN_LIST):
+            s.sendall(bytes([at]))
+        self.assertEqual(self.statuses(s, 1), {1: 0})
+        self.assertEqual(postern.postern("domain", "list")[0], 0)
+        s.close()
+        stuck.close()
 
     def statuses(self, s, n):
         """{stream: status} of the next n answers."""
@@ -366,19 +448,26 @@ class Hostile(unittest.TestCase):
 
     def test_slow_handshakes(self):
         """Who never gets to the end of a handshake is dropped, and does not keep others out."""
-        slow = []
-        for _ in range(40):
-            s = socket.create_connection(self.address(), 20)
-            s.sendall(b"\x16\x03\x01\x02")
-            slow.append(s)
-        half = self.link("frontend/fe1/imap", said=False)
-        half.sendall(hello("frontend/fe1/imap")[:7])
-        good = self.link("frontend/fe1/imap")
-        good.sendall(request(1))
-        self.assertEqual(self.statuses(good, 1), {1: 0})
-        good.close()
-        for s in slow + [half]:
+        slow, since = [], log_size("be1")
+        for who, code in (("frontend/fe1/imap", WATCH), (ADMIN, DOMAIN_LIST)):
+            for _ in range(40):
+                s = socket.create_connection(self.address(port=port_of(who)), 20)
+                s.sendall(b"\x16\x03\x01\x02")
+                slow.append(s)
+            half = self.link(who, said=False)
+            half.sendall(hello(who)[:7])
+            slow.append(half)
+            good = self.link(who)
+            good.sendall(request(1, code))
+            self.assertEqual(self.statuses(good, 1), {1: 0})
+            good.close()
+        for s in slow:
             self.assertTrue(self.ends(s, 20))
+        for who in ("frontend/fe1/imap", ADMIN):
+            self.assertTrue(until(lambda: log_lines("be1", "event=rpc.no_hello", "peer=" + who,
+                                                    "status=", since=since)), who)
+        self.assertTrue(until(lambda: len(log_lines("be1", "event=rpc.handshake", "addr=127.0.0.1",
+                                                    since=since)) >= 80))
 
     def test_revoked_certificate(self):
         """A revoked node is cut within two seconds and does not come back."""
