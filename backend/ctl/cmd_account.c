@@ -5,6 +5,7 @@
 
 #include "backend/ctl/commands.h"
 #include "backend/ctl/connect.h"
+#include "backend/ctl/run.h"
 #include "backend/ctl/show.h"
 #include "common/crypto/random.h"
 #include "common/crypto/secret.h"
@@ -209,4 +210,76 @@ WAITS int account_passwd_run(struct ctl *c, const struct ctl_args *a)
 	if (status == EX_OK)
 		tell(c, a, NULL, m.password);
 	return status;
+}
+
+/* ---- list ---- */
+
+/* The most first, what is not known last; then by address. */
+static int by_number(const Postern__AdminAccount *a, bool has_a, uint64_t x,
+		     const Postern__AdminAccount *b, bool has_b, uint64_t y)
+{
+	if (has_a != has_b)
+		return has_a ? -1 : 1;
+	if (has_a && x != y)
+		return x > y ? -1 : 1;
+	return strcmp(a->address, b->address);
+}
+
+static int by_size(const void *x, const void *y)
+{
+	const Postern__AdminAccount *a = *(Postern__AdminAccount *const *)x;
+	const Postern__AdminAccount *b = *(Postern__AdminAccount *const *)y;
+
+	return by_number(a, a->has_size_bytes, a->size_bytes, b, b->has_size_bytes, b->size_bytes);
+}
+
+static int by_items(const void *x, const void *y)
+{
+	const Postern__AdminAccount *a = *(Postern__AdminAccount *const *)x;
+	const Postern__AdminAccount *b = *(Postern__AdminAccount *const *)y;
+
+	return by_number(a, a->has_items, a->items, b, b->has_items, b->items);
+}
+
+static int by_last_login(const void *x, const void *y)
+{
+	const Postern__AdminAccount *a = *(Postern__AdminAccount *const *)x;
+	const Postern__AdminAccount *b = *(Postern__AdminAccount *const *)y;
+
+	return by_number(a, a->last_login_us > 0, (uint64_t)a->last_login_us, b,
+			 b->last_login_us > 0, (uint64_t)b->last_login_us);
+}
+
+static const struct {
+	const char *key;
+	int (*order)(const void *, const void *); /* NULL: as they come */
+} sorts[] = {{"name", NULL}, {"size", by_size}, {"items", by_items}, {"last-login", by_last_login}};
+
+static size_t find_sort(const struct ctl_args *a)
+{
+	const char *key = ctl_args_get(a, "--sort");
+	size_t i = 0;
+
+	while (key != NULL && i < ARRAY_LEN(sorts) && strcmp(key, sorts[i].key) != 0)
+		i++;
+	return i;
+}
+
+int account_list_prepare(struct ctl *c, const struct ctl_args *a, bool *done UNUSED)
+{
+	return find_sort(a) < ARRAY_LEN(sorts)
+		       ? EX_OK
+		       : ctl_fail(c, EX_USAGE, "--sort: name, size, items or last-login");
+}
+
+WAITS int account_list_run(struct ctl *c, const struct ctl_args *a)
+{
+	Postern__AdminAccountList m = POSTERN__ADMIN_ACCOUNT_LIST__INIT;
+	int (*order)(const void *, const void *) = sorts[find_sort(a)].order;
+	int status = ctl_args_fill(c, a, &m.base);
+
+	if (status != EX_OK)
+		return status;
+	return order != NULL ? ctl_run_sorted(c, a, &m.base, order)
+			     : ctl_run_request(c, a, &m.base, NULL, NULL);
 }

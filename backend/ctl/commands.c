@@ -146,6 +146,8 @@ static const struct ctl_arg account_passwd_args[] = {
 
 static const struct ctl_arg account_list_args[] = {
 	{"--domain", "DOMAIN", "domain", 0, "only this one's"},
+	{"--match", "TEXT", "match", 0, "only those with this text in address or name"},
+	{"--sort", "KEY", NULL, 0, "name; or size, items, last-login: the most first"},
 	{0},
 };
 
@@ -189,7 +191,8 @@ const struct ctl_command ctl_commands[] = {
 	 REQUEST(account_add), .prepare = account_password_prepare, .run = account_add_run},
 	{"account", "list", "Lists accounts", account_list_args, METHOD(ACCOUNT_LIST),
 	 REQUEST(account_list), ROWS(account),
-	 .columns = "address state size_bytes items quota_bytes last_login_us last_login_from"},
+	 .columns = "address state size_bytes items quota_bytes last_login_us last_login_from",
+	 .prepare = account_list_prepare, .run = account_list_run},
 	{"account", "show", "Shows an account", account_name_args, METHOD(ACCOUNT_SHOW),
 	 REQUEST(account_name), ONE(account)},
 	{"account", "lock", "Ends its sessions and refuses log-ins; its mail still arrives",

@@ -17,6 +17,8 @@ int pki_init_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 int pki_issue_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 WAITS int pki_issue_run(struct ctl *c, const struct ctl_args *a);
 /* cmd_account.c */
+int account_list_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
+WAITS int account_list_run(struct ctl *c, const struct ctl_args *a);
 int account_password_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 WAITS int account_add_run(struct ctl *c, const struct ctl_args *a);
 WAITS int account_passwd_run(struct ctl *c, const struct ctl_args *a);

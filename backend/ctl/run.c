@@ -1,5 +1,7 @@
 #include "backend/ctl/run.h"
 
+#include <stdlib.h>
+
 #include "backend/ctl/connect.h"
 #include "backend/ctl/show.h"
 #include "proto/admin.pb-c.h"
@@ -13,6 +15,7 @@ struct printer {
 	struct show_table table;
 	size_t rows; /* printed */
 	bool away;
+	int (*order)(const void *, const void *); /* ANSWER_ROWS that wait, too */
 	void (*seen)(const ProtobufCMessage *page, void *arg);
 	void *seen_arg;
 	/* ANSWER_GROUPS: rows wait until all are there, since pages mix them. */
@@ -53,6 +56,18 @@ static void tell_away(struct printer *p, const ProtobufCMessage *page,
 
 /* ---- one kind of rows ---- */
 
+static void print_rows(struct printer *p, ProtobufCMessage **rows, size_t n)
+{
+	if (!p->c->json) {
+		show_table_rows(&p->table, rows, n);
+		return;
+	}
+	for (size_t r = 0; r < n; r++) {
+		fputs(p->rows++ == 0 ? "[\n " : ",\n ", p->c->out);
+		show_json(p->c->out, rows[r]);
+	}
+}
+
 static void print_page(const ProtobufCMessage *page, struct printer *p)
 {
 	for (unsigned i = 0; i < page->descriptor->n_fields; i++) {
@@ -65,14 +80,7 @@ static void print_page(const ProtobufCMessage *page, struct printer *p)
 			continue;
 		}
 		rows = rows_of(page, f, &n);
-		if (!p->c->json) {
-			show_table_rows(&p->table, rows, n);
-			continue;
-		}
-		for (size_t r = 0; r < n; r++) {
-			fputs(p->rows++ == 0 ? "[\n " : ",\n ", p->c->out);
-			show_json(p->c->out, rows[r]);
-		}
+		print_rows(p, rows, n);
 	}
 }
 
@@ -119,7 +127,7 @@ static int take_page(const ProtobufCMessage *page, void *arg)
 
 	if (p->seen != NULL)
 		p->seen(page, p->seen_arg);
-	if (p->cmd->kind == ANSWER_ROWS)
+	if (p->cmd->kind == ANSWER_ROWS && p->order == NULL)
 		print_page(page, p);
 	else
 		keep_page(page, p);
@@ -167,6 +175,13 @@ static void print_groups(struct printer *p)
 		fputs("\n}\n", p->c->out);
 }
 
+static void print_sorted(struct printer *p, const struct group *g)
+{
+	if (g->n > 1)
+		qsort(g->rows, g->n, sizeof(*g->rows), p->order);
+	print_rows(p, g->rows, g->n);
+}
+
 static void free_groups(struct printer *p)
 {
 	for (size_t i = 0; i < p->ngroups; i++) {
@@ -189,6 +204,8 @@ static void begin(struct printer *p)
 	case ANSWER_ROWS:
 		show_table_init(&p->table, p->c->out, answer->fields[0].descriptor,
 				p->cmd->columns);
+		if (p->order != NULL)
+			init_groups(p);
 		return;
 	case ANSWER_GROUPS:
 		init_groups(p);
@@ -221,6 +238,8 @@ static void end(struct printer *p, const struct ctl_call *call)
 		print_one(p, call->reply);
 		return;
 	case ANSWER_ROWS:
+		if (p->order != NULL)
+			print_sorted(p, &p->groups[0]);
 		if (p->c->json)
 			fputs(p->rows == 0 ? "[]\n" : "\n]\n", p->c->out);
 		return;
@@ -230,29 +249,45 @@ static void end(struct printer *p, const struct ctl_call *call)
 	}
 }
 
-WAITS int ctl_run_request(struct ctl *c, const struct ctl_args *a, const ProtobufCMessage *m,
-			  void (*seen)(const ProtobufCMessage *page, void *arg), void *arg)
+WAITS static int run(struct printer *p, const ProtobufCMessage *m)
 {
-	struct printer p = {.c = c, .cmd = a->command, .seen = seen, .seen_arg = arg};
+	struct ctl *c = p->c;
 	struct ctl_call call = {
-		.method = a->command->method,
+		.method = p->cmd->method,
 		.request = m,
-		.answer = a->command->answer,
-		.arg = &p,
+		.answer = p->cmd->answer,
+		.arg = p,
 		.mem = &c->mem,
 	};
 	int status;
 
-	if (a->command->kind == ANSWER_ROWS || a->command->kind == ANSWER_GROUPS)
+	if (p->cmd->kind == ANSWER_ROWS || p->cmd->kind == ANSWER_GROUPS)
 		call.each = take_page;
-	begin(&p);
+	begin(p);
 	status = ctl_call(c, &call);
 	if (status == EX_OK && call.result != E_OK)
 		status = ctl_fail_err(c, call.result, &call.diag);
 	else if (status == EX_OK)
-		end(&p, &call);
-	free_groups(&p);
-	return status == EX_OK && p.away ? EX_UNAVAILABLE : status;
+		end(p, &call);
+	free_groups(p);
+	return status == EX_OK && p->away ? EX_UNAVAILABLE : status;
+}
+
+WAITS int ctl_run_request(struct ctl *c, const struct ctl_args *a, const ProtobufCMessage *m,
+			  void (*seen)(const ProtobufCMessage *page, void *arg), void *arg)
+{
+	struct printer p = {.c = c, .cmd = a->command, .seen = seen, .seen_arg = arg};
+
+	return run(&p, m);
+}
+
+WAITS int ctl_run_sorted(struct ctl *c, const struct ctl_args *a, const ProtobufCMessage *m,
+			 int (*order)(const void *, const void *))
+{
+	struct printer p = {.c = c, .cmd = a->command, .order = order};
+
+	invariant(p.cmd->kind == ANSWER_ROWS);
+	return run(&p, m);
 }
 
 WAITS int ctl_run(struct ctl *c, const struct ctl_args *a)

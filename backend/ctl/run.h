@@ -10,5 +10,9 @@ WAITS int ctl_run(struct ctl *c, const struct ctl_args *a);
  * the answer. */
 WAITS int ctl_run_request(struct ctl *c, const struct ctl_args *a, const ProtobufCMessage *m,
 			  void (*seen)(const ProtobufCMessage *page, void *arg), void *arg);
+/* For an answer of ANSWER_ROWS: printed when all rows are there, in this order (qsort's, of two
+ * ProtobufCMessage *). */
+WAITS int ctl_run_sorted(struct ctl *c, const struct ctl_args *a, const ProtobufCMessage *m,
+			 int (*order)(const void *, const void *));
 
 #endif

@@ -198,8 +198,9 @@ static void account_row(const struct pg_result *r, size_t i, struct arena *mem,
 	};
 }
 
-WAITS enum err dir_account_list(struct dir *d, slice_t domain, slice_t after, size_t limit,
-				struct arena *mem, struct dir_account_page *out, struct diag *diag)
+WAITS enum err dir_account_list(struct dir *d, slice_t domain, slice_t match, slice_t after,
+				size_t limit, struct arena *mem, struct dir_account_page *out,
+				struct diag *diag)
 {
 	struct pg_args a = {.n = 0};
 	struct pg_result *r = NULL;
@@ -209,6 +210,7 @@ WAITS enum err dir_account_list(struct dir *d, slice_t domain, slice_t after, si
 	if (e != E_OK)
 		return e;
 	dir_page_args(&a, slice_str(norm), after, limit);
+	pg_text(&a, match);
 	e = dir_ask(d, dir_sql_account_list, &a, &r, diag);
 	if (e != E_OK)
 		return e;

@@ -111,9 +111,10 @@ struct dir_account_page {
 WAITS enum err dir_account_add(struct dir *d, const struct dir_actor *by,
 			       const struct dir_account_spec *s, uint64_t *id_out,
 			       struct diag *diag) MUST_USE;
-/* domain empty: all. In order of address (by domain, then local part); `after` is an address. */
-WAITS enum err dir_account_list(struct dir *d, slice_t domain, slice_t after, size_t limit,
-				struct arena *mem, struct dir_account_page *out,
+/* domain empty: all; match: only those with this text in address or display name, in any case;
+ * empty: all. In order of address (by domain, then local part); `after` is an address. */
+WAITS enum err dir_account_list(struct dir *d, slice_t domain, slice_t match, slice_t after,
+				size_t limit, struct arena *mem, struct dir_account_page *out,
 				struct diag *diag) MUST_USE;
 WAITS enum err dir_account_show(struct dir *d, slice_t address, struct arena *mem,
 				struct dir_account_row *out, struct diag *diag) MUST_USE;

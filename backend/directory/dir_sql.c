@@ -131,7 +131,8 @@ const char dir_sql_account_address_add[] =
 	" FROM accounts a JOIN domains d ON d.id = a.domain_id" ACCOUNT_CREDENTIAL
 /* A page in order of domain and local part: domain after domain by its index, and of each no more
  * than a page by the index of its names, so that a page costs the same wherever it begins. $1: one
- * domain only, or ''; $2, $3: the last name of the page before; $4: the page. */
+ * domain only, or ''; $2, $3: the last name of the page before; $4: the page. A `which` that few rows
+ * pass makes a page look at more of them, once in all pages. */
 #define PAGE_OF(table, alias, which) \
 	" FROM domains d CROSS JOIN LATERAL (SELECT * FROM " table " WHERE domain_id = d.id" which \
 	" AND local COLLATE \"C\" > CASE WHEN d.name = $2 THEN $3 ELSE '' END" \
@@ -140,7 +141,10 @@ const char dir_sql_account_address_add[] =
 	" WHERE ($1 = '' OR d.name = $1) AND d.name COLLATE \"C\" >= $2" \
 	" ORDER BY d.name COLLATE \"C\", " alias ".local COLLATE \"C\" LIMIT $4::bigint"
 const char dir_sql_account_list[] =
-	ACCOUNT_COLUMNS PAGE_OF("accounts", "a", "") ACCOUNT_CREDENTIAL PAGE_END("a");
+	ACCOUNT_COLUMNS PAGE_OF("accounts", "a",
+				" AND ($5 = '' OR strpos(lower(address), lower($5)) > 0"
+				" OR strpos(lower(display_name), lower($5)) > 0)")
+		ACCOUNT_CREDENTIAL PAGE_END("a");
 const char dir_sql_account_show[] = ACCOUNT_ROW " WHERE d.name = $1 AND a.local = $2";
 const char dir_sql_account_lock[] =
 	"SELECT a.id, a.state FROM accounts a JOIN domains d ON d.id = a.domain_id"

@@ -47,7 +47,8 @@ extern const char dir_sql_partition_has[];  /* id -> 1 */
 /* domain id, local, address, quota bytes, messages, partition, display name -> id */
 extern const char dir_sql_account_add[];
 extern const char dir_sql_account_address_add[]; /* domain id, local, account id */
-extern const char dir_sql_account_list[];       /* domain or "", after domain, after local, limit */
+extern const char
+	dir_sql_account_list[]; /* domain or "", after domain, after local, limit, match or "" */
 extern const char dir_sql_account_show[];       /* domain, local -> row */
 extern const char dir_sql_account_lock[];       /* domain, local -> id, state before */
 extern const char dir_sql_account_state[];      /* id, state, epoch step */

@@ -98,8 +98,8 @@ WAITS static enum err list_page(struct mcall *c, struct buf *after, struct admin
 	enum err e;
 
 	arena_init(&mem, NULL);
-	e = dir_account_list(c->be->dir, slice_str(m->domain), buf_slice(after), ADMIN_PAGE, &mem,
-			     &page, &c->diag);
+	e = dir_account_list(c->be->dir, slice_str(m->domain), slice_str(m->match),
+			     buf_slice(after), ADMIN_PAGE, &mem, &page, &c->diag);
 	if (e == E_OK && !c->replied)
 		e = mcall_reply(c, NULL, RPC_BODY);
 	if (e == E_OK)

@@ -95,6 +95,7 @@ class CommandLine(unittest.TestCase):
                      ["domain", "add", "x.example", "--quota", "1m", "--quota", "2m"],
                      ["domain", "add", "x.example", "--kind", "odd"],
                      ["account", "add", "x@example.org", "--password", "p", "--random"],
+                     ["account", "list", "--sort", "colour"], ["account", "list", "--sort"],
                      ["session", "kill"], ["session", "kill", "00", "--account", "x"],
                      ["domain", "edit", "example.org"], ["account", "quota", "x@example.org"],
                      ["alias", "add", "x@example.org"], ["pki", "issue", "--dir", "x"]):
@@ -209,6 +210,37 @@ class Domains(unittest.TestCase):
 
 
 class Accounts(unittest.TestCase):
+    def test_list_filtered_and_sorted(self):
+        word = name("sorted")
+        made = ["%s-%d@example.org" % (word, i) for i in range(3)]
+        for i, who in enumerate(made):
+            run("account", "add", who, "--password", "a long enough one", "--name",
+                "Needle %s %d%%" % (word, i))
+        # One large, two small; the third has logged in, then the first.
+        for who, size in ((made[1], 9000), (made[0], 1000), (made[0], 1000)):
+            deliver([who], body="x\n" * size)
+        for who in (made[2], made[0]):
+            box = can_log_in(who, "a long enough one")
+            box.logout()
+
+        def listed(*argv):
+            return [r["address"] for r in rows("account", "list", *argv)]
+        for text in (word, word.upper(), "needle " + word, word[2:]):
+            self.assertEqual(listed("--match", text), made)
+        self.assertEqual(listed("--match", word + " 1%"), [made[1]])
+        self.assertEqual(listed("--match", word, "--domain", "example.org"), made)
+        self.assertEqual(listed("--match", word + "_"), [])
+        mine = ("--match", word, "--sort")
+        self.assertEqual(listed(*mine, "name"), made)
+        self.assertEqual(listed(*mine, "size"), [made[1], made[0], made[2]])
+        self.assertEqual(listed(*mine, "items"), made)
+        self.assertEqual(listed(*mine, "last-login"), [made[0], made[2], made[1]])
+        self.assertEqual([r["address"] for r in table(run("account", "list", *mine, "size"))],
+                         [made[1], made[0], made[2]])
+        every = listed("--sort", "size")
+        self.assertEqual(sorted(every), sorted(listed()))
+        self.assertEqual(rows("account", "list", "--sort", "size", "--match", "no such"), [])
+
     def test_life_of_an_account(self):
         who = name("user") + "@example.org"
         first = rows("account", "add", who, "--password", "a long enough one", "--name", "A. Name",

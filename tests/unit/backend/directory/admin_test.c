@@ -110,10 +110,13 @@ TEST_FIBER(admin_accounts)
 	CHECK_INT(row.cred, DIR_CRED_NONE);
 	CHECK_INT(row.password_us, 0);
 	CHECK(row.created_us > 0);
-	CHECK_ERR(dir_account_list(r.d, SL("example.org"), SLICE_NONE, 2, &mem, &page, &d), E_OK);
+	CHECK_ERR(dir_account_list(r.d, SL("example.org"), SLICE_NONE, SLICE_NONE, 2, &mem, &page,
+				   &d),
+		  E_OK);
 	CHECK_INT(page.n, 2);
 	CHECK_SLICE(page.rows[1].address, SL("bob@example.org"));
-	CHECK_ERR(dir_account_list(r.d, SLICE_NONE, page.rows[1].address, 2, &mem, &page, &d),
+	CHECK_ERR(dir_account_list(r.d, SLICE_NONE, SLICE_NONE, page.rows[1].address, 2, &mem,
+				   &page, &d),
 		  E_OK);
 	CHECK_INT(page.n, 1);
 	CHECK_SLICE(page.rows[0].address, SL("dave.o'neil@example.org"));
@@ -215,6 +218,44 @@ TEST_FIBER(admin_aliases)
 	CHECK_ERR(dir_alias_off(r.d, &rig_actor, SL("alice"), &d), E_NOT_FOUND);
 	CHECK_ERR(dir_alias_remove(r.d, &rig_actor, SL("info"), &d), E_OK);
 	CHECK_ERR(dir_alias_remove(r.d, &rig_actor, SL("info"), &d), E_NOT_FOUND);
+	arena_reset(&mem);
+	rig_close(&r);
+}
+
+/* A text anywhere in it, whatever SQL means by it elsewhere; page after page. */
+TEST_FIBER(admin_accounts_match)
+{
+	static const struct {
+		const char *match, *after, *first;
+	} cases[] = {
+		{"", "", "alice@example.org"},
+		{"E.O'N", "", "dave.o'neil@example.org"},
+		{"@example", "alice@example.org", "bob@example.org"},
+		{"o", "bob@example.org", "dave.o'neil@example.org"},
+		{"o", "dave.o'neil@example.org", ""},
+		{"%", "", ""},
+		{"_", "", ""},
+		{"\\", "", ""},
+	};
+	struct dir_account_page page;
+	struct arena mem;
+	struct diag d;
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	arena_init(&mem, NULL);
+	REQUIRE(rig_account(&r, "alice@example.org", NULL) == E_OK);
+	REQUIRE(rig_account(&r, "bob@example.org", NULL) == E_OK);
+	REQUIRE(rig_account(&r, "dave.o'neil@example.org", NULL) == E_OK);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CHECK_ERR(dir_account_list(r.d, SL("example.org"), slice_str(cases[i].match),
+					   slice_str(cases[i].after), 1, &mem, &page, &d),
+			  E_OK);
+		check_note("%s", cases[i].match);
+		CHECK_INT(page.n, cases[i].first[0] != '\0');
+		if (page.n == 1)
+			CHECK_SLICE(page.rows[0].address, slice_str(cases[i].first));
+	}
 	arena_reset(&mem);
 	rig_close(&r);
 }
