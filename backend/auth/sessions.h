@@ -46,7 +46,8 @@ bool sessions_remove(struct sessions *s, const uint8_t id[TICKET_SESSION_LEN],
 bool sessions_get(const struct sessions *s, const uint8_t id[TICKET_SESSION_LEN],
 		  struct session_info *out);
 size_t sessions_count(const struct sessions *s); /* that are not away */
-/* In no order, those too that are away; account 0: all. fn must neither wait nor change the table; false ends it. */
+/* In no order, those too that are away; account 0: all. fn must neither wait nor change the table;
+ * false ends it. */
 void sessions_each(const struct sessions *s, uint64_t account,
 		   bool (*fn)(const struct session_info *, void *arg), void *arg);
 /* Drops what must have expired. Called by itself now and then. */

@@ -213,8 +213,8 @@ struct dir_cert_page {
 
 WAITS enum err dir_cert_issued(struct dir *d, const struct dir_actor *by, slice_t serial,
 			       slice_t name, int64_t expires_us, struct diag *diag) MUST_USE;
-/* A certificate that a peer has shown (its revoked_us is not looked at): listed from now on with its
- * dates, if it was not. Nobody's call: no record in the audit. */
+/* A certificate that a peer has shown (its revoked_us is not looked at): listed from now on with
+ * its dates, if it was not. Nobody's call: no record in the audit. */
 WAITS enum err dir_cert_seen(struct dir *d, const struct dir_cert_row *cert,
 			     struct diag *diag) MUST_USE;
 /* By serial, also of a certificate that was never registered (name may be empty then). */

@@ -131,8 +131,8 @@ const char dir_sql_account_address_add[] =
 	" FROM accounts a JOIN domains d ON d.id = a.domain_id" ACCOUNT_CREDENTIAL
 /* A page in order of domain and local part: domain after domain by its index, and of each no more
  * than a page by the index of its names, so that a page costs the same wherever it begins. $1: one
- * domain only, or ''; $2, $3: the last name of the page before; $4: the page. A `which` that few rows
- * pass makes a page look at more of them, once in all pages. */
+ * domain only, or ''; $2, $3: the last name of the page before; $4: the page. A `which` that few
+ * rows pass makes a page look at more of them, once in all pages. */
 #define PAGE_OF(table, alias, which) \
 	" FROM domains d CROSS JOIN LATERAL (SELECT * FROM " table " WHERE domain_id = d.id" which \
 	" AND local COLLATE \"C\" > CASE WHEN d.name = $2 THEN $3 ELSE '' END" \

@@ -85,8 +85,8 @@ enum err ticket_issue(struct tickets *t, struct ticket_claims *c, struct buf *ou
  * expired, another front-end's, another service's, session ended, credentials changed, account
  * locked, rights; E_RETRY: sealed with a key that this node does not have yet, or the account
  * cannot be looked up now. need: all of these rights. Reasons are counted as metrics; who asked for
- * what is the caller's to log. *out is what the ticket says, also when it is refused; zeroes when it
- * could not be opened. */
+ * what is the caller's to log. *out is what the ticket says, also when it is refused; zeroes when
+ * it could not be opened. */
 enum err ticket_open(struct tickets *t, slice_t bytes, const struct rpc_identity *peer,
 		     uint32_t need, struct ticket_claims *out, struct diag *d) MUST_USE;
 /* Opens (need: nothing) and issues a later one. */
