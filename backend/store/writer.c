@@ -1,9 +1,10 @@
 /*
  * The writer: one thread, one transaction at a time, many changes in each.
  *
- * There is no timer: while one group is being synced the next one queues up. A group is at most
- * conf.group_ops changes or conf.group_bytes of records. Order: decide and apply each, write the
- * records' bytes and sync them, (journal), commit, tell watchers, answer.
+ * There is no timer: while one group is being synced the next one queues up. (To wait for those who
+ * were just answered makes groups a quarter larger, and costs a fifth of the rate.) A group is at
+ * most conf.group_ops changes or conf.group_bytes of records. Order: decide and apply each, write
+ * the records' bytes and sync them, (journal), commit, tell watchers, answer.
  *
  * What can go wrong, and what is done:
  *   no room in map or on disk   the group is aborted, all answer E_FULL; the state is as before

@@ -30,7 +30,8 @@ import uuid
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 
-OPTIONS = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
+OPTIONS = ["--frontends", "2", "--backends", "2", "--accounts", "20",
+           "--set", "workers.smtp=2", "--set", "workers.imap=2"]
 TARGETS = ["be1", "be2", "be1", "be2", "fe1/smtp", "fe2/smtp", "fe1/imap", "fe2/imap", "fe1", "fe2"]
 SENDERS, APPENDERS = 4, 3
 ACCOUNTS = 8 # whose mailboxes are filled

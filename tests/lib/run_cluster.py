@@ -24,6 +24,7 @@ import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CLUSTER = os.path.join(TOP, "deploy", "cluster")
+TWO_WORKERS = ["--set", "workers.smtp=2", "--set", "workers.imap=2"]
 DEFAULT = ["--accounts", "20"]
 DIED = re.compile(r"level=fatal|Sanitizer|: runtime error: |"
                   r"event=worker.ended .*signal=(?:4|5|6|7|8|11|31) ")
@@ -84,7 +85,10 @@ def run_files(files):
 
 def run_group(options, files, base_port):
     folder = tempfile.mkdtemp(prefix="postern-test-")
-    up = subprocess.run([CLUSTER, "up", folder, "--base-port", str(base_port), *options],
+    # Two workers of what people speak, however few processors there are: a session here and its
+    # mailbox's other session there is what a larger machine does all day.
+    two = [] if "--inside-out" in options else TWO_WORKERS
+    up = subprocess.run([CLUSTER, "up", folder, "--base-port", str(base_port), *two, *options],
                         capture_output=True, text=True)
     if up.returncode != 0:
         print("cluster up %s:\n%s%s" % (options, up.stdout, up.stderr))
