@@ -33,7 +33,7 @@ WAITS static enum err send_page(struct mcall *c, const ProtobufCMessageDescripto
 	page->message_init(m);
 	*(size_t *)(void *)((char *)m + f->quantifier_offset) = n;
 	*(ProtobufCMessage *const **)(void *)((char *)m + f->offset) = rows;
-	e = mcall_send(c, m);
+	e = mcall_send(c, m, NULL);
 	arena_reset(&mem);
 	return e;
 }

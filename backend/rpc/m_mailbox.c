@@ -41,26 +41,28 @@ static void read_list(void *arg)
 
 WAITS static enum err send_rows(struct mcall *c, const struct mbox_list *l)
 {
-	for (size_t i = 0; i < l->n;) {
+	struct arena mem;
+	enum err e = E_OK;
+
+	arena_init(&mem, rpc_link_budget(rpc_req_link(c->req)));
+	for (size_t i = 0; e == E_OK && i < l->n;) {
 		Postern__MailboxRow rows[ROWS_IN_BATCH], *list[ROWS_IN_BATCH];
 		Postern__MailboxBatch batch = POSTERN__MAILBOX_BATCH__INIT;
 		size_t bytes = 0;
-		enum err e;
 
 		/* Paths are up to 8 KiB: a batch ends by bytes too. */
 		for (; i < l->n && batch.n_rows < ROWS_IN_BATCH && bytes < RPC_PAYLOAD_MAX / 4;
 		     i++) {
-			convert_mailbox_row(&l->rows[i], &c->mem, &rows[batch.n_rows]);
+			convert_mailbox_row(&l->rows[i], &mem, &rows[batch.n_rows]);
 			list[batch.n_rows] = &rows[batch.n_rows];
 			bytes += l->rows[i].path.n + 100;
 			batch.n_rows++;
 		}
 		batch.rows = list;
-		e = mcall_send(c, &batch.base);
-		if (e != E_OK)
-			return e;
+		e = mcall_send(c, &batch.base, &mem);
 	}
-	return rpc_req_send_end(c->req);
+	arena_reset(&mem);
+	return e == E_OK ? rpc_req_send_end(c->req) : e;
 }
 
 WAITS enum err m_mailbox_list(struct mcall *c)
@@ -70,6 +72,8 @@ WAITS enum err m_mailbox_list(struct mcall *c)
 
 	mbox_list_init(&l.list);
 	e = read_store(c, &(struct read){read_list, &l, &l.result});
+	if (e == E_OK && !mcall_hold(c, l.list.bytes.cap + l.list.n * sizeof(*l.list.rows)))
+		e = E_BUSY;
 	if (e == E_OK)
 		e = mcall_reply(c, NULL, RPC_BODY);
 	if (e == E_OK)
@@ -114,17 +118,19 @@ WAITS enum err m_mailbox_status(struct mcall *c)
 /* UidRanges frames. */
 WAITS static enum err send_ranges(struct mcall *c, const struct uidset *s)
 {
-	for (size_t i = 0; i < s->n; i += RANGES_IN_BATCH) {
+	struct arena mem;
+	enum err e = E_OK;
+
+	arena_init(&mem, rpc_link_budget(rpc_req_link(c->req)));
+	for (size_t i = 0; e == E_OK && i < s->n; i += RANGES_IN_BATCH) {
 		Postern__UidRanges m = POSTERN__UID_RANGES__INIT;
-		enum err e;
 
 		m.n_ranges = MIN(s->n - i, (size_t)RANGES_IN_BATCH);
-		m.ranges = convert_ranges(s->v + i, m.n_ranges, &c->mem);
-		e = mcall_send(c, &m.base);
-		if (e != E_OK)
-			return e;
+		m.ranges = convert_ranges(s->v + i, m.n_ranges, &mem);
+		e = mcall_send(c, &m.base, &mem);
 	}
-	return rpc_req_send_end(c->req);
+	arena_reset(&mem);
+	return e == E_OK ? rpc_req_send_end(c->req) : e;
 }
 
 struct open_read {
@@ -174,6 +180,8 @@ WAITS enum err m_mailbox_open(struct mcall *c)
 
 	mbox_view_init(&o.view);
 	e = read_store(c, &(struct read){read_open, &o, &o.result});
+	if (e == E_OK && !mcall_hold(c, uidset_memory(&o.view.uids)))
+		e = E_BUSY;
 	if (e == E_OK)
 		e = answer_open(c, &o.view);
 	mbox_view_fini(&o.view);
@@ -200,23 +208,24 @@ static void read_changes(void *arg)
 /* One ChangeBatch of ranges, from where the last one ended. */
 WAITS static enum err send_change_ranges(struct mcall *c, const struct mbox_changes *ch)
 {
+	struct arena mem;
 	size_t a = 0, v = 0;
+	enum err e = E_OK;
 
-	while (a < ch->added.n || v < ch->vanished.n) {
+	arena_init(&mem, rpc_link_budget(rpc_req_link(c->req)));
+	while (e == E_OK && (a < ch->added.n || v < ch->vanished.n)) {
 		Postern__ChangeBatch b = POSTERN__CHANGE_BATCH__INIT;
-		enum err e;
 
 		b.n_added = MIN(ch->added.n - a, (size_t)RANGES_IN_BATCH / 2);
-		b.added = convert_ranges(ch->added.v + a, b.n_added, &c->mem);
+		b.added = convert_ranges(ch->added.v + a, b.n_added, &mem);
 		b.n_vanished = MIN(ch->vanished.n - v, (size_t)RANGES_IN_BATCH / 2);
-		b.vanished = convert_ranges(ch->vanished.v + v, b.n_vanished, &c->mem);
+		b.vanished = convert_ranges(ch->vanished.v + v, b.n_vanished, &mem);
 		a += b.n_added;
 		v += b.n_vanished;
-		e = mcall_send(c, &b.base);
-		if (e != E_OK)
-			return e;
+		e = mcall_send(c, &b.base, &mem);
 	}
-	return E_OK;
+	arena_reset(&mem);
+	return e;
 }
 
 struct fetch_read {
@@ -226,9 +235,6 @@ struct fetch_read {
 	struct msg_slice slice;
 	enum err result;
 };
-
-/* What it holds until the asker has read it. */
-#define CHANGES_BYTES (sizeof(struct fetch_read) + 2u * MSG_SLICE_BYTES + RPC_PAYLOAD_MAX)
 
 static void read_slice(void *arg)
 {
@@ -260,7 +266,7 @@ WAITS static enum err send_change_flags(struct mcall *c, uint64_t mailbox, const
 		b.flags = f->slice.flags;
 		b.keywords = f->slice.keywords;
 		b.modseq = f->slice.modseq;
-		e = mcall_send(c, &b.base);
+		e = mcall_send(c, &b.base, NULL);
 		if (e != E_OK)
 			return e;
 	}
@@ -295,10 +301,12 @@ WAITS enum err m_mailbox_changes(struct mcall *c)
 	};
 	enum err e;
 
-	if (!mcall_charge(c, CHANGES_BYTES))
-		return E_BUSY;
 	mbox_changes_init(&r.changes);
 	e = read_store(c, &(struct read){read_changes, &r, &r.result});
+	if (e == E_OK &&
+	    !mcall_hold(c, uidset_memory(&r.changes.added) + uidset_memory(&r.changes.vanished) +
+				   uidset_memory(&r.changes.changed) + sizeof(struct fetch_read)))
+		e = E_BUSY;
 	if (e == E_OK) {
 		reply.highestmodseq = r.changes.highestmodseq;
 		reply.uidnext = r.changes.uidnext;
@@ -311,7 +319,6 @@ WAITS enum err m_mailbox_changes(struct mcall *c)
 	if (e == E_OK)
 		e = send_changes(c, m->mailbox, &r.changes);
 	mbox_changes_fini(&r.changes);
-	mcall_give_back(c, CHANGES_BYTES);
 	return e;
 }
 

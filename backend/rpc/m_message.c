@@ -18,9 +18,6 @@ struct fetch_read {
 	enum err result;
 };
 
-/* What it holds until the asker has read it. */
-#define FETCH_BYTES (sizeof(struct fetch_read) + 2u * MSG_SLICE_BYTES + RPC_PAYLOAD_MAX)
-
 static void read_slice(void *arg)
 {
 	struct fetch_read *f = arg;
@@ -77,7 +74,7 @@ WAITS static enum err send_fetch(struct mcall *c, const struct msg_query *q, uin
 	f->part = c->part;
 	f->query = *q;
 	msg_slice_init(&f->slice);
-	arena_init(&mem, NULL);
+	arena_init(&mem, rpc_link_budget(rpc_req_link(c->req)));
 	for (f->next = q->nuids != 0 ? q->uids[0].first : 0; e == E_OK && f->next != 0;
 	     f->next = f->slice.next_uid) {
 		Postern__FetchBatch b;
@@ -85,6 +82,8 @@ WAITS static enum err send_fetch(struct mcall *c, const struct msg_query *q, uin
 		e = mcall_read("message.fetch", read_slice, f);
 		if (e == E_OK)
 			e = f->result;
+		if (e == E_OK && !mcall_hold(c, msg_slice_memory(&f->slice)))
+			e = E_BUSY;
 		if (e != E_OK)
 			break;
 		convert_fetch_slice(&f->slice, q->columns, &mem, &b);
@@ -92,7 +91,7 @@ WAITS static enum err send_fetch(struct mcall *c, const struct msg_query *q, uin
 			e = add_keyword_names(c, q->mailbox, known, &f->slice, &mem, &b);
 		known += (uint32_t)b.n_keyword_names;
 		if (e == E_OK && f->slice.n != 0)
-			e = mcall_send(c, &b.base);
+			e = mcall_send(c, &b.base, &mem);
 		arena_reset(&mem);
 	}
 	msg_slice_fini(&f->slice);
@@ -119,12 +118,9 @@ WAITS enum err m_message_fetch(struct mcall *c)
 	if (e != E_OK)
 		return e;
 	q.uids = uids;
-	if (!mcall_charge(c, FETCH_BYTES))
-		return E_BUSY;
 	e = mcall_reply(c, NULL, RPC_BODY);
 	if (e == E_OK)
 		e = send_fetch(c, &q, m->known_keywords);
-	mcall_give_back(c, FETCH_BYTES);
 	return e == E_OK ? rpc_req_send_end(c->req) : e;
 }
 
@@ -306,11 +302,14 @@ enum search_list { SEARCH_FOUND, SEARCH_MAYBE };
 
 WAITS static enum err send_list(struct mcall *c, const struct uidset *uids, enum search_list what)
 {
-	for (size_t i = 0; i < uids->n; i += RANGES_IN_BATCH) {
+	struct arena mem;
+	enum err e = E_OK;
+
+	arena_init(&mem, rpc_link_budget(rpc_req_link(c->req)));
+	for (size_t i = 0; e == E_OK && i < uids->n; i += RANGES_IN_BATCH) {
 		Postern__SearchBatch m = POSTERN__SEARCH_BATCH__INIT;
 		size_t n = MIN(uids->n - i, (size_t)RANGES_IN_BATCH);
-		Postern__UidRange **list = convert_ranges(uids->v + i, n, &c->mem);
-		enum err e;
+		Postern__UidRange **list = convert_ranges(uids->v + i, n, &mem);
 
 		if (what == SEARCH_FOUND) {
 			m.n_ranges = n;
@@ -319,11 +318,10 @@ WAITS static enum err send_list(struct mcall *c, const struct uidset *uids, enum
 			m.n_maybe = n;
 			m.maybe = list;
 		}
-		e = mcall_send(c, &m.base);
-		if (e != E_OK)
-			return e;
+		e = mcall_send(c, &m.base, &mem);
 	}
-	return E_OK;
+	arena_reset(&mem);
+	return e;
 }
 
 WAITS enum err m_message_search(struct mcall *c)
@@ -342,6 +340,9 @@ WAITS enum err m_message_search(struct mcall *c)
 		e = mcall_read("message.search", run_search, &r);
 		if (e == E_OK)
 			e = r.result;
+		if (e == E_OK &&
+		    !mcall_hold(c, uidset_memory(&r.search.found) + uidset_memory(&r.search.maybe)))
+			e = E_BUSY;
 	}
 	if (e == E_OK)
 		e = mcall_reply(c, &reply.base, RPC_BODY);

@@ -4,20 +4,17 @@
  * disk in one go); the fiber packs heads and bytes into DATA frames. Nothing is opened here.
  *
  * Who asks and does not read the answer holds the bytes of a step. They are charged to the link,
- * and steps are shorter when much of its memory is taken.
+ * and steps are shorter when a quarter of its memory is taken.
  */
 #include "backend/rpc/convert.h"
 #include "backend/rpc/rpc_methods.h"
 #include "common/base/num.h"
 #include "common/log/log.h"
 
-#define STEP_BYTES  (256u * 1024)
-#define STEP_SHORT  RECORD_BLOCK
-#define FRAME_BYTES (64u * 1024)
-#define PIECES_MAX  STORE_SLICE_ROWS
-/* Of a reading, beside its step. */
-#define READING_BYTES \
-	(sizeof(struct reading) + RECORD_BLOCK_STORED_MAX + RPC_PAYLOAD_MAX + 2u * MSG_SLICE_BYTES)
+#define STEP_BYTES   (256u * 1024)
+#define STEP_SHORT   RECORD_BLOCK
+#define FRAME_BYTES  (64u * 1024)
+#define PIECES_MAX   STORE_SLICE_ROWS
 #define READ_COLUMNS (MSG_FLAGS | MSG_SIZE | MSG_DATE | MSG_PARTS | MSG_IDS)
 
 /* Blocks first..last of a row; `head` when the row begins here. */
@@ -117,7 +114,6 @@ static void step(void *arg)
 	struct reading *r = arg;
 
 	r->result = E_OK;
-	buf_reset(&r->bytes);
 	if (r->row == r->slice.n && !r->started) {
 		r->result = msg_fetch(r->part, &r->query, r->next_uid, &r->slice);
 		r->next_uid = r->slice.next_uid;
@@ -236,49 +232,42 @@ static bool more(const struct reading *r)
 	return r->next_uid != 0 || r->row < r->slice.n || r->started;
 }
 
+static void choose_step(const struct mcall *c, struct reading *r)
+{
+	const struct budget *b = rpc_link_budget(rpc_req_link(c->req));
+
+	r->step_bytes = b->used < b->max / 4 ? STEP_BYTES : STEP_SHORT;
+	buf_reset(&r->bytes);
+	if (r->step_bytes == STEP_SHORT)
+		buf_trim(&r->bytes);
+}
+
+/* While the asker does not read. The frame grows only now, with what was read and the heads. */
+static size_t held(const struct reading *r)
+{
+	size_t frame = r->bytes.n + r->slice.bytes.n + r->slice.tables.n;
+
+	return sizeof(*r) - sizeof(r->slice) + msg_slice_memory(&r->slice) + r->bytes.cap +
+	       MIN(frame, (size_t)RPC_PAYLOAD_MAX);
+}
+
 WAITS static enum err send_all(struct mcall *c, struct reading *r)
 {
 	enum err e = mcall_reply(c, NULL, RPC_BODY);
 
 	while (e == E_OK && more(r)) {
+		choose_step(c, r);
 		e = mcall_read("message.read", step, r);
 		if (e == E_OK)
 			e = r->result;
+		if (e == E_OK && !mcall_hold(c, held(r)))
+			e = E_BUSY;
 		if (e == E_OK)
 			e = send_pieces(c, r);
 	}
 	if (e == E_OK)
 		e = flush(c, r);
 	return e == E_OK ? rpc_req_send_end(c->req) : e;
-}
-
-/* A reading with room for its step, charged. NULL: the link has no room. */
-static struct reading *reading_new(struct mcall *c)
-{
-	const struct budget *b = rpc_link_budget(rpc_req_link(c->req));
-	size_t step = b->used < b->max / 4 ? STEP_BYTES : STEP_SHORT;
-	struct reading *r;
-
-	if (!mcall_charge(c, READING_BYTES + step))
-		return NULL;
-	r = xcalloc(1, sizeof *r);
-	r->part = c->part;
-	r->step_bytes = step;
-	msg_slice_init(&r->slice);
-	buf_init(&r->bytes, step + RECORD_BLOCK_STORED_MAX, NULL);
-	buf_init(&r->frame, RPC_PAYLOAD_MAX, NULL);
-	return r;
-}
-
-static void reading_free(struct mcall *c, struct reading **pr)
-{
-	struct reading *r = *pr;
-
-	mcall_give_back(c, READING_BYTES + r->step_bytes);
-	msg_slice_fini(&r->slice);
-	buf_fini(&r->bytes);
-	buf_fini(&r->frame);
-	xfree(pr);
 }
 
 WAITS enum err m_message_read(struct mcall *c)
@@ -290,9 +279,8 @@ WAITS enum err m_message_read(struct mcall *c)
 
 	if (e != E_OK || (m->to != 0 && m->to < m->from))
 		return E_INVALID;
-	r = reading_new(c);
-	if (r == NULL)
-		return E_BUSY;
+	r = xcalloc(1, sizeof *r);
+	r->part = c->part;
 	r->from = m->from;
 	r->to = m->to;
 	r->query = (struct msg_query){
@@ -303,7 +291,13 @@ WAITS enum err m_message_read(struct mcall *c)
 		.columns = (m->columns & READ_COLUMNS) | MSG_RECORD | MSG_PREFIX,
 	};
 	r->next_uid = m->n_uids != 0 ? uids[0].first : 0;
+	msg_slice_init(&r->slice);
+	buf_init(&r->bytes, STEP_BYTES + RECORD_BLOCK_STORED_MAX, NULL);
+	buf_init(&r->frame, RPC_PAYLOAD_MAX, NULL);
 	e = send_all(c, r);
-	reading_free(c, &r);
+	msg_slice_fini(&r->slice);
+	buf_fini(&r->bytes);
+	buf_fini(&r->frame);
+	xfree(&r);
 	return e;
 }

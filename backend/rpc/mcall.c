@@ -22,31 +22,47 @@ WAITS enum err mcall_reply(struct mcall *c, const ProtobufCMessage *m, enum rpc_
 	return rpc_req_reply(c->req, E_OK, m != NULL ? pack(c, m) : SLICE_NONE, body);
 }
 
-WAITS enum err mcall_send(struct mcall *c, const ProtobufCMessage *m)
+/* Charges n more bytes; what does not fit stands in the log. */
+static bool charge(struct mcall *c, size_t n)
+{
+	char id[RPC_IDENTITY_STR];
+	bool room = budget_take(rpc_link_budget(rpc_req_link(c->req)), n);
+
+	if (!room)
+		LOG_SELDOM(LOG_WARN, NULL, "rpc.memory",
+			   LF_STR("peer", rpc_identity_str(c->peer, id)),
+			   LF_STR("method", c->method->name));
+	return room;
+}
+
+WAITS enum err mcall_send(struct mcall *c, const ProtobufCMessage *m, struct arena *mem)
 {
 	size_t n = protobuf_c_message_get_packed_size(m);
 	uint8_t *bytes;
 	enum err e;
 
-	if (n == 0)
-		return E_OK;
-	if (n > RPC_PAYLOAD_MAX)
-		return E_TOO_BIG;
+	if (n == 0 || n > RPC_PAYLOAD_MAX)
+		return n == 0 ? E_OK : E_TOO_BIG;
+	if (!charge(c, n))
+		return E_BUSY;
 	bytes = xmalloc(n);
 	protobuf_c_message_pack(m, bytes);
+	if (mem != NULL)
+		arena_reset(mem);
 	e = rpc_req_send(c->req, slice(bytes, n));
 	xfree(&bytes);
+	budget_give(rpc_link_budget(rpc_req_link(c->req)), n);
 	return e;
 }
 
-bool mcall_charge(struct mcall *c, size_t n)
+bool mcall_hold(struct mcall *c, size_t n)
 {
-	return budget_take(rpc_link_budget(rpc_req_link(c->req)), n);
-}
-
-void mcall_give_back(struct mcall *c, size_t n)
-{
-	budget_give(rpc_link_budget(rpc_req_link(c->req)), n);
+	if (n > c->held && !charge(c, n - c->held))
+		return false;
+	if (n < c->held)
+		budget_give(rpc_link_budget(rpc_req_link(c->req)), c->held - n);
+	c->held = n;
+	return true;
 }
 
 WAITS void mcall_fail(struct mcall *c, enum err e)

@@ -20,6 +20,7 @@ struct mcall {
 	/* With ticket rights in the method's row: */
 	struct dir_account account;
 	struct partition *part; /* the account's, owned here */
+	size_t held;            /* see mcall_hold */
 	bool replied;
 	bool recorded;    /* management: the audit has it */
 	struct diag diag; /* text of a failure, for people */
@@ -27,8 +28,9 @@ struct mcall {
 
 /* The answer OK with this message. RPC_BODY: frames follow, by mcall_send. */
 WAITS enum err mcall_reply(struct mcall *c, const ProtobufCMessage *m, enum rpc_body body) MUST_USE;
-/* One DATA frame. E_TOO_BIG is our own mistake: callers cut what they send. */
-WAITS enum err mcall_send(struct mcall *c, const ProtobufCMessage *m) MUST_USE;
+/* One DATA frame. mem: what m is made of, reset before the wait; or NULL. E_BUSY: the link has no
+ * room. E_TOO_BIG is our own mistake: callers cut what they send. */
+WAITS enum err mcall_send(struct mcall *c, const ProtobufCMessage *m, struct arena *mem) MUST_USE;
 /* The answer that is not OK. E_WRONG_OWNER carries the partition's owner instead of a text. */
 WAITS void mcall_fail(struct mcall *c, enum err e);
 WAITS enum err mcall_wrong_owner(struct mcall *c, uint32_t partition);
@@ -39,10 +41,10 @@ WAITS enum err mcall_partition(struct mcall *c, uint32_t partition) MUST_USE;
  * made; ask again. */
 WAITS bool mcall_account_made(struct mcall *c);
 
-/* Charges n bytes, which a reader thread will fill, to the link's memory, to be given back before
- * the call ends. False: there is no room (E_BUSY). */
-bool mcall_charge(struct mcall *c, size_t n) MUST_USE;
-void mcall_give_back(struct mcall *c, size_t n);
+/* What reader threads found for the call, n bytes in all from now on, is charged to the link until
+ * the call ends: whoever does not read an answer holds it. False: there is no room (E_BUSY). */
+bool mcall_hold(struct mcall *c, size_t n) MUST_USE;
+
 /* The link that the request came over, for sessions.h; NULL when it has ended meanwhile. */
 const void *mcall_live_link(const struct mcall *c);
 /* The session of c->claims has made this call: here, at its account's owner, it is listed. */

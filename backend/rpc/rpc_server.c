@@ -315,7 +315,7 @@ WAITS static enum err unpack(struct mcall *c)
 				is_long ? buf_slice(&body) : payload, &c->mem, &m, &c->diag);
 	buf_fini(&body);
 	if (e != E_OK) {
-		if (e != E_BUSY)
+		if (e == E_INVALID || e == E_LIMIT || e == E_TOO_BIG)
 			refuse_malformed(c, e);
 		/* No later time makes a request of too many things good. */
 		return e == E_LIMIT && c->method->port == PORT_ADMIN ? E_INVALID : e;
@@ -417,6 +417,7 @@ WAITS static void serve(struct rpc_req *r, void *arg)
 		    LF_STR("peer", rpc_identity_str(c.peer, id)), LF_ERR("error", e),
 		    LF_STR("why", c.diag.text));
 	arena_reset(&c.mem);
+	invariant(mcall_hold(&c, 0));
 	serving_end(port->server);
 }
 

@@ -11,6 +11,12 @@ void msg_slice_init(struct msg_slice *s)
 	buf_init(&s->tables, SIZE_MAX, NULL);
 }
 
+size_t msg_slice_memory(const struct msg_slice *s)
+{
+	return sizeof(*s) + s->bytes.cap + s->tables.cap + s->fields_cap * sizeof(*s->fields) +
+	       s->parts_cap * sizeof(*s->parts);
+}
+
 void msg_slice_fini(struct msg_slice *s)
 {
 	xfree(&s->fields);

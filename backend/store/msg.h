@@ -83,6 +83,8 @@ struct msg_slice {
 };
 void msg_slice_init(struct msg_slice *s);
 void msg_slice_fini(struct msg_slice *s);
+/* Bytes that it holds, with itself. */
+size_t msg_slice_memory(const struct msg_slice *s);
 
 /* Bytes of texts in one slice beyond which it ends early, so that one DATA frame holds it. */
 #define MSG_SLICE_BYTES 32768

@@ -11,6 +11,11 @@ void uidset_fini(struct uidset *s)
 	s->n = s->cap = 0;
 }
 
+size_t uidset_memory(const struct uidset *s)
+{
+	return s->cap * sizeof(*s->v);
+}
+
 void uidset_reset(struct uidset *s)
 {
 	s->n = 0;

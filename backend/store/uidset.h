@@ -12,6 +12,8 @@ struct uidset {
 /* No memory is taken until the first add. */
 void uidset_init(struct uidset *s);
 void uidset_fini(struct uidset *s);
+/* Bytes that its ranges take. */
+size_t uidset_memory(const struct uidset *s);
 void uidset_reset(struct uidset *s);
 /* Adds a range anywhere; cheapest at the end. */
 void uidset_add(struct uidset *s, uint32_t first, uint32_t last);

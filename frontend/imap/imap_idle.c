@@ -4,6 +4,7 @@
  * when the watch can be had again, what happened meanwhile is told.
  */
 #include "common/base/clock.h"
+#include "common/crypto/random.h"
 #include "common/loop/fiber.h"
 #include "frontend/core/line.h"
 #include "frontend/core/policy.h"
@@ -46,12 +47,21 @@ WAITS static enum err wait_both(struct imap *im, int64_t deadline_ms)
 	return e;
 }
 
-/* When to look again without being told to: at the end, or when the watch is to be tried again. */
+/* After a look that could not be had: the back-end was busy, most likely with many such looks. */
+#define LOOK_AGAIN_MS 1000
+
+/* When to look again without being told to: at the end, when the watch is to be tried again, or
+ * soon when there is news that could not be had. */
 static int64_t next_look(const struct imap *im, int64_t deadline_ms)
 {
 	const struct imap_selected *sel = im->sel;
 
-	return sel != NULL && sel->watch == NULL ? MIN(deadline_ms, sel->rewatch_ms) : deadline_ms;
+	if (sel != NULL && sel->watch == NULL)
+		return MIN(deadline_ms, sel->rewatch_ms);
+	if (sel != NULL && sel->nudged > sel->modseq)
+		return MIN(deadline_ms,
+			   deadline_in(LOOK_AGAIN_MS / 2 + random_below(LOOK_AGAIN_MS)));
+	return deadline_ms;
 }
 
 /* The watch was tried and could not be had: there is nothing to ask for either. */

@@ -20,11 +20,13 @@
 #include "frontend/super/confine.h"
 #include "frontend/super/setup.h"
 
-#define READY_MS      5000 /* then clients hear "try later" rather than nothing */
-#define REPORT_MS     5000
-#define RENEW_MS      60000 /* tickets of idle sessions are looked at so often */
+#define READY_MS       5000 /* then clients hear "try later" rather than nothing */
+#define REPORT_MS      5000
+#define RENEW_MS       10000 /* tickets of idle sessions are looked at so often */
 /* Between two batches of 64: log-ins have their part of the back-end's rate. */
-#define RENEW_PACE_MS 20
+#define RENEW_PACE_MS  20
+/* Before a renewal that failed is tried again: others are due, too. */
+#define RENEW_AGAIN_MS 5000
 
 static struct {
 	char message[SETUP_BYTES_MAX]; /* what setup borrows from */
@@ -225,10 +227,14 @@ WAITS static void renew_batch(struct renewal *r)
 		expires_ms = copy.expires_ms;
 		e = ticket_refresh(&copy);
 		s = session_find(r->ids[i]);
-		if (s != NULL && s->ticket != NULL && e == E_OK && copy.expires_ms != expires_ms)
-			*s->ticket = copy;
-		else if (s != NULL && e == E_NO_TICKET)
+		if (s == NULL)
+			continue;
+		if (e == E_NO_TICKET)
 			session_end(s, "ticket");
+		else if (s->ticket != NULL && copy.expires_ms != expires_ms)
+			*s->ticket = copy;
+		else if (s->ticket != NULL && s->ticket->expires_ms == expires_ms)
+			s->ticket->renew_ms = deadline_in(RENEW_AGAIN_MS);
 	}
 }
 

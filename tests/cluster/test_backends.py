@@ -9,7 +9,7 @@ from postern import (account, account_of, cluster, deliver, imap, message, owner
                      submit, subjects, tls, until)
 from raw import Imap, smtp
 
-CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
+CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40"]
 
 
 def has(who, subject, fe=0):

@@ -9,7 +9,7 @@ import unittest
 from postern import account_of
 from raw import Imap
 
-CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
+CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40"]
 
 SESSIONS, IDLERS = 20, 4
 SECONDS = float(os.environ.get("POSTERN_TEST_SECONDS", "5"))

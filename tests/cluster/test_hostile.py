@@ -14,16 +14,17 @@ import time
 import unittest
 
 import postern
-from captured import backend, credentials
-from postern import account, account_of, cluster, imap, log_lines, log_size, metric, pids, rss, until
+from captured import Captured, backend, credentials
+from postern import (account, account_of, cluster, frontend, imap, log_lines, log_size, metric,
+                     pids, rss, until)
 from raw import Imap, Smtp, Wire, smtp
 
-CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
+CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40"]
 
 HELLO, REQUEST, RESPONSE, DATA, CREDIT, CANCEL, PING, GOAWAY = range(1, 9)
 BODY, END = 1, 2
-RENEW, WATCH, REPORT, BEGIN, COMMIT, NO_METHOD = 3, 16, 17, 33, 34, 15
-LIMIT = 8
+RENEW, WATCH, REPORT, BEGIN, COMMIT, OPEN, NO_METHOD = 3, 16, 17, 33, 34, 69, 15
+LIMIT, INVALID = 8, 11
 ADMIN = "admin/operator"
 ROLES = ("frontend/fe1/imap", "frontend/fe1/smtp", "frontend/fe1/submission", "backend/be2", ADMIN)
 DOMAIN_LIST, ACCOUNT_ADD, ALIAS_SET = 257, 272, 291
@@ -50,6 +51,10 @@ def port_of(role):
 
 def request(stream, code=WATCH, payload=b"", flags=0, ms=5000):
     return frame(REQUEST, struct.pack(">I", ms) + payload, stream, code, flags)
+
+
+def varint(n):
+    return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
 
 
 class Bystander(threading.Thread):
@@ -370,6 +375,54 @@ class Hostile(unittest.TestCase):
         other.sendall(request(1))
         self.assertEqual(self.statuses(other, 1), {1: 0})
         other.close()
+        s.close()
+
+    def test_long_requests_that_break_off(self):
+        """Whoever goes away in the middle has sent nothing malformed."""
+        since, before = log_size("be1"), metric("be1", "rpc_refused_total", reason="malformed")
+        s = self.link("frontend/fe1/smtp")
+        s.sendall(request(1, COMMIT, flags=BODY, ms=60000) + frame(DATA, b"x" * 1000, 1) +
+                  request(2) + request(3, COMMIT, b"\x0a", ms=60000))
+        self.assertEqual(self.statuses(s, 2), {2: 0, 3: INVALID})  # so the first one is under way
+        s.close()
+        self.assertTrue(until(lambda: log_lines("be1", "event=rpc.down", "frontend/fe1/smtp",
+                                                since=since)))
+        self.assertFalse(log_lines("be1", "event=rpc.malformed", "cancelled", since=since))
+        self.assertEqual(metric("be1", "rpc_refused_total", reason="malformed"), before + 1)
+
+    def test_lists_that_are_never_read(self):
+        """Long answers that pile up behind a full socket are charged to the link."""
+        who = account_of("be1", 5)
+        f, a, n = frontend(), account(who), 4000
+        done = subprocess.run(
+            [os.path.join(postern.BUILD.replace("-asan", ""), "mailbench"), "smtp", "--server",
+             "%s:%d" % (f["host"], f["ports"]["smtp"]), "--user", a["address"], "-c", "10",
+             "--users", "1", "--per-session", "50", "-s", "1k", "-n", str(n), "--from", "stranger@elsewhere.example"],
+            capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        box = imap(who)
+        self.assertEqual(box.select("INBOX")[1], [b"%d" % n])
+        for first in range(1, n, 1000):
+            odd = ",".join(map(str, range(first, first + 1000, 2)))
+            self.assertEqual(box.store(odd, "+FLAGS.SILENT", "\\Deleted")[0], "OK")
+        self.assertEqual(box.expunge()[0], "OK")
+        with Captured("frontend/fe1/imap") as c:
+            ticket = c.login(who)
+        (be1,) = backend()["pids"]
+        before = rss(be1)
+        s = self.link("frontend/fe1/imap")
+        since = log_size("be1")
+        opens = b"\x0a" + varint(len(ticket)) + ticket + b"\x12\x05INBOX"
+        for i in range(4000):
+            s.sendall(request(i + 1, OPEN, opens, ms=60000))
+        # Its socket is full by now. Others are served, and an administrator is.
+        self.assertTrue(until(lambda: log_lines("be1", "event=rpc.memory", "method=Mailbox.Open",
+                                                since=since)))
+        if "asan" not in postern.BUILD:
+            self.assertLess(rss(be1) - before, 100 * 1024, "KiB")
+        self.assertEqual(postern.postern("domain", "list")[0], 0)
+        box = imap(account_of("be1"))
+        self.assertEqual(box.select("INBOX")[0], "OK")
         s.close()
 
     def test_policy_watches_of_one_link(self):

@@ -5,7 +5,7 @@ import unittest
 
 from raw import Imap
 
-CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
+CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40"]
 
 INNER_HEADER = (b"From: Inner <inner@elsewhere.example>\r\n"
                 b"Subject: inner\r\n"

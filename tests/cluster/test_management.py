@@ -8,7 +8,7 @@ import unittest
 from postern import (account, account_of, cluster, deliver, imap, postern, subjects, until)
 from raw import Imap, Smtp, smtp
 
-CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
+CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40"]
 
 ENDS_SECONDS = 1
 # Said on another node than the one that was told: its copy of the directory follows.

@@ -11,7 +11,7 @@ import uuid
 from postern import account, account_of, cluster, log_lines, log_size, postern, until
 from raw import Imap, smtp
 
-CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "20"]
+CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40"]
 
 
 def b64(data):

@@ -49,6 +49,7 @@ struct played {
 	bool no_ticket; /* every ticket is void */
 	bool forgot;    /* MailboxChanges answers reset */
 	enum err fail;  /* what the next change answers, once */
+	bool busy;      /* the next MailboxChanges answers E_BUSY */
 	unsigned stores, fetches, reads, changes, aborts, searches;
 	uint64_t read_from, read_to; /* of the last MessageRead */
 };

@@ -284,6 +284,10 @@ WAITS enum err call_mailbox_changes(struct ticket *t UNUSED, uint64_t mailbox, u
 	fiber_yield();
 	if (state() != E_OK)
 		return state();
+	if (played.busy) {
+		played.busy = false;
+		return E_BUSY;
+	}
 	if (b == NULL)
 		return E_NOT_FOUND;
 	c = xcalloc(1, sizeof *c);

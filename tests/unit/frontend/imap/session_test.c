@@ -506,6 +506,24 @@ TEST_FIBER(session_idle_survives_the_back_end)
 	imap_played_end();
 }
 
+/* News that could not be had is asked for again, though no other nudge comes. */
+TEST_FIBER(session_idle_asks_a_busy_back_end_again)
+{
+	struct wire w;
+
+	imap_play();
+	(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
+	conv_select(&w, "INBOX");
+	CHECK_STR(conv_raw(&w, SL("y IDLE\r\n"), "+"), "+ idling");
+	played.busy = true;
+	(void)played_add("INBOX", "Subject: y\r\n\r\ntext\r\n");
+	CHECK_STR(conv_until(&w, "* 2 RECENT"), "* 2 EXISTS\n* 2 RECENT");
+	CHECK(!played.busy);
+	CHECK_STR(conv_raw(&w, SL("DONE\r\n"), "y"), "y OK Done");
+	conv_close(&w);
+	imap_played_end();
+}
+
 TEST_FIBER(session_back_end_away)
 {
 	struct wire w;
