@@ -260,6 +260,7 @@ WAITS static void close_all(void)
 	backend.ready = false;
 	expo_stop(&backend.expo);
 	rpc_server_free(&backend.server);
+	map_fini(&backend.be.held); /* no call is left */
 	purge_stop(&backend.purge);
 	runner_stop(&backend.runner);
 	peers_stop(&backend.peers);
@@ -322,6 +323,7 @@ WAITS static void main_fiber(void *arg)
 
 	list_init(&backend.be.links);
 	list_init(&backend.be.watches);
+	map_init(&backend.be.held);
 	backend.be.conf = *conf;
 	backend.be.started_us = clock_wall_us();
 	e = open_all(conf->own, &d);

@@ -24,6 +24,7 @@
 #include "backend/metrics/nodes.h"
 #include "backend/partitions/partitions.h"
 #include "backend/ticket/rcpt_token.h"
+#include "common/base/map.h"
 #include "common/rpc/dial.h"
 
 struct peers;
@@ -40,6 +41,7 @@ struct be {
 	struct peers *peers; /* links to the other back-ends */
 	struct nodes *nodes; /* what workers reported */
 	struct list watches; /* open PolicyWatch streams */
+	struct map held;     /* by account, see mcall_hold */
 	struct list links;   /* of front-ends, back-ends and administrators, see rpc_server */
 	struct dir_sub dir_sub;
 	int64_t started_us;

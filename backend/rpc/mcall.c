@@ -22,17 +22,53 @@ WAITS enum err mcall_reply(struct mcall *c, const ProtobufCMessage *m, enum rpc_
 	return rpc_req_reply(c->req, E_OK, m != NULL ? pack(c, m) : SLICE_NONE, body);
 }
 
-/* Charges n more bytes; what does not fit stands in the log. */
-static bool charge(struct mcall *c, size_t n)
+/* Of what all calls of one account hold: an eighth of a link's memory, so that a user who does not
+ * read makes no other one wait. */
+#define ACCOUNT_HELD_MAX (8u << 20)
+
+/* What the calls of one account hold; in be->held while it is not nothing. */
+struct account_held {
+	size_t bytes;
+};
+
+static slice_t account_key(const struct mcall *c)
+{
+	return slice(&c->account.id, sizeof(c->account.id));
+}
+
+static bool account_take(struct mcall *c, size_t n)
+{
+	struct account_held *h = map_get(&c->be->held, account_key(c));
+
+	if (h != NULL && h->bytes > c->held && h->bytes + n > ACCOUNT_HELD_MAX)
+		return false;
+	if (h == NULL) {
+		h = xcalloc(1, sizeof(*h));
+		map_put(&c->be->held, account_key(c), h);
+	}
+	h->bytes += n;
+	return true;
+}
+
+static void account_give(struct mcall *c, size_t n)
+{
+	struct account_held *h = map_get(&c->be->held, account_key(c));
+
+	h->bytes -= n;
+	if (h->bytes == 0) {
+		map_del(&c->be->held, account_key(c));
+		xfree(&h);
+	}
+}
+
+static bool no_room(struct mcall *c, const char *of)
 {
 	char id[RPC_IDENTITY_STR];
-	bool room = budget_take(rpc_link_budget(rpc_req_link(c->req)), n);
 
-	if (!room)
-		LOG_SELDOM(LOG_WARN, NULL, "rpc.memory",
-			   LF_STR("peer", rpc_identity_str(c->peer, id)),
-			   LF_STR("method", c->method->name));
-	return room;
+	LOG_SELDOM(LOG_WARN, NULL, "rpc.memory", LF_STR("peer", rpc_identity_str(c->peer, id)),
+		   LF_STR("method", c->method->name), LF_STR("of", of),
+		   LF_UINT("account", c->account.id));
+	return false;
 }
 
 WAITS enum err mcall_send(struct mcall *c, const ProtobufCMessage *m, struct arena *mem)
@@ -43,8 +79,10 @@ WAITS enum err mcall_send(struct mcall *c, const ProtobufCMessage *m, struct are
 
 	if (n == 0 || n > RPC_PAYLOAD_MAX)
 		return n == 0 ? E_OK : E_TOO_BIG;
-	if (!charge(c, n))
+	if (!budget_take(rpc_link_budget(rpc_req_link(c->req)), n)) {
+		(void)no_room(c, "link");
 		return E_BUSY;
+	}
 	bytes = xmalloc(n);
 	protobuf_c_message_pack(m, bytes);
 	if (mem != NULL)
@@ -57,10 +95,21 @@ WAITS enum err mcall_send(struct mcall *c, const ProtobufCMessage *m, struct are
 
 bool mcall_hold(struct mcall *c, size_t n)
 {
-	if (n > c->held && !charge(c, n - c->held))
-		return false;
-	if (n < c->held)
-		budget_give(rpc_link_budget(rpc_req_link(c->req)), c->held - n);
+	struct budget *b = rpc_link_budget(rpc_req_link(c->req));
+
+	if (n > c->held) {
+		size_t more = n - c->held;
+
+		if (!account_take(c, more))
+			return no_room(c, "account");
+		if (!budget_take(b, more)) {
+			account_give(c, more);
+			return no_room(c, "link");
+		}
+	} else if (n < c->held) {
+		account_give(c, c->held - n);
+		budget_give(b, c->held - n);
+	}
 	c->held = n;
 	return true;
 }

@@ -41,8 +41,9 @@ WAITS enum err mcall_partition(struct mcall *c, uint32_t partition) MUST_USE;
  * made; ask again. */
 WAITS bool mcall_account_made(struct mcall *c);
 
-/* What reader threads found for the call, n bytes in all from now on, is charged to the link until
- * the call ends: whoever does not read an answer holds it. False: there is no room (E_BUSY). */
+/* What reader threads found for the call, n bytes in all from now on, is charged to the link and to
+ * the account until the call ends: whoever does not read an answer holds it. False: there is no
+ * room (E_BUSY); for an account that holds nothing else only the link's counts. */
 bool mcall_hold(struct mcall *c, size_t n) MUST_USE;
 
 /* The link that the request came over, for sessions.h; NULL when it has ended meanwhile. */
