@@ -10,9 +10,12 @@
 #include "proto/method.pb-c.h"
 
 /* One step of an exchange: a verifier of Argon2id behind a queue. */
-#define AUTH_STEP_MS 20000
-/* Back-ends asked in turn: any one, then the owner, then the owner after a move. */
-#define AUTH_HOPS    3
+#define AUTH_STEP_MS  20000
+/* ... at the first of several back-ends, which need not be the owner. Longer than its queue of
+ * passwords can take. */
+#define AUTH_FIRST_MS 5000
+/* Back-ends asked in turn: one that hangs, any one, the owner, the owner after a move. */
+#define AUTH_HOPS     4
 
 METRIC_COUNTER(m_denied, "logins_failed_total", "Log-ins that failed", {"reason", "denied"});
 METRIC_COUNTER(m_limited, "logins_failed_total", "Log-ins that failed", {"reason", "limited"});
@@ -82,7 +85,7 @@ static enum err take_reply(struct auth *x, const ProtobufCMessage *m, struct sas
 }
 
 static WAITS enum err auth_ask(struct auth *x, uint16_t method, const ProtobufCMessage *req,
-			       struct sasl_answer *out, struct diag *owner)
+			       int64_t deadline_ms, struct sasl_answer *out, struct diag *owner)
 {
 	struct arena a;
 	ProtobufCMessage *m;
@@ -90,7 +93,7 @@ static WAITS enum err auth_ask(struct auth *x, uint16_t method, const ProtobufCM
 
 	arena_init(&a, &x->session->budget);
 	e = rpc_client_call(x->owner, method, req, &postern__auth_reply__descriptor, &a,
-			    deadline_in(AUTH_STEP_MS), &m, owner);
+			    deadline_ms, &m, owner);
 	if (e == E_OK)
 		e = take_reply(x, m, out);
 	arena_reset(&a);
@@ -115,10 +118,16 @@ static WAITS enum err auth_start(void *arg, const char *mech, slice_t initial,
 	req.client = &facts;
 	auth_link(x, rpc_client_any());
 	for (unsigned hop = 0; hop < AUTH_HOPS; hop++) {
-		e = auth_ask(x, POSTERN__METHOD__METHOD_AUTH_START, &req.base, out, &owner);
-		if (e != E_WRONG_OWNER)
+		bool first = hop == 0 && rpc_client_many();
+
+		e = auth_ask(x, POSTERN__METHOD__METHOD_AUTH_START, &req.base,
+			     deadline_in(first ? AUTH_FIRST_MS : AUTH_STEP_MS), out, &owner);
+		if (e == E_WRONG_OWNER)
+			auth_link(x, rpc_client_backend(slice_str(owner.text)));
+		else if (first && e == E_TIMEOUT) /* it hangs; any other knows the owner, too */
+			auth_link(x, rpc_client_any());
+		else
 			break;
-		auth_link(x, rpc_client_backend(slice_str(owner.text)));
 	}
 	return auth_error(e);
 }
@@ -130,7 +139,8 @@ static WAITS enum err auth_step(void *arg, slice_t response, struct sasl_answer 
 
 	req.exchange = x->exchange;
 	req.response = (ProtobufCBinaryData){response.n, (uint8_t *)(uintptr_t)response.p};
-	return auth_error(auth_ask(x, POSTERN__METHOD__METHOD_AUTH_STEP, &req.base, out, NULL));
+	return auth_error(auth_ask(x, POSTERN__METHOD__METHOD_AUTH_STEP, &req.base,
+				   deadline_in(AUTH_STEP_MS), out, NULL));
 }
 
 static void auth_count(const struct session *s, const char *mechanism, enum err e)

@@ -188,6 +188,11 @@ struct rpc_link *rpc_client_any(void)
 	return hangs;
 }
 
+bool rpc_client_many(void)
+{
+	return rpc_client.nlinks > 1;
+}
+
 struct rpc_link *rpc_client_backend(slice_t name)
 {
 	struct rpc_client *c = &rpc_client;
@@ -368,7 +373,7 @@ WAITS enum err rpc_client_ask(struct rpc_link *l, uint16_t method, const Protobu
 
 	if (l == NULL || rpc_link_doubtful(l))
 		l = rpc_client_any();
-	if (rpc_client.nlinks > 1)
+	if (rpc_client_many())
 		first_ms = MIN(first_ms, deadline_in(RPC_PATIENCE_MS));
 	e = rpc_client_call(l, method, req, reply, a, first_ms, reply_out, d);
 	/* The one that was late is doubtful now. */

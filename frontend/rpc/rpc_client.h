@@ -36,6 +36,8 @@ void rpc_client_tls_set(struct tls_ctx *tls);
 /* A usable link, borrowed until the next wait (ref it to keep it), of a back-end that hangs only if
  * all do; NULL: none up. */
 struct rpc_link *rpc_client_any(void);
+/* There is more than one back-end to ask. */
+bool rpc_client_many(void);
 struct rpc_link *rpc_client_backend(slice_t name);
 /* The owner's, by the pushed map. */
 struct rpc_link *rpc_client_partition(uint32_t partition);

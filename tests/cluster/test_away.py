@@ -292,6 +292,14 @@ class BackendHangs(unittest.TestCase):
             self.assertEqual([rcpt(other, fe) for _ in range(8)], [250] * 8)
             self.assertTrue(deliver([other], fe=fe))
 
+    def test_log_ins_of_users_of_the_other(self):
+        who = account_of("be2")
+        for fe in (0, 1):
+            for _ in range(3):
+                box = imap(who, fe=fe)
+                self.assertEqual(box.select("INBOX")[0], "OK")
+                box.logout()
+
 
 class PostgresAway(unittest.TestCase):
     @classmethod
