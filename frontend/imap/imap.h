@@ -63,7 +63,8 @@ struct imap_cmd {
 	const struct cmd_def *def;
 	bool uid; /* after UID */
 	struct imap_args args;
-	struct imap_literal literal; /* APPEND: the message, announced and not read */
+	bool has_message;            /* APPEND's was announced ... */
+	struct imap_literal literal; /* ... and not read */
 	enum imap_rc rc;
 	const char *code; /* without brackets, in the arena or a literal; NULL: none */
 	const char *text; /* a literal, or in the arena */

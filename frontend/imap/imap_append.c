@@ -232,7 +232,8 @@ WAITS enum err imap_run_append(struct session *s, slice_t args UNUSED, void *arg
 	p->im = im;
 	p->c = c;
 	p->left = c->literal.size;
-	if (!append_args(&c->args, &p->args) || cur_peek(&c->args.c) != '{')
+	/* What looks like an announcement ("{x}") need not be one: then no message follows. */
+	if (!append_args(&c->args, &p->args) || !c->has_message)
 		return imap_bad(c, "Mailbox name, flags, date and message expected");
 	if (p->args.path.n == 0) {
 		(void)imap_no(c, "CANNOT", "No name that can be");

@@ -167,7 +167,7 @@ WAITS static enum err take_literal(struct imap *im, struct imap_cmd *c, struct i
 			break;
 		case IMAP_APPEND_MESSAGE:
 			c->literal = lit;
-			*message_out = true;
+			c->has_message = *message_out = true;
 			return E_OK;
 		case IMAP_APPEND_NOTHING:
 			(void)imap_bad(c, "Mailbox name, flags, date and message expected");
@@ -327,6 +327,8 @@ static void count_answer(struct imap *im, const struct imap_cmd *c, int64_t bega
 		LOG(LOG_INFO, &im->s.log, "imap.bad_command",
 		    LF_STR("command", c->def != NULL ? c->def->name : "?"),
 		    LF_STR("why", c->text != NULL ? c->text : ""), LF_UINT("errors", im->errors));
+	} else if (!early && im->errors > 0) {
+		im->errors--; /* a client with one odd habit stays for weeks */
 	}
 	if (im->bye == NULL && im->errors >= (early ? IMAP_ERRORS_MAX_PREAUTH : IMAP_ERRORS_MAX)) {
 		im->bye = "Too many bad commands";

@@ -199,3 +199,22 @@
 1< * STATUS $unique (MESSAGES 2)
 1< q OK {.*}
 1 close
+
+== what looks like a literal in APPEND and is none (RFC 3501 section 4.3)
+1 open imaps tls
+1<* * OK {.*}
+1> a LOGIN $user1 $password1
+1< a OK {.*}
+1> b APPEND INBOX {x}
+1< b BAD {.*}
+1> c APPEND INBOX {-1}
+1< c BAD {.*}
+1> d APPEND INBOX {5
+1< d BAD {.*}
+1> e APPEND INBOX {5}x
+1< e BAD {.*}
+1> f APPEND INBOX
+1< f BAD {.*}
+1> g NOOP
+1< g OK {.*}
+1 close

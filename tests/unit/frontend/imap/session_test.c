@@ -123,6 +123,13 @@ TEST_FIBER(session_bad_commands_end_it)
 	CHECK_STR(conv_raw(&w, SL("\r\n"), "<"),
 		  "* BAD A tag is missing\n* BYE Too many bad commands\n<closed>");
 	conv_close(&w);
+	/* Whoever makes sense otherwise may stay. */
+	conv_login(&w);
+	for (int i = 0; i < 50; i++) {
+		SAY(&w, "UID SELECT x", "x BAD Unknown command");
+		SAY(&w, "NOOP", "x OK Done");
+	}
+	conv_close(&w);
 	imap_played_end();
 }
 
