@@ -9,6 +9,7 @@
  * themselves; depth and number are limited.
  */
 #include "backend/directory/dir_priv.h"
+#include "common/log/log.h"
 #include "common/parse/idn.h"
 
 /* Members that were looked at; also those that led nowhere. A group of groups of strangers. */
@@ -327,7 +328,14 @@ enum err dir_resolve(const struct dir *d, slice_t address, struct arena *mem,
 	if (e == E_OK)
 		e = run(&w);
 	map_fini(&w.seen);
-	return outcome(d, &w, e, diag);
+	e = outcome(d, &w, e, diag);
+	if (e == E_NOT_FOUND && strcmp(n.local, "postmaster") == 0 && f == FOUND_CATCH_ALL) {
+		/* Mail for a postmaster must not be refused (RFC 5321 4.5.1): it waits. */
+		LOG_SELDOM(LOG_ERROR, NULL, "directory.postmaster_leads_nowhere",
+			   LF_SLICE("to", p.other));
+		return diag_set(diag, E_RETRY, "the postmaster's address leads nowhere");
+	}
+	return e;
 }
 
 enum err dir_check_expansion(const struct dir *d, const struct dir_name *n, const slice_t *members,

@@ -225,6 +225,24 @@ TEST_FIBER(resolve_separator_is_a_setting)
 	rig_close(&r);
 }
 
+/* Mail for a postmaster waits rather than be refused. */
+TEST_FIBER(resolve_postmaster_who_is_gone)
+{
+	struct golden lost = {"postmaster@example.org", E_RETRY, 0, "", ""};
+	struct golden unset = {"postmaster@example.org", E_NOT_FOUND, 0, "", ""};
+	struct rig r;
+	struct diag d;
+
+	REQUIRE(rig_open(&r));
+	REQUIRE(rig_account(&r, "alice@example.org", NULL) == E_OK);
+	check_golden(r.d, &unset);
+	REQUIRE(dir_setting_set(r.d, &rig_actor, SL("directory.postmaster"), SL("gone@example.org"),
+				&d) == E_OK);
+	REQUIRE(rig_synced(&r));
+	check_golden(r.d, &lost);
+	rig_close(&r);
+}
+
 TEST_FIBER(resolve_members_limit)
 {
 	slice_t m[DIR_MEMBERS_MAX + 1];
