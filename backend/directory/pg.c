@@ -176,6 +176,39 @@ static slice_t pq_text(const char *s)
 	return slice_trim(slice_str(s));
 }
 
+/* libpq's reasons come in several lines, indented by tabs. */
+static void one_line(struct diag *d)
+{
+	char *to = d->text;
+
+	for (const char *p = d->text; *p != '\0'; p++)
+		if ((unsigned char)*p > ' ')
+			*to++ = *p;
+		else if (to == d->text || to[-1] != ' ')
+			*to++ = ' ';
+	*to = '\0';
+}
+
+/* All that a caller is told while there is no PostgreSQL: the reason, which may name hosts and
+ * users, is in the log. */
+static enum err away(struct diag *d)
+{
+	return diag_set(d, E_RETRY, "PostgreSQL is away");
+}
+
+/* There is no server behind the connection any more. */
+static enum err conn_lost(struct pg_conn *c, struct diag *d)
+{
+	slice_t text = pq_text(PQerrorMessage(c->c));
+	struct diag why;
+
+	c->broken = true;
+	diag_set(&why, E_RETRY, "%.*s", (int)MIN(text.n, 200u), text.p);
+	one_line(&why);
+	LOG(LOG_WARN, NULL, "pg.lost", LF_STR("why", why.text));
+	return away(d);
+}
+
 WAITS static enum err connect_steps(struct connect_step *s, int64_t deadline_ms)
 {
 	enum err e = work_run("pg.connect", connect_begin, s);
@@ -216,6 +249,8 @@ WAITS static enum err conn_open(const struct pg_pool *p, int64_t deadline_ms, st
 							   : slice_str(err_name(e));
 
 		diag_set(d, e, "connecting to PostgreSQL: %.*s", (int)MIN(why.n, 200u), why.p);
+		if (d != NULL)
+			one_line(d);
 		conn_free(c);
 		return e == E_CANCELLED ? e : E_RETRY;
 	}
@@ -303,23 +338,22 @@ static void pool_note_failure(struct pg_pool *p, const struct diag *d)
 WAITS static enum err pool_connect(struct pg_pool *p, int64_t deadline_ms, struct pg_conn **out,
 				   struct diag *d)
 {
-	struct diag own;
+	struct diag why = {""};
 	enum err e;
 
-	if (d == NULL)
-		d = &own;
 	if (p->pause_ms != 0 && (p->trying || clock_mono_ms() < p->next_try_ms))
-		return diag_set(d, E_RETRY, "PostgreSQL is away");
+		return away(d);
 	p->nconns++;
 	p->trying = true;
-	e = conn_open(p, deadline_ms, out, d);
+	e = conn_open(p, deadline_ms, out, &why);
 	p->trying = false;
 	if (e != E_OK) {
 		p->nconns--;
 		waitq_wake_one(&p->room);
-		if (e != E_CANCELLED)
-			pool_note_failure(p, d);
-		return e;
+		if (e == E_CANCELLED)
+			return diag_set(d, e, "%s", why.text);
+		pool_note_failure(p, &why);
+		return away(d);
 	}
 	(*out)->pool = p;
 	if (p->pause_ms != 0)
@@ -377,6 +411,12 @@ static enum err map_state(const char *state)
 	return E_INTERNAL;
 }
 
+/* The server ends, or libpq made the result up because the connection broke. */
+static bool is_gone(const char *state)
+{
+	return state == NULL || strncmp(state, "08", 2) == 0 || strncmp(state, "57P", 3) == 0;
+}
+
 static enum err result_check(struct pg_conn *c, const PGresult *r, struct diag *d)
 {
 	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
@@ -390,9 +430,11 @@ static enum err result_check(struct pg_conn *c, const PGresult *r, struct diag *
 	default:
 		break;
 	}
+	if (is_gone(state))
+		return conn_lost(c, d);
 	e = map_state(state);
 	/* A former primary that only reads now: the next connection finds the new one. */
-	if (state == NULL || strcmp(state, "25006") == 0)
+	if (strcmp(state, "25006") == 0)
 		c->broken = true;
 	why = pq_text(PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY));
 	if (why.n == 0)
@@ -488,10 +530,7 @@ static enum err conn_send(struct pg_conn *c, const char *sql, const struct pg_ar
 	}
 	sent = PQsendQueryParams(c->c, sql, (int)args->n, NULL, values, lengths, formats, 0);
 	buf_fini(&copy);
-	if (sent == 1)
-		return E_OK;
-	c->broken = true;
-	return diag_set(d, E_RETRY, "PostgreSQL: %.200s", PQerrorMessage(c->c));
+	return sent == 1 ? E_OK : conn_lost(c, d);
 }
 
 /* args NULL: a script without parameters. */
@@ -506,7 +545,7 @@ WAITS static enum err conn_exec(struct pg_conn *c, const char *sql, const struct
 	if (args != NULL)
 		e = conn_send(c, sql, args, d);
 	else
-		e = PQsendQuery(c->c, sql) == 1 ? E_OK : E_RETRY;
+		e = PQsendQuery(c->c, sql) == 1 ? E_OK : conn_lost(c, d);
 	if (e != E_OK)
 		return e;
 	e = conn_flush(c, deadline_ms);
@@ -516,8 +555,10 @@ WAITS static enum err conn_exec(struct pg_conn *c, const char *sql, const struct
 	if (e != E_OK) {
 		c->broken = true;
 		metric_add(&m_failures, 1);
+		if (e != E_TIMEOUT && e != E_CANCELLED)
+			return conn_lost(c, d);
 		return diag_set(d, e == E_CANCELLED ? e : E_RETRY, "PostgreSQL: %s",
-				e == E_TIMEOUT ? "no answer in time" : "the connection broke");
+				e == E_TIMEOUT ? "no answer in time" : "the question was dropped");
 	}
 	e = result_check(c, r, d);
 	if (e == E_OK && out != NULL) {

@@ -27,7 +27,8 @@
  *         E_EXISTS  unique violation      E_NOT_FOUND  foreign key violation
  *         E_INVALID check violation, malformed or out of range value
  *         E_CANCELLED the fiber was cancelled     E_INTERNAL anything else, logged
- * The diag carries PostgreSQL's message (for logs; it may show the statement's values).
+ * The diag carries PostgreSQL's message (for logs; it may show the statement's values). While there
+ * is no server to be reached it is always "PostgreSQL is away", and the log has the reason.
  *
  * The connection string is libpq's, also with several hosts (target_session_attrs=read-write
  * finds the primary). Host names are looked up by libpq on this thread: give hostaddr or use a

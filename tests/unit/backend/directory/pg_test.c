@@ -161,16 +161,33 @@ TEST_FIBER(pg_room_is_waited_for)
 	pg_pool_free(&p);
 }
 
+WAITS static void check_away(struct pg_pool *p)
+{
+	struct diag d = {.text = ""};
+
+	CHECK_ERR(pg_query(p, "SELECT 1", PG_NO_ARGS, soon(), NULL, &d), E_RETRY);
+	CHECK_STR(d.text, "PostgreSQL is away");
+}
+
 TEST_FIBER(pg_goes_away_and_comes_back)
 {
-	struct pg_pool *p = pool(4);
+	struct pg_pool *p = pool(4), *fresh = pool(1);
+	struct diag d = {.text = ""};
+	struct pg_tx *t = NULL;
 	int64_t start;
 	enum err e = E_RETRY;
 
 	REQUIRE(pg_query(p, "SELECT 1", PG_NO_ARGS, soon(), NULL, NULL) == E_OK);
+	REQUIRE(pg_begin(p, PG_READ_COMMITTED, soon(), &t, NULL) == E_OK);
 	pgserver_stop();
-	CHECK_ERR(pg_query(p, "SELECT 1", PG_NO_ARGS, soon(), NULL, NULL), E_RETRY);
-	CHECK_ERR(pg_query(p, "SELECT 1", PG_NO_ARGS, soon(), NULL, NULL), E_RETRY);
+	/* Whether it finds out, cannot connect, or knows: it says no more than that. */
+	CHECK_ERR(pg_tx_query(t, "SELECT 1", PG_NO_ARGS, NULL, &d), E_RETRY);
+	CHECK_STR(d.text, "PostgreSQL is away");
+	pg_rollback(&t);
+	check_away(p);
+	check_away(p);
+	check_away(fresh);
+	pg_pool_free(&fresh);
 	/* While it is known to be away an answer costs nothing. */
 	start = clock_mono_ms();
 	for (int i = 0; i < 1000; i++)
