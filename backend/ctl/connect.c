@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/num.h"
 #include "common/crypto/pki.h"
@@ -13,6 +14,7 @@
 
 #define CLUSTER_FILE_MAX (64 * 1024 * 1024) /* lists every account of a test cluster */
 #define CONNECT_MS       10000
+#define PASS_OVER_MS     4000 /* TCP, TLS and HELLO, while others can be asked */
 #define ANSWER_MAX       (8 * 1024 * 1024)
 
 /* Above walk's defaults: answers with long lists or texts. */
@@ -34,6 +36,49 @@ static const char *member(struct ctl *c, const json_t *root, const char *group, 
 	return text != NULL ? arena_str(&c->mem, slice_str(text)) : NULL;
 }
 
+static bool parse_address(const char *text, struct ipaddr *ip, uint16_t *port)
+{
+	slice_t s = slice_str(text), host;
+	size_t colon = s.n;
+	uint64_t n;
+
+	while (colon > 0 && s.p[colon - 1] != ':')
+		colon--;
+	if (colon == 0 || !num_parse(slice_from(s, colon), UINT16_MAX, &n) || n == 0)
+		return false;
+	host = slice_sub(s, 0, colon - 1);
+	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+		host = slice_sub(host, 1, host.n - 2);
+	*port = (uint16_t)n;
+	return ipaddr_parse(host, ip);
+}
+
+/* "backends": [{"host": ADDRESS, "ports": {"admin": PORT}}, ...]. One without an address for
+ * management, or with the first one again, is none. */
+static void read_others(struct ctl *c, const json_t *root)
+{
+	struct ctl_target *t = &c->target;
+	const json_t *backends = json_object_get(root, "backends");
+
+	for (size_t i = 0; i < json_array_size(backends); i++) {
+		const json_t *b = json_array_get(backends, i);
+		const json_t *ports = json_object_get(b, "ports");
+		const char *host = json_string_value(json_object_get(b, "host"));
+		json_int_t port = json_integer_value(json_object_get(ports, "admin"));
+		bool is_v6 = host != NULL && strchr(host, ':') != NULL;
+		struct ipaddr ip;
+		uint16_t unused;
+		char text[128];
+
+		if (host == NULL || port <= 0 || port > UINT16_MAX || t->nothers == CTL_OTHERS_MAX)
+			continue;
+		snprintf(text, sizeof(text), "%s%s%s:%d", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
+			 (int)port);
+		if (strcmp(text, t->address) != 0 && parse_address(text, &ip, &unused))
+			t->others[t->nothers++] = arena_str(&c->mem, slice_str(text));
+	}
+}
+
 int ctl_target_resolve(struct ctl *c)
 {
 	struct ctl_target *t = &c->target;
@@ -52,7 +97,11 @@ int ctl_target_resolve(struct ctl *c)
 		if (root == NULL)
 			return ctl_fail(c, EX_CONFIG, "%s:%d: %s", t->cluster, error.line,
 					error.text);
-		t->address = t->address != NULL ? t->address : member(c, root, "admin", "address");
+		if (t->address == NULL) {
+			t->address = member(c, root, "admin", "address");
+			if (t->address != NULL)
+				read_others(c, root);
+		}
 		t->cert = t->cert != NULL ? t->cert : member(c, root, "admin", "cert");
 		t->key = t->key != NULL ? t->key : member(c, root, "admin", "key");
 		t->ca = t->ca != NULL ? t->ca : member(c, root, NULL, "ca");
@@ -86,23 +135,6 @@ static int make_tls(struct ctl *c, struct tls_ctx **out)
 	return EX_OK;
 }
 
-static bool parse_address(const char *text, struct ipaddr *ip, uint16_t *port)
-{
-	slice_t s = slice_str(text), host;
-	size_t colon = s.n;
-	uint64_t n;
-
-	while (colon > 0 && s.p[colon - 1] != ':')
-		colon--;
-	if (colon == 0 || !num_parse(slice_from(s, colon), UINT16_MAX, &n) || n == 0)
-		return false;
-	host = slice_sub(s, 0, colon - 1);
-	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-		host = slice_sub(host, 1, host.n - 2);
-	*port = (uint16_t)n;
-	return ipaddr_parse(host, ip);
-}
-
 /* Who we are at the other end: what our certificate says. */
 static int read_identity(struct ctl *c, struct rpc_identity *out)
 {
@@ -119,8 +151,23 @@ static int read_identity(struct ctl *c, struct rpc_identity *out)
 	return EX_OK;
 }
 
-WAITS static int start_link(struct ctl *c, struct stream *s, struct tls_ctx *tls,
-			    const struct rpc_identity *self, int64_t deadline_ms)
+/* Why there is no link. The text is about the address. */
+struct no_link {
+	int status;
+	bool is_down; /* nobody answers there: another back-end may */
+	struct diag why;
+};
+
+static void say_no(struct no_link *no, int status, enum err e, const char *why)
+{
+	no->status = status;
+	no->is_down = e == E_TIMEOUT || e == E_CLOSED || e == E_IO;
+	diag_set(&no->why, e, "%s", why);
+}
+
+WAITS static bool start_link(struct ctl *c, struct stream *s, struct tls_ctx *tls,
+			     const struct rpc_identity *self, int64_t deadline_ms,
+			     struct no_link *no)
 {
 	struct rpc_link_opts o = {.side = RPC_REQUESTER, .self = *self};
 	struct diag d = {""};
@@ -129,49 +176,80 @@ WAITS static int start_link(struct ctl *c, struct stream *s, struct tls_ctx *tls
 	if (e != E_OK) {
 		stream_diag(s, &d);
 		stream_close(&s, CLOSE_TLS);
-		return ctl_fail(c, EX_UNAVAILABLE, "%s: %s", c->target.address,
-				d.text[0] != '\0' ? d.text : err_name(e));
+		say_no(no, EX_UNAVAILABLE, e,
+		       e == E_TIMEOUT      ? "no answer"
+		       : d.text[0] != '\0' ? d.text
+					   : err_name(e));
+		return false;
 	}
 	e = rpc_link_start(&s, &o, deadline_ms, &c->link);
 	/* TLS 1.3: what the other end thinks of our certificate comes after our handshake. */
 	if (e == E_TLS || e == E_DENIED)
-		return ctl_fail(c, EX_NOPERM,
-				"%s: our certificate was refused: revoked, expired, or of another "
-				"CA",
-				c->target.address);
-	if (e == E_CLOSED)
-		return ctl_fail(c, EX_UNAVAILABLE,
-				"%s: the link was closed: is that the management port?",
-				c->target.address);
-	return e == E_OK ? EX_OK
-			 : ctl_fail(c, EX_UNAVAILABLE, "%s: %s", c->target.address, err_name(e));
+		say_no(no, EX_NOPERM, e,
+		       "our certificate was refused: revoked, expired, or of another CA");
+	else if (e == E_CLOSED)
+		say_no(no, EX_UNAVAILABLE, e, "the link was closed: is that the management port?");
+	else if (e != E_OK)
+		say_no(no, EX_UNAVAILABLE, e, e == E_TIMEOUT ? "no answer" : err_name(e));
+	return e == E_OK;
 }
 
-WAITS static int connect_link(struct ctl *c)
+WAITS static bool try_address(struct ctl *c, const char *address, struct tls_ctx *tls,
+			      const struct rpc_identity *self, int64_t deadline_ms,
+			      struct no_link *no)
 {
 	struct stream_opts opts = {.window_max = RPC_WINDOW, .high_water = RPC_HIGH_WATER};
-	int64_t deadline_ms = deadline_in(CONNECT_MS);
-	struct rpc_identity self;
-	struct tls_ctx *tls = NULL;
 	struct stream *s;
 	struct ipaddr ip;
 	uint16_t port;
 	enum err e;
-	int status = read_identity(c, &self);
 
-	if (status != EX_OK)
-		return status;
-	if (!parse_address(c->target.address, &ip, &port))
-		return ctl_fail(c, EX_CONFIG, "%s: not ADDRESS:PORT", c->target.address);
-	status = make_tls(c, &tls);
-	if (status != EX_OK)
-		return status;
+	if (!parse_address(address, &ip, &port)) {
+		say_no(no, EX_CONFIG, E_INVALID, "not ADDRESS:PORT");
+		return false;
+	}
 	e = stream_connect(&ip, port, NULL, &opts, deadline_ms, &s);
 	if (e == E_OK)
-		status = start_link(c, s, tls, &self, deadline_ms);
-	else
-		status = ctl_fail(c, EX_UNAVAILABLE, "%s: %s", c->target.address,
-				  e == E_TIMEOUT ? "no answer" : "nobody answers there");
+		return start_link(c, s, tls, self, deadline_ms, no);
+	say_no(no, EX_UNAVAILABLE, e, e == E_TIMEOUT ? "no answer" : "nobody answers there");
+	return false;
+}
+
+/* What is down is told only when none is up: the answer of another one is as good. */
+WAITS static int try_all(struct ctl *c, struct tls_ctx *tls, const struct rpc_identity *self)
+{
+	const struct ctl_target *t = &c->target;
+	int64_t each_ms = t->nothers > 0 ? PASS_OVER_MS : CONNECT_MS;
+	const char *whys[1 + CTL_OTHERS_MAX];
+
+	for (size_t i = 0; i <= t->nothers; i++) {
+		const char *address = i == 0 ? t->address : t->others[i - 1];
+		struct no_link no;
+
+		if (try_address(c, address, tls, self, deadline_in(each_ms), &no))
+			return EX_OK;
+		if (!no.is_down)
+			return ctl_fail(c, no.status, "%s: %s", address, no.why.text);
+		whys[i] = arena_str(&c->mem, slice_str(no.why.text));
+	}
+	for (size_t i = 0; i <= t->nothers; i++)
+		ctl_fail(c, EX_UNAVAILABLE, "%s: %s", i == 0 ? t->address : t->others[i - 1],
+			 whys[i]);
+	if (t->nothers > 0)
+		ctl_fail(c, EX_UNAVAILABLE, "no back-end of %s answers", t->cluster);
+	return EX_UNAVAILABLE;
+}
+
+WAITS static int connect_link(struct ctl *c)
+{
+	struct rpc_identity self;
+	struct tls_ctx *tls = NULL;
+	int status = read_identity(c, &self);
+
+	if (status == EX_OK)
+		status = make_tls(c, &tls);
+	if (status == EX_OK)
+		status = try_all(c, tls, &self);
 	tls_ctx_unref(&tls);
 	return status;
 }

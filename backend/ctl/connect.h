@@ -30,10 +30,13 @@ struct ctl_call {
 	enum err result;         /* out: what the back-end said */
 	struct diag diag;        /* out: its text for a refusal */
 };
-/* Makes the link if there is none; for who calls from several fibers. Not EX_OK: it was told. */
+/* Makes the link if there is none; for who calls from several fibers. The first of the target's
+ * addresses that answers is taken; one where nobody answers is passed over, one that refuses us
+ * ends it. Not EX_OK: it was told. */
 WAITS int ctl_connect(struct ctl *c);
 /* Connects at first. EX_UNAVAILABLE (told already): no back-end was reached; else EX_OK and
- * call->result, or what each returned. */
+ * call->result, or what each returned. A request is sent once: when the link breaks after that,
+ * nobody else is asked. */
 WAITS int ctl_call(struct ctl *c, struct ctl_call *call);
 WAITS void ctl_disconnect(struct ctl *c);
 

@@ -26,6 +26,8 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
+#define CTL_OTHERS_MAX 63 /* with the first as many back-ends as a front-end takes */
+
 struct rpc_link;
 
 /* Where the management RPC is, and who we are there. Paths of files; NULL: not given. */
@@ -33,6 +35,9 @@ struct ctl_target {
 	const char *cluster; /* cluster.json: has what the others do not say */
 	const char *address; /* "127.0.0.12:7412" */
 	const char *cert, *key, *ca;
+	/* Of the file's other back-ends, for when nobody answers at its address. */
+	const char *others[CTL_OTHERS_MAX];
+	size_t nothers;
 };
 
 struct ctl {

@@ -167,9 +167,31 @@ class BackendAway(unittest.TestCase):
             box.close()
         self.assertTrue(postern.linked("be2", since, n))
 
+    def test_the_administrator_asks_another(self):
+        """The first back-end is the one of admin.address."""
+        cluster_command("kill", "be1")
+        status, out, err = postern.postern("--json", "status")
+        self.assertEqual((status, err.count("be1: not asked")), (69, 1), err)
+        self.assertEqual([(b["backend"], b["state"]) for b in json.loads(out)["backends"]],
+                         [("be1", "away"), ("be2", "up")])
+        status, out, err = postern.postern("domain", "list")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("example.org", out)
+        # Who names an address means it.
+        first = cluster()["admin"]["address"]
+        status, out, err = postern.postern("--address", first, "domain", "list")
+        self.assertEqual((status, out, err),
+                         (69, "", "postern: %s: nobody answers there\n" % first))
+        cluster_command("start", "be1")
+        self.assertTrue(until(lambda: postern.postern("status")[0] == 0, RECOVERS_SECONDS))
+
     def test_all_of_them(self):
         for name in ("be1", "be2"):
             cluster_command("kill", name)
+        status, out, err = postern.postern("domain", "list")
+        self.assertEqual((status, out), (69, ""))
+        self.assertEqual(err.count("nobody answers there"), 2, err)
+        self.assertRegex(err, r"\npostern: no back-end of .*cluster\.json answers\n\Z")
         for who in (self.there, self.gone):
             self.assertEqual(rcpt(account(who)["address"], fe=1), 451)
             self.assertIn(b" NO [UNAVAILABLE]", self.log_in(who))
@@ -299,6 +321,17 @@ class BackendHangs(unittest.TestCase):
                 box = imap(who, fe=fe)
                 self.assertEqual(box.select("INBOX")[0], "OK")
                 box.logout()
+
+    def test_the_administrator_asks_another(self):
+        """Once: a record of the refusal of a second one would be in the audit."""
+        name = "w%s.example" % secrets.token_hex(8)
+        began = time.monotonic()
+        self.assertEqual(postern.postern("domain", "add", name)[::2], (0, ""))
+        self.assertLess(time.monotonic() - began, SOON_SECONDS)
+        os.kill(self.pid, signal.SIGCONT)
+        rows = json.loads(postern.postern("--json", "audit", "list", "--limit", "50")[1])
+        self.assertEqual([r["result"] for r in rows if r["target"] == name], ["ok"])
+        self.assertEqual(postern.postern("domain", "remove", name)[0], 0)
 
 
 class PostgresAway(unittest.TestCase):

@@ -309,3 +309,53 @@ TEST(the_cluster_file_gives_what_is_missing)
 	CHECK_INT(ctl_target_resolve(&r.c), EX_CONFIG);
 	rig_fini(&r);
 }
+
+#define OTHERS_HEAD \
+	"{\"ca\": \"c\", \"admin\": {\"address\": \"10.0.0.1:7\", \"cert\": \"x\", " \
+	"\"key\": \"y\"}, \"backends\": ["
+
+TEST(the_cluster_file_gives_other_back_ends)
+{
+	static const char file[] =
+		OTHERS_HEAD "{\"host\": \"10.0.0.1\", \"ports\": {\"admin\": 7}}, "
+			    "{\"host\": \"10.0.0.2\", \"ports\": {\"admin\": 7}}, "
+			    "{\"host\": \"10.0.0.3\", \"ports\": {\"rpc\": 7}}, "
+			    "{\"host\": \"10.0.0.3\", \"ports\": {\"admin\": 65536}}, "
+			    "{\"host\": \"a.name\", \"ports\": {\"admin\": 7}}, "
+			    "{\"host\": \"fe80::1\", \"ports\": {\"admin\": 65535}}, "
+			    "{\"host\": 5}, \"x\", {}]}";
+	struct rig r;
+
+	rig_init(&r);
+	r.c.target.cluster = file_with(&r, file);
+	CHECK_INT(ctl_target_resolve(&r.c), EX_OK);
+	REQUIRE(r.c.target.nothers == 2);
+	CHECK_STR(r.c.target.others[0], "10.0.0.2:7");
+	CHECK_STR(r.c.target.others[1], "[fe80::1]:65535");
+	r.c.target = (struct ctl_target){.cluster = r.c.target.cluster, .address = "10.0.0.9:7"};
+	CHECK_INT(ctl_target_resolve(&r.c), EX_OK);
+	CHECK_INT(r.c.target.nothers, 0);
+	rig_fini(&r);
+}
+
+TEST(other_back_ends_have_a_limit)
+{
+	for (unsigned n = CTL_OTHERS_MAX; n <= CTL_OTHERS_MAX + 1; n++) {
+		struct rig r;
+		struct buf b;
+
+		rig_init(&r);
+		buf_init(&b, 65536, NULL);
+		buf_puts(&b, OTHERS_HEAD);
+		for (unsigned i = 0; i < n; i++)
+			buf_printf(&b, "%s{\"host\": \"10.0.1.%u\", \"ports\": {\"admin\": 7}}",
+				   i == 0 ? "" : ", ", i);
+		buf_puts(&b, "]}");
+		buf_putc(&b, '\0');
+		r.c.target.cluster = file_with(&r, b.p);
+		CHECK_INT(ctl_target_resolve(&r.c), EX_OK);
+		CHECK_INT(r.c.target.nothers, CTL_OTHERS_MAX);
+		buf_fini(&b);
+		rig_fini(&r);
+	}
+}
