@@ -373,6 +373,28 @@ class PostgresAway(unittest.TestCase):
         self.assertEqual(self.box.store("1", "+FLAGS", "\\Flagged")[0], "OK")
         self.assertEqual(self.box.fetch("1", "(BODY.PEEK[])")[0], "OK")
 
+    def test_the_administrator_is_told_so(self):
+        """In one text, whoever finds out first; the reason is in the log, in one line."""
+        since = {b: log_size(b) for b in ("be1", "be2")}
+        verbs = (("account", "list"), ("account", "add", "new@example.org", "--no-password"),
+                 ("domain", "list"), ("domain", "add", "new.example"), ("alias", "list"),
+                 ("audit", "list"), ("pki", "list"))
+        told = set()
+
+        def asked_for_long():
+            told.update(v[:2] + postern.postern(*v) for v in verbs)
+            return time.monotonic() - began > 6
+        # Longer than the pause between two attempts to connect.
+        began = time.monotonic()
+        self.assertTrue(until(asked_for_long))
+        self.assertEqual({t[2:] for t in told},
+                         {(75, "", "postern: PostgreSQL is away\n")}, told)
+        lines = [x for b in ("be1", "be2") for x in log_lines(b, "event=pg.down")]
+        self.assertTrue(lines)
+        self.assertFalse([x for x in lines if "\\n" in x or "\\t" in x])
+        self.assertTrue(log_lines("be1", "event=admin.not_audited", "method=account.list",
+                                  since=since["be1"]))
+
     def test_warm_log_in(self):
         box = imap(self.warm)
         box.logout()
