@@ -401,7 +401,7 @@ class Hostile(unittest.TestCase):
             capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         box = imap(who)
-        self.assertEqual(box.select("INBOX")[1], [b"%d" % n])
+        self.assertGreaterEqual(int(box.select("INBOX")[1][0]), n)
         for first in range(1, n, 1000):
             odd = ",".join(map(str, range(first, first + 1000, 2)))
             self.assertEqual(box.store(odd, "+FLAGS.SILENT", "\\Deleted")[0], "OK")
