@@ -390,12 +390,13 @@ class Hostile(unittest.TestCase):
         self.assertFalse(log_lines("be1", "event=rpc.malformed", "cancelled", since=since))
         self.assertEqual(metric("be1", "rpc_refused_total", reason="malformed"), before + 1)
 
+    @unittest.skipIf("asan" in postern.BUILD, "the load generator is built without sanitizers")
     def test_lists_that_are_never_read(self):
         """Long answers that pile up behind a full socket are charged to the link."""
         who = account_of("be1", 5)
         f, a, n = frontend(), account(who), 4000
         done = subprocess.run(
-            [os.path.join(postern.BUILD.replace("-asan", ""), "mailbench"), "smtp", "--server",
+            [os.path.join(postern.BUILD, "mailbench"), "smtp", "--server",
              "%s:%d" % (f["host"], f["ports"]["smtp"]), "--user", a["address"], "-c", "10",
              "--users", "1", "--per-session", "50", "-s", "1k", "-n", str(n), "--from", "stranger@elsewhere.example"],
             capture_output=True, text=True)
