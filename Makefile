@@ -41,7 +41,8 @@ CFLAGS   ?=
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(PKG_CFLAGS) \
               -DPOSTERN_VERSION='"$(VERSION)"' -I. -isystem $(BUILD)/gen -pthread $(CFLAGS)
 GEN_CFLAGS := -std=c11 -D_GNU_SOURCE $(OPT) $(HARDEN) $(PKG_CFLAGS) -I$(BUILD)/gen -w
-LIBS     := $(PKG_LIBS) -lunistring -pthread -lm
+# No .pc file of libunistring; that of libunbound wants development packages of its own libraries.
+LIBS     := $(PKG_LIBS) -lunistring -lunbound -pthread -lm
 # Not -MMD: the generated headers are "system" headers, and objects must follow them.
 DEPS     := -MD -MP
 
