@@ -12,6 +12,7 @@
  *   charset   any charset to UTF-8
  *   content   the Content-* fields of one part
  *   qp        streaming transfer decoders: quoted-printable, base64
+ *   encode    the other way: both transfer encodings, and encoded words
  *   html      markup removal, entities
  *   text      what a message says, for search
  *   envelope  ENVELOPE

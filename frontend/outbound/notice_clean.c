@@ -1,0 +1,174 @@
+#include "common/base/utf8.h"
+#include "common/parse/cursor.h"
+#include "frontend/outbound/notice_priv.h"
+
+/* Longest type of a diagnostic (RFC 3464 section 2.1.2: an atom). */
+#define TYPE_MAX 32
+
+/* Controls, and characters that break lines or reorder what stands beside them (UAX 9). */
+static bool is_unsafe(uint32_t cp)
+{
+	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x061c || cp == 0x200e ||
+	       cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) ||
+	       cp == 0xfeff;
+}
+
+/* The next character of s, and how many bytes of it stand for it; "?" for one that may not stay. */
+static slice_t clean_char(slice_t s, enum notice_charset cs, size_t *taken)
+{
+	uint32_t cp = 0;
+	size_t n = utf8_decode(s, &cp);
+
+	*taken = n != 0 ? n : 1;
+	if (slice_starts(s, SL("\r\n")))
+		*taken = 2;
+	if (n == 1 && (cp == '\r' || cp == '\n' || cp == '\t'))
+		return SL(" ");
+	if (n == 0 || is_unsafe(cp) || (cs == NOTICE_ASCII && n > 1))
+		return SL("?");
+	return slice_sub(s, 0, n);
+}
+
+void notice_clean(struct buf *out, slice_t s, enum notice_charset cs, size_t max)
+{
+	static const slice_t cut = {"...", 3};
+	size_t start = out->n;
+	size_t fits = start; /* up to here, the mark of the cut has room */
+
+	while (s.n != 0) {
+		size_t taken;
+		slice_t c = clean_char(s, cs, &taken);
+
+		if (out->n - start + c.n > max) {
+			out->n = fits;
+			buf_put(out, cut);
+			return;
+		}
+		buf_put(out, c);
+		if (out->n - start + cut.n <= max)
+			fits = out->n;
+		s = slice_from(s, taken);
+	}
+}
+
+void notice_diagnostic(slice_t s, slice_t *type_out, slice_t *words_out)
+{
+	struct cursor c = cursor(slice_trim(s));
+	slice_t type;
+
+	*type_out = SL("smtp");
+	*words_out = c.s;
+	if (!cur_span(&c, CC_LDH, TYPE_MAX, &type))
+		return;
+	cur_skip(&c, CC_WSP);
+	if (!cur_char(&c, ';'))
+		return;
+	*type_out = type;
+	*words_out = slice_trim(cur_rest(&c));
+}
+
+slice_t notice_status(const struct notice_recipient *r)
+{
+	struct notice_status parsed;
+
+	if (notice_status_parse(r->status, &parsed))
+		return r->status;
+	switch (r->action) {
+	case NOTICE_FAILED:
+		return SL("5.0.0");
+	case NOTICE_DELAYED:
+		return SL("4.0.0");
+	case NOTICE_DELIVERED:
+	case NOTICE_RELAYED:
+	case NOTICE_EXPANDED:
+	case NOTICE_ACTIONS:
+		break;
+	}
+	return SL("2.0.0");
+}
+
+/* ---- ORCPT ---- */
+
+/* EmbeddedUnicodeChar = "\x{" HEXPOINT "}" (RFC 6533 section 3): its character, and how long it is
+ * written; 0: there is none at s. Only what has to be escaped in ASCII or is not ASCII. */
+static size_t escape(slice_t s, uint32_t *cp_out)
+{
+	uint32_t cp = 0;
+	size_t n = 3;
+
+	if (!slice_starts(s, SL("\\x{")))
+		return 0;
+	for (; n < s.n && n < 3 + 6 && cclass(s.p[n], CC_HEX); n++) {
+		char c = ascii_lower(s.p[n]);
+
+		cp = cp << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	if (n == 3 || n >= s.n || s.p[n] != '}')
+		return 0;
+	*cp_out = cp;
+	return n + 1;
+}
+
+static void unescape(struct buf *out, slice_t s)
+{
+	while (s.n != 0) {
+		uint32_t cp = 0;
+		size_t n = escape(s, &cp);
+
+		if (n != 0)
+			utf8_put(out, cp);
+		else
+			buf_putc(out, s.p[0]);
+		s = slice_from(s, n != 0 ? n : 1);
+	}
+}
+
+/* Splits it; *address_out is decoded, as far as NOTICE_ORCPT_MAX goes. */
+static bool read_orcpt(slice_t orcpt, slice_t *type_out, struct buf *address_out, bool *utf8_out)
+{
+	struct cursor c = cursor(slice_sub(orcpt, 0, NOTICE_ORCPT_MAX));
+	slice_t address;
+
+	if (!cur_span(&c, CC_LDH, TYPE_MAX, type_out) || !cur_char(&c, ';') || cur_end(&c))
+		return false;
+	address = slice_trim(cur_rest(&c));
+	*utf8_out = slice_ieq(*type_out, SL("utf-8"));
+	if (*utf8_out)
+		unescape(address_out, address);
+	else
+		buf_put(address_out, address);
+	*utf8_out = *utf8_out && !utf8_is_ascii(buf_slice(address_out)) &&
+		    utf8_valid(buf_slice(address_out));
+	return true;
+}
+
+bool notice_orcpt_is_utf8(slice_t orcpt)
+{
+	struct buf address;
+	slice_t type;
+	bool utf8;
+	bool yes;
+
+	buf_init(&address, NOTICE_ORCPT_MAX, NULL);
+	yes = read_orcpt(orcpt, &type, &address, &utf8) && utf8;
+	buf_fini(&address);
+	return yes;
+}
+
+void notice_put_orcpt(struct buf *out, slice_t orcpt)
+{
+	struct buf address;
+	slice_t type;
+	bool utf8;
+
+	buf_init(&address, NOTICE_ORCPT_MAX, NULL);
+	if (read_orcpt(orcpt, &type, &address, &utf8)) {
+		buf_puts(out, "Original-Recipient: ");
+		buf_put(out, type);
+		buf_puts(out, "; ");
+		notice_clean(out, buf_slice(&address), utf8 ? NOTICE_UTF8 : NOTICE_ASCII,
+			     NOTICE_ORCPT_MAX);
+		buf_puts(out, "\r\n");
+	}
+	buf_fini(&address);
+}
