@@ -3,6 +3,7 @@
  *
  *   job      the payload of a queue item, packed and unpacked
  *   runner   takes due items and works on them; retries with growing pauses
+ *   sched    which outbound item goes to which worker, now: in memory, without I/O
  *
  * Items lie in the partition of the account that caused them (backend/store), so whatever keeps
  * that partition safe keeps them.
