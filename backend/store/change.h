@@ -249,6 +249,7 @@ enum queue_what {
 	QUEUE_RESCHEDULE, /* by ids: another time, and payload unless it is empty */
 };
 struct queue_edit {
+	enum queue_what what;
 	uint64_t id;     /* REMOVE, RESCHEDULE */
 	slice_t key;     /* SETTLE */
 	int64_t due_us;  /* RESCHEDULE */
@@ -258,8 +259,7 @@ struct queue_edit {
 };
 struct change_queue {
 	struct change change;
-	enum queue_what what;
-	slice_t origin;
+	slice_t origin; /* SETTLE */
 	unsigned char txid[STORE_TXID_SIZE];
 	struct queue_edit *edits;
 	size_t n;

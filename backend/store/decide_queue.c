@@ -4,7 +4,7 @@
 
 static enum err edit_one(struct decide *d, const struct change_queue *q, struct queue_edit *edit)
 {
-	struct op op = {.kind = q->what == QUEUE_RESCHEDULE ? OP_ITEM_MOVE : OP_ITEM_REMOVE};
+	struct op op = {.kind = edit->what == QUEUE_RESCHEDULE ? OP_ITEM_MOVE : OP_ITEM_REMOVE};
 	struct op_dedupe dedupe;
 	struct row_dedupe first;
 	struct row_queue row;
@@ -12,7 +12,7 @@ static enum err edit_one(struct decide *d, const struct change_queue *q, struct 
 	enum err e = E_OK;
 
 	edit->found = false;
-	if (q->what == QUEUE_SETTLE) {
+	if (edit->what == QUEUE_SETTLE) {
 		e = decide_dedupe(d, q->origin, q->txid, edit->key, &dedupe, &first);
 		id = e == E_OK && first.kind == DEDUPE_ITEM ? first.id : 0;
 	}

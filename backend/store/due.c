@@ -62,6 +62,38 @@ enum err due_scan(struct partition *p, int64_t now_us, const struct due_item *af
 	return e == E_NOT_FOUND ? E_OK : e;
 }
 
+enum err item_scan(struct partition *p, uint64_t after, struct due_item *out, size_t max,
+		   size_t *n_out, bool *more_out, struct buf *bytes)
+{
+	struct kv_cursor *c = NULL;
+	struct kv_txn *t;
+	struct rec_key key;
+	slice_t k, v;
+	enum err e = kv_read(p->kv, &t);
+
+	*n_out = 0;
+	*more_out = false;
+	if (e != E_OK)
+		return e;
+	e = kv_cursor(t, T_QUEUE, &c);
+	key_id(&key, after + 1);
+	if (e == E_OK)
+		e = kv_seek(c, rec_key(&key), &k, &v);
+	while (e == E_OK && k.n == 8) {
+		*more_out = *n_out == max || (*n_out != 0 && bytes->max - bytes->n < v.n);
+		if (*more_out)
+			break;
+		e = due_load(t, be64_get(k.p), &out[*n_out], bytes);
+		*n_out += e == E_OK;
+		if (e == E_OK)
+			e = kv_next(c, &k, &v);
+	}
+	kv_cursor_end(&c);
+	kv_abort(&t);
+	due_settle(out, *n_out, bytes);
+	return e == E_NOT_FOUND ? E_OK : e;
+}
+
 enum err due_get(struct partition *p, uint64_t id, struct due_item *out, struct buf *bytes)
 {
 	struct kv_txn *t;

@@ -499,6 +499,27 @@ enum err msg_whole(struct partition *p, uint64_t record_no, struct msg_whole *ou
 	return e == E_OK ? E_OK : tab_corrupt("summary", record_no, 0);
 }
 
+enum err msg_record(struct partition *p, uint64_t record_no, struct arena *mem,
+		    struct msg_record *out)
+{
+	struct row_record rec;
+	struct buf table;
+	struct kv_txn *t;
+	enum err e = kv_read(p->kv, &t);
+
+	if (e != E_OK)
+		return e;
+	buf_init(&table, SIZE_MAX, NULL);
+	e = tab_record_get(t, record_no, &rec);
+	if (e == E_OK) {
+		record_fill(record_no, &rec, &table, out);
+		out->table = (const void *)arena_dup(mem, buf_slice(&table)).p;
+	}
+	kv_abort(&t);
+	buf_fini(&table);
+	return e;
+}
+
 enum err msg_text(struct partition *p, uint64_t account, uint64_t mailbox, uint32_t uid,
 		  struct buf *out)
 {

@@ -13,6 +13,7 @@
 
 #include "backend/store/partition.h"
 #include "backend/store/summary.h"
+#include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/record/record.h"
 
@@ -122,6 +123,10 @@ struct msg_whole {
 void msg_whole_init(struct msg_whole *w);
 void msg_whole_fini(struct msg_whole *w);
 enum err msg_whole(struct partition *p, uint64_t record_no, struct msg_whole *out) MUST_USE;
+
+/* A record's row alone; the table lies in the arena. E_NOT_FOUND. */
+enum err msg_record(struct partition *p, uint64_t record_no, struct arena *mem,
+		    struct msg_record *out) MUST_USE;
 
 /* One message's search text, compressed as it came; empty when there is none. */
 enum err msg_text(struct partition *p, uint64_t account, uint64_t mailbox, uint32_t uid,

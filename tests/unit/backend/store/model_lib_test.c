@@ -805,7 +805,7 @@ static void step_item_edit(struct model *m, struct partition *p)
 	enum queue_what what = (enum queue_what)model_random(m, 3);
 	size_t i = model_random(m, MODEL_ITEMS);
 	int64_t due = (int64_t)model_random(m, 1000);
-	struct queue_edit edit = {.due_us = due};
+	struct queue_edit edit = {.what = what, .due_us = due};
 	struct change_queue c;
 	char key[32];
 
@@ -815,7 +815,6 @@ static void step_item_edit(struct model *m, struct partition *p)
 	edit.id = m->items[i].id;
 	edit.key = slice_str(key);
 	change_queue_init(&c);
-	c.what = what;
 	c.origin = SL("test");
 	txid_of(m->items[i].number, c.txid);
 	c.edits = &edit;
