@@ -88,8 +88,7 @@ static bool decode(slice_t s, struct rcpt_token *r)
 	size_t ids;
 
 	*r = (struct rcpt_token){.naccounts = 0};
-	if (s.n < 15 || s.p[0] != TOKEN_VERSION ||
-	    (s.p[1] != RCPT_ACCOUNTS && s.p[1] != RCPT_ADDRESS))
+	if (s.n < 15 || s.p[0] != TOKEN_VERSION || s.p[1] < RCPT_ACCOUNTS || s.p[1] > RCPT_OUTSIDE)
 		return false;
 	r->kind = (enum rcpt_kind)s.p[1];
 	r->partition = be32_get(s.p + 2);

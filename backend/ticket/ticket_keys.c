@@ -12,7 +12,7 @@
 #include "common/log/log.h"
 #include "common/log/metric.h"
 
-#define KEEP_S       (2 * 60 * 60) /* after a key's last use; the longest-lived box is 1 h */
+#define KEEP_S       (2 * 60 * 60) /* after a key's last use; the longest-lived box is 1.5 h */
 #define TEND_MS      (60 * 1000)
 #define TEND_SOON_MS 1000
 #define ALONE_MS     5000 /* without a key: how long another node may take to share one */

@@ -1,5 +1,6 @@
 /* Tickets: who may use which, until when; keys on several nodes; restarts. */
 #include "backend/ticket/ticket.h"
+#include "backend/ticket/lease_token.h"
 #include "backend/ticket/rcpt_token.h"
 #include "common/base/clock.h"
 #include "tests/unit/backend/directory/rig.h"
@@ -505,5 +506,49 @@ TEST_FIBER(rcpt_token_roundtrip)
 	CHECK_INT(out.kind, RCPT_ADDRESS);
 	buf_fini(&b);
 	buf_fini(&t);
+	world_close(&w);
+}
+
+TEST_FIBER(lease_token_roundtrip)
+{
+	struct lease_token in = {.kind = LEASE_NOTICE,
+				 .tells_success = true,
+				 .partition = 7,
+				 .record_no = UINT64_MAX,
+				 .frontend = "fe1"};
+	struct lease_token out;
+	struct world w;
+	struct buf b;
+	struct diag d = {""};
+
+	REQUIRE(world_open(&w));
+	buf_init(&b, LEASE_TOKEN_MAX, NULL);
+	CHECK_ERR(lease_token_seal(w.t, &in, &b), E_INVALID);
+	in.n = LEASE_ITEMS_MAX;
+	for (size_t i = 0; i < in.n; i++)
+		in.items[i] = i << 40;
+	REQUIRE(lease_token_seal(w.t, &in, &b) == E_OK);
+	REQUIRE(lease_token_open(w.t, buf_slice(&b), &fe1, &out, &d) == E_OK);
+	CHECK_INT(out.kind, LEASE_NOTICE);
+	CHECK(out.tells_success);
+	CHECK_INT(out.partition, 7);
+	CHECK(out.record_no == UINT64_MAX);
+	CHECK_INT(out.n, LEASE_ITEMS_MAX);
+	CHECK(memcmp(out.items, in.items, sizeof in.items) == 0);
+	CHECK_ERR(lease_token_open(w.t, buf_slice(&b), &fe2, &out, &d), E_NO_TICKET);
+	CHECK_ERR(lease_token_open(w.t, buf_slice(&b), &be1, &out, &d), E_NO_TICKET);
+	b.p[b.n / 2] ^= 1;
+	CHECK_ERR(lease_token_open(w.t, buf_slice(&b), &fe1, &out, &d), E_NO_TICKET);
+	b.p[b.n / 2] ^= 1;
+	CHECK_ERR(lease_token_open(w.t, slice_sub(buf_slice(&b), 0, b.n - 1), &fe1, &out, &d),
+		  E_NO_TICKET);
+	move_clock(LEASE_TOKEN_LIFE_S + 1);
+	CHECK_ERR(lease_token_open(w.t, buf_slice(&b), &fe1, &out, &d), E_NO_TICKET);
+	CHECK(strstr(d.text, "expired") != NULL);
+	move_clock(0);
+	buf_reset(&b);
+	in.n++;
+	CHECK_ERR(lease_token_seal(w.t, &in, &b), E_INVALID);
+	buf_fini(&b);
 	world_close(&w);
 }

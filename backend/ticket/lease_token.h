@@ -1,0 +1,36 @@
+/*
+ * lease_token: what a back-end gives with a job of the way out, and takes back with the report. It
+ * names the queue items and says to whom they were given; its bearer cannot read or make one. It
+ * outlives the back-end's memory of the lease, so that a result that comes late, or after a
+ * restart, still counts.
+ */
+#ifndef BACKEND_TICKET_LEASE_TOKEN_H
+#define BACKEND_TICKET_LEASE_TOKEN_H
+
+#include "backend/ticket/ticket.h"
+
+/* A report may come so late: longer than any transaction takes, within the life of keys. */
+#define LEASE_TOKEN_LIFE_S (90 * 60)
+#define LEASE_ITEMS_MAX    100 /* recipients of one transaction (RFC 5321 section 4.5.3.1.8) */
+#define LEASE_TOKEN_MAX    1024
+
+enum lease_kind { LEASE_SEND = 1, LEASE_NOTICE = 2 };
+
+struct lease_token {
+	enum lease_kind kind;
+	bool tells_success; /* a recipient's success may have to be told (RFC 3461) */
+	uint32_t partition;
+	uint64_t record_no;
+	char frontend[RPC_NAME_MAX]; /* whom it was given to */
+	int64_t expires_s;           /* set by lease_token_seal */
+	size_t n;
+	uint64_t items[LEASE_ITEMS_MAX];
+};
+
+/* E_RETRY: no key yet. E_INVALID: no item, or more than fit. */
+enum err lease_token_seal(struct tickets *t, struct lease_token *l, struct buf *out) MUST_USE;
+/* E_NO_TICKET with the reason; only the front-end that it was given to may present it. */
+enum err lease_token_open(struct tickets *t, slice_t bytes, const struct rpc_identity *peer,
+			  struct lease_token *out, struct diag *d) MUST_USE;
+
+#endif
