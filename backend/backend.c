@@ -16,6 +16,7 @@
 #include "backend/metrics/expo.h"
 #include "backend/node_key.h"
 #include "backend/partitions/purge.h"
+#include "backend/queue/outbound.h"
 #include "backend/queue/runner.h"
 #include "backend/rpc/be.h"
 #include "backend/rpc/peers.h"
@@ -174,6 +175,14 @@ static void queue_changed(uint32_t partition UNUSED, void *arg UNUSED)
 {
 	if (backend.runner != NULL)
 		runner_wake(backend.runner);
+	if (backend.be.outbound != NULL)
+		outbound_wake(backend.be.outbound);
+}
+
+static void item_turned(struct partition *part, uint64_t item, void *arg UNUSED)
+{
+	if (backend.be.outbound != NULL)
+		outbound_turned(backend.be.outbound, part, item);
 }
 
 WAITS static enum err open_store(const struct conf *conf, struct diag *d)
@@ -222,7 +231,9 @@ WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 	be->peers = backend.peers;
 	backend.ways = (struct forward_ways){
 		.deliver = be->deliver, .remote = peers_forward, .arg = backend.peers};
-	e = runner_start(&backend.ways, &backend.runner);
+	e = outbound_start(be->deliver, &be->outbound);
+	if (e == E_OK)
+		e = runner_start(&backend.ways, item_turned, NULL, &backend.runner);
 	if (e == E_OK)
 		e = purge_start(be->dir, be->parts, &backend.purge);
 	if (e == E_OK)
@@ -263,6 +274,7 @@ WAITS static void close_all(void)
 	map_fini(&backend.be.held); /* no call is left */
 	purge_stop(&backend.purge);
 	runner_stop(&backend.runner);
+	outbound_stop(&be->outbound);
 	peers_stop(&backend.peers);
 	if (be->nodes != NULL)
 		policy_push_stop(be);
@@ -323,6 +335,7 @@ WAITS static void main_fiber(void *arg)
 
 	list_init(&backend.be.links);
 	list_init(&backend.be.watches);
+	list_init(&backend.be.senders);
 	map_init(&backend.be.held);
 	backend.be.conf = *conf;
 	backend.be.started_us = clock_wall_us();

@@ -156,6 +156,19 @@ static enum err plan_accounts(struct deliver *d, const struct deliver_msg *m, st
 	return p->ncopies != first ? E_OK : E_NOT_FOUND;
 }
 
+static enum job_kind job_kind_of(enum rcpt_kind k)
+{
+	switch (k) {
+	case RCPT_ACCOUNTS:
+		return JOB_ACCOUNTS;
+	case RCPT_ADDRESS:
+		return JOB_EXPAND;
+	case RCPT_OUTSIDE:
+		return JOB_OUTSIDE;
+	}
+	invariant(false);
+}
+
 /* A recipient's token as a queue item: r, which is the rcpt-th of ours, or NOBODY's. */
 static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
 				  const struct deliver_rcpt *r, size_t rcpt,
@@ -165,7 +178,7 @@ static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
 	uint64_t *accounts = arena_alloc(&p->mem, sizeof t->accounts);
 	struct queue_add *q = plan_item(p, rcpt);
 	struct job j = {
-		.kind = t->kind == RCPT_ACCOUNTS ? JOB_ACCOUNTS : JOB_EXPAND,
+		.kind = job_kind_of(t->kind),
 		.origin = m->origin,
 		.partition = t->partition,
 		.accounts = accounts,
@@ -178,7 +191,10 @@ static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
 		.orcpt = r->orcpt,
 		.ret = m->ret,
 		.envid = m->envid,
+		.content = m->content,
+		.account = m->account,
 		.first_us = p->now_us,
+		.next_us = p->now_us,
 	};
 
 	memcpy(accounts, t->accounts, sizeof t->accounts);
@@ -186,7 +202,7 @@ static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
 	memcpy(j.trace_id, m->trace_id, sizeof j.trace_id);
 	q->key = deliver_item_key(t->partition, address, &p->mem);
 	q->payload = job_pack(&j, &p->mem);
-	q->due_us = due_us;
+	q->due_us = job_is_outward(j.kind) ? QUEUE_PARKED_US : due_us;
 	return q;
 }
 
@@ -244,6 +260,9 @@ static enum err plan_all(struct deliver *d, struct deliver_msg *m, struct plan *
 	for (size_t i = 0; i < m->nothers; i++) {
 		enum err e = open_token(d, m, m->others[i].token, &t, diag);
 
+		/* What two queues hold goes out twice: who takes these is the lead. */
+		if (e == E_OK && t.kind == RCPT_OUTSIDE)
+			e = diag_set(diag, E_INVALID, "an outside recipient of another owner");
 		if (e != E_OK)
 			return e;
 		(void)plan_job(m, p, &m->others[i], NOBODY, &t, p->now_us + DELIVER_SETTLE_US);
@@ -370,13 +389,13 @@ WAITS enum err deliver_settle(struct deliver *d, const struct rpc_identity *peer
 
 	arena_init(&mem, NULL);
 	change_queue_init(&c);
-	c.what = QUEUE_SETTLE;
 	c.origin = origin;
 	memcpy(c.txid, txid.p, sizeof c.txid);
 	for (size_t i = 0; i < n && e == E_OK; i++) {
 		struct rcpt_token t;
 
 		e = rcpt_token_open(d->tickets, tokens[i], peer, &t, diag);
+		edits[i].what = QUEUE_SETTLE;
 		if (e == E_OK)
 			edits[i].key =
 				deliver_item_key(t.partition, slice(t.address, t.address_n), &mem);

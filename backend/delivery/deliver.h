@@ -53,6 +53,8 @@ struct deliver_msg {
 	bool junk;
 	uint32_t ret;
 	slice_t envid;
+	uint32_t content; /* JOB_8BIT, JOB_UTF8 */
+	uint64_t account; /* who submitted it; 0: nobody of ours */
 	uint8_t trace_id[16];
 	struct deliver_rcpt *rcpts;
 	size_t nrcpts;

@@ -121,35 +121,53 @@ WAITS static enum err check_quota(struct deliver *d, const struct dir_target *t,
 	return E_OK;
 }
 
-WAITS enum err resolve_address(struct deliver *d, const struct rpc_identity *peer, slice_t address,
-			       uint64_t size, struct arena *mem, struct resolved *out,
-			       struct diag *diag)
+/* An address elsewhere: an item of the way out, beside whatever else the asker's account sends. */
+static enum err outside(struct deliver *d, const struct resolve_ask *ask, struct arena *mem,
+			struct resolved *out)
+{
+	struct rcpt_token t = {.kind = RCPT_OUTSIDE, .partition = ask->partition};
+	struct dir_resolved r = {.address = ask->address};
+	enum err e = set_owner(d->dir, t.partition, &out->targets[0]);
+
+	if (e == E_OK)
+		e = seal(d, &t, ask->peer, &r, mem, &out->targets[0].token);
+	out->n = e == E_OK;
+	return e;
+}
+
+WAITS static enum err inside(struct deliver *d, const struct resolve_ask *ask,
+			     const struct dir_resolved *r, struct arena *mem, struct resolved *out,
+			     struct diag *diag)
 {
 	struct rcpt_token tokens[RESOLVE_OWNERS_MAX];
-	struct dir_resolved r;
+	enum err e = E_OK;
 	size_t n = 0;
-	enum err e = dir_resolve(d->dir, address, mem, &r, diag);
 
-	*out = (struct resolved){0};
-	/* Taken, it would wait for a way out that there is not; no user is refused for good. */
-	if ((e == E_OK && r.via == DIR_VIA_REMOTE) ||
-	    (e == E_DENIED && peer->service == SERVICE_SUBMISSION))
-		return diag_set(diag, E_RETRY, "mail to outside addresses is not sent from here");
-	if (e == E_TOO_BIG)
-		LOG_SELDOM(LOG_WARN, NULL, "resolve.too_many", LF_SLICE("address", address));
-	if (e != E_OK)
-		return e;
-	if (r.ntargets == 1 && r.targets[0].kind == DIR_TO_ACCOUNT)
-		e = check_quota(d, &r.targets[0], size, out);
+	if (!ask->no_quota && r->ntargets == 1 && r->targets[0].kind == DIR_TO_ACCOUNT)
+		e = check_quota(d, &r->targets[0], ask->size, out);
 	if (e != E_OK)
 		return e == E_QUOTA ? diag_set(diag, e, "mailbox full") : e;
-	if (!group(&r, tokens, &n))
-		return as_job(d, peer, &r, mem, out);
+	if (!group(r, tokens, &n))
+		return as_job(d, ask->peer, r, mem, out);
 	for (size_t i = 0; i < n && e == E_OK; i++) {
 		e = set_owner(d->dir, tokens[i].partition, &out->targets[i]);
 		if (e == E_OK)
-			e = seal(d, &tokens[i], peer, &r, mem, &out->targets[i].token);
+			e = seal(d, &tokens[i], ask->peer, r, mem, &out->targets[i].token);
 	}
 	out->n = n;
 	return e;
+}
+
+WAITS enum err resolve_address(struct deliver *d, const struct resolve_ask *ask, struct arena *mem,
+			       struct resolved *out, struct diag *diag)
+{
+	struct dir_resolved r;
+	enum err e = dir_resolve(d->dir, ask->address, mem, &r, diag);
+
+	*out = (struct resolved){0};
+	if (e == E_TOO_BIG)
+		LOG_SELDOM(LOG_WARN, NULL, "resolve.too_many", LF_SLICE("address", ask->address));
+	if (ask->relay && (e == E_DENIED || (e == E_OK && r.via == DIR_VIA_REMOTE)))
+		return outside(d, ask, mem, out);
+	return e == E_OK ? inside(d, ask, &r, mem, out, diag) : e;
 }

@@ -19,13 +19,22 @@ struct resolved {
 	uint32_t wrong_owner; /* with E_WRONG_OWNER: the partition whose owner knows the quota */
 };
 
-/* For a front-end `peer` that has an address of 1 to DIR_ADDRESS_MAX bytes and (if known) a size.
- *   E_OK  E_NOT_FOUND  E_RETRY  E_INVALID  E_QUOTA
+struct resolve_ask {
+	const struct rpc_identity *peer; /* the front-end that gets the tokens */
+	slice_t address;                 /* 1 to DIR_ADDRESS_MAX bytes */
+	uint64_t size;                   /* 0: not known */
+	/* Of a logged-in user, or of the way out for a notice: addresses elsewhere are taken, too,
+	 * by the queue of this partition. */
+	bool relay;
+	uint32_t partition;
+	bool no_quota; /* the commit sees to it */
+};
+
+/*   E_OK  E_NOT_FOUND  E_RETRY  E_INVALID  E_QUOTA
  *   E_TOO_BIG      expands to too many; logged, since only an administrator can mend it
- *   E_DENIED       not a domain of ours (no relaying); to submission E_RETRY
+ *   E_DENIED       not a domain of ours (no relaying)
  *   E_WRONG_OWNER  the account has a quota, and its owner is elsewhere: ask there */
-WAITS enum err resolve_address(struct deliver *d, const struct rpc_identity *peer, slice_t address,
-			       uint64_t size, struct arena *mem, struct resolved *out,
-			       struct diag *diag) MUST_USE;
+WAITS enum err resolve_address(struct deliver *d, const struct resolve_ask *ask, struct arena *mem,
+			       struct resolved *out, struct diag *diag) MUST_USE;
 
 #endif

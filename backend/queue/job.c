@@ -18,10 +18,42 @@ const char *job_kind_name(enum job_kind k)
 		return "accounts";
 	case JOB_OUTSIDE:
 		return "outside";
-	case JOB_REFUSED:
-		return "refused";
+	case JOB_NOTICE:
+		return "notice";
+	case JOB_BAD:
+		return "bad";
 	}
 	return "unknown";
+}
+
+/* The words of RFC 3464 section 2.3.3. */
+const char *job_action_name(enum job_action a)
+{
+	switch (a) {
+	case JOB_FAILED:
+		return "failed";
+	case JOB_DELAYED:
+		return "delayed";
+	case JOB_RELAYED:
+		return "relayed";
+	case JOB_DELIVERED:
+		return "delivered";
+	}
+	return "unknown";
+}
+
+void job_log(const char *event, enum log_level level, uint64_t item, const struct job *j)
+{
+	LOG(level, NULL, event, LF_UINT("item", item),
+	    LF_HEX("trace", slice(j->trace_id, sizeof j->trace_id)), LF_SLICE("from", j->sender),
+	    LF_SLICE("to", j->address), LF_UINT("attempts", j->attempts),
+	    LF_SLICE("status", j->status), LF_SLICE("remote", j->remote),
+	    LF_SLICE("why", j->last_error));
+}
+
+bool job_is_outward(enum job_kind k)
+{
+	return k == JOB_OUTSIDE || k == JOB_NOTICE || k == JOB_BAD;
 }
 
 static ProtobufCBinaryData bytes_of(slice_t s)
@@ -54,6 +86,19 @@ slice_t job_pack(const struct job *j, struct arena *mem)
 	m.attempts = j->attempts;
 	m.last_error = arena_str(mem, j->last_error);
 	m.depth = j->depth;
+	m.account = j->account;
+	m.next_us = j->next_us;
+	m.held = j->held;
+	m.content = j->content;
+	m.priority = j->priority;
+	m.route = arena_str(mem, j->route);
+	m.action = (Postern__JobAction)j->action;
+	m.status = arena_str(mem, j->status);
+	m.remote = arena_str(mem, j->remote);
+	m.warned = j->warned;
+	m.last_us = j->last_us;
+	m.expire_us = j->expire_us;
+	m.notice_us = j->notice_us;
 	n = protobuf_c_message_get_packed_size(&m.base);
 	out = arena_alloc(mem, n);
 	protobuf_c_message_pack(&m.base, out);
@@ -74,8 +119,9 @@ enum err job_unpack(slice_t bytes, struct arena *mem, struct job *out)
 	if (walk_unpack(&postern__queue_job__descriptor, limits, bytes, mem, &base, &d) != E_OK)
 		return E_CORRUPT;
 	m = (const void *)base;
-	if (m->kind < POSTERN__JOB_KIND__JOB_EXPAND || m->kind > POSTERN__JOB_KIND__JOB_REFUSED ||
-	    m->txid.len != STORE_TXID_SIZE || m->trace_id.len != sizeof out->trace_id)
+	if (m->kind < POSTERN__JOB_KIND__JOB_EXPAND || m->kind > POSTERN__JOB_KIND__JOB_BAD ||
+	    m->action > POSTERN__JOB_ACTION__JOB_DELIVERED || m->txid.len != STORE_TXID_SIZE ||
+	    m->trace_id.len != sizeof out->trace_id)
 		return E_CORRUPT;
 	*out = (struct job){
 		.kind = (enum job_kind)m->kind,
@@ -95,6 +141,19 @@ enum err job_unpack(slice_t bytes, struct arena *mem, struct job *out)
 		.attempts = m->attempts,
 		.last_error = slice_str(m->last_error),
 		.depth = m->depth,
+		.account = m->account,
+		.next_us = m->next_us,
+		.held = m->held,
+		.content = m->content,
+		.priority = m->priority,
+		.route = slice_str(m->route),
+		.action = (enum job_action)m->action,
+		.status = slice_str(m->status),
+		.remote = slice_str(m->remote),
+		.warned = m->warned,
+		.last_us = m->last_us,
+		.expire_us = m->expire_us,
+		.notice_us = m->notice_us,
 	};
 	memcpy(out->txid, m->txid.data, sizeof out->txid);
 	memcpy(out->trace_id, m->trace_id.data, sizeof out->trace_id);

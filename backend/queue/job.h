@@ -2,8 +2,10 @@
  * backend/queue: what transactions left for later.
  *
  *   job      the payload of a queue item, packed and unpacked
- *   runner   takes due items and works on them; retries with growing pauses
- *   sched    which outbound item goes to which worker, now: in memory, without I/O
+ *   runner   takes due items that stay inside and works on them; retries with growing pauses
+ *   sched    what of the way out may be tried now, by whom: in memory, no I/O
+ *   outbound the way out: items, leases to workers of front-ends, what became of them
+ *   outcome  what a try's result makes of an item: gone, later, a notice
  *
  * Items lie in the partition of the account that caused them (backend/store), so whatever keeps
  * that partition safe keeps them.
@@ -14,13 +16,27 @@
 #include "backend/store/store.h"
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/log/log.h"
 
 enum job_kind {
 	JOB_EXPAND = 1,
 	JOB_ACCOUNTS = 2,
 	JOB_OUTSIDE = 3,
-	JOB_REFUSED = 4,
+	JOB_NOTICE = 4,
+	JOB_BAD = 5,
 };
+
+/* What a notice tells. */
+enum job_action { JOB_FAILED, JOB_DELAYED, JOB_RELAYED, JOB_DELIVERED };
+
+/* Bits of content (proto/delivery.proto). */
+enum { JOB_8BIT = 1, JOB_UTF8 = 2 };
+
+/* RFC 3461 section 4.1, bits of notify; 0: not given. */
+enum { NOTIFY_SUCCESS = 1, NOTIFY_FAILURE = 2, NOTIFY_DELAY = 4, NOTIFY_NEVER = 8 };
+
+/* The due time, in the store, of what the runner does not look at. */
+#define QUEUE_PARKED_US (INT64_MAX - 1)
 
 #define JOB_ACCOUNTS_MAX 1000 /* DIR_MEMBERS_MAX: all that one address expands to */
 
@@ -42,9 +58,24 @@ struct job {
 	uint32_t attempts;
 	slice_t last_error;
 	uint32_t depth;
+	uint64_t account; /* who submitted it; 0: nobody of ours */
+	int64_t next_us;  /* OUTSIDE: not tried before */
+	bool held;
+	uint32_t content;
+	int32_t priority;
+	slice_t route; /* an administrator's: instead of the address's domain */
+	enum job_action action;
+	slice_t status, remote; /* of the last try */
+	bool warned;
+	int64_t last_us, expire_us, notice_us;
 };
 
 const char *job_kind_name(enum job_kind k);
+const char *job_action_name(enum job_action a);
+/* One line about an item. */
+void job_log(const char *event, enum log_level level, uint64_t item, const struct job *j);
+/* The way out's: not looked at by the runner. */
+bool job_is_outward(enum job_kind k);
 /* Into the arena; lives as long as it. */
 slice_t job_pack(const struct job *j, struct arena *mem);
 /* What out points to lies in the arena. E_CORRUPT: not a job. */

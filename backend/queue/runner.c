@@ -5,6 +5,7 @@
  */
 #include "backend/queue/runner.h"
 
+#include "backend/queue/outcome.h"
 #include "backend/store/due.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -15,6 +16,8 @@
 
 struct runner {
 	const struct forward_ways *ways;
+	runner_turned_fn *turned;
+	void *arg;
 	struct fiber *fiber;
 	struct event wake, ended;
 	bool stop;
@@ -142,6 +145,7 @@ WAITS static enum err queue_outside(struct task *t)
 		j.kind = JOB_OUTSIDE;
 		j.address = t->outside[i];
 		j.naccounts = 0;
+		j.next_us = clock_wall_us();
 		j.depth++;
 		items[i].key = deliver_item_key(UINT32_MAX, t->outside[i], &t->mem);
 		items[i].payload = job_pack(&j, &t->mem);
@@ -161,11 +165,10 @@ WAITS static enum err queue_outside(struct task *t)
 WAITS static enum err edit_item(struct task *t, enum queue_what what, int64_t due_us,
 				slice_t payload)
 {
-	struct queue_edit edit = {.id = t->id, .due_us = due_us, .payload = payload};
+	struct queue_edit edit = {.what = what, .id = t->id, .due_us = due_us, .payload = payload};
 	struct change_queue c;
 
 	change_queue_init(&c);
-	c.what = what;
 	c.edits = &edit;
 	c.n = 1;
 	return store_change(t->part, &c.change);
@@ -186,14 +189,28 @@ static bool is_expired(const struct job *j)
 	return clock_wall_us() - j->first_us >= QUEUE_EXPIRE_US;
 }
 
-/* Given up (`event` says why): waits until the sender can be told. */
-WAITS static enum err park(struct task *t, struct job j, const char *event)
+/* Given up (`event` says why): the sender is to be told, if there is one. */
+WAITS static enum err give_up(struct task *t, struct job j, const char *event, slice_t status,
+			      slice_t words)
 {
-	j.kind = JOB_REFUSED;
-	LOG(LOG_WARN, NULL, event, LF_UINT("item", t->id),
-	    LF_HEX("trace", slice(j.trace_id, sizeof j.trace_id)), LF_UINT("attempts", j.attempts),
-	    LF_SLICE("why", j.last_error));
-	return edit_item(t, QUEUE_RESCHEDULE, QUEUE_PARKED_US, job_pack(&j, &t->mem));
+	enum outcome what = outcome_given_up(&j, status, words, clock_wall_us());
+	enum err e;
+
+	job_log(event, LOG_WARN, t->id, &j);
+	if (what == OUTCOME_REMOVE)
+		return edit_item(t, QUEUE_REMOVE, 0, SLICE_NONE);
+	e = edit_item(t, QUEUE_RESCHEDULE, QUEUE_PARKED_US, job_pack(&j, &t->mem));
+	if (e == E_OK && t->runner->turned != NULL)
+		t->runner->turned(t->part, t->id, t->runner->arg);
+	return e;
+}
+
+WAITS static enum err time_over(struct task *t, const struct job *j, enum err why)
+{
+	if (why == E_QUOTA)
+		return give_up(t, *j, "queue.expired", SL("5.2.2"), SL("The mailbox is full"));
+	return give_up(t, *j, "queue.expired", SL("5.4.7"),
+		       SL("It could not be delivered in time"));
 }
 
 WAITS static enum err keep_job(struct task *t, enum keep keep, enum err why)
@@ -213,7 +230,7 @@ WAITS static enum err keep_job(struct task *t, enum keep keep, enum err why)
 	j.attempts++;
 	j.last_error = slice_str(err_name(why));
 	if (is_expired(&j))
-		return park(t, j, "queue.expired");
+		return time_over(t, &j, why);
 	LOG(LOG_INFO, NULL, "queue.deferred", LF_UINT("item", t->id),
 	    LF_HEX("trace", slice(j.trace_id, sizeof j.trace_id)), LF_UINT("attempts", j.attempts),
 	    LF_ERR("why", why));
@@ -224,11 +241,7 @@ WAITS static enum err keep_job(struct task *t, enum keep keep, enum err why)
 /* The message was accepted, and nobody has it: who was behind the item went away meanwhile. */
 WAITS static enum err nobody_left(struct task *t)
 {
-	struct job j = t->job;
-
-	j.attempts++;
-	j.last_error = slice_str(err_name(E_NOT_FOUND));
-	return park(t, j, "queue.nobody_left");
+	return give_up(t, t->job, "queue.nobody_left", SL("5.1.1"), SL("There is no such user"));
 }
 
 static bool somebody_has_it(const struct task *t)
@@ -255,7 +268,7 @@ WAITS static enum err work_on(struct task *t)
 
 	/* Tried at least once; but no more when those who have the message are forgotten. */
 	if (t->job.attempts != 0 && is_expired(&t->job))
-		return park(t, t->job, "queue.expired");
+		return time_over(t, &t->job, E_RETRY);
 	e = t->job.kind == JOB_EXPAND ? expand_address(t) : expand_accounts(t);
 	if (e == E_NOT_FOUND || e == E_DENIED)
 		t->n = 0; /* the address went away meanwhile */
@@ -329,7 +342,7 @@ static void start_tasks(struct runner *r, struct scan *s, struct scope *scope)
 		arena_init(&t->mem, NULL);
 		if (job_unpack(s->items[i].payload, &t->mem, &t->job) != E_OK) {
 			LOG(LOG_ERROR, NULL, "queue.bad_item", LF_UINT("item", t->id));
-			t->job = (struct job){.kind = JOB_REFUSED};
+			t->job = (struct job){.kind = JOB_NOTICE};
 		}
 		if (scope_start(scope, "queue.item", task_run, t) != E_OK) {
 			r->troubled = true;
@@ -395,12 +408,15 @@ WAITS static void runner_run(void *arg)
 	event_set(&r->ended);
 }
 
-enum err runner_start(const struct forward_ways *ways, struct runner **out)
+enum err runner_start(const struct forward_ways *ways, runner_turned_fn *turned, void *arg,
+		      struct runner **out)
 {
 	struct runner *r = xcalloc(1, sizeof *r);
 	enum err e;
 
 	r->ways = ways;
+	r->turned = turned;
+	r->arg = arg;
 	event_init(&r->wake);
 	event_init(&r->ended);
 	e = fiber_start("queue.runner", runner_run, r, &r->fiber);

@@ -6,13 +6,14 @@
 
 #define RUNNER_AT_ONCE  16                      /* items under way at a time, of all partitions */
 #define QUEUE_EXPIRE_US (2LL * 86400 * 1000000) /* as deliveries are known */
-/* The due time of what waits for something else than time. */
-#define QUEUE_PARKED_US (INT64_MAX - 1)
-
 struct runner;
 
+/* An item became the way out's: whoever sent the message is to be told. May be NULL. */
+typedef void runner_turned_fn(struct partition *part, uint64_t item, void *arg);
+
 /* ways is borrowed. */
-enum err runner_start(const struct forward_ways *ways, struct runner **out) MUST_USE;
+enum err runner_start(const struct forward_ways *ways, runner_turned_fn *turned, void *arg,
+		      struct runner **out) MUST_USE;
 WAITS void runner_stop(struct runner **r);
 /* Something was added or changed: look again. */
 void runner_wake(struct runner *r);

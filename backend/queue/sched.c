@@ -420,10 +420,8 @@ void sched_settings_init(struct sched_settings *out)
 	};
 }
 
-struct sched *sched_new(const struct sched_settings *settings)
+void sched_configure(struct sched *s, const struct sched_settings *settings)
 {
-	struct sched *s = xcalloc(1, sizeof *s);
-
 	s->set = *settings;
 	s->set.window_max = MIN(MAX(s->set.window_max, 1U), (uint32_t)SCHED_WINDOW_MAX);
 	s->set.lease_us = MAX(s->set.lease_us, (int64_t)1);
@@ -433,6 +431,13 @@ struct sched *sched_new(const struct sched_settings *settings)
 		s->set.nsteps = 1;
 		s->set.steps_s[0] = 15 * 60;
 	}
+}
+
+struct sched *sched_new(const struct sched_settings *settings)
+{
+	struct sched *s = xcalloc(1, sizeof *s);
+
+	sched_configure(s, settings);
 	s->tally.bytes = tally_size(sizeof *s);
 	s->self.id = SCHED_SELF;
 	list_init(&s->self.holds);

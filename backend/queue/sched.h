@@ -81,6 +81,8 @@ void sched_settings_init(struct sched_settings *out);
 /* The settings are copied; values out of bounds are cut to them. */
 struct sched *sched_new(const struct sched_settings *settings);
 void sched_free(struct sched **s);
+/* Other settings, for what comes: rests that have begun last as long as they were meant to. */
+void sched_configure(struct sched *s, const struct sched_settings *settings);
 
 /* The name is copied. E_EXISTS; E_INVALID: the name's length, or no time; E_LIMIT: items_max. */
 enum err sched_add(struct sched *s, const struct sched_item *item, int64_t now_us) MUST_USE;

@@ -7,7 +7,8 @@
  *   rpc_server    links, admission, dispatch: ticket, account and partition before the handler
  *   mcall         one call in progress, and its answer
  *   limits        counts and lengths for the walker
- *   m_auth m_policy m_delivery m_mailbox m_message m_append m_admin*   handlers, by service
+ *   m_auth m_policy m_delivery m_outbound m_mailbox m_message m_append m_admin*   handlers, by
+ *                 service
  *   convert       C structs of the store <-> messages
  *   m_admin       what management calls share: the actor, lists, several back-ends
  *   usage         what accounts take, wherever they live
@@ -27,6 +28,7 @@
 #include "common/base/map.h"
 #include "common/rpc/dial.h"
 
+struct outbound;
 struct peers;
 
 struct be {
@@ -40,6 +42,8 @@ struct be {
 	struct deliver *deliver;
 	struct peers *peers; /* links to the other back-ends */
 	struct nodes *nodes; /* what workers reported */
+	struct outbound *outbound;
+	struct list senders; /* open OutboundWork streams */
 	struct list watches; /* open PolicyWatch streams */
 	struct map held;     /* by account, see mcall_hold */
 	struct list links;   /* of front-ends, back-ends and administrators, see rpc_server */

@@ -243,3 +243,18 @@ enum err convert_txid(const ProtobufCBinaryData *b, uint8_t out[STORE_TXID_SIZE]
 	memcpy(out, b->data, STORE_TXID_SIZE);
 	return E_OK;
 }
+
+Postern__Target **convert_targets(struct resolved *r, struct arena *mem)
+{
+	Postern__Target *rows = arena_alloc(mem, RESOLVE_OWNERS_MAX * sizeof *rows);
+	Postern__Target **list = arena_alloc(mem, RESOLVE_OWNERS_MAX * sizeof(Postern__Target *));
+
+	for (size_t i = 0; i < r->n; i++) {
+		postern__target__init(&rows[i]);
+		rows[i].token = MCALL_BYTES(r->targets[i].token);
+		rows[i].partition = r->targets[i].partition;
+		rows[i].backend = r->targets[i].backend;
+		list[i] = &rows[i];
+	}
+	return list;
+}

@@ -3,9 +3,11 @@
 #ifndef BACKEND_RPC_CONVERT_H
 #define BACKEND_RPC_CONVERT_H
 
+#include "backend/delivery/resolve.h"
 #include "backend/rpc/mcall.h"
 #include "backend/store/mbox.h"
 #include "backend/store/msg.h"
+#include "proto/delivery.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
 #include "proto/summary.pb-c.h"
@@ -29,6 +31,8 @@ void convert_mailbox_row(const struct mbox_row *r, struct arena *mem, Postern__M
 void convert_fetch_slice(const struct msg_slice *s, uint32_t columns, struct arena *mem,
 			 Postern__FetchBatch *out);
 Postern__PartTable *convert_parts(const struct msg_slice *s, unsigned row, struct arena *mem);
+/* All of r's targets, whose texts are borrowed. */
+Postern__Target **convert_targets(struct resolved *r, struct arena *mem);
 /* 16 bytes or E_INVALID. */
 enum err convert_txid(const ProtobufCBinaryData *b, uint8_t out[STORE_TXID_SIZE]) MUST_USE;
 

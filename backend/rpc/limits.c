@@ -1,6 +1,7 @@
 #include "backend/rpc/limits.h"
 
 #include "backend/auth/auth.h"
+#include "backend/queue/outbound.h"
 #include "backend/rpc/usage.h"
 #include "backend/store/search.h"
 #include "backend/store/store.h"
@@ -9,6 +10,7 @@
 #include "proto/delivery.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
+#include "proto/outbound.pb-c.h"
 #include "proto/policy.pb-c.h"
 #include "proto/summary.pb-c.h"
 
@@ -39,6 +41,10 @@ const struct walk_limit be_walk_limits[] = {
 	{&postern__deliver_commit__descriptor, "text", 0, STORE_TEXT_MAX},
 	{&postern__other_owner__descriptor, "recipients", RECIPIENTS_MAX, 0},
 	{&postern__deliver_settle__descriptor, "tokens", RECIPIENTS_MAX, 0},
+	{&postern__outbound_report__descriptor, "results", OUTBOUND_RESULTS_MAX, 0},
+	{&postern__outbound_result__descriptor, "results", LEASE_ITEMS_MAX, 0},
+	{&postern__outbound_result__descriptor, "remote", 0, OUTCOME_REMOTE_MAX},
+	{&postern__outbound_recipient_result__descriptor, "text", 0, OUTCOME_TEXT_MAX},
 	{&postern__mailbox_create__descriptor, "path", 0, STORE_PATH_MAX},
 	{&postern__mailbox_delete__descriptor, "path", 0, STORE_PATH_MAX},
 	{&postern__mailbox_rename__descriptor, "from", 0, STORE_PATH_MAX},

@@ -10,27 +10,37 @@
 
 /* ---- Resolve, Sender.Check ---- */
 
+/* A logged-in user's mail may go anywhere. */
+static enum err may_relay(struct mcall *c, const ProtobufCBinaryData *ticket,
+			  struct resolve_ask *ask)
+{
+	enum err e;
+
+	if (c->peer->service != SERVICE_SUBMISSION || ticket->len == 0)
+		return E_OK;
+	e = ticket_open(c->be->tickets, MCALL_SLICE(*ticket), c->peer, TICKET_SUBMIT, &c->claims,
+			&c->diag);
+	ask->relay = e == E_OK;
+	ask->partition = c->claims.partition;
+	return e;
+}
+
 WAITS enum err m_resolve(struct mcall *c)
 {
 	const Postern__Resolve *m = (const void *)c->msg;
 	Postern__ResolveReply reply = POSTERN__RESOLVE_REPLY__INIT;
-	Postern__Target rows[RESOLVE_OWNERS_MAX], *list[RESOLVE_OWNERS_MAX];
+	struct resolve_ask ask = {
+		.peer = c->peer, .address = MCALL_SLICE(m->address), .size = m->size};
 	struct resolved r;
-	enum err e = resolve_address(c->be->deliver, c->peer, MCALL_SLICE(m->address), m->size,
-				     &c->mem, &r, &c->diag);
+	enum err e = may_relay(c, &m->ticket, &ask);
 
+	if (e == E_OK)
+		e = resolve_address(c->be->deliver, &ask, &c->mem, &r, &c->diag);
 	if (e == E_WRONG_OWNER)
 		return mcall_wrong_owner(c, r.wrong_owner);
 	if (e != E_OK)
 		return e;
-	for (size_t i = 0; i < r.n; i++) {
-		postern__target__init(&rows[i]);
-		rows[i].token = MCALL_BYTES(r.targets[i].token);
-		rows[i].partition = r.targets[i].partition;
-		rows[i].backend = r.targets[i].backend;
-		list[i] = &rows[i];
-	}
-	reply.targets = list;
+	reply.targets = convert_targets(&r, &c->mem);
 	reply.n_targets = r.n;
 	return mcall_reply(c, &reply.base, RPC_NO_BODY);
 }
@@ -147,6 +157,10 @@ static enum err check_submitter(struct mcall *c, const Postern__DeliverCommit *m
 {
 	enum err e;
 
+	/* Notices have no reverse-path (RFC 5321 section 4.5.5), and the way out sends nothing
+	 * else. */
+	if (c->peer->role == ROLE_FRONTEND && c->peer->service == SERVICE_OUTBOUND)
+		return m->sender.len == 0 ? E_OK : E_DENIED;
 	if (c->peer->role != ROLE_FRONTEND || c->peer->service != SERVICE_SUBMISSION)
 		return E_OK;
 	e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT, &c->claims,
@@ -161,16 +175,24 @@ static enum err check_submitter(struct mcall *c, const Postern__DeliverCommit *m
 	return dir_may_send_as(c->be->dir, c->claims.account, MCALL_SLICE(m->sender));
 }
 
-static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
-			    struct deliver_msg *out, struct summary *summary)
+/* Who drew the txid. Of the way out's notices it is a back-end, whichever front-end tries. */
+static slice_t origin_of(struct mcall *c, const Postern__DeliverCommit *m)
 {
 	char id[RPC_IDENTITY_STR];
 
+	if (c->peer->role == ROLE_BACKEND)
+		return slice_str(m->origin);
+	if (c->peer->service == SERVICE_OUTBOUND)
+		return SL("outbound");
+	return arena_dup(&c->mem, slice_str(rpc_identity_str(c->peer, id)));
+}
+
+static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
+			    struct deliver_msg *out, struct summary *summary)
+{
 	*out = (struct deliver_msg){
 		.peer = c->peer,
-		.origin = c->peer->role == ROLE_BACKEND
-				  ? slice_str(m->origin)
-				  : arena_dup(&c->mem, slice_str(rpc_identity_str(c->peer, id))),
+		.origin = origin_of(c, m),
 		.partition_id = m->partition,
 		.sender = MCALL_SLICE(m->sender),
 		.prefix = MCALL_SLICE(m->prefix),
@@ -178,6 +200,8 @@ static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
 		.junk = m->verdict == POSTERN__VERDICT__VERDICT_JUNK,
 		.ret = m->ret,
 		.envid = MCALL_SLICE(m->envid),
+		.content = m->content,
+		.account = c->claims.account,
 		.rcpts = read_recipients(m->recipients, m->n_recipients, &c->mem),
 		.nrcpts = m->n_recipients,
 		.summary = summary,

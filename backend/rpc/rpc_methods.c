@@ -8,6 +8,7 @@
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
 #include "proto/method.pb-c.h"
+#include "proto/outbound.pb-c.h"
 #include "proto/policy.pb-c.h"
 
 #define FE     ROLES(ROLE_FRONTEND)
@@ -17,6 +18,8 @@
 	(SERVICES(SERVICE_SUBMISSION) | SERVICES(SERVICE_IMAP) | SERVICES(SERVICE_POP3) | \
 	 SERVICES(SERVICE_MANAGESIEVE))
 #define MAIL_IN    (SERVICES(SERVICE_SMTP) | SERVICES(SERVICE_SUBMISSION))
+#define OUTBOUND   SERVICES(SERVICE_OUTBOUND)
+#define DELIVERERS (MAIL_IN | OUTBOUND) /* the way out delivers notices */
 #define READERS    (SERVICES(SERVICE_IMAP) | SERVICES(SERVICE_POP3))
 #define IMAP       SERVICES(SERVICE_IMAP)
 #define SMALL      (8 * 1024)
@@ -73,16 +76,22 @@ const struct method methods[] = {
 	  RATE_LOOKUP, m_node_report),
 	M(RESOLVE, "Resolve", resolve, FE, MAIL_IN, IDEMPOTENT, SMALL, SECONDS(30), RATE_LOOKUP,
 	  m_resolve),
-	M(DELIVER_BEGIN, "Deliver.Begin", deliver_begin, FE_BE, MAIL_IN, ONCE, SMALL, MINUTES(60),
-	  RATE_FREE, m_deliver_begin),
-	ML(DELIVER_COMMIT, "Deliver.Commit", deliver_commit, FE_BE, MAIL_IN, IDEMPOTENT,
+	M(DELIVER_BEGIN, "Deliver.Begin", deliver_begin, FE_BE, DELIVERERS, ONCE, SMALL,
+	  MINUTES(60), RATE_FREE, m_deliver_begin),
+	ML(DELIVER_COMMIT, "Deliver.Commit", deliver_commit, FE_BE, DELIVERERS, IDEMPOTENT,
 	   MINUTES(10), RATE_FREE, m_deliver_commit),
-	M(DELIVER_ABORT, "Deliver.Abort", deliver_abort, FE_BE, MAIL_IN, IDEMPOTENT, SMALL,
+	M(DELIVER_ABORT, "Deliver.Abort", deliver_abort, FE_BE, DELIVERERS, IDEMPOTENT, SMALL,
 	  SECONDS(30), RATE_FREE, m_deliver_abort),
-	M(DELIVER_SETTLE, "Deliver.Settle", deliver_settle, FE, MAIL_IN, IDEMPOTENT, WHOLE,
+	M(DELIVER_SETTLE, "Deliver.Settle", deliver_settle, FE, DELIVERERS, IDEMPOTENT, WHOLE,
 	  MINUTES(1), RATE_FREE, m_deliver_settle),
 	M(SENDER_CHECK, "Sender.Check", sender_check, FE, MAIL_IN, IDEMPOTENT, SMALL, SECONDS(30),
 	  RATE_LOOKUP, m_sender_check),
+	M(OUTBOUND_WORK, "Outbound.Work", outbound_work, FE, OUTBOUND, IDEMPOTENT, SMALL,
+	  NO_DEADLINE, RATE_LOOKUP, m_outbound_work),
+	M(OUTBOUND_READ, "Outbound.Read", outbound_read, FE, OUTBOUND, IDEMPOTENT, SMALL,
+	  MINUTES(60), RATE_FREE, m_outbound_read),
+	M(OUTBOUND_REPORT, "Outbound.Report", outbound_report, FE, OUTBOUND, IDEMPOTENT, WHOLE,
+	  MINUTES(1), RATE_FREE, m_outbound_report),
 	T(MAILBOX_LIST, "Mailbox.List", mailbox_list, Postern__MailboxList, READERS, TICKET_READ,
 	  IDEMPOTENT, SMALL, MINUTES(2), m_mailbox_list),
 	T(MAILBOX_CREATE, "Mailbox.Create", mailbox_create, Postern__MailboxCreate, IMAP,

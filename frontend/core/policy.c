@@ -61,6 +61,7 @@ static void read_all(const struct conf *c, struct policy *p)
 		.smtp = POLICY_SMTP(c, "smtp"),
 		.submission = POLICY_SMTP(c, "submission"),
 		.smtp_hops_max = (uint32_t)conf_int(c, "smtp.hops_max"),
+		.smtp_port_out = (uint32_t)conf_int(c, "smtp.port_out"),
 		.smtp_local_sender_check = conf_bool(c, "smtp.local_sender_check"),
 		.imap_idle_timeout_ms = conf_ms(c, "imap.idle_timeout"),
 		.imap_login_timeout_ms = conf_ms(c, "imap.login_timeout"),

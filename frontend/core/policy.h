@@ -27,6 +27,7 @@ struct policy {
 	/* SMTP (25) and submission */
 	struct policy_smtp smtp, submission;
 	uint32_t smtp_hops_max;       /* 100 Received fields */
+	uint32_t smtp_port_out;       /* of other systems' servers */
 	bool smtp_local_sender_check; /* no MAIL FROM or From of ours without AUTH */
 	/* IMAP */
 	int64_t imap_idle_timeout_ms;   /* 30 min */

@@ -73,6 +73,7 @@ WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, st
 	req.sender = bytes(q->sender);
 	req.size = q->size;
 	req.client = &facts;
+	req.ticket = ticket_bytes(s->ticket);
 	*n_out = 0;
 	e = ask_resolve(&req, a, &m, d);
 	if (e != E_OK)
@@ -216,6 +217,7 @@ static void pack_commit(const struct deliver *d, const struct deliver_meta *m,
 	req->envid = bytes(m->envid);
 	req->trace_id = fixed(m->trace_id, sizeof m->trace_id);
 	req->ticket = ticket_bytes(m->ticket);
+	req->content = m->content;
 }
 
 static enum err take_results(slice_t payload, size_t n, struct arena *a, enum err *results)

@@ -19,6 +19,10 @@
 #define DELIVER_TOKEN_MAX   1024 /* bytes of a sealed recipient */
 #define DELIVER_PREFIX_MAX  (16u * 1024)
 
+/* Bits of content, as proto/delivery.proto: bytes above 127 in the body; in the header or an
+ * address. */
+enum { DELIVER_8BIT = 1, DELIVER_UTF8 = 2 };
+
 struct rpc_link;
 struct rpc_call;
 
@@ -35,8 +39,8 @@ struct resolve_query {
 	uint64_t size;   /* 0: not said */
 };
 
-/* E_NOT_FOUND: no such user; E_DENIED: not our domain; E_QUOTA; E_LIMIT; E_RETRY: cannot tell. The
- * back-end's words, if any, in d. */
+/* E_NOT_FOUND: no such user; E_DENIED: not our domain, and nobody is logged in; E_QUOTA; E_LIMIT;
+ * E_RETRY: cannot tell. The back-end's words, if any, in d. */
 WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, struct arena *a,
 			    struct deliver_target out[DELIVER_TARGETS_MAX], size_t *n_out,
 			    struct diag *d) MUST_USE;
@@ -66,7 +70,8 @@ struct deliver_meta {
 	const struct ticket *ticket; /* submission; else NULL */
 	slice_t sender;              /* reverse-path, empty for <> */
 	slice_t envid;
-	uint32_t ret; /* 1 FULL, 2 HDRS, 0 not given */
+	uint32_t ret;     /* 1 FULL, 2 HDRS, 0 not given */
+	uint32_t content; /* DELIVER_8BIT, DELIVER_UTF8 */
 	slice_t prefix;
 	const void *summary; /* by deliver_meta_pack */
 	slice_t text;

@@ -1,9 +1,12 @@
 #include "frontend/rpc/limits.h"
 
+#include "common/record/record.h"
+
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
+#include "proto/outbound.pb-c.h"
 #include "proto/policy.pb-c.h"
 #include "proto/summary.pb-c.h"
 
@@ -62,5 +65,11 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__header_field__descriptor, "raw", 0, FIELD_BYTES},
 	{&postern__read_head__descriptor, "prefix", 0, FRAME_MAX},
 	{&postern__read_head__descriptor, "blocks", RANGES_MAX, 0},
+	{&postern__outbound_job__descriptor, "recipients", 100, 0},
+	{&postern__outbound_job__descriptor, "prefix", 0, FRAME_MAX},
+	{&postern__outbound_job__descriptor, "blocks", RECORD_BLOCKS_MAX, 0},
+	{&postern__outbound_job__descriptor, "stored", 0, FRAME_MAX},
+	{&postern__outbound_job__descriptor, "targets", 4, 0},
+	{&postern__outbound_recipient__descriptor, "text", 0, 4096},
 	{NULL, NULL, 0, 0},
 };

@@ -221,6 +221,23 @@ bool rpc_client_is_ready(void)
 	return rpc_client.have_policy && rpc_client.nlinks != 0;
 }
 
+size_t rpc_client_links(struct rpc_link **out, size_t max)
+{
+	const struct rpc_client *c = &rpc_client;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->nlinks && n < max; i++) {
+		if (rpc_link_usable(c->links[i]))
+			out[n++] = c->links[i];
+	}
+	return n;
+}
+
+WAITS enum err rpc_client_wait_change(const char *name, int64_t deadline_ms)
+{
+	return waitq_wait(&rpc_client.changed, name, deadline_ms);
+}
+
 WAITS enum err rpc_client_ready(int64_t deadline_ms)
 {
 	while (!rpc_client_is_ready()) {

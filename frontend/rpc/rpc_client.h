@@ -41,6 +41,10 @@ bool rpc_client_many(void);
 struct rpc_link *rpc_client_backend(slice_t name);
 /* The owner's, by the pushed map. */
 struct rpc_link *rpc_client_partition(uint32_t partition);
+/* All usable links, borrowed until the next wait; at most max of them. */
+size_t rpc_client_links(struct rpc_link **out, size_t max);
+/* Waits until a link has come or gone. */
+WAITS enum err rpc_client_wait_change(const char *name, int64_t deadline_ms) MUST_USE;
 /* Waits until any link is up and the first policy has come (a worker's start). */
 WAITS enum err rpc_client_ready(int64_t deadline_ms) MUST_USE;
 bool rpc_client_is_ready(void);

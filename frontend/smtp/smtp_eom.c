@@ -39,6 +39,17 @@ static WAITS enum err judge(struct smtp *s, enum smtp_say *why_out)
 	return smtp_from_check(s, &in->header, why_out);
 }
 
+/* What servers on the way must offer. 8-bit header fields without SMTPUTF8 are an old habit that
+ * servers with 8BITMIME let through. */
+static uint32_t content_of(const struct smtp_tx *tx)
+{
+	uint32_t content = tx->in->eight ? DELIVER_8BIT : 0;
+
+	if (tx->utf8 && (tx->utf8_addr || tx->in->header.eight))
+		content |= DELIVER_UTF8;
+	return content;
+}
+
 /* The prefix and the summary, for all owners alike. */
 static enum smtp_say describe(struct smtp *s)
 {
@@ -50,6 +61,7 @@ static enum smtp_say describe(struct smtp *s)
 	if (mime_parser_end(tx->in->mime, &summary) != E_OK)
 		return SAY_NO_ROOM;
 	deliver_meta_pack(&tx->meta, &summary, &tx->arena);
+	tx->meta.content = content_of(tx);
 	buf_init(&b, DELIVER_PREFIX_MAX, NULL);
 	smtp_prefix(s, &b);
 	invariant(!buf_failed(&b)); /* all of its parts are bounded */
@@ -151,8 +163,18 @@ static WAITS enum err commit_lead(struct smtp *s, struct deliver *lead)
 	return e;
 }
 
+/* The first that has all of it. A user's own owner, when it is one of them, must be it: what goes
+ * outside lies in its queue alone. */
 static struct deliver *find_lead(struct smtp *s)
 {
+	const struct ticket *t = s->base.ticket;
+
+	for (size_t i = 0; t != NULL && i < s->tx.nowners; i++) {
+		struct deliver *d = &s->tx.owners[i].deliver;
+
+		if (d->group.partition == t->partition)
+			return d->err == E_OK ? d : NULL;
+	}
 	for (size_t i = 0; i < s->tx.nowners; i++) {
 		if (s->tx.owners[i].deliver.err == E_OK)
 			return &s->tx.owners[i].deliver;

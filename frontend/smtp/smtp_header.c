@@ -81,6 +81,7 @@ static void line_starts(struct smtp_header *h, char c)
 /* A byte that is no line break. */
 static void header_byte(struct smtp_header *h, char c)
 {
+	h->eight |= (c & 0x80) != 0;
 	switch (h->state) {
 	case AT_LINE:
 		line_starts(h, c);

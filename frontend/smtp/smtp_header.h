@@ -24,6 +24,7 @@ struct smtp_header {
 	/* It begins with a folded line, which would go on with the last field that we put in front:
 	 * another's address in our From, another's words in our Received. */
 	bool stray;
+	bool eight; /* it has bytes above 127 */
 	bool has_date, has_message_id, has_from;
 	uint32_t received;
 	/* The bodies of all From and of all Sender fields, unfolded, with a LF between (which none

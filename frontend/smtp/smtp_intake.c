@@ -1,5 +1,6 @@
 #include "frontend/smtp/smtp_intake.h"
 
+#include "common/base/utf8.h"
 #include "common/crypto/random.h"
 #include "common/loop/fiber.h"
 #include "frontend/smtp/smtp.h"
@@ -131,6 +132,7 @@ WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes)
 		smtp_intake_fail(s, SAY_TOO_BIG);
 	if (in->failed != SAY_NOTHING)
 		return;
+	in->eight = in->eight || !utf8_is_ascii(bytes);
 	smtp_header_feed(&in->header, bytes);
 	if (in->header.received > policy()->smtp_hops_max) {
 		smtp_intake_fail(s, SAY_LOOP);

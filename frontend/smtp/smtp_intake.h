@@ -19,6 +19,7 @@ struct smtp_intake {
 	struct mime_parser *mime;
 	struct record_write record;
 	struct buf out; /* stored bytes not sent yet */
+	bool eight;     /* a byte above 127 has gone by */
 	bool completed;
 	slice_t added; /* fields that a submission lacked; in the transaction's arena */
 	struct eol_check eol;

@@ -71,28 +71,13 @@ static WAITS enum err unknown_user(struct smtp *s, const struct smtp_rcpt_args *
 	return say_refused(s, r, SAY_NO_SUCH_USER, NULL);
 }
 
-static WAITS enum err say_why(struct smtp *s, const struct smtp_rcpt_args *r, const struct diag *d)
-{
-	char text[sizeof d->text];
-	size_t n = 0;
-
-	for (; d->text[n] != '\0'; n++)
-		text[n] = cclass(d->text[n], CC_VCHAR) ? d->text[n] : ' ';
-	text[n] = '\0';
-	return say_refused(s, r, SAY_RCPT_WHY, text);
-}
-
 /* What a failed question means for the client. */
-static WAITS enum err refuse(struct smtp *s, const struct smtp_rcpt_args *r, enum err e,
-			     const struct diag *d)
+static WAITS enum err refuse(struct smtp *s, const struct smtp_rcpt_args *r, enum err e)
 {
 	enum smtp_say why = smtp_say_for(AT_RCPT, e);
 
 	if (why == SAY_NOTHING)
 		return e;
-	/* A user hears why: an address elsewhere, to which nothing is sent yet. */
-	if (s->profile->submission && e == E_RETRY && d->text[0] != '\0')
-		return say_why(s, r, d);
 	return why == SAY_NO_SUCH_USER ? unknown_user(s, r) : say_refused(s, r, why, NULL);
 }
 
@@ -114,7 +99,7 @@ WAITS enum err smtp_rcpt(struct session *base, slice_t args, void *arg UNUSED)
 		return say_refused(s, &r, why, NULL);
 	e = resolve(s, &r, targets, &n, &d);
 	if (e != E_OK)
-		return refuse(s, &r, e, &d);
+		return refuse(s, &r, e);
 	if (smtp_tx_add(&s->tx, &r, targets, n) != E_OK)
 		return say_refused(s, &r, SAY_RCPT_TOO_MANY, NULL);
 	metric_add(&m_taken, 1);

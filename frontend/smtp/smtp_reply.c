@@ -51,7 +51,6 @@ static const struct reply replies[SAY_LAST + 1] = {
 	[SAY_RCPT_QUOTA] = {452, 0, "4.2.2", "Mailbox full"},
 	[SAY_RCPT_LIMIT] = {450, 0, "4.2.1", "Recipient gets too much mail now"},
 	[SAY_RCPT_TOO_MANY] = {452, 0, "4.5.3", "Too many recipients"},
-	[SAY_RCPT_WHY] = {451, 0, "4.4.0", "Cannot be delivered now:"},
 	[SAY_NO_ROOM] = {452, 0, "4.3.1", "No room for this now"},
 	[SAY_UNKNOWN_COMMAND] = {500, COUNTS, "5.5.2", "Unknown command"},
 	[SAY_NOT_IMPLEMENTED] = {502, COUNTS, "5.5.1", "Not implemented"},

@@ -47,7 +47,6 @@ enum smtp_say {
 	SAY_RCPT_QUOTA,
 	SAY_RCPT_LIMIT,
 	SAY_RCPT_TOO_MANY,
-	SAY_RCPT_WHY, /* with the back-end's words */
 	SAY_NO_ROOM,
 	/* for good */
 	SAY_UNKNOWN_COMMAND,

@@ -11,6 +11,7 @@ void smtp_tx_begin(struct smtp_tx *tx, struct session *s, const struct smtp_mail
 	struct buf b;
 
 	*tx = (struct smtp_tx){.utf8 = m->utf8, .size = m->size};
+	tx->utf8_addr = (m->from.flags & ADDR_UTF8) != 0;
 	arena_init(&tx->arena, &s->budget);
 	tx->owners = arena_alloc(&tx->arena, SMTP_OWNERS_MAX * sizeof *tx->owners);
 	random_uuid7(tx->meta.txid);
@@ -91,6 +92,7 @@ enum err smtp_tx_add(struct smtp_tx *tx, const struct smtp_rcpt_args *r,
 			.notify = r->notify,
 		};
 	tx->nowners = nowners;
+	tx->utf8_addr = tx->utf8_addr || (r->to.flags & ADDR_UTF8) != 0;
 	for (size_t i = 0; i < nowners; i++) {
 		tx->owners[i].deliver.group.rcpts = tx->owners[i].rcpts;
 		tx->owners[i].deliver.group.n = tx->owners[i].n;

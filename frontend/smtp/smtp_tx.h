@@ -29,10 +29,11 @@ struct smtp_tx {
 	struct deliver_meta meta;  /* slices in the arena */
 	struct smtp_owner *owners; /* SMTP_OWNERS_MAX of them, in the arena */
 	size_t nowners;
-	unsigned nrcpts;  /* accepted RCPT commands */
-	unsigned refused; /* other RCPT commands */
-	uint64_t size;    /* as declared */
-	bool utf8;
+	unsigned nrcpts;        /* accepted RCPT commands */
+	unsigned refused;       /* other RCPT commands */
+	uint64_t size;          /* as declared */
+	bool utf8;              /* SMTPUTF8 was asked for */
+	bool utf8_addr;         /* an address of the envelope needs it */
 	slice_t first_rcpt;     /* as given; for the trace field of a single recipient */
 	struct smtp_intake *in; /* once DATA or BDAT began */
 	bool bdat_failed;

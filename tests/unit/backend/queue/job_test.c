@@ -25,6 +25,19 @@ static struct job sample(void)
 		.attempts = UINT32_MAX,
 		.last_error = SL("retry"),
 		.depth = 3,
+		.account = UINT64_MAX,
+		.next_us = 77,
+		.held = true,
+		.content = JOB_8BIT | JOB_UTF8,
+		.priority = -4,
+		.route = SL("[192.0.2.1]:25"),
+		.action = JOB_DELAYED,
+		.status = SL("4.2.2"),
+		.remote = SL("mx.example.net [192.0.2.2]"),
+		.warned = true,
+		.last_us = 78,
+		.expire_us = INT64_MAX,
+		.notice_us = 79,
 	};
 
 	for (unsigned i = 0; i < 16; i++)
@@ -53,11 +66,33 @@ static void check_same(const struct job *a, const struct job *b)
 	CHECK_INT(a->attempts, b->attempts);
 	CHECK_SLICE(a->last_error, b->last_error);
 	CHECK_INT(a->depth, b->depth);
+	CHECK_INT(a->account, b->account);
+	CHECK_INT(a->next_us, b->next_us);
+	CHECK_INT(a->held, b->held);
+	CHECK_INT(a->content, b->content);
+	CHECK_INT(a->priority, b->priority);
+	CHECK_SLICE(a->route, b->route);
+	CHECK_INT(a->action, b->action);
+	CHECK_SLICE(a->status, b->status);
+	CHECK_SLICE(a->remote, b->remote);
+	CHECK_INT(a->warned, b->warned);
+	CHECK_INT(a->last_us, b->last_us);
+	CHECK_INT(a->expire_us, b->expire_us);
+	CHECK_INT(a->notice_us, b->notice_us);
+}
+
+TEST(job_names)
+{
+	CHECK_STR(job_action_name(JOB_FAILED), "failed");
+	CHECK_STR(job_action_name(JOB_DELIVERED), "delivered");
+	CHECK(job_is_outward(JOB_OUTSIDE) && job_is_outward(JOB_NOTICE) && job_is_outward(JOB_BAD));
+	CHECK(!job_is_outward(JOB_EXPAND) && !job_is_outward(JOB_ACCOUNTS));
 }
 
 TEST(job_round_trip)
 {
-	static const enum job_kind kinds[] = {JOB_EXPAND, JOB_ACCOUNTS, JOB_OUTSIDE, JOB_REFUSED};
+	static const enum job_kind kinds[] = {JOB_EXPAND, JOB_ACCOUNTS, JOB_OUTSIDE, JOB_NOTICE,
+					      JOB_BAD};
 	struct job in = sample(), out, least = {.kind = JOB_EXPAND};
 	struct arena mem;
 
@@ -83,7 +118,7 @@ TEST(job_refuses_what_is_none)
 	CHECK_ERR(job_unpack(SLICE_NONE, &mem, &out), E_CORRUPT);
 	j.kind = (enum job_kind)0;
 	CHECK_ERR(job_unpack(job_pack(&j, &mem), &mem, &out), E_CORRUPT);
-	j.kind = (enum job_kind)5;
+	j.kind = (enum job_kind)6;
 	CHECK_ERR(job_unpack(job_pack(&j, &mem), &mem, &out), E_CORRUPT);
 	/* kind 1, and a transaction id of three bytes: field 3, then the trace id. */
 	bytes = slice("\x08\x01\x1a\x03"

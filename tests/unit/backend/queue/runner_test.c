@@ -89,7 +89,7 @@ WAITS static void works_close(struct works *w)
 
 static void works_start(struct works *w)
 {
-	CHECK_ERR(runner_start(&w->ways, &w->runner), E_OK);
+	CHECK_ERR(runner_start(&w->ways, NULL, NULL, &w->runner), E_OK);
 }
 
 /* A message for one recipient that goes to the queue of partition 0. */
@@ -112,7 +112,7 @@ static size_t items(struct works *w)
 /* The first item's job. */
 static struct job first_job(struct works *w)
 {
-	struct job j = {.kind = JOB_REFUSED};
+	struct job j = {.kind = JOB_NOTICE};
 
 	CHECK(items(w) >= 1);
 	CHECK_ERR(job_unpack(w->items[0].payload, &w->mem, &j), E_OK);
@@ -271,9 +271,9 @@ TEST_FIBER(runner_expires)
 	move_clock(&w, DAY_US);
 	REQUIRE(until(&w, 1, QUEUE_PARKED_US));
 	j = first_job(&w);
-	CHECK_INT(j.kind, JOB_REFUSED);
+	CHECK_INT(j.kind, JOB_NOTICE);
 	CHECK_INT(j.naccounts, 1);
-	CHECK_SLICE(j.last_error, SL("retry"));
+	CHECK_SLICE(j.status, SL("5.4.7"));
 	CHECK_INT(w.asked, 2);
 	works_close(&w);
 }
@@ -311,7 +311,7 @@ TEST_FIBER(runner_not_found_of_the_message_is_no_end)
 	w.each = E_NOT_FOUND;
 	move_clock(&w, 60 * 1000000);
 	REQUIRE(until(&w, 1, QUEUE_PARKED_US));
-	CHECK_INT(first_job(&w).kind, JOB_REFUSED);
+	CHECK_INT(first_job(&w).kind, JOB_NOTICE);
 	CHECK_INT(w.asked, 2);
 	works_close(&w);
 }
@@ -443,9 +443,9 @@ TEST_FIBER(runner_nobody_left)
 	works_start(&w);
 	REQUIRE(until(&w, 1, QUEUE_PARKED_US));
 	j = first_job(&w);
-	CHECK_INT(j.kind, JOB_REFUSED);
+	CHECK_INT(j.kind, JOB_NOTICE);
 	CHECK_SLICE(j.address, SL("a@example.org"));
-	CHECK_SLICE(j.last_error, SL("not-found"));
+	CHECK_SLICE(j.status, SL("5.1.1"));
 	CHECK(w.items[0].record_no != 0);
 	works_close(&w);
 }

@@ -1,0 +1,530 @@
+/*
+ * Which items there are. One fiber looks for new ones (their numbers only grow, so a look begins
+ * where the last one ended), lets the scheduler's time pass, and takes care of items whose time is
+ * over, or of whose delay the sender is to hear.
+ */
+#include "backend/queue/outbound_priv.h"
+
+#include <stdio.h>
+
+#include "common/base/clock.h"
+#include "common/base/map.h"
+#include "common/log/log.h"
+#include "common/log/metric.h"
+#include "common/loop/work.h"
+#include "common/parse/addr.h"
+#include "proto/settings.h"
+
+#define LOOK_ITEMS     256
+#define LOOK_BYTES     (4u << 20)
+#define AT_ONCE        64   /* items whose time is over, in one change */
+#define ERROR_PAUSE_MS 5000 /* after a read or a change that failed */
+#define PARTS_MAX      1024 /* as partitions has */
+
+METRIC_COUNTER(m_expired, "queue_expired_total", "Items of the way out that were given up in time");
+
+/* ---- settings ---- */
+
+static int64_t setting_us(const struct dir *d, const char *key)
+{
+	struct conf *c = conf_new(settings_table, settings_table_len);
+	slice_t v = dir_setting(d, key);
+	struct diag diag = {""};
+	struct buf set;
+	int64_t ms;
+
+	buf_init(&set, CONF_VALUE_MAX, NULL);
+	buf_printf(&set, "%s=", key);
+	buf_put(&set, v);
+	if (v.p != NULL && conf_set(c, buf_slice(&set), &diag) != E_OK)
+		LOG(LOG_WARN, NULL, "setting.ignored", LF_STR("key", key),
+		    LF_STR("why", diag.text));
+	ms = conf_ms(c, key);
+	buf_fini(&set);
+	conf_free(&c);
+	return ms * 1000;
+}
+
+void outbound_settings(struct outbound *o)
+{
+	static const char *const steps[] = {"outbound.retry_first", "outbound.retry_second",
+					    "outbound.retry_third", "outbound.retry_later"};
+	struct dir *d = o->deliver->dir;
+	struct sched_settings s;
+
+	sched_settings_init(&s);
+	s.nsteps = ARRAY_LEN(steps);
+	o->times.nretry = ARRAY_LEN(steps);
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		o->times.retry_us[i] = setting_us(d, steps[i]);
+		s.steps_s[i] = (uint32_t)(o->times.retry_us[i] / 1000000);
+	}
+	o->times.warn_us = setting_us(d, "outbound.delay_notice");
+	o->times.expire_us = setting_us(d, "outbound.expiry");
+	if (o->sched == NULL)
+		o->sched = sched_new(&s);
+	else
+		sched_configure(o->sched, &s);
+}
+
+static void on_dir_event(const struct dir_event *ev, void *arg)
+{
+	if (ev->kind == DIR_EV_SETTINGS)
+		outbound_settings(arg);
+}
+
+/* ---- items ---- */
+
+static uint64_t sender_key(const struct job *j)
+{
+	return j->account != 0 ? j->account : map_hash(j->sender);
+}
+
+static uint64_t domain_key(slice_t address)
+{
+	const char *at = address.n != 0 ? memrchr(address.p, '@', address.n) : NULL;
+
+	return at != NULL ? map_hash(slice_from(address, (size_t)(at - address.p) + 1)) : 0;
+}
+
+static slice_t destination_of(const struct job *j)
+{
+	const char *at = memrchr(j->address.p, '@', j->address.n);
+
+	if (j->kind == JOB_NOTICE)
+		return OUTBOUND_NOTICES;
+	if (j->route.n != 0)
+		return j->route;
+	return at != NULL ? slice_from(j->address, (size_t)(at - j->address.p) + 1) : j->address;
+}
+
+void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
+{
+	struct sched_item s = {.key = {(uint16_t)part, item->id}, .record = item->record_no};
+	struct arena mem;
+	struct job j;
+	enum err e;
+
+	arena_init(&mem, NULL);
+	e = job_unpack(item->payload, &mem, &j);
+	if (e == E_OK && (j.kind == JOB_OUTSIDE || j.kind == JOB_NOTICE)) {
+		s.destination = destination_of(&j);
+		s.sender = sender_key(&j);
+		s.domain = domain_key(j.sender);
+		s.next_us = j.next_us;
+		s.first_us = j.first_us;
+		s.expire_us = outcome_expire_at(&j, &o->times);
+		s.warn_us = outcome_warn_at(&j, &o->times);
+		s.priority = j.priority < 0   ? SCHED_LOW
+			     : j.priority > 0 ? SCHED_HIGH
+					      : SCHED_NORMAL;
+		s.hold = j.held ? SCHED_ON_HOLD : SCHED_FREE;
+		e = sched_add(o->sched, &s, clock_wall_us());
+	}
+	if (e != E_OK && e != E_EXISTS)
+		LOG_SELDOM(LOG_ERROR, NULL, "queue.item_left", LF_UINT("item", item->id),
+			   LF_ERR("error", e));
+	arena_reset(&mem);
+}
+
+/* ---- rows of the store ---- */
+
+/* The buffer moves as it grows: payloads are lengths until all are there. */
+static void load_rows(void *arg)
+{
+	struct outbound_rows *r = arg;
+	size_t at = 0;
+
+	r->result = E_OK;
+	for (size_t i = 0; i < r->n && r->result == E_OK; i++) {
+		r->result = due_get(r->part, r->ids[i], &r->items[i], &r->bytes);
+		if (r->result != E_NOT_FOUND)
+			continue;
+		r->items[i] = (struct due_item){.id = 0};
+		r->result = E_OK;
+	}
+	for (size_t i = 0; i < r->n && r->result == E_OK; i++) {
+		r->items[i].payload = slice_sub(buf_slice(&r->bytes), at, r->items[i].payload.n);
+		at += r->items[i].payload.n;
+	}
+}
+
+WAITS enum err outbound_load(struct outbound_rows *r)
+{
+	enum err e = work_run("outbound.load", load_rows, r);
+
+	return e == E_OK ? r->result : e;
+}
+
+/* ---- changes ---- */
+
+WAITS static enum err run_edits(struct partition *part, struct queue_edit *edits, size_t n)
+{
+	struct change_queue c;
+
+	change_queue_init(&c);
+	c.edits = edits;
+	c.n = n;
+	return store_change(part, &c.change);
+}
+
+static void tell_sched(struct outbound *o, size_t part, struct outbound_verdict *v, slice_t payload)
+{
+	struct sched_key key = {(uint16_t)part, v->item};
+	struct due_item item = {.id = v->item, .record_no = v->record_no, .payload = payload};
+
+	if (v->what != OUTCOME_KEEP)
+		v->result.outcome = SCHED_GONE;
+	(void)sched_done(o->sched, key, v->worker, clock_wall_us(), &v->result);
+	if (v->what == OUTCOME_NOTICE)
+		outbound_add(o, part, &item);
+}
+
+WAITS enum err outbound_settle(struct outbound *o, size_t part, struct outbound_verdict *v,
+			       size_t n)
+{
+	struct queue_edit *edits = xcalloc(n, sizeof *edits);
+	struct arena mem;
+	enum err e;
+
+	arena_init(&mem, NULL);
+	for (size_t i = 0; i < n; i++) {
+		edits[i] = (struct queue_edit){.what = QUEUE_REMOVE, .id = v[i].item};
+		if (v[i].what == OUTCOME_REMOVE)
+			continue;
+		edits[i].what = QUEUE_RESCHEDULE;
+		edits[i].due_us = QUEUE_PARKED_US;
+		edits[i].payload = job_pack(&v[i].job, &mem);
+	}
+	e = n != 0 ? run_edits(o->parts[part].part, edits, n) : E_OK;
+	for (size_t i = 0; e == E_OK && i < n; i++) {
+		if (!edits[i].found) /* somebody has removed it meanwhile */
+			v[i].what = OUTCOME_REMOVE;
+		tell_sched(o, part, &v[i], edits[i].payload);
+	}
+	waitq_wake_all(&o->takers);
+	arena_reset(&mem);
+	xfree(&edits);
+	return e;
+}
+
+WAITS enum err outbound_tell_delay(struct outbound *o, size_t part, uint64_t item,
+				   uint64_t record_no, const struct job *notice)
+{
+	struct queue_add add = {.due_us = QUEUE_PARKED_US};
+	struct change_deliver c;
+	char key[40];
+	struct arena mem;
+	enum err e;
+
+	arena_init(&mem, NULL);
+	snprintf(key, sizeof key, "delay %llu", (unsigned long long)item);
+	add.key = slice_str(key);
+	add.payload = job_pack(notice, &mem);
+	change_deliver_init(&c);
+	c.origin = SL("outbound");
+	memcpy(c.txid, notice->txid, sizeof c.txid);
+	c.record_no = record_no;
+	c.items = &add;
+	c.nitems = 1;
+	e = store_change(o->parts[part].part, &c.change);
+	arena_reset(&mem);
+	return e;
+}
+
+/* ---- new items ---- */
+
+struct looking {
+	struct outbound_part at;
+	struct due_item items[LOOK_ITEMS];
+	size_t n;
+	bool more;
+	struct buf bytes;
+	enum err result;
+};
+
+static void run_look(void *arg)
+{
+	struct looking *l = arg;
+
+	buf_reset(&l->bytes);
+	l->result =
+		item_scan(l->at.part, l->at.last, l->items, LOOK_ITEMS, &l->n, &l->more, &l->bytes);
+}
+
+WAITS static enum err look_at(struct outbound *o, size_t part, struct looking *l)
+{
+	do {
+		enum err e;
+
+		l->at = o->parts[part];
+		e = work_run("outbound.look", run_look, l);
+		if (e == E_OK)
+			e = l->result;
+		if (e != E_OK)
+			return e;
+		for (size_t i = 0; i < l->n; i++)
+			outbound_add(o, part, &l->items[i]);
+		if (l->n != 0) {
+			o->parts[part].last = l->items[l->n - 1].id;
+			waitq_wake_all(&o->takers);
+		}
+	} while (l->more && !o->stop);
+	return E_OK;
+}
+
+static size_t part_number(struct outbound *o, struct partition *p)
+{
+	for (size_t i = 0; i < o->nparts; i++) {
+		if (o->parts[i].part == p)
+			return i;
+	}
+	invariant(o->nparts < PARTS_MAX);
+	o->parts[o->nparts] = (struct outbound_part){.part = p};
+	return o->nparts++;
+}
+
+WAITS static enum err look(struct outbound *o, struct looking *l)
+{
+	enum err e = E_OK;
+
+	for (size_t i = 0; i < partitions_count(o->deliver->parts) && !o->stop; i++) {
+		enum err one = look_at(o, part_number(o, partitions_at(o->deliver->parts, i)), l);
+
+		if (e == E_OK)
+			e = one;
+	}
+	return e;
+}
+
+void outbound_turned(struct outbound *o, struct partition *part, uint64_t item)
+{
+	size_t i = part_number(o, part);
+
+	/* One that is not known yet comes with the next look. */
+	if (item <= o->parts[i].last)
+		o->parts[i].last = MIN(o->parts[i].last, item - 1);
+	outbound_wake(o);
+}
+
+/* ---- time ---- */
+
+/* Up to AT_ONCE rows of one partition, out of keys of any; returns how many keys are left. */
+static size_t take_of_one(struct sched_key *keys, size_t n, uint64_t *ids, size_t *nids_out)
+{
+	uint16_t part = keys[0].partition;
+	size_t left = 0;
+
+	*nids_out = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (keys[i].partition == part)
+			ids[(*nids_out)++] = keys[i].item;
+		else
+			keys[left++] = keys[i];
+	}
+	return left;
+}
+
+/* The rows of one partition that are there, and their jobs. */
+struct rows {
+	struct due_item items[AT_ONCE];
+	struct outbound_verdict verdicts[AT_ONCE];
+	struct outbound_rows load;
+	uint64_t ids[AT_ONCE];
+	struct arena mem;
+};
+
+/* Makes verdicts of rows; returns how many. */
+typedef WAITS size_t rows_fn(struct outbound *o, size_t part, struct rows *r);
+
+WAITS static enum err for_rows_of(struct outbound *o, size_t part, struct rows *r,
+				  WAITS rows_fn *fn)
+{
+	enum err e;
+
+	r->load.part = o->parts[part].part;
+	r->load.items = r->items;
+	r->load.ids = r->ids;
+	buf_reset(&r->load.bytes);
+	e = outbound_load(&r->load);
+	return e == E_OK ? outbound_settle(o, part, r->verdicts, fn(o, part, r)) : e;
+}
+
+WAITS static enum err for_rows(struct outbound *o, struct sched_key *keys, size_t n,
+			       WAITS rows_fn *fn)
+{
+	struct rows *r = xcalloc(1, sizeof *r);
+	enum err e = E_OK;
+
+	arena_init(&r->mem, NULL);
+	buf_init(&r->load.bytes, AT_ONCE * (size_t)STORE_PAYLOAD_MAX, NULL);
+	while (e == E_OK && n != 0) {
+		size_t part = keys[0].partition;
+
+		n = take_of_one(keys, n, r->ids, &r->load.n);
+		e = for_rows_of(o, part, r, fn);
+		arena_reset(&r->mem);
+	}
+	buf_fini(&r->load.bytes);
+	xfree(&r);
+	return e;
+}
+
+/* The i-th row as a verdict to be filled; NULL: it is gone, or cannot be read. */
+static struct outbound_verdict *row_verdict(struct rows *r, size_t i, size_t n)
+{
+	struct outbound_verdict *v = &r->verdicts[n];
+
+	*v = (struct outbound_verdict){.item = r->items[i].id, .record_no = r->items[i].record_no};
+	if (v->item == 0 || job_unpack(r->items[i].payload, &r->mem, &v->job) != E_OK)
+		return NULL;
+	return v;
+}
+
+WAITS static size_t expire(struct outbound *o UNUSED, size_t part UNUSED, struct rows *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->load.n; i++) {
+		struct outbound_verdict *v = row_verdict(r, i, n);
+
+		if (v == NULL)
+			continue;
+		metric_add(&m_expired, 1);
+		job_log("queue.expired", LOG_WARN, v->item, &v->job);
+		v->what = outcome_expired(&v->job, clock_wall_us());
+		n++;
+	}
+	return n;
+}
+
+WAITS static size_t delay(struct outbound *o, size_t part, struct rows *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->load.n; i++) {
+		struct outbound_verdict *v = row_verdict(r, i, n);
+		struct job notice;
+
+		if (v == NULL || outcome_warn_at(&v->job, &o->times) == 0)
+			continue;
+		notice = outcome_delayed(&v->job, &o->times);
+		if (outbound_tell_delay(o, part, v->item, v->record_no, &notice) != E_OK)
+			continue; /* known by its key: the next start tells it */
+		job_log("queue.delayed", LOG_INFO, v->item, &v->job);
+		v->what = OUTCOME_KEEP;
+		v->result.outcome = SCHED_BACK;
+		n++;
+	}
+	return n;
+}
+
+WAITS static enum err over_time(struct outbound *o)
+{
+	struct sched_key keys[AT_ONCE];
+	enum err e = E_OK;
+	size_t n;
+
+	while (e == E_OK && !o->stop &&
+	       (n = sched_expired(o->sched, clock_wall_us(), keys, AT_ONCE)) != 0)
+		e = for_rows(o, keys, n, expire);
+	while (e == E_OK && !o->stop &&
+	       (n = sched_delayed(o->sched, clock_wall_us(), keys, AT_ONCE)) != 0)
+		e = for_rows(o, keys, n, delay);
+	return e;
+}
+
+/* ---- the fiber ---- */
+
+static int64_t wait_until(const struct outbound *o, enum err e)
+{
+	int64_t next = sched_next_us(o->sched), wait = next - clock_wall_us();
+
+	if (e != E_OK)
+		return deadline_in(ERROR_PAUSE_MS);
+	return next == SCHED_NEVER ? NO_DEADLINE : deadline_in(MAX(wait / 1000 + 1, 1));
+}
+
+WAITS static void run(void *arg)
+{
+	struct outbound *o = arg;
+	struct looking *l = xcalloc(1, sizeof *l);
+
+	buf_init(&l->bytes, LOOK_BYTES, NULL);
+	while (!o->stop) {
+		enum err e = look(o, l);
+
+		(void)sched_tick(o->sched, clock_wall_us());
+		if (e == E_OK)
+			e = over_time(o);
+		waitq_wake_all(&o->takers);
+		if (event_wait(&o->wake, "outbound.due", wait_until(o, e)) == E_CANCELLED)
+			break;
+	}
+	buf_fini(&l->bytes);
+	xfree(&l);
+	o->fiber = NULL;
+	event_set(&o->ended);
+}
+
+WAITS enum err outbound_start(struct deliver *deliver, struct outbound **out)
+{
+	struct outbound *o = xcalloc(1, sizeof *o);
+	enum err e;
+
+	o->deliver = deliver;
+	o->parts = xcalloc(PARTS_MAX, sizeof *o->parts);
+	waitq_init(&o->takers);
+	event_init(&o->wake);
+	event_init(&o->ended);
+	outbound_settings(o);
+	o->sub = (struct dir_sub){.fn = on_dir_event, .arg = o};
+	dir_subscribe(deliver->dir, &o->sub);
+	e = fiber_start("outbound.queue", run, o, &o->fiber);
+	*out = o;
+	if (e != E_OK)
+		outbound_stop(out);
+	return e;
+}
+
+WAITS void outbound_stop(struct outbound **po)
+{
+	struct outbound *o = *po;
+
+	if (o == NULL)
+		return;
+	dir_unsubscribe(&o->sub);
+	o->stop = true;
+	fiber_shield_begin();
+	if (o->fiber != NULL) {
+		fiber_cancel(o->fiber);
+		while (event_wait(&o->ended, "outbound.stop", NO_DEADLINE) != E_OK)
+			;
+	}
+	fiber_shield_end();
+	sched_free(&o->sched);
+	xfree(&o->parts);
+	xfree(po);
+}
+
+void outbound_wake(struct outbound *o)
+{
+	event_set(&o->wake);
+}
+
+struct sched *outbound_sched(struct outbound *o)
+{
+	return o->sched;
+}
+
+bool outbound_key(const struct outbound *o, uint32_t partition, uint64_t item,
+		  struct sched_key *out)
+{
+	for (size_t i = 0; i < o->nparts; i++) {
+		if (partition_id(o->parts[i].part) == partition) {
+			*out = (struct sched_key){(uint16_t)i, item};
+			return true;
+		}
+	}
+	return false;
+}

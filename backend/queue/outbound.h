@@ -1,0 +1,97 @@
+/*
+ * outbound: the way out, as the back-end sees it. What of the queue goes to other systems lies in
+ * the store; here is who sends it when: the items are known to the scheduler, workers of front-ends
+ * take jobs and report, and a report becomes one change of the store before anybody hears of it.
+ *
+ * A lease is a hint. After a restart there are none, and what a worker reports late still counts:
+ * the lease token names the items.
+ *
+ * The loop's thread only; what reads the store does it on work threads.
+ */
+#ifndef BACKEND_QUEUE_OUTBOUND_H
+#define BACKEND_QUEUE_OUTBOUND_H
+
+#include "backend/delivery/resolve.h"
+#include "backend/queue/outcome.h"
+#include "backend/queue/sched.h"
+#include "backend/store/msg.h"
+#include "backend/ticket/lease_token.h"
+
+struct outbound;
+
+/* Borrowed. */
+WAITS enum err outbound_start(struct deliver *deliver, struct outbound **out) MUST_USE;
+WAITS void outbound_stop(struct outbound **o);
+/* Items were added: look for them. */
+void outbound_wake(struct outbound *o);
+/* An item of the runner's became the way out's. */
+void outbound_turned(struct outbound *o, struct partition *part, uint64_t item);
+
+/* ---- workers ---- */
+
+/* Recipients of one batch; the worker has them under way or in line. */
+#define OUTBOUND_BATCH_MAX  64
+/* Stored bytes that go along with a job, so that a small message needs no question of its own. */
+#define OUTBOUND_INLINE_MAX (40u * 1024)
+
+struct outbound_worker;
+
+/* E_LIMIT: too many. */
+enum err outbound_worker_new(struct outbound *o, const struct rpc_identity *peer,
+			     struct outbound_worker **out) MUST_USE;
+uint32_t outbound_worker_number(const struct outbound_worker *w);
+/* What it has leased goes back. */
+void outbound_worker_free(struct outbound_worker **w);
+
+/* One transaction, or one notice. All of it in the batch's arena. */
+struct outbound_job {
+	struct lease_token lease;
+	slice_t destination;
+	uint32_t connections;
+	struct job *jobs; /* of the recipients: what they share is that of the first */
+	size_t n;
+	struct msg_record record;
+	slice_t stored;          /* the blocks, or empty */
+	struct resolved targets; /* a notice's */
+	uint8_t txid[STORE_TXID_SIZE];
+};
+
+struct outbound_batch {
+	struct arena mem;
+	struct outbound_job jobs[OUTBOUND_BATCH_MAX];
+	size_t n;
+};
+
+/* Waits for work. E_CANCELLED. The batch may be empty: ask again. */
+WAITS enum err outbound_take(struct outbound_worker *w, struct outbound_batch *out) MUST_USE;
+void outbound_batch_fini(struct outbound_batch *b);
+
+/* ---- reports ---- */
+
+enum outbound_end { OUTBOUND_TRIED, OUTBOUND_UNREACHABLE, OUTBOUND_UNTRIED };
+
+struct outbound_result {
+	const struct lease_token *lease;
+	uint32_t worker; /* outbound_worker_number of who reports; 0: it has no lease here */
+	enum outbound_end end;
+	struct outcome_try *tries; /* TRIED: one for each item; UNREACHABLE: one */
+	slice_t tls;
+	uint32_t ms;
+	bool crowded;
+};
+
+#define OUTBOUND_RESULTS_MAX 64
+
+/* Results of one partition of ours, in one change. E_OK: durable, and the leases are over. Else
+ * (E_RETRY, E_FULL) nothing has happened: report again. */
+WAITS enum err outbound_report(struct outbound *o, struct partition *part,
+			       const struct outbound_result *v, size_t n) MUST_USE;
+
+/* ---- management ---- */
+
+struct sched *outbound_sched(struct outbound *o);
+/* The scheduler's name of a partition's item. */
+bool outbound_key(const struct outbound *o, uint32_t partition, uint64_t item,
+		  struct sched_key *out) MUST_USE;
+
+#endif

@@ -1,0 +1,65 @@
+/* What the files of the way out share. */
+#ifndef BACKEND_QUEUE_OUTBOUND_PRIV_H
+#define BACKEND_QUEUE_OUTBOUND_PRIV_H
+
+#include "backend/queue/outbound.h"
+#include "backend/store/due.h"
+#include "common/loop/fiber.h"
+
+/* A partition whose items are known up to a number. */
+struct outbound_part {
+	struct partition *part;
+	uint64_t last;
+};
+
+struct outbound {
+	struct deliver *deliver;
+	struct sched *sched;
+	struct outcome_times times;
+	struct outbound_part *parts; /* a place in it is the scheduler's number of a partition */
+	size_t nparts;
+	uint32_t workers; /* numbers given to workers so far */
+	struct waitq takers;
+	struct fiber *fiber;
+	struct event wake, ended;
+	bool stop;
+	struct dir_sub sub;
+};
+
+/* Where notices wait: no domain is called so. */
+#define OUTBOUND_NOTICES SL("<notices>")
+
+/* The scheduler gets it, when it is of the way out. */
+void outbound_add(struct outbound *o, size_t part, const struct due_item *item);
+/* Settings as they are now. */
+void outbound_settings(struct outbound *o);
+
+/* Many rows of one partition by their numbers, on a work thread: those that are there. */
+struct outbound_rows {
+	struct partition *part;
+	const uint64_t *ids;
+	size_t n;
+	struct due_item *items; /* n of them; id 0: is not there */
+	struct buf bytes;
+	enum err result;
+};
+WAITS enum err outbound_load(struct outbound_rows *r) MUST_USE;
+
+/* What becomes of one item of a partition. */
+struct outbound_verdict {
+	uint64_t item, record_no;
+	enum outcome what;
+	struct job job;             /* as it is from now on; not looked at for OUTCOME_REMOVE */
+	uint32_t worker;            /* whose lease ends; SCHED_SELF */
+	struct sched_result result; /* for the scheduler; its outcome is set for what is no KEEP */
+};
+
+/* One change of the partition; when it is durable the scheduler hears of it. Else nothing has
+ * happened. */
+WAITS enum err outbound_settle(struct outbound *o, size_t part, struct outbound_verdict *v,
+			       size_t n) MUST_USE;
+/* The notice of a delay as an item of its own, once. */
+WAITS enum err outbound_tell_delay(struct outbound *o, size_t part, uint64_t item,
+				   uint64_t record_no, const struct job *notice) MUST_USE;
+
+#endif

@@ -1,0 +1,172 @@
+/*
+ * What workers report: each recipient's result becomes a verdict on its item; all of a report are
+ * one change of the partition. A success that nobody wants to hear of needs no look at its row.
+ */
+#include "backend/queue/outbound_priv.h"
+
+#include "common/base/clock.h"
+#include "common/log/log.h"
+#include "common/log/metric.h"
+
+METRIC_COUNTER(m_sent, "queue_attempts_total", "Tries of the way out by result",
+	       {"result", "sent"});
+METRIC_COUNTER(m_later, "queue_attempts_total", "Tries of the way out by result",
+	       {"result", "later"});
+METRIC_COUNTER(m_failed, "queue_attempts_total", "Tries of the way out by result",
+	       {"result", "failed"});
+
+struct reporting {
+	struct outbound *o;
+	size_t part;
+	struct outbound_rows rows; /* of those that need a look */
+	uint64_t *ids;
+	struct outbound_verdict *verdicts;
+	size_t n;
+	struct arena mem;
+};
+
+static bool is_success(const struct outcome_try *t)
+{
+	return t->status.n != 0 && t->status.p[0] == '2';
+}
+
+/* The row tells what to do: a failure, a later try, or a success that is to be told. */
+static bool needs_row(const struct outbound_result *r, size_t i)
+{
+	if (r->end == OUTBOUND_UNTRIED)
+		return false;
+	if (r->end == OUTBOUND_UNREACHABLE)
+		return true;
+	return !is_success(&r->tries[i]) || (r->lease->tells_success && r->tries[i].no_dsn);
+}
+
+static void collect_ids(struct reporting *p, const struct outbound_result *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < v[i].lease->n; k++) {
+			if (needs_row(&v[i], k))
+				p->ids[p->rows.n++] = v[i].lease->items[k];
+		}
+	}
+	p->rows.ids = p->ids;
+}
+
+static const char *event_of(enum outcome what, const struct outcome_try *t)
+{
+	if (is_success(t))
+		return "outbound.sent";
+	return what == OUTCOME_KEEP ? "outbound.deferred" : "outbound.failed";
+}
+
+static void count(enum outcome what, const struct outcome_try *t)
+{
+	metric_add(is_success(t) ? &m_sent : what == OUTCOME_KEEP ? &m_later : &m_failed, 1);
+}
+
+/* The k-th item's verdict, by its row. */
+static void judge_row(struct reporting *p, const struct outbound_result *r, size_t k,
+		      const struct due_item *row)
+{
+	const struct outcome_try *t = &r->tries[r->end == OUTBOUND_TRIED ? k : 0];
+	struct outbound_verdict *v = &p->verdicts[p->n];
+
+	if (row->id == 0 || job_unpack(row->payload, &p->mem, &v->job) != E_OK) {
+		v->what = OUTCOME_REMOVE; /* gone already */
+		p->n++;
+		return;
+	}
+	v->record_no = row->record_no;
+	v->what = outcome_of_try(&v->job, t, &p->o->times);
+	if (r->end == OUTBOUND_UNREACHABLE)
+		v->result.outcome = k == 0 ? SCHED_DEST_DOWN : SCHED_BACK;
+	v->result.next_us = v->job.next_us;
+	job_log(event_of(v->what, t), v->what == OUTCOME_KEEP ? LOG_INFO : LOG_WARN, v->item,
+		&v->job);
+	count(v->what, t);
+	p->n++;
+}
+
+static void judge(struct reporting *p, const struct outbound_result *r, size_t k, size_t *row)
+{
+	struct outbound_verdict *v = &p->verdicts[p->n];
+
+	*v = (struct outbound_verdict){.item = r->lease->items[k], .worker = r->worker};
+	v->result = (struct sched_result){.outcome = SCHED_LATER,
+					  .sign = r->crowded ? SCHED_CROWDED : SCHED_SMOOTH,
+					  .ms = r->ms};
+	if (needs_row(r, k)) {
+		judge_row(p, r, k, &p->rows.items[(*row)++]);
+		return;
+	}
+	v->what = OUTCOME_REMOVE;
+	count(OUTCOME_REMOVE, &r->tries[k]);
+	LOG(LOG_INFO, NULL, "outbound.sent", LF_UINT("item", v->item),
+	    LF_SLICE("status", r->tries[k].status), LF_SLICE("remote", r->tries[k].remote),
+	    LF_SLICE("tls", r->tls), LF_UINT("ms", r->ms));
+	p->n++;
+}
+
+/* What was not tried needs no change of the store. */
+static void give_back(struct reporting *p, const struct outbound_result *r)
+{
+	static const struct sched_result back = {.outcome = SCHED_BACK};
+
+	for (size_t k = 0; k < r->lease->n; k++)
+		(void)sched_done(p->o->sched,
+				 (struct sched_key){(uint16_t)p->part, r->lease->items[k]},
+				 r->worker, clock_wall_us(), &back);
+}
+
+static void judge_all(struct reporting *p, const struct outbound_result *v, size_t n)
+{
+	size_t row = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].end == OUTBOUND_UNTRIED) {
+			give_back(p, &v[i]);
+			continue;
+		}
+		for (size_t k = 0; k < v[i].lease->n; k++)
+			judge(p, &v[i], k, &row);
+	}
+}
+
+static size_t items_of(const struct outbound_result *v, size_t n)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += v[i].lease->n;
+	return sum;
+}
+
+WAITS enum err outbound_report(struct outbound *o, struct partition *part,
+			       const struct outbound_result *v, size_t n)
+{
+	size_t items = items_of(v, n);
+	struct reporting p = {.o = o, .rows = {.part = part}};
+	struct sched_key key;
+	enum err e = E_OK;
+
+	if (!outbound_key(o, partition_id(part), 0, &key))
+		return E_RETRY; /* opened a moment ago */
+	p.part = key.partition;
+	p.ids = xcalloc(items, sizeof *p.ids);
+	p.rows.items = xcalloc(items, sizeof *p.rows.items);
+	p.verdicts = xcalloc(items, sizeof *p.verdicts);
+	arena_init(&p.mem, NULL);
+	buf_init(&p.rows.bytes, items * (size_t)STORE_PAYLOAD_MAX, NULL);
+	collect_ids(&p, v, n);
+	if (p.rows.n != 0)
+		e = outbound_load(&p.rows);
+	if (e == E_OK) {
+		judge_all(&p, v, n);
+		e = outbound_settle(o, p.part, p.verdicts, p.n);
+	}
+	buf_fini(&p.rows.bytes);
+	arena_reset(&p.mem);
+	xfree(&p.verdicts);
+	xfree(&p.rows.items);
+	xfree(&p.ids);
+	return e;
+}

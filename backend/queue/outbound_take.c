@@ -1,0 +1,349 @@
+/*
+ * Work for the workers: what the scheduler gives is read from the store on a work thread, put
+ * together into transactions, and leased.
+ */
+#include "backend/queue/outbound_priv.h"
+
+#include "common/base/clock.h"
+#include "common/base/num.h"
+#include "common/crypto/digest.h"
+#include "common/log/log.h"
+#include "common/loop/work.h"
+#include "common/parse/addr.h"
+
+/* Of a batch; what is beyond is read by its worker. */
+#define INLINE_ALL     (1u << 20)
+#define NOTICE_WAIT_US (60 * 1000000LL) /* before a notice is tried again that could not be told */
+
+struct outbound_worker {
+	struct outbound *o;
+	struct rpc_identity peer;
+	uint32_t number;
+};
+
+enum err outbound_worker_new(struct outbound *o, const struct rpc_identity *peer,
+			     struct outbound_worker **out)
+{
+	struct outbound_worker *w = xcalloc(1, sizeof *w);
+	enum err e;
+
+	*w = (struct outbound_worker){.o = o, .peer = *peer, .number = ++o->workers};
+	e = sched_worker_here(o->sched, w->number);
+	if (e != E_OK)
+		xfree(&w);
+	*out = w;
+	return e;
+}
+
+uint32_t outbound_worker_number(const struct outbound_worker *w)
+{
+	return w->number;
+}
+
+void outbound_worker_free(struct outbound_worker **pw)
+{
+	struct outbound_worker *w = *pw;
+
+	if (w == NULL)
+		return;
+	sched_worker_gone(w->o->sched, w->number, clock_wall_us());
+	waitq_wake_all(&w->o->takers);
+	xfree(pw);
+}
+
+/* ---- reading ---- */
+
+struct taking {
+	struct outbound *o;
+	struct sched_pick picks[OUTBOUND_BATCH_MAX];
+	struct due_item items[OUTBOUND_BATCH_MAX]; /* id 0: not there */
+	struct msg_record records[OUTBOUND_BATCH_MAX];
+	slice_t stored[OUTBOUND_BATCH_MAX];
+	size_t n;
+	slice_t destination;
+	uint32_t connections;
+	struct arena *mem;
+	struct buf bytes;
+	size_t inlined;
+	enum err result;
+};
+
+static bool same_tx(const struct taking *t, size_t i, size_t k)
+{
+	return t->picks[i].tx == t->picks[k].tx &&
+	       t->picks[i].key.partition == t->picks[k].key.partition &&
+	       t->items[i].record_no == t->items[k].record_no;
+}
+
+static enum err read_stored(struct taking *t, size_t i, struct partition *part)
+{
+	const struct msg_record *r = &t->records[i];
+	struct msg_span span;
+	enum err e;
+
+	if (r->nblocks == 0 || r->stored_size > OUTBOUND_INLINE_MAX ||
+	    t->inlined + r->stored_size > INLINE_ALL)
+		return E_OK;
+	span = msg_span_blocks(r, 0, r->nblocks - 1);
+	buf_reset(&t->bytes);
+	e = msg_read(part, &span, 1, &t->bytes);
+	t->stored[i] = arena_dup(t->mem, buf_slice(&t->bytes));
+	t->inlined += t->stored[i].n;
+	return e;
+}
+
+static enum err read_one(struct taking *t, size_t i)
+{
+	struct partition *part = t->o->parts[t->picks[i].key.partition].part;
+	enum err e;
+
+	buf_reset(&t->bytes);
+	e = due_get(part, t->picks[i].key.item, &t->items[i], &t->bytes);
+	if (e != E_OK) {
+		t->items[i].id = 0;
+		return e == E_NOT_FOUND ? E_OK : e;
+	}
+	t->items[i].payload = arena_dup(t->mem, t->items[i].payload);
+	if (i != 0 && t->items[i - 1].id != 0 && same_tx(t, i - 1, i)) {
+		t->records[i] = t->records[i - 1];
+		t->stored[i] = t->stored[i - 1];
+		return E_OK;
+	}
+	e = msg_record(part, t->items[i].record_no, t->mem, &t->records[i]);
+	return e == E_OK ? read_stored(t, i, part) : e;
+}
+
+static void run_read(void *arg)
+{
+	struct taking *t = arg;
+
+	t->result = E_OK;
+	for (size_t i = 0; i < t->n && t->result == E_OK; i++)
+		t->result = read_one(t, i);
+}
+
+/* ---- putting together ---- */
+
+/* What all recipients of a transaction have in common besides their record. */
+static bool same_envelope(const struct job *a, const struct job *b)
+{
+	return a->kind == b->kind && slice_eq(a->sender, b->sender) &&
+	       slice_eq(a->prefix, b->prefix) && slice_eq(a->envid, b->envid) && a->ret == b->ret &&
+	       a->content == b->content;
+}
+
+static struct outbound_job *new_job(const struct outbound_worker *w, const struct taking *t,
+				    struct outbound_batch *out, size_t i)
+{
+	struct outbound_job *j = &out->jobs[out->n++];
+	size_t part = t->picks[i].key.partition;
+
+	*j = (struct outbound_job){
+		.destination = t->destination,
+		.connections = t->connections,
+		.jobs = arena_alloc(&out->mem, (t->n - i) * sizeof *j->jobs),
+		.record = t->records[i],
+		.stored = t->stored[i],
+		.lease = {.partition = partition_id(w->o->parts[part].part),
+			  .record_no = t->items[i].record_no},
+	};
+	memcpy(j->lease.frontend, w->peer.name, sizeof j->lease.frontend);
+	return j;
+}
+
+static void put_recipient(struct outbound_job *j, uint64_t item, const struct job *job)
+{
+	j->lease.kind = job->kind == JOB_NOTICE ? LEASE_NOTICE : LEASE_SEND;
+	j->lease.tells_success |= (job->notify & NOTIFY_SUCCESS) != 0;
+	j->lease.items[j->lease.n++] = item;
+	j->jobs[j->n++] = *job;
+}
+
+/* An item that is not there any more, or is none of the way out's. */
+static void forget(const struct taking *t, size_t i)
+{
+	if (t->items[i].id != 0)
+		LOG(LOG_ERROR, NULL, "queue.bad_item", LF_UINT("item", t->items[i].id));
+	if (sched_remove(t->o->sched, t->picks[i].key) != E_OK)
+		LOG(LOG_DEBUG, NULL, "queue.forgotten", LF_UINT("item", t->picks[i].key.item));
+}
+
+static void put_together(const struct outbound_worker *w, const struct taking *t,
+			 struct outbound_batch *out)
+{
+	struct outbound_job *j = NULL;
+	size_t last = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct job job;
+
+		if (t->items[i].id == 0 ||
+		    job_unpack(t->items[i].payload, &out->mem, &job) != E_OK ||
+		    (job.kind != JOB_OUTSIDE && job.kind != JOB_NOTICE)) {
+			forget(t, i);
+			continue;
+		}
+		if (j == NULL || !same_tx(t, last, i) || !same_envelope(&j->jobs[0], &job) ||
+		    j->lease.n == LEASE_ITEMS_MAX)
+			j = new_job(w, t, out, i);
+		put_recipient(j, t->items[i].id, &job);
+		last = i;
+	}
+}
+
+/* ---- notices: whom they go to ---- */
+
+/* The delivery of one notice is known by what it is about, whoever tries it. */
+static void notice_txid(struct outbound_job *j)
+{
+	uint8_t digest[SHA256_LEN];
+	char text[8 + LEASE_ITEMS_MAX * 8];
+
+	be64_put(text, j->lease.partition);
+	for (size_t i = 0; i < j->lease.n; i++)
+		be64_put(text + 8 + i * 8, j->lease.items[i]);
+	sha256(slice(text, 8 + j->lease.n * 8), digest);
+	memcpy(j->txid, digest, sizeof j->txid);
+}
+
+/* The reverse-path as the directory wants it: without quotes. */
+static enum err plain_address(slice_t path, struct arena *mem, slice_t *out)
+{
+	struct addr a;
+	struct buf b;
+	enum err e = addr_parse(path, ADDR_SMTPUTF8, &a);
+
+	if (e == E_OK)
+		e = addr_normalise(&a);
+	if (e != E_OK)
+		return e;
+	buf_init(&b, DIR_ADDRESS_MAX, NULL);
+	buf_put(&b, addr_local(&a));
+	buf_putc(&b, '@');
+	buf_put(&b, addr_domain(&a));
+	*out = arena_dup(mem, buf_slice(&b));
+	e = buf_failed(&b) ? E_INVALID : E_OK;
+	buf_fini(&b);
+	return e;
+}
+
+/* Nobody can be told, or not now. */
+WAITS static void notice_fails(struct outbound_worker *w, const struct outbound_job *j, size_t part,
+			       enum err why)
+{
+	struct outbound_verdict *v = xcalloc(j->n, sizeof *v);
+	bool later = why == E_RETRY || why == E_QUOTA || why == E_BUSY;
+
+	for (size_t i = 0; i < j->n; i++) {
+		v[i] = (struct outbound_verdict){.item = j->lease.items[i],
+						 .record_no = j->lease.record_no,
+						 .what = later ? OUTCOME_KEEP : OUTCOME_BAD,
+						 .job = j->jobs[i],
+						 .worker = w->number};
+		v[i].result.outcome = SCHED_LATER;
+		v[i].result.next_us = v[i].job.next_us = clock_wall_us() + NOTICE_WAIT_US;
+		if (!later)
+			v[i].job.kind = JOB_BAD;
+		job_log(later ? "queue.notice_waits" : "queue.notice_bad", LOG_WARN, v[i].item,
+			&v[i].job);
+	}
+	if (outbound_settle(w->o, part, v, j->n) != E_OK)
+		LOG(LOG_WARN, NULL, "queue.item_failed", LF_UINT("item", j->lease.items[0]));
+	xfree(&v);
+}
+
+WAITS static enum err address_notice(struct outbound_worker *w, struct outbound_job *j,
+				     struct arena *mem)
+{
+	struct resolve_ask ask = {
+		.peer = &w->peer, .relay = true, .partition = j->lease.partition, .no_quota = true};
+	struct diag d = {""};
+	enum err e = plain_address(j->jobs[0].sender, mem, &ask.address);
+
+	notice_txid(j);
+	if (e == E_OK)
+		e = resolve_address(w->o->deliver, &ask, mem, &j->targets, &d);
+	return e;
+}
+
+WAITS static void address_notices(struct outbound_worker *w, struct outbound_batch *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < out->n; i++) {
+		struct outbound_job *j = &out->jobs[i];
+		struct sched_key key;
+		enum err e = E_OK;
+
+		if (j->lease.kind == LEASE_NOTICE)
+			e = address_notice(w, j, &out->mem);
+		if (e == E_OK)
+			out->jobs[n++] = *j;
+		else if (outbound_key(w->o, j->lease.partition, 0, &key))
+			notice_fails(w, j, key.partition, e);
+	}
+	out->n = n;
+}
+
+/* ---- taking ---- */
+
+WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
+{
+	struct sched_batch b;
+	enum err e;
+
+	while ((e = sched_pick(w->o->sched, w->number, clock_wall_us(), OUTBOUND_BATCH_MAX,
+			       t->picks, &b)) == E_NOT_FOUND) {
+		e = waitq_wait(&w->o->takers, "outbound.work", NO_DEADLINE);
+		if (e != E_OK)
+			return e;
+	}
+	if (e != E_OK)
+		return e;
+	t->n = b.n;
+	t->connections = b.connections;
+	t->destination = arena_dup(t->mem, b.destination);
+	return E_OK;
+}
+
+/* What was picked and cannot be read goes back. */
+static void give_back(struct outbound_worker *w, const struct taking *t)
+{
+	struct sched_result back = {.outcome = SCHED_LATER};
+
+	back.next_us = clock_wall_us() + NOTICE_WAIT_US;
+	for (size_t i = 0; i < t->n; i++)
+		(void)sched_done(w->o->sched, t->picks[i].key, w->number, clock_wall_us(), &back);
+}
+
+WAITS enum err outbound_take(struct outbound_worker *w, struct outbound_batch *out)
+{
+	struct taking *t = xcalloc(1, sizeof *t);
+	enum err e;
+
+	arena_init(&out->mem, NULL);
+	out->n = 0;
+	t->o = w->o;
+	t->mem = &out->mem;
+	buf_init(&t->bytes, STORE_PAYLOAD_MAX + OUTBOUND_INLINE_MAX, NULL);
+	e = pick(w, t);
+	if (e == E_OK) {
+		e = work_run("outbound.take", run_read, t);
+		if (e == E_OK && t->result != E_OK) {
+			LOG(LOG_WARN, NULL, "queue.take_failed", LF_ERR("error", t->result));
+			give_back(w, t);
+		} else if (e == E_OK) {
+			put_together(w, t, out);
+			address_notices(w, out);
+		}
+	}
+	buf_fini(&t->bytes);
+	xfree(&t);
+	return e;
+}
+
+void outbound_batch_fini(struct outbound_batch *b)
+{
+	arena_reset(&b->mem);
+	b->n = 0;
+}

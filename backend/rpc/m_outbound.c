@@ -1,0 +1,319 @@
+/*
+ * Outbound.*: the way out over the RPC. A worker's stream of jobs is served by its fiber for as
+ * long as the link lives; credit and the scheduler's windows are the back-pressure. A lease names
+ * its items under seal: a front-end can report of, and read, what it was given, nothing else.
+ */
+#include "backend/queue/outbound.h"
+#include "backend/rpc/convert.h"
+#include "backend/rpc/rpc_methods.h"
+#include "common/base/clock.h"
+#include "common/log/log.h"
+#include "proto/outbound.pb-c.h"
+
+/* A worker's stream, in be->senders. */
+struct sender {
+	struct list node;
+	struct rpc_link *link; /* of the request, which holds it */
+	struct outbound_worker *worker;
+};
+
+static uint32_t worker_of(const struct mcall *c)
+{
+	list_for_each(i, &c->be->senders) {
+		struct sender *s = list_entry(i, struct sender, node);
+
+		if (s->link == rpc_req_link(c->req))
+			return outbound_worker_number(s->worker);
+	}
+	return SCHED_SELF;
+}
+
+/* ---- jobs ---- */
+
+static void pack_recipients(const struct outbound_job *j, struct arena *mem,
+			    Postern__OutboundJob *out)
+{
+	Postern__OutboundRecipient *rows = arena_alloc(mem, j->n * sizeof *rows);
+
+	out->recipients = arena_alloc(mem, j->n * sizeof(Postern__OutboundRecipient *));
+	out->n_recipients = j->n;
+	for (size_t i = 0; i < j->n; i++) {
+		const struct job *job = &j->jobs[i];
+
+		postern__outbound_recipient__init(&rows[i]);
+		rows[i].address = MCALL_BYTES(job->address);
+		rows[i].notify = job->notify;
+		rows[i].orcpt = MCALL_BYTES(job->orcpt);
+		if (j->lease.kind == LEASE_NOTICE) {
+			rows[i].action = job->action;
+			rows[i].status = arena_str(mem, job->status);
+			rows[i].text = arena_str(mem, job->last_error);
+			rows[i].remote = arena_str(mem, job->remote);
+			rows[i].last_us = job->last_us;
+			rows[i].expire_us = job->expire_us;
+		}
+		out->recipients[i] = &rows[i];
+	}
+}
+
+static void pack_record(const struct outbound_job *j, Postern__OutboundJob *out)
+{
+	const struct msg_record *r = &j->record;
+
+	out->plain_size = r->plain_size;
+	out->stored_size = r->stored_size;
+	out->algorithm = (uint32_t)r->compression | (uint32_t)r->seal << 8;
+	out->n_blocks = r->nblocks;
+	out->blocks = (uint32_t *)(uintptr_t)r->table;
+	out->stored = MCALL_BYTES(j->stored);
+}
+
+static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *mem,
+			 Postern__OutboundJob *out)
+{
+	struct job *first = &j->jobs[0];
+	struct buf lease;
+	enum err e;
+
+	postern__outbound_job__init(out);
+	buf_init(&lease, LEASE_TOKEN_MAX, NULL);
+	e = lease_token_seal(c->be->tickets, &j->lease, &lease);
+	out->lease = MCALL_BYTES(arena_dup(mem, buf_slice(&lease)));
+	buf_fini(&lease);
+	if (e != E_OK)
+		return e;
+	out->kind = j->lease.kind == LEASE_NOTICE ? POSTERN__OUTBOUND_KIND__OUTBOUND_NOTICE
+						  : POSTERN__OUTBOUND_KIND__OUTBOUND_SEND;
+	out->destination = arena_str(mem, j->destination);
+	out->connections = j->connections;
+	out->partition = j->lease.partition;
+	out->sender = MCALL_BYTES(first->sender);
+	out->ret = first->ret;
+	out->envid = MCALL_BYTES(first->envid);
+	out->trace_id = MCALL_BYTES(slice(first->trace_id, sizeof first->trace_id));
+	out->content = first->content;
+	out->prefix = MCALL_BYTES(first->prefix);
+	out->first_us = first->first_us;
+	if (j->lease.kind == LEASE_NOTICE) {
+		out->txid = MCALL_BYTES(slice(j->txid, sizeof j->txid));
+		out->targets = convert_targets(&j->targets, mem);
+		out->n_targets = j->targets.n;
+	}
+	pack_recipients(j, mem, out);
+	pack_record(j, out);
+	return E_OK;
+}
+
+WAITS static enum err send_batch(struct mcall *c, struct outbound_batch *b)
+{
+	enum err e = E_OK;
+
+	for (size_t i = 0; e == E_OK && i < b->n; i++) {
+		Postern__OutboundJob m;
+
+		e = pack_job(c, &b->jobs[i], &b->mem, &m);
+		if (e == E_OK)
+			e = mcall_send(c, &m.base, NULL);
+	}
+	return e;
+}
+
+WAITS static enum err serve(struct mcall *c, struct outbound_worker *w)
+{
+	struct outbound_batch *b = xcalloc(1, sizeof *b);
+	enum err e = mcall_reply(c, NULL, RPC_BODY);
+
+	while (e == E_OK) {
+		e = outbound_take(w, b);
+		if (e == E_OK)
+			e = send_batch(c, b);
+		outbound_batch_fini(b);
+	}
+	xfree(&b);
+	return e;
+}
+
+WAITS enum err m_outbound_work(struct mcall *c)
+{
+	struct sender s = {.link = rpc_req_link(c->req)};
+	enum err e;
+
+	if (c->be->outbound == NULL)
+		return E_RETRY;
+	if (worker_of(c) != SCHED_SELF)
+		return diag_set(&c->diag, E_EXISTS, "one stream of work a link");
+	e = outbound_worker_new(c->be->outbound, c->peer, &s.worker);
+	if (e != E_OK)
+		return e;
+	list_append(&c->be->senders, &s.node);
+	LOG(LOG_INFO, NULL, "outbound.worker_here", LF_STR("frontend", c->peer->name));
+	e = serve(c, s.worker);
+	list_remove(&s.node);
+	outbound_worker_free(&s.worker);
+	LOG(LOG_INFO, NULL, "outbound.worker_gone", LF_STR("frontend", c->peer->name),
+	    LF_ERR("why", e));
+	return e;
+}
+
+/* ---- the message ---- */
+
+struct reading {
+	struct partition *part;
+	struct msg_record record;
+	struct arena *mem;
+	struct msg_span span;
+	struct buf bytes;
+	enum err result;
+};
+
+static void read_record(void *arg)
+{
+	struct reading *r = arg;
+
+	r->result = msg_record(r->part, r->record.no, r->mem, &r->record);
+}
+
+static void read_bytes(void *arg)
+{
+	struct reading *r = arg;
+
+	buf_reset(&r->bytes);
+	r->result = msg_read(r->part, &r->span, 1, &r->bytes);
+}
+
+#define READ_STEP (256u * 1024)
+
+WAITS static enum err send_blocks(struct mcall *c, struct reading *r)
+{
+	struct msg_span all = msg_span_blocks(&r->record, 0, r->record.nblocks - 1);
+	enum err e = E_OK;
+
+	for (uint64_t at = all.from; e == E_OK && at < all.to; at = r->span.to) {
+		r->span = (struct msg_span){all.record_no, at, MIN(at + READ_STEP, all.to)};
+		e = mcall_read("outbound.read", read_bytes, r);
+		if (e == E_OK)
+			e = r->result;
+		for (size_t k = 0; e == E_OK && k < r->bytes.n; k += RPC_PAYLOAD_MAX)
+			e = rpc_req_send(c->req,
+					 slice_sub(buf_slice(&r->bytes), k, RPC_PAYLOAD_MAX));
+	}
+	return e;
+}
+
+WAITS enum err m_outbound_read(struct mcall *c)
+{
+	const Postern__OutboundRead *m = (const void *)c->msg;
+	struct reading r = {.mem = &c->mem};
+	struct lease_token *lease = arena_new(&c->mem, struct lease_token);
+	enum err e =
+		lease_token_open(c->be->tickets, MCALL_SLICE(m->lease), c->peer, lease, &c->diag);
+
+	if (e == E_OK)
+		e = mcall_partition(c, lease->partition);
+	if (e != E_OK)
+		return e;
+	r.part = c->part;
+	r.record.no = lease->record_no;
+	e = mcall_read("outbound.record", read_record, &r);
+	if (e == E_OK)
+		e = r.result;
+	if (e == E_OK && !budget_take(rpc_link_budget(rpc_req_link(c->req)), READ_STEP))
+		return E_BUSY;
+	if (e != E_OK)
+		return e;
+	buf_init(&r.bytes, READ_STEP + RECORD_BLOCK_STORED_MAX, NULL);
+	e = mcall_reply(c, NULL, RPC_BODY);
+	if (e == E_OK && r.record.nblocks != 0)
+		e = send_blocks(c, &r);
+	buf_fini(&r.bytes);
+	budget_give(rpc_link_budget(rpc_req_link(c->req)), READ_STEP);
+	return e == E_OK ? rpc_req_send_end(c->req) : e;
+}
+
+/* ---- reports ---- */
+
+static bool is_status(slice_t s)
+{
+	if (s.n < 5 || s.n > 11 || (s.p[0] != '2' && s.p[0] != '4' && s.p[0] != '5'))
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] != '.' && (s.p[i] < '0' || s.p[i] > '9'))
+			return false;
+	}
+	return true;
+}
+
+static enum err read_tries(const Postern__OutboundResult *m, struct outbound_result *out,
+			   struct arena *mem)
+{
+	size_t want = out->end == OUTBOUND_TRIED         ? out->lease->n
+		      : out->end == OUTBOUND_UNREACHABLE ? 1
+							 : 0;
+
+	if (m->n_results != want)
+		return E_INVALID;
+	out->tries = arena_alloc(mem, want * sizeof *out->tries);
+	for (size_t i = 0; i < want; i++) {
+		const Postern__OutboundRecipientResult *r = m->results[i];
+
+		out->tries[i] = (struct outcome_try){
+			.code = r->code,
+			.status = slice_str(r->status),
+			.text = slice_str(r->text),
+			.remote = slice_str(m->remote),
+			.at_us = clock_wall_us(),
+			.no_dsn = m->no_dsn,
+		};
+		if (!is_status(out->tries[i].status))
+			return E_INVALID;
+	}
+	return E_OK;
+}
+
+static enum err read_result(struct mcall *c, const Postern__OutboundResult *m,
+			    struct outbound_result *out)
+{
+	struct lease_token *lease = arena_new(&c->mem, struct lease_token);
+	enum err e =
+		lease_token_open(c->be->tickets, MCALL_SLICE(m->lease), c->peer, lease, &c->diag);
+
+	if (e != E_OK)
+		return e;
+	*out = (struct outbound_result){
+		.lease = lease,
+		.worker = worker_of(c),
+		.tls = slice_str(m->tls),
+		.ms = m->ms,
+		.crowded = m->crowded,
+	};
+	switch (m->outcome) {
+	case POSTERN__OUTBOUND_OUTCOME__OUTBOUND_TRIED:
+		out->end = OUTBOUND_TRIED;
+		break;
+	case POSTERN__OUTBOUND_OUTCOME__OUTBOUND_UNREACHABLE:
+		out->end = OUTBOUND_UNREACHABLE;
+		break;
+	case POSTERN__OUTBOUND_OUTCOME__OUTBOUND_UNTRIED:
+		out->end = OUTBOUND_UNTRIED;
+		break;
+	case _POSTERN__OUTBOUND_OUTCOME_IS_INT_SIZE:
+		return E_INVALID;
+	}
+	return read_tries(m, out, &c->mem);
+}
+
+WAITS enum err m_outbound_report(struct mcall *c)
+{
+	const Postern__OutboundReport *m = (const void *)c->msg;
+	struct outbound_result *v = arena_alloc(&c->mem, m->n_results * sizeof *v);
+	enum err e = m->n_results != 0 && c->be->outbound != NULL ? E_OK : E_RETRY;
+
+	for (size_t i = 0; e == E_OK && i < m->n_results; i++) {
+		e = read_result(c, m->results[i], &v[i]);
+		if (e == E_OK && v[i].lease->partition != v[0].lease->partition)
+			e = diag_set(&c->diag, E_INVALID, "results of several partitions");
+	}
+	if (e == E_OK)
+		e = mcall_partition(c, v[0].lease->partition);
+	return e == E_OK ? outbound_report(c->be->outbound, c->part, v, m->n_results) : e;
+}

@@ -1,0 +1,288 @@
+#include "frontend/rpc/call_outbound.h"
+
+#include "common/loop/fiber.h"
+#include "frontend/rpc/call_priv.h"
+#include "proto/outbound.pb-c.h"
+
+#define REPORT_MS 30000
+#define READ_MS   (60 * 60 * 1000) /* as long as a slow server takes the message */
+
+/* ---- jobs ---- */
+
+void outbound_job_free(struct outbound_job **pj)
+{
+	if (*pj == NULL)
+		return;
+	arena_reset(&(*pj)->mem);
+	xfree(pj);
+}
+
+size_t outbound_job_memory(const struct outbound_job *j)
+{
+	return sizeof *j + j->stored.n + j->prefix.n + j->n * sizeof *j->rcpts +
+	       j->nblocks * sizeof *j->blocks;
+}
+
+static void take_rcpts(const Postern__OutboundJob *m, struct outbound_job *j)
+{
+	j->rcpts = arena_alloc(&j->mem, m->n_recipients * sizeof *j->rcpts);
+	j->n = m->n_recipients;
+	for (size_t i = 0; i < j->n; i++) {
+		const Postern__OutboundRecipient *r = m->recipients[i];
+
+		j->rcpts[i] = (struct outbound_rcpt){
+			.address = call_slice(r->address),
+			.notify = r->notify,
+			.orcpt = call_slice(r->orcpt),
+			.action = (enum outbound_action)r->action,
+			.status = slice_str(r->status),
+			.text = slice_str(r->text),
+			.remote = slice_str(r->remote),
+			.last_us = r->last_us,
+			.expire_us = r->expire_us,
+		};
+	}
+}
+
+static enum err take_targets(const Postern__OutboundJob *m, struct outbound_job *j)
+{
+	for (size_t i = 0; i < m->n_targets; i++) {
+		const Postern__Target *t = m->targets[i];
+
+		if (t->token.len == 0 || t->token.len > DELIVER_TOKEN_MAX)
+			return E_INVALID;
+		j->targets[i] = (struct deliver_target){
+			.token = call_slice(t->token),
+			.backend = slice_str(t->backend),
+			.partition = t->partition,
+		};
+	}
+	j->ntargets = m->n_targets;
+	return E_OK;
+}
+
+/* A back-end is no friend either: what the parts say must fit together. */
+static enum err check_job(const Postern__OutboundJob *m)
+{
+	bool notice = m->kind == POSTERN__OUTBOUND_KIND__OUTBOUND_NOTICE;
+
+	if (m->n_recipients == 0 || m->n_recipients > OUTBOUND_RCPTS_MAX || m->lease.len == 0 ||
+	    m->destination[0] == '\0' || m->trace_id.len != DELIVER_TRACE_BYTES ||
+	    m->n_targets > DELIVER_TARGETS_MAX || m->plain_size > RECORD_PLAIN_MAX)
+		return E_INVALID;
+	if (notice && (m->txid.len != DELIVER_TXID_BYTES || m->n_targets == 0))
+		return E_INVALID;
+	if ((m->algorithm >> 8) != RECORD_SEAL_NONE || (m->algorithm & 0xFF) > RECORD_COMP_ZSTD)
+		return E_INVALID;
+	for (size_t i = 0; i < m->n_recipients; i++) {
+		if (m->recipients[i]->action > OUTBOUND_DELIVERED)
+			return E_INVALID;
+	}
+	return m->n_blocks == record_block_count(m->plain_size) ? E_OK : E_CORRUPT;
+}
+
+static enum err take_job(const Postern__OutboundJob *m, struct outbound_job *j)
+{
+	enum err e = check_job(m);
+
+	if (e != E_OK)
+		return e;
+	j->lease = call_slice(m->lease);
+	j->kind = m->kind == POSTERN__OUTBOUND_KIND__OUTBOUND_NOTICE ? OUTBOUND_NOTICE
+								     : OUTBOUND_SEND;
+	j->destination = slice_str(m->destination);
+	j->connections = m->connections;
+	j->partition = m->partition;
+	j->sender = call_slice(m->sender);
+	j->ret = m->ret;
+	j->envid = call_slice(m->envid);
+	memcpy(j->trace_id, m->trace_id.data, sizeof j->trace_id);
+	j->content = m->content;
+	j->prefix = call_slice(m->prefix);
+	j->plain_size = m->plain_size;
+	j->stored_size = m->stored_size;
+	j->compression =
+		(m->algorithm & 0xFF) == RECORD_COMP_ZSTD ? RECORD_COMP_ZSTD : RECORD_COMP_NONE;
+	j->blocks = m->blocks;
+	j->nblocks = (uint32_t)m->n_blocks;
+	j->stored = call_slice(m->stored);
+	j->first_us = m->first_us;
+	if (m->txid.len == sizeof j->txid)
+		memcpy(j->txid, m->txid.data, sizeof j->txid);
+	take_rcpts(m, j);
+	return take_targets(m, j);
+}
+
+/* The message of a frame, copied: it outlives the frame. */
+static enum err job_new(slice_t frame, struct outbound_job **out)
+{
+	struct outbound_job *j = xcalloc(1, sizeof *j);
+	ProtobufCMessage *m;
+	enum err e;
+
+	arena_init(&j->mem, NULL);
+	list_init(&j->node);
+	e = rpc_client_unpack(&postern__outbound_job__descriptor, frame, &j->mem, &m);
+	if (e == E_OK)
+		e = take_job((const Postern__OutboundJob *)m, j);
+	if (e != E_OK)
+		outbound_job_free(&j);
+	*out = j;
+	return e;
+}
+
+WAITS enum err call_outbound_work(struct rpc_link *l,
+				  WAITS void (*take)(struct outbound_job *j, void *arg), void *arg)
+{
+	Postern__OutboundWork req = POSTERN__OUTBOUND_WORK__INIT;
+	struct rpc_call *call;
+	slice_t frame;
+	enum err e = rpc_client_open(l, POSTERN__METHOD__METHOD_OUTBOUND_WORK, &req.base,
+				     RPC_NO_BODY, NO_DEADLINE, &call);
+
+	if (e != E_OK)
+		return e;
+	e = rpc_call_response(call, NULL);
+	while (e == E_OK && (e = rpc_call_recv(call, &frame)) == E_OK) {
+		struct outbound_job *j;
+
+		e = job_new(frame, &j);
+		if (e == E_OK)
+			take(j, arg);
+	}
+	rpc_call_free(&call);
+	return e;
+}
+
+/* ---- the message ---- */
+
+void outbound_body_init(struct outbound_body *b, const struct outbound_job *j)
+{
+	*b = (struct outbound_body){.job = j, .stored = j->stored};
+}
+
+WAITS static enum err body_ask(struct outbound_body *b)
+{
+	Postern__OutboundRead req = POSTERN__OUTBOUND_READ__INIT;
+	enum err e;
+
+	req.lease = call_bytes(b->job->lease);
+	e = rpc_client_open(rpc_client_partition(b->job->partition),
+			    POSTERN__METHOD__METHOD_OUTBOUND_READ, &req.base, RPC_NO_BODY,
+			    deadline_in(READ_MS), &b->call);
+	return e == E_OK ? rpc_call_response(b->call, NULL) : e;
+}
+
+/* After the prefix. E_CLOSED: the message has no more. */
+WAITS static enum err body_begin(struct outbound_body *b)
+{
+	const struct outbound_job *j = b->job;
+	enum err e;
+
+	if (j->nblocks == 0)
+		return E_CLOSED;
+	e = record_read_init(&b->record, j->blocks, j->nblocks, j->plain_size, j->stored_size,
+			     j->compression, 0, j->nblocks - 1, NULL);
+	b->opened = e == E_OK;
+	if (e == E_OK && b->stored.n == 0)
+		e = body_ask(b);
+	return e;
+}
+
+WAITS static enum err body_block(struct outbound_body *b, slice_t *out)
+{
+	if (record_read_done(&b->record))
+		return E_CLOSED;
+	for (;;) {
+		enum err e = E_OK;
+
+		switch (record_read_next(&b->record, &b->stored, out, &e)) {
+		case P_OK:
+			return E_OK;
+		case P_BAD:
+			return e;
+		case P_MORE:
+			break;
+		}
+		e = b->call != NULL ? rpc_call_recv(b->call, &b->stored) : E_CORRUPT;
+		if (e != E_OK)
+			return e == E_CLOSED ? E_CORRUPT : e;
+	}
+}
+
+WAITS enum err outbound_body_read(void *arg, slice_t *out)
+{
+	struct outbound_body *b = arg;
+
+	if (!b->begun) {
+		b->begun = true;
+		if (b->job->prefix.n != 0) {
+			*out = b->job->prefix;
+			return E_OK;
+		}
+	}
+	if (!b->opened) {
+		enum err e = body_begin(b);
+
+		if (e != E_OK)
+			return e;
+	}
+	return body_block(b, out);
+}
+
+void outbound_body_fini(struct outbound_body *b)
+{
+	if (b->call != NULL)
+		rpc_call_free(&b->call);
+	if (b->opened)
+		record_read_fini(&b->record);
+	b->opened = false;
+}
+
+/* ---- reports ---- */
+
+static Postern__OutboundResult *pack_result(const struct outbound_report *r, struct arena *a)
+{
+	Postern__OutboundResult *m = arena_new(a, Postern__OutboundResult);
+	Postern__OutboundRecipientResult *rows = arena_alloc(a, r->n * sizeof *rows);
+
+	postern__outbound_result__init(m);
+	m->lease = call_bytes(r->lease);
+	m->outcome = (Postern__OutboundOutcome)r->end;
+	m->remote = arena_str(a, r->remote);
+	m->tls = arena_str(a, r->tls);
+	m->ms = r->ms;
+	m->no_dsn = r->no_dsn;
+	m->crowded = r->crowded;
+	m->results = arena_alloc(a, r->n * sizeof(Postern__OutboundRecipientResult *));
+	m->n_results = r->n;
+	for (size_t i = 0; i < r->n; i++) {
+		postern__outbound_recipient_result__init(&rows[i]);
+		rows[i].code = r->results[i].code;
+		rows[i].status = arena_str(a, r->results[i].status);
+		rows[i].text = arena_str(a, r->results[i].text);
+		m->results[i] = &rows[i];
+	}
+	return m;
+}
+
+WAITS enum err call_outbound_report(uint32_t partition, const struct outbound_report *v, size_t n,
+				    struct diag *d)
+{
+	Postern__OutboundReport req = POSTERN__OUTBOUND_REPORT__INIT;
+	Postern__OutboundResult *rows[OUTBOUND_RESULTS_MAX];
+	struct arena a;
+	enum err e;
+
+	invariant(n <= OUTBOUND_RESULTS_MAX);
+	arena_init(&a, NULL);
+	for (size_t i = 0; i < n; i++)
+		rows[i] = pack_result(&v[i], &a);
+	req.results = rows;
+	req.n_results = n;
+	e = rpc_client_call(rpc_client_partition(partition),
+			    POSTERN__METHOD__METHOD_OUTBOUND_REPORT, &req.base, NULL, NULL,
+			    deadline_in(REPORT_MS), NULL, d);
+	arena_reset(&a);
+	return e;
+}

@@ -1,0 +1,105 @@
+/*
+ * call_outbound: typed calls of proto/outbound.proto: jobs of the way out as they come from a
+ * back-end, their messages' bytes, and the report.
+ */
+#ifndef FRONTEND_RPC_CALL_OUTBOUND_H
+#define FRONTEND_RPC_CALL_OUTBOUND_H
+
+#include "common/base/arena.h"
+#include "common/base/list.h"
+#include "frontend/record/record_read.h"
+#include "frontend/rpc/call_delivery.h"
+
+#define OUTBOUND_RCPTS_MAX   100 /* of a job */
+#define OUTBOUND_RESULTS_MAX 64  /* of one report */
+
+struct rpc_link;
+
+enum outbound_kind { OUTBOUND_SEND, OUTBOUND_NOTICE };
+/* Of a notice's recipient (proto/queue.proto). */
+enum outbound_action { OUTBOUND_FAILED, OUTBOUND_DELAYED, OUTBOUND_RELAYED, OUTBOUND_DELIVERED };
+
+struct outbound_rcpt {
+	slice_t address; /* local@domain without quotes */
+	uint32_t notify;
+	slice_t orcpt;
+	/* A notice's: */
+	enum outbound_action action;
+	slice_t status, text, remote;
+	int64_t last_us, expire_us;
+};
+
+/* One message for recipients at one destination, or a notice about it. Its arena holds it all. */
+struct outbound_job {
+	struct arena mem;
+	struct list node; /* whoever has it */
+	slice_t lease;
+	enum outbound_kind kind;
+	slice_t destination;
+	uint32_t connections; /* this worker may have to the destination */
+	uint32_t partition;
+	slice_t sender;
+	struct outbound_rcpt *rcpts;
+	size_t n;
+	uint32_t ret;
+	slice_t envid;
+	uint8_t trace_id[DELIVER_TRACE_BYTES];
+	uint32_t content; /* DELIVER_8BIT, DELIVER_UTF8 */
+	slice_t prefix;
+	uint64_t plain_size, stored_size;
+	enum record_compression compression;
+	const uint32_t *blocks;
+	uint32_t nblocks;
+	slice_t stored; /* empty: to be read */
+	int64_t first_us;
+	uint8_t txid[DELIVER_TXID_BYTES]; /* a notice's, and who takes it: */
+	struct deliver_target targets[DELIVER_TARGETS_MAX];
+	size_t ntargets;
+};
+void outbound_job_free(struct outbound_job **j);
+/* Bytes that it keeps in memory, about. */
+size_t outbound_job_memory(const struct outbound_job *j);
+
+/* Asks the back-end of l for work, for as long as the link lives; take owns each job and may wait,
+ * which slows the back-end. Returns why it ended. */
+WAITS enum err call_outbound_work(struct rpc_link *l,
+				  WAITS void (*take)(struct outbound_job *j, void *arg), void *arg);
+
+/* A job's message: prefix and record, in pieces. */
+struct outbound_body {
+	const struct outbound_job *job; /* borrowed */
+	struct rpc_call *call;
+	struct record_read record;
+	slice_t stored; /* not opened yet: the job's, or of the newest frame */
+	bool begun;     /* the prefix is over */
+	bool opened;    /* record is initialised */
+};
+void outbound_body_init(struct outbound_body *b, const struct outbound_job *j);
+/* The next bytes, valid until the next call. E_CLOSED: there are no more. E_RETRY, E_CORRUPT: they
+ * cannot be had. b is a struct outbound_body. */
+WAITS enum err outbound_body_read(void *b, slice_t *out) MUST_USE;
+void outbound_body_fini(struct outbound_body *b);
+
+enum outbound_end { OUTBOUND_TRIED, OUTBOUND_UNREACHABLE, OUTBOUND_UNTRIED };
+
+struct outbound_rcpt_result {
+	uint32_t code;
+	slice_t status, text;
+};
+
+struct outbound_report {
+	slice_t lease;
+	enum outbound_end end;
+	const struct outbound_rcpt_result *results;
+	size_t n;
+	slice_t remote, tls;
+	uint32_t ms;
+	bool no_dsn, crowded;
+};
+
+/* Reports of one partition. E_OK: they count. E_RETRY and the like: ask again later; others: the
+ * back-end does not want them (E_NO_TICKET: a lease that is too old). */
+WAITS enum err call_outbound_report(uint32_t partition, const struct outbound_report *v, size_t n,
+				    struct diag *d) MUST_USE;
+
+#endif
