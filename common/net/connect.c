@@ -80,6 +80,8 @@ WAITS enum err stream_connect(const struct ipaddr *to, uint16_t port, const stru
 		LOG(LOG_DEBUG, NULL, "net.connect", LF_STR("to", ipaddr_str(to, text)),
 		    LF_UINT("port", port), LF_ERR("status", e),
 		    LF_STR("why", s->why != NULL ? s->why : ""));
+		if (opts != NULL)
+			(void)diag_set(opts->why, e, "%s", s->why != NULL ? s->why : err_name(e));
 		stream_abort(s);
 		return e;
 	}

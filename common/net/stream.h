@@ -5,6 +5,7 @@
  *   stream_out   its output queue with high and low water
  *   connect      outgoing connections
  *   tls          OpenSSL contexts
+ *   tls_check    whom a client wants to find at the other end
  *   tls_conn     OpenSSL through an own BIO_METHOD on the stream's windows; both roles
  *   listen       accepting sockets
  *   ipaddr   addresses and nets
@@ -23,6 +24,7 @@
 #include "common/base/budget.h"
 #include "common/base/slice.h"
 #include "common/net/ipaddr.h"
+#include "common/net/tls_check.h"
 
 struct stream;
 struct tls_ctx;
@@ -43,6 +45,7 @@ struct stream_opts {
 	size_t window_max;     /* plain-text input window; 0: 16 KiB */
 	size_t high_water;     /* a writer waits above this; 0: 64 KiB */
 	struct budget *budget; /* borrowed; charged for buffers; may be NULL */
+	struct diag *why;      /* stream_connect(): the system's words when it fails; or NULL */
 };
 
 /* Takes over a connected descriptor (closed on error, too). Nothing is read before the first
@@ -56,12 +59,17 @@ WAITS enum err stream_connect(const struct ipaddr *to, uint16_t port, const stru
 /* Handshakes. What was queued is sent in clear first; bytes that arrived in clear before are an
  * error (a STARTTLS injection): E_INVALID. So a server calls this right after it queued its
  * go-ahead, with no wait in between. E_TLS: see stream_diag(); E_CLOSED: the peer left;
- * E_LIMIT: it sent more than a handshake needs. `name` is the SNI, NULL: none; no profile checks
- * it against the certificate. After an error the stream can only be closed. */
+ * E_LIMIT: it sent more than a handshake needs. `name` is the SNI, NULL: none; it is not what the
+ * certificate is checked for: see stream_tls_client_checked(). After an error the stream can only
+ * be closed. */
 WAITS enum err stream_tls_server(struct stream *s, struct tls_ctx *ctx,
 				 int64_t deadline_ms) MUST_USE;
 WAITS enum err stream_tls_client(struct stream *s, struct tls_ctx *ctx, const char *name,
 				 int64_t deadline_ms) MUST_USE;
+/* The same, of TLS_PUBLIC_CLIENT, with a demand on the peer. E_TLS also when another is there. */
+WAITS enum err stream_tls_client_checked(struct stream *s, struct tls_ctx *ctx, const char *name,
+					 const struct tls_peer_check *check,
+					 int64_t deadline_ms) MUST_USE;
 
 /* What has arrived and is not consumed; contiguous. Its bytes stay as they are until the next
  * wait, also those that are consumed meanwhile. */
@@ -118,6 +126,7 @@ struct tls_facts {
 	slice_t peer_serial; /* its serial number, hex */
 	int64_t peer_from_s; /* its notBefore and notAfter, seconds since 1970; 0 if none */
 	int64_t peer_until_s;
+	enum tls_verified verified; /* how we know the peer */
 	slice_t exporter; /* tls-exporter channel binding (RFC 9266), 32 bytes; empty if the
 				  session has none (TLS 1.2 without extended master secret) */
 };

@@ -254,6 +254,8 @@ static enum err set_policy(struct tls_ctx *c, struct diag *d)
 	    SSL_CTX_set_ciphersuites(ctx, aes ? SUITES_AES : SUITES_CHACHA) != 1 ||
 	    SSL_CTX_set1_groups_list(ctx, groups) != 1)
 		return refuse(d, "TLS policy");
+	if (c->profile == TLS_PUBLIC_CLIENT)
+		invariant(SSL_CTX_dane_enable(ctx) == 1);
 	if (is_cluster(c)) {
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
 				   on_verify);
@@ -304,6 +306,16 @@ enum err tls_ctx_new(const struct tls_config *conf, struct tls_ctx **out, struct
 		return e;
 	}
 	*out = c;
+	return E_OK;
+}
+
+enum err tls_ctx_trust_file(struct tls_ctx *c, const char *path, struct diag *d)
+{
+	invariant(c->profile == TLS_PUBLIC_CLIENT);
+	ERR_clear_error();
+	if (SSL_CTX_load_verify_file(c->ssl_ctx, path) != 1)
+		return refuse(d, path);
+	ERR_clear_error();
 	return E_OK;
 }
 

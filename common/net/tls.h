@@ -12,7 +12,7 @@ struct tls_ctx;
 
 enum tls_profile {
 	TLS_PUBLIC_SERVER,  /* 1.2+, ECDHE only, no client certificate asked */
-	TLS_PUBLIC_CLIENT,  /* opportunistic: certificate not checked */
+	TLS_PUBLIC_CLIENT,  /* each connection says whom it wants to find (tls_check.h) */
 	TLS_CLUSTER_SERVER, /* 1.3 only, client certificate of the CA required */
 	TLS_CLUSTER_CLIENT, /* 1.3 only, server certificate of the CA required; no host name check:
 			       roles are in the certificate (rpc/identity) */
@@ -27,6 +27,9 @@ struct tls_config {
 
 /* E_INVALID with a reason: the PEM does not parse, or the key is not the certificate's. */
 enum err tls_ctx_new(const struct tls_config *c, struct tls_ctx **out, struct diag *d) MUST_USE;
+/* PUBLIC_CLIENT, before its first handshake: adds the authorities that TLS_PEER_NAMED believes, a
+ * bundle in PEM. Read now: before the process is confined. E_INVALID: none could be read. */
+enum err tls_ctx_trust_file(struct tls_ctx *c, const char *path, struct diag *d) MUST_USE;
 void tls_ctx_ref(struct tls_ctx *c);
 void tls_ctx_unref(struct tls_ctx **c); /* streams hold their own reference */
 /* PUBLIC_SERVER: asked with the name of each ClientHello (lower case; empty: none was sent); the

@@ -40,6 +40,7 @@ struct tls_conn {
 	struct buf left; /* cipher text that waits for room in the window */
 	size_t handshake_bytes;
 	bool ready, begun, said_bye;
+	struct tls_checked *checked; /* a demand on the peer, or NULL */
 	struct tls_facts_own *facts; /* made by the first stream_tls() */
 };
 
@@ -107,7 +108,8 @@ static bool is_server(const struct tls_ctx *ctx)
 	return ctx->profile == TLS_PUBLIC_SERVER || ctx->profile == TLS_CLUSTER_SERVER;
 }
 
-static struct tls_conn *conn_new(struct stream *s, struct tls_ctx *ctx, const char *name)
+static struct tls_conn *conn_new(struct stream *s, struct tls_ctx *ctx, const char *name,
+				 const struct tls_peer_check *check)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct tls_conn *c = xcalloc(1, sizeof *c);
@@ -131,6 +133,8 @@ static struct tls_conn *conn_new(struct stream *s, struct tls_ctx *ctx, const ch
 		SSL_set_connect_state(c->ssl);
 	if (name != NULL && !SSL_set_tlsext_host_name(c->ssl, (char *)(uintptr_t)name))
 		ERR_clear_error(); /* too long to be sent: then without */
+	if (check != NULL)
+		c->checked = tls_check_begin(c->ssl, check);
 	return c;
 }
 
@@ -142,6 +146,7 @@ void tls_conn_free(struct tls_conn **cp)
 		return;
 	SSL_free(c->ssl);
 	tls_ctx_unref(&c->ctx);
+	xfree(&c->checked);
 	buf_fini(&c->left);
 	if (c->facts != NULL)
 		OPENSSL_free(c->facts->name);
@@ -186,11 +191,15 @@ static void fail(struct tls_conn *c, enum err e, const char *why)
 
 static void fail_tls(struct tls_conn *c)
 {
-	long verify = SSL_get_verify_result(c->ssl);
+	long verify = SSL_get_verify_mode(c->ssl) == SSL_VERIFY_NONE
+			      ? X509_V_OK
+			      : SSL_get_verify_result(c->ssl);
 	struct diag why;
 
 	tls_error_text(&why);
-	if (!c->ready && verify != X509_V_OK)
+	if (!c->ready && c->checked != NULL && c->checked->why.text[0] != '\0')
+		why = c->checked->why;
+	else if (!c->ready && verify != X509_V_OK)
 		(void)diag_set(&why, E_TLS, "%s", X509_verify_cert_error_string(verify));
 	fail(c, E_TLS, why.text);
 }
@@ -331,7 +340,7 @@ bool tls_conn_bye(struct stream *s)
 /* ---- handshakes ---- */
 
 WAITS static enum err handshake(struct stream *s, struct tls_ctx *ctx, const char *name,
-				int64_t deadline_ms)
+				const struct tls_peer_check *check, int64_t deadline_ms)
 {
 	enum err e;
 
@@ -345,7 +354,7 @@ WAITS static enum err handshake(struct stream *s, struct tls_ctx *ctx, const cha
 	e = stream_flush(s, deadline_ms);
 	if (e != E_OK)
 		return e;
-	s->tls = conn_new(s, ctx, name);
+	s->tls = conn_new(s, ctx, name, check);
 	s->tls->begun = is_server(ctx);
 	s->read_wanted = true;
 	loop_at_turn_end(&s->hook);
@@ -363,14 +372,21 @@ WAITS static enum err handshake(struct stream *s, struct tls_ctx *ctx, const cha
 WAITS enum err stream_tls_server(struct stream *s, struct tls_ctx *ctx, int64_t deadline_ms)
 {
 	invariant(is_server(ctx));
-	return handshake(s, ctx, NULL, deadline_ms);
+	return handshake(s, ctx, NULL, NULL, deadline_ms);
 }
 
 WAITS enum err stream_tls_client(struct stream *s, struct tls_ctx *ctx, const char *name,
 				 int64_t deadline_ms)
 {
 	invariant(!is_server(ctx));
-	return handshake(s, ctx, name, deadline_ms);
+	return handshake(s, ctx, name, NULL, deadline_ms);
+}
+
+WAITS enum err stream_tls_client_checked(struct stream *s, struct tls_ctx *ctx, const char *name,
+					 const struct tls_peer_check *check, int64_t deadline_ms)
+{
+	invariant(ctx->profile == TLS_PUBLIC_CLIENT);
+	return handshake(s, ctx, name, check, deadline_ms);
 }
 
 /* ---- facts ---- */
@@ -437,6 +453,7 @@ const struct tls_facts *stream_tls(const struct stream *s)
 	own->facts.version = SSL_get_version(c->ssl);
 	own->facts.cipher = SSL_get_cipher_name(c->ssl);
 	own->facts.group = group != NULL ? group : "";
+	own->facts.verified = tls_check_result(c->ssl, c->checked);
 	learn_peer(c, own);
 	if (has_exporter(c->ssl) &&
 	    SSL_export_keying_material(c->ssl, own->exporter, EXPORTER_BYTES, exporter_label,

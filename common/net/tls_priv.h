@@ -1,4 +1,4 @@
-/* tls_priv: the inside of a context, shared by tls and tls_conn. */
+/* tls_priv: the inside of a context, shared by tls, tls_check and tls_conn. */
 #ifndef COMMON_NET_TLS_PRIV_H
 #define COMMON_NET_TLS_PRIV_H
 
@@ -8,6 +8,7 @@
 
 #include "common/base/map.h"
 #include "common/net/tls.h"
+#include "common/net/tls_check.h"
 
 struct tls_ctx {
 	atomic_uint refs;
@@ -23,5 +24,18 @@ struct tls_ctx {
  * zeroes, at most 20 bytes (RFC 5280 4.1.2.2). False if it is longer. */
 #define TLS_SERIAL_STR 41
 bool tls_serial(const X509 *cert, char text[TLS_SERIAL_STR]) MUST_USE;
+
+/* ---- tls_check ---- */
+
+/* A demand that is being checked; SSL's app data. */
+struct tls_checked {
+	enum tls_peer_kind kind;
+	bool unnamed;    /* no name to be matched was given: nobody passes */
+	struct diag why; /* of the first refusal */
+};
+/* Sets a client's demand before its handshake. NULL: anybody may be there. */
+struct tls_checked *tls_check_begin(SSL *ssl, const struct tls_peer_check *check);
+/* checked may be NULL. */
+enum tls_verified tls_check_result(SSL *ssl, const struct tls_checked *checked);
 
 #endif

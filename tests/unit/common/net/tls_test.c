@@ -469,7 +469,7 @@ TEST_FIBER(large_transfers_in_constant_memory)
 	cluster_init(&c);
 	for (size_t i = 0; i < ARRAY_LEN(windows); i++) {
 		struct budget budget;
-		struct stream_opts opts = {windows[i], 30000, &budget};
+		struct stream_opts opts = {windows[i], 30000, &budget, NULL};
 		struct stream *a, *b;
 		enum err ea, eb;
 
