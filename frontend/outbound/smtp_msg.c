@@ -1,0 +1,150 @@
+#include "frontend/outbound/smtp_msg.h"
+
+#include "common/base/utf8.h"
+#include "common/parse/addr.h"
+
+/* ---- whether it can be sent ---- */
+
+bool smtp_msg_address_ok(slice_t s, bool *utf8_out)
+{
+	struct addr a;
+
+	*utf8_out = false;
+	if (s.n == 0)
+		return true;
+	if (addr_parse(s, ADDR_SMTPUTF8, &a) != E_OK)
+		return false;
+	*utf8_out = !utf8_is_ascii(s);
+	return true;
+}
+
+static void unfit(struct smtp_result *why, const char *status, const char *words)
+{
+	smtp_result_own(why, SMTP_AT_MAIL, SMTP_REFUSED, status, "%s", words);
+}
+
+bool smtp_msg_unfit(const struct smtp_msg *m, const struct smtp_offer *o, bool tls_verified,
+		    struct smtp_result *why)
+{
+	bool chunking = smtp_offers(o, SMTP_EXT_CHUNKING);
+	bool utf8;
+
+	if (!smtp_msg_address_ok(m->sender, &utf8))
+		unfit(why, "5.1.7", "the sender's address cannot be used");
+	else if ((utf8 || (m->needs & SMTP_NEED_UTF8)) && !smtp_offers(o, SMTP_EXT_SMTPUTF8))
+		unfit(why, "5.6.7", "the host does not take internationalized mail (SMTPUTF8)");
+	else if ((m->needs & SMTP_NEED_8BIT) && !smtp_offers(o, SMTP_EXT_8BITMIME))
+		unfit(why, "5.6.3", "the host does not take 8-bit mail (8BITMIME)");
+	else if ((m->needs & SMTP_NEED_BINARY) &&
+		 (!chunking || !smtp_offers(o, SMTP_EXT_BINARYMIME)))
+		unfit(why, "5.6.3", "the host does not take binary mail (BINARYMIME)");
+	else if ((m->needs & SMTP_NEED_TLS) &&
+		 (!tls_verified || !smtp_offers(o, SMTP_EXT_REQUIRETLS)))
+		unfit(why, "5.7.30", "the host does not support REQUIRETLS");
+	else if (o->size_max != 0 && m->size > o->size_max)
+		unfit(why, "5.3.4", "the message is larger than the host takes");
+	else
+		return false;
+	return true;
+}
+
+/* ---- commands ---- */
+
+void smtp_put_xtext(struct buf *out, slice_t s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] > 32 && s.p[i] < 127 && s.p[i] != '+' && s.p[i] != '=')
+			buf_putc(out, s.p[i]);
+		else
+			buf_printf(out, "+%02X", (unsigned)(unsigned char)s.p[i]);
+	}
+}
+
+/* Appends keyword and value, or nothing when the value is empty or would be too long. */
+static void put_xtext_param(struct buf *out, const char *keyword, slice_t value, size_t max)
+{
+	struct buf b;
+
+	if (value.n == 0)
+		return;
+	buf_init(&b, max, NULL);
+	smtp_put_xtext(&b, value);
+	if (!buf_failed(&b)) {
+		buf_puts(out, keyword);
+		buf_put(out, buf_slice(&b));
+	}
+	buf_fini(&b);
+}
+
+void smtp_msg_put_mail(struct buf *out, const struct smtp_msg *m, const struct smtp_offer *o,
+		       enum smtp_utf8 utf8)
+{
+	buf_puts(out, "MAIL FROM:<");
+	buf_put(out, m->sender);
+	buf_puts(out, ">");
+	if (smtp_offers(o, SMTP_EXT_SIZE) && m->size != 0) {
+		buf_puts(out, " SIZE=");
+		buf_put_u64(out, m->size);
+	}
+	if (m->needs & SMTP_NEED_BINARY)
+		buf_puts(out, " BODY=BINARYMIME");
+	else if (m->needs & SMTP_NEED_8BIT)
+		buf_puts(out, " BODY=8BITMIME");
+	if (utf8 == SMTP_UTF8)
+		buf_puts(out, " SMTPUTF8");
+	if (m->needs & SMTP_NEED_TLS)
+		buf_puts(out, " REQUIRETLS");
+	if (smtp_offers(o, SMTP_EXT_DSN)) {
+		if (m->ret != 0)
+			buf_puts(out, m->ret == SMTP_RET_FULL ? " RET=FULL" : " RET=HDRS");
+		put_xtext_param(out, " ENVID=", m->envid, SMTP_ENVID_SENT_MAX);
+	}
+	buf_puts(out, "\r\n");
+}
+
+static void put_notify(struct buf *out, uint32_t notify)
+{
+	static const struct {
+		uint32_t bit;
+		const char *word;
+	} words[] = {
+		{SMTP_NOTIFY_SUCCESS, "SUCCESS"},
+		{SMTP_NOTIFY_FAILURE, "FAILURE"},
+		{SMTP_NOTIFY_DELAY, "DELAY"},
+	};
+	const char *before = " NOTIFY=";
+
+	if (notify & SMTP_NOTIFY_NEVER) {
+		buf_puts(out, " NOTIFY=NEVER");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (!(notify & words[i].bit))
+			continue;
+		buf_puts(out, before);
+		buf_puts(out, words[i].word);
+		before = ",";
+	}
+}
+
+/* original-recipient-address (RFC 3461 section 4.2): addr-type ";" xtext. An address in UTF-8 has
+ * a form of its own (RFC 6533 section 3); it comes to us in ASCII, or is not passed on. */
+static void put_orcpt(struct buf *out, slice_t orcpt)
+{
+	size_t semicolon = slice_find_char(orcpt, ';');
+
+	if (semicolon > 0 && semicolon < orcpt.n && utf8_is_ascii(orcpt))
+		put_xtext_param(out, " ORCPT=", orcpt, SMTP_ORCPT_SENT_MAX);
+}
+
+void smtp_msg_put_rcpt(struct buf *out, const struct smtp_msg_rcpt *r, const struct smtp_offer *o)
+{
+	buf_puts(out, "RCPT TO:<");
+	buf_put(out, r->address);
+	buf_puts(out, ">");
+	if (smtp_offers(o, SMTP_EXT_DSN)) {
+		put_notify(out, r->notify);
+		put_orcpt(out, r->orcpt);
+	}
+	buf_puts(out, "\r\n");
+}
