@@ -13,6 +13,7 @@
  *   content   the Content-* fields of one part
  *   qp        streaming transfer decoders: quoted-printable, base64
  *   encode    the other way: both transfer encodings, and encoded words
+ *   downgrade 8-bit messages made 7-bit
  *   html      markup removal, entities
  *   text      what a message says, for search
  *   envelope  ENVELOPE
@@ -24,7 +25,7 @@
  *
  * The parser keeps no message bytes and its memory is bounded whatever comes. Beyond a limit it
  * degrades (the rest of the part is opaque, the rest of a header is not looked at); it never
- * refuses a message. No function here waits.
+ * refuses a message. No function here waits but downgrade's, for its source and its sink.
  */
 #ifndef FRONTEND_MIME_SUMMARY_H
 #define FRONTEND_MIME_SUMMARY_H
