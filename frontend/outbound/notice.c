@@ -286,6 +286,24 @@ static void put_addresses(const struct notice_recipient *r, struct buf *out)
 	buf_puts(out, "\r\n");
 }
 
+/* A server without a name is a domain literal (RFC 5321 section 4.1.3). */
+static void put_remote_mta(const struct notice_recipient *r, struct buf *out)
+{
+	bool ipv6 = slice_find_char(r->mta_address, ':') != r->mta_address.n;
+
+	if (r->mta.n == 0 && r->mta_address.n == 0)
+		return;
+	buf_puts(out, "Remote-MTA: dns; ");
+	if (r->mta.n != 0) {
+		notice_clean(out, r->mta, NOTICE_ASCII, NOTICE_MTA_MAX);
+	} else {
+		buf_puts(out, ipv6 ? "[IPv6:" : "[");
+		notice_clean(out, r->mta_address, NOTICE_ASCII, NOTICE_MTA_MAX);
+		buf_putc(out, ']');
+	}
+	buf_puts(out, "\r\n");
+}
+
 static void put_remote(const struct notice_draft *d, const struct notice_recipient *r,
 		       struct buf *out)
 {
@@ -293,12 +311,7 @@ static void put_remote(const struct notice_draft *d, const struct notice_recipie
 	slice_t type, words;
 	struct buf text;
 
-	if (r->mta.n != 0 || r->mta_address.n != 0) {
-		buf_puts(out, r->mta.n != 0 ? "Remote-MTA: dns; " : "Remote-MTA: dns; [");
-		notice_clean(out, r->mta.n != 0 ? r->mta : r->mta_address, NOTICE_ASCII,
-			     NOTICE_MTA_MAX);
-		buf_puts(out, r->mta.n != 0 ? "\r\n" : "]\r\n");
-	}
+	put_remote_mta(r, out);
 	notice_diagnostic(r->diagnostic, &type, &words);
 	if (words.n == 0)
 		return;

@@ -93,11 +93,13 @@ TEST(notice_only_address_of_remote)
 
 	rig_init(&r, SLICE_NONE);
 	r.to[0].mta = SLICE_NONE;
-	r.to[1] = (struct notice_recipient){.address = SL("carol@example.net")};
+	r.to[1] = (struct notice_recipient){.address = SL("carol@example.net"),
+					    .mta_address = SL("2001:db8::1")};
 	rig_write(&r);
 	CHECK(has_line(&r, SL("Remote-MTA: dns; [192.0.2.1]")));
-	CHECK(has_line(&r, SL("Final-Recipient: rfc822; carol@example.net")));
+	CHECK(has_line(&r, SL("Remote-MTA: dns; [IPv6:2001:db8::1]")));
 	CHECK(has_line(&r, SL("Status: 5.0.0")));
+	CHECK(!rig_holds(&r, SL("Original-Recipient: rfc822; carol")));
 	rig_fini(&r);
 }
 
