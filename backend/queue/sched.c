@@ -258,8 +258,10 @@ void sched_clock(struct sched *s, int64_t now_us)
 	bool back = now_us < s->now_us - CLOCK_BACK_US;
 
 	s->now_us = now_us;
-	if (back)
-		sched_rouse(s);
+	if (!back)
+		return;
+	flows_rouse(s);
+	dests_rouse(s);
 }
 
 enum err sched_add(struct sched *s, const struct sched_item *item, int64_t now_us)
@@ -422,15 +424,18 @@ void sched_settings_init(struct sched_settings *out)
 
 void sched_configure(struct sched *s, const struct sched_settings *settings)
 {
-	s->set = *settings;
-	s->set.window_max = MIN(MAX(s->set.window_max, 1U), (uint32_t)SCHED_WINDOW_MAX);
-	s->set.lease_us = MAX(s->set.lease_us, (int64_t)1);
-	s->set.items_max = MIN(s->set.items_max, (size_t)SCHED_ITEMS_MAX);
-	s->set.nsteps = MIN(s->set.nsteps, (uint32_t)SCHED_STEPS_MAX);
-	if (s->set.nsteps == 0) {
-		s->set.nsteps = 1;
-		s->set.steps_s[0] = 15 * 60;
+	struct sched_settings *set = &s->set;
+
+	*set = *settings;
+	set->window_max = MIN(MAX(set->window_max, 1U), (uint32_t)SCHED_WINDOW_MAX);
+	set->lease_us = MAX(set->lease_us, (int64_t)1);
+	set->items_max = MIN(set->items_max, (size_t)SCHED_ITEMS_MAX);
+	set->nsteps = MIN(set->nsteps, (uint32_t)SCHED_STEPS_MAX);
+	if (set->nsteps == 0) {
+		set->nsteps = 1;
+		set->steps_s[0] = 15 * 60;
 	}
+	dests_narrow(s);
 }
 
 struct sched *sched_new(const struct sched_settings *settings)
@@ -444,7 +449,8 @@ struct sched *sched_new(const struct sched_settings *settings)
 	list_init(&s->turns);
 	s->entries.hash = entry_hash;
 	s->twins.hash = twins_hash;
-	sched_tables_init(s);
+	flows_init(s);
+	dests_init(s);
 	return s;
 }
 
@@ -465,7 +471,8 @@ void sched_free(struct sched **sp)
 		}
 	}
 	workers_fini(s);
-	sched_tables_fini(s);
+	dests_fini(s);
+	flows_fini(s);
 	table_fini(&s->entries, &s->tally);
 	table_fini(&s->twins, &s->tally);
 	heap_fini(&s->waiting, &s->tally);

@@ -33,7 +33,7 @@
 #define SCHED_TX_RCPTS_MAX 100 /* RFC 5321 section 4.5.3.1.8: what every server must take */
 #define SCHED_STEPS_MAX    16  /* of a schedule */
 #define SCHED_WORKERS_MAX  1024
-#define SCHED_ITEMS_MAX    4000000 /* about 800 MiB */
+#define SCHED_ITEMS_MAX    4000000 /* 180 bytes each; 620 where nothing is shared */
 #define SCHED_LEASE_US     (600LL * 1000000)
 #define SCHED_PAGE_LEAST   64        /* room for one chain of a hash table, many times over */
 #define SCHED_NEVER        INT64_MAX /* expire_us of an item that does not */
@@ -81,7 +81,8 @@ void sched_settings_init(struct sched_settings *out);
 /* The settings are copied; values out of bounds are cut to them. */
 struct sched *sched_new(const struct sched_settings *settings);
 void sched_free(struct sched **s);
-/* Other settings, for what comes: rests that have begun last as long as they were meant to. */
+/* New settings, from now on; what is leased or rests already is not asked back, but windows become
+ * no wider than they may. Walks destinations. */
 void sched_configure(struct sched *s, const struct sched_settings *settings);
 
 /* The name is copied. E_EXISTS; E_INVALID: the name's length, or no time; E_LIMIT: items_max. */

@@ -7,7 +7,8 @@ void sched_limits(struct sched *s, const struct sched_limits *limits, int64_t no
 {
 	sched_clock(s, now_us);
 	s->limits = *limits;
-	sched_rouse(s);
+	flows_rouse(s);
+	dests_rouse(s);
 }
 
 void sched_limit_one(struct sched *s, enum sched_by by, uint64_t key, uint32_t per_minute,

@@ -156,6 +156,8 @@ static uint32_t share_left(const struct sched *s, const struct dest *d, const st
 	uint32_t share = MAX(d->window / (uint32_t)s->workers.n, 1U);
 	uint32_t has = h != NULL ? h->connections : 0;
 
+	if (d->connections >= d->window)
+		return 0;
 	if (d->failures != 0)
 		return 1;
 	return has >= share ? 0 : MIN(share - has, d->window - d->connections);

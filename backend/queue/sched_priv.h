@@ -4,7 +4,8 @@
  * flow while they have lanes or something to remember.
  *
  *   sched         entries and their states; time
- *   sched_dest    destinations, lanes, flows: who may run; windows and pacing
+ *   sched_pace    flows and their buckets
+ *   sched_dest    destinations and lanes: who may run; windows
  *   sched_pick    workers, leases and their ends
  *   sched_admin   holds, limits, listings
  */
@@ -159,14 +160,46 @@ void entry_leave(struct sched *s, struct entry *e);
 /* Forgets it; its lane and destination may go with it. */
 void entry_drop(struct sched *s, struct entry *e);
 
+/* ---- sched_pace ---- */
+
+/* like_all: messages a minute where the bucket has no limit of its own. Returns the microseconds of
+ * one message, 0: as many as you like; that is the `step` of the others. */
+int64_t bucket_step(const struct bucket *b, uint32_t like_all);
+/* After a limit was raised, or the clock set back, it is an empty one and no worse. */
+void bucket_correct(struct bucket *b, int64_t step, int64_t now_us);
+/* When it is full again: no later than an empty one would be. */
+int64_t bucket_full(const struct bucket *b, int64_t step, int64_t now_us);
+/* How many messages it has; when it has one. */
+uint32_t bucket_has(const struct bucket *b, int64_t step, int64_t now_us);
+int64_t bucket_ready(const struct bucket *b, int64_t step, int64_t now_us);
+void bucket_take(struct bucket *b, int64_t step, int64_t now_us, uint32_t n);
+
+void flows_init(struct sched *s);
+void flows_fini(struct sched *s);
+int64_t flow_step(const struct sched *s, const struct flow *f);
+/* The lane runs no more until the bucket has something for it. */
+void flow_sleep(struct sched *s, struct flow *f, struct lane *l);
+struct flow *flow_find(const struct sched *s, enum sched_by by, uint64_t key);
+struct flow *flow_make(struct sched *s, enum sched_by by, uint64_t key);
+/* Frees it when it is not needed. */
+void flow_settle(struct sched *s, struct flow *f);
+/* Its limit has changed: its lanes look at the bucket anew; it may go. */
+void flow_rouse(struct sched *s, struct flow *f);
+/* The limits of all have changed, or the clock. */
+void flows_rouse(struct sched *s);
+/* Flows whose bucket has something again. */
+void flow_wake(struct sched *s);
+
 /* ---- sched_dest ---- */
 
-void sched_tables_init(struct sched *s);
-void sched_tables_fini(struct sched *s);
+void dests_init(struct sched *s);
+void dests_fini(struct sched *s);
 struct dest *dest_find(const struct sched *s, slice_t name);
 struct dest *dest_make(struct sched *s, slice_t name);
 /* When its own bucket has a message again; not after now_us: it has. */
 int64_t dest_paced_until(const struct sched *s, const struct dest *d, int64_t now_us);
+/* To what their maximum is now. Not settled: one that is full may stay in the turns. */
+void dests_narrow(struct sched *s);
 /* 0: the default maximum. */
 void dest_set_window(struct sched *s, struct dest *d, uint32_t max);
 /* Brings it to where it belongs: the turns, or to rest. Frees it when it is not needed. */
@@ -174,8 +207,10 @@ void dest_settle(struct sched *s, struct dest *d);
 /* What a report says about the destination of a leased entry. */
 void dest_judge(struct sched *s, struct dest *d, const struct entry *e,
 		const struct sched_result *r);
-/* Dests whose rest is over. */
+/* Those whose rest is over. */
 void dest_wake(struct sched *s);
+/* The limits of all have changed, or the clock. */
+void dests_rouse(struct sched *s);
 
 struct lane *lane_make(struct sched *s, struct dest *d, uint64_t sender, uint64_t domain);
 /* Brings it and its destination to where they belong; frees them when they are not needed. */
@@ -184,17 +219,6 @@ void lane_settle(struct sched *s, struct lane *l);
  * own bucket is empty. */
 uint32_t lane_allowance(struct sched *s, struct lane *l);
 void lane_spend(struct sched *s, struct lane *l, uint32_t n);
-
-struct flow *flow_find(const struct sched *s, enum sched_by by, uint64_t key);
-struct flow *flow_make(struct sched *s, enum sched_by by, uint64_t key);
-/* Frees it when it is not needed. */
-void flow_settle(struct sched *s, struct flow *f);
-/* Its limit has changed: its lanes look at the bucket anew; it may go. */
-void flow_rouse(struct sched *s, struct flow *f);
-/* The limits of all have changed, or the clock: what rests looks anew. */
-void sched_rouse(struct sched *s);
-/* Flows whose bucket has something again. */
-void flow_wake(struct sched *s);
 
 /* ---- sched_pick ---- */
 

@@ -430,6 +430,29 @@ TEST(sched_window_has_a_limit)
 	sched_free(&s);
 }
 
+TEST(sched_new_settings)
+{
+	struct sched_settings set;
+	struct sched *s = fresh();
+
+	for (uint64_t id = 1; id <= 100; id++)
+		add(s, id, "a.example", 1);
+	smooth(s, 20, 0);
+	CHECK_INT(dest(s, "a.example").window, SCHED_WINDOW_TOP);
+	CHECK_INT(pick(s, 1, START, 3), 3);
+	sched_settings_init(&set);
+	set.window_max = 2;
+	set.lease_us = SEC;
+	sched_configure(s, &set);
+	CHECK_INT(dest(s, "a.example").window, 2);
+	CHECK_INT(pick(s, 1, START, 3), 0);
+	CHECK_INT(pick(s, 2, START, 3), 0);
+	/* The three leases run out at the new time. */
+	CHECK_INT(pick(s, 2, START + SEC, 3), 3);
+	CHECK_INT(batch.connections, 1);
+	sched_free(&s);
+}
+
 /* ---- down ---- */
 
 TEST(sched_down_rests_and_probes)
