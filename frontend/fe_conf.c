@@ -1,5 +1,7 @@
 #include "frontend/fe_conf.h"
 
+#include "common/net/ipaddr.h"
+
 static const struct conf_def table[] = {
 	{"name", CONF_STRING, NULL, 1, 63, CONF_REQUIRED, "This node's name in the cluster", NULL},
 	{"backends", CONF_ADDRS, NULL, 0, 64, 0, "Back-ends to begin with, ADDRESS:7411", NULL},
@@ -19,13 +21,35 @@ static const struct conf_def table[] = {
 	{"workers.smtp", CONF_INT, "0", 0, 64, 0, "Worker processes; 0: one per core", NULL},
 	{"workers.submission", CONF_INT, "1", 0, 64, 0, "Worker processes; 0: one per core", NULL},
 	{"workers.imap", CONF_INT, "0", 0, 64, 0, "Worker processes; 0: one per core", NULL},
+	{"workers.outbound", CONF_INT, "1", -1, 64, 0,
+	 "Worker processes that send mail to other hosts; 0: one per core; -1: none", NULL},
 	{"workers.uid_base", CONF_INT, "64800", 1000, 2000000000, 0,
 	 "Started by root, a worker runs as user postern-SERVICE, or, where there is no such user, "
 	 "as this number plus the service's",
 	 NULL},
+	{"dns.server", CONF_ADDRS, NULL, 0, 1, 0,
+	 "Every question to DNS goes to this server; unset: from the root servers down", NULL},
+	{"dns.anchors", CONF_STRING, "", 0, 4000, 0,
+	 "File with trust anchors of DNSSEC, DS or DNSKEY records; empty: the system's for the "
+	 "root; none: nothing is validated",
+	 NULL},
 	{"log.level", CONF_WORD, "info", 0, 0, CONF_LIVE, "Least level that is logged",
 	 "debug info warn error"},
 };
+
+/* Whom to ask for names cannot be a name. */
+static enum err check_dns(const struct conf *c, struct diag *d)
+{
+	struct conf_addr a;
+	struct ipaddr addr;
+
+	if (conf_count(c, "dns.server") == 0)
+		return E_OK;
+	a = conf_addr(c, "dns.server", 0);
+	return ipaddr_parse(slice_str(a.host), &addr)
+		       ? E_OK
+		       : diag_set(d, E_INVALID, "dns.server: %s is not an address", a.host);
+}
 
 enum err fe_conf_load(const char *path, const char *const *sets, size_t nsets, struct conf **out,
 		      struct diag *d)
@@ -39,6 +63,8 @@ enum err fe_conf_load(const char *path, const char *const *sets, size_t nsets, s
 		e = conf_check(c, d);
 	if (e == E_OK && conf_count(c, "backends") == 0 && conf_count(c, "rpc.listen") == 0)
 		e = diag_set(d, E_INVALID, "%s: neither backends nor rpc.listen is set", path);
+	if (e == E_OK)
+		e = check_dns(c, d);
 	if (e != E_OK) {
 		conf_free(&c);
 		return e;

@@ -7,6 +7,7 @@
 #include "common/log/log.h"
 #include "frontend/fe_conf.h"
 #include "frontend/imap/imap.h"
+#include "frontend/outbound/outbound.h"
 #include "frontend/smtp/smtp.h"
 #include "frontend/super/super.h"
 #include "frontend/super/worker.h"
@@ -24,7 +25,7 @@ static const char usage[] =
 	"  -h, --help\n";
 
 static const struct protocol *const protocols[] = {&smtp_protocol, &submission_protocol,
-						   &imap_protocol};
+						   &imap_protocol, &outbound_protocol};
 
 enum { OPT_SET = 256, OPT_CHECK, OPT_SHOW, OPT_WORKER };
 

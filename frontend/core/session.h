@@ -52,9 +52,20 @@ struct session {
 	ticket_end_fn *give_back;
 };
 
-/* A protocol: what a worker of the service runs for each connection. */
+/* For a service that asks DNS; lives as long as the process. */
+struct serve_conf {
+	slice_t dns_server;  /* "127.0.0.1:53"; empty: from the root servers down */
+	slice_t dns_anchors; /* trust anchors as text; empty: nothing is validated */
+};
+
+/* A protocol: what a worker of the service runs for each connection; or, of a service without
+ * listeners, once. */
 struct protocol {
 	enum rpc_service service;
+	/* Of a service without listeners, whose other fields stay empty: the whole life of its
+	 * worker, from the moment that a back-end is there (or was waited for) until it is
+	 * cancelled. Returning earlier ends the worker, which is started again. */
+	WAITS void (*serve)(const struct serve_conf *c);
 	size_t session_size; /* its struct; begins with struct session; zeroed at start */
 	size_t window_max;   /* of its streams: the longest line and two; 0: the default */
 	/* The whole conversation. When it returns the session is closed with CLOSE_DONE. For

@@ -7,11 +7,12 @@
 #include "common/log/metric.h"
 #include "frontend/dns/ubevent_priv.h"
 
-#define CLASS_IN     1
-#define SEC_BOGUS    1 /* unbound-event.h names neither */
-#define SEC_SECURE   2
-#define SERVER_PORT  53
-#define ADDRESS_TEXT (IPADDR_STR + 8)
+#define CLASS_IN        1
+#define SEC_BOGUS       1 /* unbound-event.h names neither */
+#define SEC_SECURE      2
+#define SERVER_PORT     53
+#define FORWARD_OPTIONS 4 /* the last ones: only with one server for all questions */
+#define ADDRESS_TEXT    (IPADDR_STR + 8)
 
 METRIC_COUNTER(m_asked, "dns_questions_total", "Questions to DNS");
 METRIC_COUNTER(m_refused, "dns_questions_refused_total", "Questions beyond what may be on the way");
@@ -185,12 +186,15 @@ static enum err set_options(struct start *s, struct ub_ctx *ctx)
 		{"infra-keep-probing:", "yes"},
 		{"rrset-cache-size:", "16m"},
 		{"msg-cache-size:", "8m"},
-		/* One server that has everything may be on this machine, and have any name. */
+		/* The one server of all questions: there is no other while it is thought to be
+		 * away; and it may be on this machine, and have any name. */
+		{"infra-host-ttl:", "10"},
 		{"do-not-query-localhost:", "no"},
 		{"unblock-lan-zones:", "yes"},
 		{"insecure-lan-zones:", "yes"},
 	};
-	size_t n = s->conf->server.n != 0 ? ARRAY_LEN(options) : ARRAY_LEN(options) - 3;
+	size_t n =
+		s->conf->server.n != 0 ? ARRAY_LEN(options) : ARRAY_LEN(options) - FORWARD_OPTIONS;
 
 	for (size_t i = 0; i < n; i++) {
 		int rc = ub_ctx_set_option(ctx, options[i].name, options[i].value);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -86,7 +87,35 @@ static int allow_on_self(scmp_filter_ctx ctx)
 	return rc;
 }
 
-static int allow_checked(scmp_filter_ctx ctx, enum confine_dial dial)
+/* Sockets of both families. */
+static int allow_sockets(scmp_filter_ctx ctx, int type, int protocol)
+{
+	static const scmp_datum_t families[] = {AF_INET, AF_INET6};
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		rc |= seccomp_rule_add(
+			ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3, SCMP_A0(SCMP_CMP_EQ, families[i]),
+			SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)type),
+			SCMP_A2(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)protocol));
+	return rc;
+}
+
+static int allow_dialling(scmp_filter_ctx ctx)
+{
+	return allow_sockets(ctx, SOCK_STREAM, 0) | allow_sockets(ctx, SOCK_STREAM, IPPROTO_TCP) |
+	       seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
+}
+
+/* DNS over UDP; a question's port is drawn at random, hence bind. Who may not listen has nothing of
+ * it for TCP. libunbound runs on the loop: no thread, and so no clone. */
+static int allow_dns(scmp_filter_ctx ctx)
+{
+	return allow_sockets(ctx, SOCK_DGRAM, 0) | allow_sockets(ctx, SOCK_DGRAM, IPPROTO_UDP) |
+	       seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0);
+}
+
+static int allow_checked(scmp_filter_ctx ctx, enum rpc_service service, enum confine_dial dial)
 {
 	int rc = allow_on_self(ctx);
 
@@ -99,15 +128,10 @@ static int allow_checked(scmp_filter_ctx ctx, enum confine_dial dial)
 	rc |= seccomp_rule_add(
 		ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
 		SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
-	if (dial == CONFINE_NO_DIAL)
-		return rc;
-	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-			       SCMP_A0(SCMP_CMP_EQ, AF_INET),
-			       SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
-	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-			       SCMP_A0(SCMP_CMP_EQ, AF_INET6),
-			       SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
-	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
+	if (dial == CONFINE_MAY_DIAL || service == SERVICE_OUTBOUND)
+		rc |= allow_dialling(ctx);
+	if (service == SERVICE_OUTBOUND)
+		rc |= allow_dns(ctx);
 	return rc;
 }
 
@@ -124,7 +148,7 @@ enum err confine_syscalls(enum rpc_service service, enum confine_dial dial, stru
 		     seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 0) |
 		     seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(ptrace), 0);
 	if (rc == 0)
-		rc = allow_checked(ctx, dial);
+		rc = allow_checked(ctx, service, dial);
 	if (rc == 0)
 		rc = seccomp_load(ctx);
 	if (ctx != NULL)

@@ -73,6 +73,8 @@ void setup_encode(const struct worker_setup *s, struct buf *out)
 	put_slice(out, s->key_pem);
 	put_slice(out, s->tls_cert_pem);
 	put_slice(out, s->tls_key_pem);
+	put_slice(out, s->dns_server);
+	put_slice(out, s->dns_anchors);
 	put_u32(out, s->rpc_listen);
 	put_list(out, s->listeners, s->nlisteners);
 	put_list(out, s->backends, s->nbackends);
@@ -90,7 +92,8 @@ enum err setup_decode(slice_t in, struct worker_setup *out)
 	    !take_u32(&in, &s.gid) || !take_slice(&in, &s.log_level) ||
 	    !take_slice(&in, &s.ca_pem) || !take_slice(&in, &s.cert_pem) ||
 	    !take_slice(&in, &s.key_pem) || !take_slice(&in, &s.tls_cert_pem) ||
-	    !take_slice(&in, &s.tls_key_pem) || !take_u32(&in, &rpc_listen) ||
+	    !take_slice(&in, &s.tls_key_pem) || !take_slice(&in, &s.dns_server) ||
+	    !take_slice(&in, &s.dns_anchors) || !take_u32(&in, &rpc_listen) ||
 	    !take_list(&in, s.listeners, SETUP_LISTENERS_MAX, &s.nlisteners) ||
 	    !take_list(&in, s.backends, SETUP_BACKENDS_MAX, &s.nbackends) || in.n != 0 ||
 	    service > SERVICE_LAST)

@@ -23,14 +23,18 @@
 #include "frontend/super/setup.h"
 
 #define WORKERS_MAX  128
+#define ADDR_TEXT    300
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 5000
 #define STEADY_MS    10000 /* a worker that lived so long is started again at once */
 #define SHUTDOWN_MS  10000 /* sessions get so long to hear their BYE */
 #define PEM_FILE_MAX (64 * 1024)
 
+#define ROOT_ANCHORS "/usr/share/dns/root.key" /* of the package dns-root-data */
+#define NO_ANCHORS   "none"
+
 struct pems {
-	struct buf ca, tls_cert, tls_key;
+	struct buf ca, tls_cert, tls_key, anchors;
 	struct buf cert[SERVICE_LAST + 1], key[SERVICE_LAST + 1];
 };
 
@@ -82,7 +86,10 @@ static const struct {
 	{SERVICE_SMTP, "workers.smtp"},
 	{SERVICE_SUBMISSION, "workers.submission"},
 	{SERVICE_IMAP, "workers.imap"},
+	{SERVICE_OUTBOUND, "workers.outbound"}, /* without listeners: the last ones */
 };
+
+#define WORKERS_NONE (-1) /* of a service without listeners */
 
 /* ---- certificates ---- */
 
@@ -127,6 +134,7 @@ static void pems_init(struct pems *p)
 	buf_init(&p->ca, PEM_FILE_MAX, NULL);
 	buf_init(&p->tls_cert, PEM_FILE_MAX, NULL);
 	buf_init(&p->tls_key, PEM_FILE_MAX, NULL);
+	buf_init(&p->anchors, PEM_FILE_MAX, NULL);
 	for (size_t i = 0; i <= SERVICE_LAST; i++) {
 		buf_init(&p->cert[i], PEM_FILE_MAX, NULL);
 		buf_init(&p->key[i], PEM_FILE_MAX, NULL);
@@ -138,10 +146,26 @@ static void pems_fini(struct pems *p)
 	buf_fini(&p->ca);
 	buf_fini(&p->tls_cert);
 	buf_fini(&p->tls_key);
+	buf_fini(&p->anchors);
 	for (size_t i = 0; i <= SERVICE_LAST; i++) {
 		buf_fini(&p->cert[i]);
 		buf_fini(&p->key[i]);
 	}
+}
+
+/* DNSSEC's trust anchors: workers see no files. */
+static enum err read_anchors(struct pems *p, struct diag *d)
+{
+	const char *path = conf_str(super.conf, "dns.anchors");
+
+	if (strcmp(path, NO_ANCHORS) == 0)
+		return E_OK;
+	return read_file(path[0] != '\0' ? path : ROOT_ANCHORS, &p->anchors, d);
+}
+
+static bool asks_dns(enum rpc_service s)
+{
+	return s == SERVICE_OUTBOUND;
 }
 
 /* All or nothing: a bad file leaves what was read before in force. */
@@ -159,8 +183,14 @@ static enum err read_pems(struct diag *d)
 		e = read_file(conf_str(super.conf, "tls.cert"), &p.tls_cert, d);
 	if (e == E_OK)
 		e = read_file(conf_str(super.conf, "tls.key"), &p.tls_key, d);
-	for (size_t i = 0; e == E_OK && i < super.nworkers; i++)
-		e = read_service_pems(dir, super.workers[i].service, &p, d);
+	for (size_t i = 0; e == E_OK && i < super.nworkers; i++) {
+		enum rpc_service s = super.workers[i].service;
+
+		if (p.cert[s].n == 0)
+			e = read_service_pems(dir, s, &p, d);
+		if (e == E_OK && asks_dns(s) && p.anchors.n == 0)
+			e = read_anchors(&p, d);
+	}
 	if (e == E_OK) {
 		pems_fini(&super.pems);
 		super.pems = p;
@@ -181,6 +211,21 @@ static enum err bind_one(const struct conf_addr *a, uint16_t port, int *fd_out, 
 	return listen_socket(&addr, port, LISTEN_REUSEPORT, fd_out, d);
 }
 
+static bool has_listeners(enum rpc_service s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(listeners); i++) {
+		if (listeners[i].service == s)
+			return true;
+	}
+	return false;
+}
+
+/* A service whose listeners are all unset is off. */
+static bool worker_is_on(const struct worker *w)
+{
+	return w->nlisteners != 0 || !has_listeners(w->service);
+}
+
 static enum err bind_worker(struct worker *w, struct diag *d)
 {
 	enum err e = E_OK;
@@ -198,7 +243,7 @@ static enum err bind_worker(struct worker *w, struct diag *d)
 			w->nlisteners += e == E_OK;
 		}
 	}
-	if (e == E_OK && w->nlisteners != 0 && conf_count(super.conf, "rpc.listen") != 0) {
+	if (e == E_OK && worker_is_on(w) && conf_count(super.conf, "rpc.listen") != 0) {
 		struct conf_addr a = conf_addr(super.conf, "rpc.listen", 0);
 
 		e = bind_one(&a, (uint16_t)(a.port + w->number), &w->fds[w->nlisteners], d);
@@ -207,15 +252,23 @@ static enum err bind_worker(struct worker *w, struct diag *d)
 	return e;
 }
 
+/* How many workers a setting asks for. */
+static int64_t workers_wanted(const char *setting)
+{
+	int64_t want = conf_int(super.conf, setting);
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return want == WORKERS_NONE ? 0 : want != 0 ? want : MAX(cores, 1);
+}
+
 static enum err bind_all(struct diag *d)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	enum err e = E_OK;
 
 	for (size_t i = 0; e == E_OK && i < ARRAY_LEN(services); i++) {
-		int64_t want = conf_int(super.conf, services[i].setting);
+		int64_t want = workers_wanted(services[i].setting);
 
-		for (int64_t k = 0; e == E_OK && k < (want != 0 ? want : MAX(cores, 1)); k++) {
+		for (int64_t k = 0; e == E_OK && k < want; k++) {
 			struct worker *w = &super.workers[super.nworkers];
 
 			if (super.nworkers == WORKERS_MAX)
@@ -224,13 +277,13 @@ static enum err bind_all(struct diag *d)
 					     .number = (uint32_t)super.nworkers,
 					     .control = -1};
 			e = bind_worker(w, d);
-			if (w->nlisteners == 0)
-				break; /* the service is off */
+			if (!worker_is_on(w))
+				break;
 			super.nworkers++;
 		}
 	}
 	if (e == E_OK && super.nworkers == 0)
-		e = diag_set(d, E_INVALID, "no listener is set");
+		e = diag_set(d, E_INVALID, "no listener is set, and no workers.outbound");
 	return e;
 }
 
@@ -251,9 +304,18 @@ static void worker_user(enum rpc_service s, uint32_t *uid, uint32_t *gid)
 	*gid = pw != NULL ? pw->pw_gid : *uid;
 }
 
+/* "192.0.2.1:53", "[2001:db8::1]:53". */
+static slice_t addr_text(const char *setting, size_t i, char *text, size_t size)
+{
+	struct conf_addr a = conf_addr(super.conf, setting, i);
+
+	snprintf(text, size, strchr(a.host, ':') != NULL ? "[%s]:%u" : "%s:%u", a.host, a.port);
+	return slice_str(text);
+}
+
 static void encode_setup(const struct worker *w, struct buf *out)
 {
-	char backends[SETUP_BACKENDS_MAX][300];
+	char backends[SETUP_BACKENDS_MAX][ADDR_TEXT], dns[ADDR_TEXT];
 	struct worker_setup s = {
 		.node = slice_str(conf_str(super.conf, "name")),
 		.service = w->service,
@@ -262,8 +324,6 @@ static void encode_setup(const struct worker *w, struct buf *out)
 		.ca_pem = buf_slice(&super.pems.ca),
 		.cert_pem = buf_slice(&super.pems.cert[w->service]),
 		.key_pem = buf_slice(&super.pems.key[w->service]),
-		.tls_cert_pem = buf_slice(&super.pems.tls_cert),
-		.tls_key_pem = buf_slice(&super.pems.tls_key),
 		.rpc_listen = w->rpc_listen,
 		.nlisteners = w->nlisteners,
 		.nbackends = MIN(conf_count(super.conf, "backends"), (size_t)SETUP_BACKENDS_MAX),
@@ -272,12 +332,17 @@ static void encode_setup(const struct worker *w, struct buf *out)
 	worker_user(w->service, &s.uid, &s.gid);
 	for (size_t i = 0; i < w->nlisteners; i++)
 		s.listeners[i] = slice_str(w->names[i]);
-	for (size_t i = 0; i < s.nbackends; i++) {
-		struct conf_addr a = conf_addr(super.conf, "backends", i);
-
-		snprintf(backends[i], sizeof backends[i],
-			 strchr(a.host, ':') != NULL ? "[%s]:%u" : "%s:%u", a.host, a.port);
-		s.backends[i] = slice_str(backends[i]);
+	for (size_t i = 0; i < s.nbackends; i++)
+		s.backends[i] = addr_text("backends", i, backends[i], sizeof backends[i]);
+	/* To each what its service needs. */
+	if (w->nlisteners != 0) {
+		s.tls_cert_pem = buf_slice(&super.pems.tls_cert);
+		s.tls_key_pem = buf_slice(&super.pems.tls_key);
+	}
+	if (asks_dns(w->service)) {
+		s.dns_anchors = buf_slice(&super.pems.anchors);
+		if (conf_count(super.conf, "dns.server") != 0)
+			s.dns_server = addr_text("dns.server", 0, dns, sizeof dns);
 	}
 	setup_encode(&s, out);
 }

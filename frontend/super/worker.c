@@ -32,6 +32,7 @@ static struct {
 	char message[SETUP_BYTES_MAX]; /* what setup borrows from */
 	struct worker_setup setup;
 	const struct protocol *protocol;
+	struct serve_conf serve; /* borrows from the message; of a service without listeners */
 	struct endpoint endpoints[SETUP_LISTENERS_MAX];
 	struct tls_ctx *cluster_tls;
 	int64_t started_us;
@@ -71,12 +72,15 @@ static enum err read_setup(void)
 	return e == E_OK ? setup_decode(slice(worker.message, n + 4), &worker.setup) : e;
 }
 
+/* *out stays NULL where there are no listeners, and so no certificate of the public's. */
 static enum err make_public_tls(const struct worker_setup *s, struct tls_ctx **out, struct diag *d)
 {
 	struct buf cert, key;
 	struct tls_config c = {.profile = TLS_PUBLIC_SERVER};
 	enum err e;
 
+	if (s->nlisteners == 0)
+		return E_OK;
 	buf_init(&cert, SETUP_BYTES_MAX, NULL);
 	buf_init(&key, SETUP_BYTES_MAX, NULL);
 	buf_put(&cert, s->tls_cert_pem);
@@ -123,7 +127,8 @@ static enum err renew(const struct worker_setup *s, struct diag *d)
 		worker.cluster_tls = cluster;
 		log_threshold = log_level_parse(s->log_level);
 	}
-	tls_ctx_unref(&tls);
+	if (tls != NULL)
+		tls_ctx_unref(&tls);
 	return e;
 }
 
@@ -295,10 +300,21 @@ static void end_each(struct session *s, void *arg UNUSED)
 	session_end(s, "shutdown");
 }
 
+/* Of a service without listeners. */
+WAITS static void serve_fiber(void *arg UNUSED)
+{
+	worker.protocol->serve(&worker.serve);
+	if (!fiber_cancelled()) {
+		LOG(LOG_ERROR, NULL, "worker.serve_ended");
+		loop_stop(loop_current());
+	}
+}
+
 WAITS static void main_fiber(void *arg UNUSED)
 {
 	struct sig *term = NULL, *interrupt = NULL;
 	struct waits *waits = NULL;
+	struct scope service;
 	enum err e = sig_watch(SIGTERM, &term);
 
 	/* A terminal's Ctrl-C is the supervisor's to act on. */
@@ -310,6 +326,10 @@ WAITS static void main_fiber(void *arg UNUSED)
 		LOG(LOG_WARN, NULL, "worker.no_backend");
 	if (open_listeners() != E_OK)
 		LOG(LOG_ERROR, NULL, "worker.listen_failed");
+	scope_init(&service);
+	if (worker.protocol->serve != NULL &&
+	    scope_start(&service, "worker.serve", serve_fiber, NULL) != E_OK)
+		LOG(LOG_ERROR, NULL, "worker.serve_failed");
 	LOG(LOG_INFO, NULL, "worker.serving", LF_UINT("worker", worker.setup.worker));
 	event_set(&worker.serving);
 	if (e == E_OK && sig_wait(term, "worker.signal", NO_DEADLINE) == E_OK)
@@ -320,6 +340,8 @@ WAITS static void main_fiber(void *arg UNUSED)
 	for (size_t i = 0; i < worker.setup.nlisteners; i++)
 		listener_close(&worker.endpoints[i].listener);
 	session_each(end_each, NULL);
+	scope_cancel(&service);
+	(void)scope_join(&service, NO_DEADLINE);
 	loop_stop(loop_current());
 }
 
@@ -387,7 +409,8 @@ static enum err prepare(struct diag *d)
 	if (e != E_OK)
 		return e;
 	session_tls_set(tls);
-	tls_ctx_unref(&tls);
+	if (tls != NULL)
+		tls_ctx_unref(&tls);
 	invariant(slice_to_str(worker.setup.node, node, sizeof node));
 	policy_init(node);
 	charset_preload(); /* iconv loads modules, which the filter forbids later */
@@ -411,6 +434,8 @@ int worker_run(const struct protocol *const *protocols, size_t n)
 			  LOG_FIELDS(LF_SLICE("node", worker.setup.node),
 				     LF_STR("service", rpc_service_name(worker.setup.service))));
 		worker.started_us = clock_wall_us();
+		worker.serve =
+			(struct serve_conf){worker.setup.dns_server, worker.setup.dns_anchors};
 		worker.protocol = find_protocol(protocols, n);
 		e = worker.protocol != NULL ? E_OK : diag_set(&d, E_INVALID, "no such service");
 	}

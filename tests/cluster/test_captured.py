@@ -107,7 +107,9 @@ class CapturedFrontend(unittest.TestCase):
         since = log_size("be1")
         for service, name in (("smtp", "AUTH_START"), ("smtp", "MAILBOX_LIST"),
                               ("submission", "MESSAGE_READ"), ("imap", "RESOLVE"),
-                              ("imap", "DELIVER_BEGIN")):
+                              ("imap", "DELIVER_BEGIN"),
+                              ("outbound", "AUTH_START"), ("outbound", "RESOLVE"),
+                              ("outbound", "DELIVER_BEGIN")):
             before = metric("be1", "rpc_refused_total", reason="role")
             with Captured("frontend/fe1/" + service) as c:
                 fields = next(f for _, n, f in methods() if short(n) == name)

@@ -25,6 +25,15 @@ def workers():
         return [int(p) for p in f.read().split()]
 
 
+def outbound_workers():
+    found = []
+    for pid in workers():
+        with open("/proc/%d/cmdline" % pid) as f:
+            if "\0--worker=outbound." in f.read():
+                found.append(pid)
+    return found
+
+
 def resident(pids):
     """Private bytes of some processes."""
     total = 0
@@ -71,6 +80,19 @@ class Confinement(unittest.TestCase):
                     flags = int(f.read().split("flags:")[1].split()[0], 8)
                 if target.startswith("/") and int(fd) > 2:
                     self.assertEqual(flags & os.O_ACCMODE, os.O_RDONLY, target)
+
+    def test_outbound_has_no_door(self):
+        """It listens nowhere, and begins anew when it dies."""
+        outbound = outbound_workers()
+        self.assertEqual(len(outbound), 1)
+        held = postern.sockets_of(outbound)
+        with open("/proc/net/tcp") as f:
+            rows = [x.split() for x in f][1:]
+        self.assertTrue([r for r in rows if r[9] in held])  # its links
+        self.assertEqual([r for r in rows if r[9] in held and r[3] == "0A"], [])
+        cluster_command("kill", "fe1/outbound")
+        self.assertTrue(until(lambda: outbound_workers() not in ([], outbound)))
+        postern.restore()
 
     def test_workers_die_with_their_supervisor(self):
         before = workers()

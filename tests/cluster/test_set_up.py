@@ -30,6 +30,11 @@ def alive(path):
     return found
 
 
+def command_line(pid):
+    with open("/proc/%d/cmdline" % pid) as f:
+        return f.read().split("\0")
+
+
 class Contract(unittest.TestCase):
     """Other tools read cluster.json: its names stay."""
 
@@ -122,6 +127,30 @@ class Starts(unittest.TestCase):
         self.assertTrue(until(lambda: sum(not os.path.exists("/proc/%d/fd/0" % p)
                                           for p in pids) == 1))
 
+    def test_dns(self):
+        """--set dns= and dns_anchors= reach every front-end, and nobody else."""
+        anchors = os.path.join(self.folder, "anchors")
+        self.options += ["--set", "dns=127.0.0.1:5353", "--set", "workers.outbound=2"]
+        c = self.up()
+        told = [command_line(p)[1] for p in c["frontends"][0]["pids"]]
+        self.assertEqual(sum(x.startswith("--worker=outbound.") for x in told), 2)
+        argv = command_line(c["frontends"][0]["pids"][0])
+        self.assertIn("dns.server=127.0.0.1:5353", argv)
+        self.assertIn("dns.anchors=none", argv)
+        self.assertNotIn("dns.", " ".join(command_line(c["backends"][0]["pids"][0])))
+        self.assertEqual(tool("down", self.folder)[0], 0)
+        with open(anchors, "w") as f:
+            f.write("example.test. IN DS 1 13 2 " + "00" * 32 + "\n")
+        self.options += ["--set", "dns_anchors=" + anchors]
+        argv = command_line(self.up()["frontends"][0]["pids"][0])
+        self.assertIn("dns.anchors=" + anchors, argv)
+        self.assertNotIn("dns.anchors=none", argv)
+        self.assertEqual(tool("down", self.folder)[0], 0)
+        # What is no address, and what is not there, is refused before anything is served.
+        for bad in ("dns=nowhere.example:53", "dns_anchors=/nowhere"):
+            status, said = tool("up", self.folder, "--set", bad)
+            self.assertEqual((bad, status), (bad, 69), said)
+
     def test_interrupted_and_repeated(self):
         """Whatever was there already: nothing goes on running, and the next start is whole."""
         ca, database, backend = (os.path.join(self.folder, x) for x in
@@ -151,6 +180,11 @@ class Starts(unittest.TestCase):
         self.assertEqual(again["accounts"], c["accounts"])
         self.assertEqual([r["address"] for r in json.loads(self.control("account", "list").stdout)],
                          there[1:])
+        # A cluster of before the outbound service gets its certificate.
+        self.assertEqual(tool("down", self.folder)[0], 0)
+        for end in (".pem", ".key"):
+            os.remove(os.path.join(self.folder, "fe1", "certs", "outbound" + end))
+        self.up()
         # A start that fails leaves nothing running either.
         self.assertEqual(tool("down", self.folder)[0], 0)
         status, said = tool("up", self.folder, "--set", "no.such=1")

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -17,11 +19,24 @@
 
 #if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
 
+/* Who tries. */
+static const struct {
+	const char *name;
+	enum rpc_service service;
+	enum confine_dial dial;
+} who[] = {
+	{"imap, dialling", SERVICE_IMAP, CONFINE_MAY_DIAL},
+	{"imap, dialled", SERVICE_IMAP, CONFINE_NO_DIAL},
+	{"outbound, dialling", SERVICE_OUTBOUND, CONFINE_MAY_DIAL},
+	{"outbound, dialled", SERVICE_OUTBOUND, CONFINE_NO_DIAL},
+};
+#define WHO_MAX ARRAY_LEN(who)
+
 /* Whether a system call is refused with EPERM; it does nothing that would be seen outside. */
 struct attempt {
 	const char *what;
 	long (*call)(void);
-	bool allowed[2]; /* [CONFINE_MAY_DIAL], [CONFINE_NO_DIAL] */
+	bool allowed[WHO_MAX];
 };
 
 static long a_read(void)
@@ -74,6 +89,21 @@ static long a_udp(void)
 	return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 }
 
+static long a_udp6(void)
+{
+	return socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+static long a_icmp(void)
+{
+	return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
+}
+
+static long a_sctp(void)
+{
+	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SCTP);
+}
+
 static long a_unix(void)
 {
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -108,6 +138,12 @@ static long a_fork(void)
 	if (pid == 0)
 		_exit(0);
 	return pid;
+}
+
+/* The flags of a thread without a stack, which the kernel refuses as well, but otherwise. */
+static long a_thread(void)
+{
+	return syscall(SYS_clone, CLONE_THREAD, NULL, NULL, NULL, NULL);
 }
 
 static long a_code(void)
@@ -169,36 +205,40 @@ static long a_setuid(void)
 }
 
 static const struct attempt attempts[] = {
-	{"open to read", a_read, {true, true}},
-	{"open to write", a_write, {false, false}},
-	{"open to read and write", a_read_write, {false, false}},
-	{"create a file", a_create, {false, false}},
-	{"truncate", a_truncate, {false, false}},
-	{"a file without a name", a_tmpfile, {false, false}},
-	{"unlink", a_unlink, {false, false}},
-	{"a TCP socket", a_tcp4, {true, false}},
-	{"a TCP socket, IPv6", a_tcp6, {true, false}},
-	{"a UDP socket", a_udp, {false, false}},
-	{"a local socket", a_unix, {false, false}},
-	{"a netlink socket", a_netlink, {false, false}},
-	{"a pair of sockets", a_pair, {false, false}},
-	{"bind", a_bind, {false, false}},
-	{"listen", a_listen, {false, false}},
-	{"fork", a_fork, {false, false}},
-	{"executable memory", a_code, {false, false}},
-	{"memory", a_memory, {true, true}},
-	{"kill", a_kill, {false, false}},
-	{"signal another process", a_tgkill, {false, false}},
-	{"signal itself", a_tgkill_self, {true, true}},
-	{"read its limits", a_getrlimit, {true, true}},
-	{"set limits", a_setrlimit, {false, false}},
-	{"another's limits", a_others_limits, {false, false}},
-	{"type into the terminal", a_type_into_terminal, {false, false}},
-	{"setuid", a_setuid, {false, false}},
+	{"open to read", a_read, {true, true, true, true}},
+	{"open to write", a_write, {false, false, false, false}},
+	{"open to read and write", a_read_write, {false, false, false, false}},
+	{"create a file", a_create, {false, false, false, false}},
+	{"truncate", a_truncate, {false, false, false, false}},
+	{"a file without a name", a_tmpfile, {false, false, false, false}},
+	{"unlink", a_unlink, {false, false, false, false}},
+	{"a TCP socket", a_tcp4, {true, false, true, true}},
+	{"a TCP socket, IPv6", a_tcp6, {true, false, true, true}},
+	{"a UDP socket", a_udp, {false, false, true, true}},
+	{"a UDP socket, IPv6", a_udp6, {false, false, true, true}},
+	{"an ICMP socket", a_icmp, {false, false, false, false}},
+	{"an SCTP socket", a_sctp, {false, false, false, false}},
+	{"a local socket", a_unix, {false, false, false, false}},
+	{"a netlink socket", a_netlink, {false, false, false, false}},
+	{"a pair of sockets", a_pair, {false, false, false, false}},
+	{"bind", a_bind, {false, false, true, true}},
+	{"listen", a_listen, {false, false, false, false}},
+	{"a thread", a_thread, {false, false, false, false}},
+	{"fork", a_fork, {false, false, false, false}},
+	{"executable memory", a_code, {false, false, false, false}},
+	{"memory", a_memory, {true, true, true, true}},
+	{"kill", a_kill, {false, false, false, false}},
+	{"signal another process", a_tgkill, {false, false, false, false}},
+	{"signal itself", a_tgkill_self, {true, true, true, true}},
+	{"read its limits", a_getrlimit, {true, true, true, true}},
+	{"set limits", a_setrlimit, {false, false, false, false}},
+	{"another's limits", a_others_limits, {false, false, false, false}},
+	{"type into the terminal", a_type_into_terminal, {false, false, false, false}},
+	{"setuid", a_setuid, {false, false, false, false}},
 };
 
 /* In a child that is confined: the child's wait status. */
-static int confined(enum confine_dial dial, long (*call)(void))
+static int confined(enum rpc_service service, enum confine_dial dial, long (*call)(void))
 {
 	int status = -1;
 	pid_t pid = fork();
@@ -206,7 +246,7 @@ static int confined(enum confine_dial dial, long (*call)(void))
 	if (pid == 0) {
 		struct diag d = {""};
 
-		if (confine_syscalls(SERVICE_IMAP, dial, &d) != E_OK)
+		if (confine_syscalls(service, dial, &d) != E_OK)
 			_exit(2);
 		errno = 0;
 		_exit(call() < 0 && errno == EPERM ? 1 : 0);
@@ -218,13 +258,12 @@ static int confined(enum confine_dial dial, long (*call)(void))
 TEST(filter_allows_what_a_worker_needs_and_no_more)
 {
 	for (size_t i = 0; i < ARRAY_LEN(attempts); i++) {
-		for (int dial = CONFINE_MAY_DIAL; dial <= CONFINE_NO_DIAL; dial++) {
-			int status = confined((enum confine_dial)dial, attempts[i].call);
+		for (size_t k = 0; k < WHO_MAX; k++) {
+			int status = confined(who[k].service, who[k].dial, attempts[i].call);
 
-			check_note("%s, %s", attempts[i].what,
-				   dial == CONFINE_MAY_DIAL ? "dialling" : "dialled");
+			check_note("%s, %s", attempts[i].what, who[k].name);
 			CHECK(WIFEXITED(status));
-			CHECK_INT(WEXITSTATUS(status), attempts[i].allowed[dial] ? 0 : 1);
+			CHECK_INT(WEXITSTATUS(status), attempts[i].allowed[k] ? 0 : 1);
 		}
 	}
 }
@@ -238,7 +277,7 @@ static long a_exec(void)
 
 TEST(filter_ends_who_wants_to_execute)
 {
-	int status = confined(CONFINE_MAY_DIAL, a_exec);
+	int status = confined(SERVICE_OUTBOUND, CONFINE_MAY_DIAL, a_exec);
 
 	CHECK(WIFSIGNALED(status));
 	CHECK_INT(WTERMSIG(status), SIGSYS);

@@ -22,6 +22,8 @@ static struct worker_setup sample(void)
 		.nlisteners = 2,
 		.backends = {SL("127.0.0.1:7411"), SLICE_NONE, SL("[::1]:7411")},
 		.nbackends = 3,
+		.dns_server = SL("127.0.0.1:5353"),
+		.dns_anchors = SL(". IN DS 1 13 2 00\n"),
 	};
 }
 
@@ -45,6 +47,8 @@ static void check_same(const struct worker_setup *a, const struct worker_setup *
 	CHECK_INT(a->nbackends, b->nbackends);
 	for (size_t i = 0; i < b->nbackends; i++)
 		CHECK_SLICE(a->backends[i], b->backends[i]);
+	CHECK_SLICE(a->dns_server, b->dns_server);
+	CHECK_SLICE(a->dns_anchors, b->dns_anchors);
 }
 
 TEST(setup_round_trip)
