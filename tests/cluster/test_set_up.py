@@ -146,6 +146,10 @@ class Starts(unittest.TestCase):
         self.assertIn("dns.anchors=" + anchors, argv)
         self.assertNotIn("dns.anchors=none", argv)
         self.assertEqual(tool("down", self.folder)[0], 0)
+        self.options += ["--set", "workers.outbound=-1"]
+        told = [command_line(p)[1] for p in self.up()["frontends"][0]["pids"]]
+        self.assertFalse([x for x in told if x.startswith("--worker=outbound.")])
+        self.assertEqual(tool("down", self.folder)[0], 0)
         # What is no address, and what is not there, is refused before anything is served.
         for bad in ("dns=nowhere.example:53", "dns_anchors=/nowhere"):
             status, said = tool("up", self.folder, "--set", bad)

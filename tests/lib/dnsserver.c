@@ -119,17 +119,22 @@ static struct sockaddr_in loopback(uint16_t port)
 				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-static uint16_t free_port(void)
+/* For UDP and for TCP; 0: the one that was drawn has it for UDP alone. */
+static uint16_t try_port(void)
 {
 	struct sockaddr_in a = loopback(0);
 	socklen_t n = sizeof a;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool both;
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&a, &n) != 0)
+	if (udp < 0 || tcp < 0 || bind(udp, (struct sockaddr *)&a, sizeof a) != 0 ||
+	    getsockname(udp, (struct sockaddr *)&a, &n) != 0)
 		die("no free port");
-	close(fd);
-	return ntohs(a.sin_port);
+	both = bind(tcp, (struct sockaddr *)&a, sizeof a) == 0;
+	close(udp);
+	close(tcp);
+	return both ? ntohs(a.sin_port) : 0;
 }
 
 static bool serves(void)
@@ -189,7 +194,8 @@ void dnsserver_start(const struct dnsserver_zone *zones, size_t n)
 	atexit(remove_all);
 	for (size_t i = 0; i < n; i++)
 		write_zone(&zones[i]);
-	ns.port = free_port();
+	while (ns.port == 0)
+		ns.port = try_port();
 	snprintf(ns.address, sizeof ns.address, "127.0.0.1:%u", ns.port);
 	write_conf(zones, n);
 	ns.pid = fork();

@@ -8,6 +8,7 @@
 With signed=True the zones are signed, and zone.anchors is the file for --set dns_anchors=. Every
 record lives a second, so that changes are seen soon; what does not exist as well.
 """
+import contextlib
 import os
 import shutil
 import signal
@@ -27,10 +28,13 @@ ns IN A 127.0.0.1
 
 
 def free_port():
-    """Free for TCP just now, and so most likely for UDP."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """For UDP and for TCP."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", 0))
+            with contextlib.suppress(OSError):
+                tcp.bind(udp.getsockname())
+                return udp.getsockname()[1]
 
 
 class Zone:
