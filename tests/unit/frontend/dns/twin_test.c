@@ -195,6 +195,32 @@ TEST_FIBER(answers_that_are_broken)
 	arena_reset(&mem);
 }
 
+static enum dns_twin_says say_v6_only(void *arg, slice_t name, uint16_t type,
+				      struct dns_twin_answer *out)
+{
+	return type == DNS_TYPE_AAAA ? say_made(arg, name, type, out) : DNS_TWIN_IS_SILENT;
+}
+
+/* Whatever becomes of the one family, the other's addresses are used. */
+TEST_FIBER(one_family_is_silent)
+{
+	static const struct dns_twin twin = {.answer = say_v6_only};
+	struct dns_addrs_answer a;
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	resolver_replace(&twin);
+	made = SL(ANSWER("\x80", "\1") RR("\34", "\20") "0123456789abcdef");
+	CHECK_ERR(dns_addrs(SL("a"), &mem, deadline_in(100), &a), E_OK);
+	CHECK_INT(a.v4.status, DNS_TEMPFAIL);
+	CHECK_INT(a.v6.status, DNS_OK);
+	CHECK(a.a.status == DNS_OK && a.a.secure);
+	CHECK_INT(a.n, 1);
+	CHECK_INT(a.list[0].family, 6);
+	resolver_replace(NULL);
+	arena_reset(&mem);
+}
+
 /* RFC 1035 section 3.3.14 bounds a string, nobody a certificate. */
 TEST_FIBER(tlsa_data_at_their_limit)
 {
