@@ -631,6 +631,7 @@ WAITS static enum err wake_up(struct smtp_client *c, struct smtp_result *why)
 WAITS static enum err transact(struct tx *t, struct smtp_result *why)
 {
 	struct smtp_client *c = t->c;
+	bool kept = c->messages > 0;
 	enum err e = wake_up(c, why);
 
 	if (e == E_OK) {
@@ -639,7 +640,7 @@ WAITS static enum err transact(struct tx *t, struct smtp_result *why)
 		e = envelope(t, why);
 	}
 	if (e != E_OK) {
-		why->again_now = !t->mail_heard && c->messages > 1;
+		why->again_now = kept && !t->mail_heard;
 		return e;
 	}
 	if (t->go)

@@ -65,6 +65,7 @@ TEST_FIBER(cluster_ends_know_each_other)
 	CHECK_STR(fb->group, "x25519");
 	CHECK_SLICE(fa->peer_name, SL("backend/be1"));
 	CHECK_SLICE(fa->peer_serial, SL("0a01"));
+	CHECK_INT(fa->verified, TLS_VERIFIED_CA);
 	CHECK_SLICE(fb->peer_name, SL("frontend/fe1/smtp"));
 	CHECK_SLICE(fb->peer_serial, SL("ff02"));
 	CHECK(llabs(fa->peer_from_s - (clock_wall_s() - 3600)) < 60);

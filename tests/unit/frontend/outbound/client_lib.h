@@ -8,6 +8,8 @@
  *   "!bytes N" reads N bytes into `body`
  *   "!flood N" says N KiB of one reply, as "250-x" lines
  *   "!some"    reads what comes next and leaves it there
+ *   "!stall"   reads nothing until the test sets `resume`
+ *   "!call"    calls the test's own function
  *   "!close"   closes now            "!end"    expects the client to close, and nothing before
  *
  * A client that sends something else, or waits for an answer that the script has not given yet,
@@ -49,10 +51,13 @@ struct rig {
 	struct smtp_client *client;
 	struct smtp_client_why why;
 	struct arena arena;
+	WAITS void (*call)(void *arg);
+	void *call_arg;
 	/* Private. */
 	struct listener *listener;
-	struct stream *s;
+	struct stream *s; /* the server's end */
 	struct event accepted;
+	struct event resume;
 	struct scope scope;
 };
 

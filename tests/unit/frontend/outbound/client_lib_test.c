@@ -185,6 +185,12 @@ WAITS static bool special(struct rig *r, const char *what)
 		return read_body(r);
 	if (slice_eq(s, SL("some")))
 		return stream_fill(r->s, 0, "t.some", deadline_in(SOON)) == E_OK;
+	if (slice_eq(s, SL("stall")))
+		return event_wait(&r->resume, "t.stall", deadline_in(SOON)) == E_OK;
+	if (slice_eq(s, SL("call"))) {
+		r->call(r->call_arg);
+		return true;
+	}
 	if (slice_eq(s, SL("end")))
 		return expect_end(r);
 	if (slice_starts(s, SL("bytes ")))
@@ -258,6 +264,7 @@ WAITS void rig_start(struct rig *r, const char *const *script)
 	buf_init(&r->body, 16 * 1024 * 1024, NULL);
 	arena_init(&r->arena, NULL);
 	event_init(&r->accepted);
+	event_init(&r->resume);
 	r->timeouts = smtp_timeouts_default;
 	invariant(tls_ctx_new(&conf, &client_tls, &d) == E_OK);
 	r->opts = (struct smtp_client_opts){
