@@ -96,6 +96,10 @@ enum err stream_write_now(struct stream *s, slice_t data) MUST_USE;
 /* Waits until everything queued was handed to the kernel. */
 WAITS enum err stream_flush(struct stream *s, int64_t deadline_ms) MUST_USE;
 size_t stream_queued(const struct stream *s);
+/* After a flush: the peer's next bytes are acknowledged at once. For a peer that answers in several
+ * small writes, each of which waits (Nagle) for the acknowledgement that we would hold back, up to
+ * 40 ms, for something to send. */
+void stream_ack_soon(struct stream *s);
 /* Waits until less than the high water is queued. */
 WAITS enum err stream_drain(struct stream *s, const char *name, int64_t deadline_ms) MUST_USE;
 

@@ -3,6 +3,9 @@
  * socket does not take is copied and left to libuv (`inflight`); until that is done nothing more
  * is encrypted, so a slow peer holds at most the high water plus one send.
  */
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include "common/net/net_priv.h"
 
 struct write_rest {
@@ -174,4 +177,14 @@ enum err stream_write_now(struct stream *s, slice_t data)
 WAITS enum err stream_flush(struct stream *s, int64_t deadline_ms)
 {
 	return wait_queue(s, 0, "stream.flush", deadline_ms);
+}
+
+void stream_ack_soon(struct stream *s)
+{
+	const int on = 1;
+	uv_os_fd_t fd;
+
+	/* Not sticky, and a hint: what comes of it is no matter. */
+	if (uv_fileno((uv_handle_t *)&s->tcp, &fd) == 0)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }

@@ -6,6 +6,7 @@
  *   smtp_client_tls   STARTTLS and what is demanded of the peer
  *   smtp_client_auth  AUTH with PLAIN, LOGIN, SCRAM-SHA-256 (RFC 4954)
  *   smtp_client_send  a transaction, pipelined where the peer allows it
+ *   smtp_client_body  the message's bytes: DATA, BDAT
  *   smtp_msg          one message, its results, its MAIL and RCPT
  *   smtp_body         dot-stuffing
  *   smtp_offer        what EHLO's answer offers

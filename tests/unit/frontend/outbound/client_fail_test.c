@@ -405,3 +405,63 @@ TEST_FIBER(the_session_goes_on_after_a_refusal)
 	CHECK_INT(m.rcpts[0].result->verdict, SMTP_TAKEN);
 	rig_end(&r);
 }
+
+/* ---- cancelled ---- */
+
+struct cancelled {
+	struct rig *r;
+	struct mail *m; /* NULL: the client is opened */
+	enum err e;
+};
+
+WAITS static void work(void *arg)
+{
+	struct cancelled *x = arg;
+
+	x->e = x->m == NULL ? rig_open(x->r) : smtp_client_send(x->r->client, &x->m->msg);
+}
+
+/* Runs it until the server has got so far, and cancels it there. */
+WAITS static void cancel_at(struct cancelled *x, size_t steps)
+{
+	struct scope scope;
+
+	scope_init(&scope);
+	CHECK_ERR(scope_start(&scope, "t.client", work, x), E_OK);
+	while (x->r->done < steps)
+		fiber_yield();
+	scope_cancel(&scope);
+	CHECK_ERR(scope_join(&scope, deadline_in(SOON)), E_OK);
+	CHECK_ERR(x->e, E_CANCELLED);
+}
+
+TEST_FIBER(a_cancelled_open)
+{
+	static const char *const script[] = {HELLO, "!end", NULL};
+	struct rig r;
+	struct cancelled x = {.r = &r};
+
+	rig_start(&r, script);
+	cancel_at(&x, 2);
+	CHECK(r.client == NULL);
+	CHECK_RESULT(&r.why.result, SMTP_AT_EHLO, SMTP_LATER, 0, "4.3.2", "shutting down");
+	rig_end(&r);
+}
+
+TEST_FIBER(a_cancelled_message)
+{
+	static const char *const script[] = {OPEN, MAIL, OK, RCPT, "!end", NULL};
+	struct rig r;
+	struct mail m;
+	struct cancelled x = {.r = &r, .m = &m};
+
+	rig_start(&r, script);
+	CHECK_ERR(rig_open(&r), E_OK);
+	REQUIRE(r.client != NULL);
+	mail_init(&m, &r, 2, SL("x\r\n"));
+	cancel_at(&x, 7);
+	CHECK_RESULT(m.rcpts[0].result, SMTP_AT_RCPT, SMTP_LATER, 0, "4.3.2", "shutting down");
+	CHECK(m.rcpts[1].result == m.rcpts[0].result);
+	CHECK(!smtp_client_usable(r.client));
+	rig_end(&r);
+}

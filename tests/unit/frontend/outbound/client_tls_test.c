@@ -124,6 +124,34 @@ TEST_FIBER(tls_at_once)
 	rig_end(&r);
 }
 
+TEST_FIBER(a_handshake_that_never_ends)
+{
+	static const char *const script[] = {OFFER, "< STARTTLS", "> 220 go", "!stall", NULL};
+	struct rig r;
+
+	rig_start(&r, script);
+	r.opts.tls = SMTP_TLS_ENCRYPT;
+	r.timeouts.tls_ms = 150;
+	CHECK_ERR(rig_open(&r), E_RETRY);
+	CHECK_RESULT(&r.why.result, SMTP_AT_TLS, SMTP_LATER, 0, "4.7.5", "no answer in time");
+	event_set(&r.resume);
+	rig_end(&r);
+}
+
+/* An old server that knows no EHLO knows no STARTTLS either. */
+TEST_FIBER(helo_has_no_tls)
+{
+	static const char *const script[] = {
+		HELLO, "> 500 what", "< HELO me.example.net", "> 250 STARTTLS", "< QUIT", NULL};
+	struct rig r;
+
+	rig_start(&r, script);
+	r.opts.tls = SMTP_TLS_ENCRYPT;
+	CHECK_ERR(rig_open(&r), E_RETRY);
+	CHECK_RESULT(&r.why.result, SMTP_AT_STARTTLS, SMTP_LATER, 0, "4.7.4", "required");
+	rig_end(&r);
+}
+
 /* ---- who is there ---- */
 
 static struct pki {
