@@ -93,6 +93,8 @@ WAITS enum err smtp_client_open(const struct smtp_client_opts *opts, struct smtp
 /* Sends one message to those recipients that have no result yet; then all have one. E_OK: the
  * connection may be used again (ask smtp_client_usable() before); E_CLOSED: it is over;
  * E_CANCELLED: it is over, too. Results hold in every case.
+ * Who is cancelled while the answer to a whole message is awaited has a LATER for what may have
+ * been taken: shield the call where a double is worse than a wait.
  * Recipients beyond the peer's RCPTMAX get LATER with again_now. */
 WAITS enum err smtp_client_send(struct smtp_client *c, struct smtp_msg *m) MUST_USE;
 

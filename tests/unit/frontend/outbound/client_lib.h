@@ -7,6 +7,7 @@
  *   "!tls"     a server's handshake  "!body"   reads dot-stuffed data up to its end into `body`
  *   "!bytes N" reads N bytes into `body`
  *   "!flood N" says N KiB of one reply, as "250-x" lines
+ *   "!drain"   reads to the end
  *   "!some"    reads what comes next and leaves it there
  *   "!stall"   reads nothing until the test sets `resume`
  *   "!call"    calls the test's own function

@@ -183,6 +183,8 @@ WAITS static bool special(struct rig *r, const char *what)
 		return stream_tls_server(r->s, r->server_tls, deadline_in(SOON)) != E_OK;
 	if (slice_eq(s, SL("body")))
 		return read_body(r);
+	if (slice_eq(s, SL("drain")))
+		return !read_bytes(r, UINT64_MAX);
 	if (slice_eq(s, SL("some")))
 		return stream_fill(r->s, 0, "t.some", deadline_in(SOON)) == E_OK;
 	if (slice_eq(s, SL("stall")))

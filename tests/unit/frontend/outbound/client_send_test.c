@@ -470,6 +470,7 @@ TEST_FIBER(a_server_that_cuts_off)
 		enum smtp_verdict verdict;
 	} rows[] = {
 		{{"> 552 5.3.4 enough", "!close"}, 552, "5.3.4", SMTP_REFUSED},
+		{{"> 552 5.3.4 enough", "!drain"}, 552, "5.3.4", SMTP_REFUSED},
 		{{"> 421 4.3.2 down", "!close"}, 421, "4.3.2", SMTP_LATER},
 		{{"> 250 thanks, that will do", "!close"}, 0, "4.5.0", SMTP_LATER},
 		{{"!close"}, 0, "4.4.2", SMTP_LATER},
