@@ -231,7 +231,7 @@ WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 	be->peers = backend.peers;
 	backend.ways = (struct forward_ways){
 		.deliver = be->deliver, .remote = peers_forward, .arg = backend.peers};
-	e = outbound_start(be->deliver, &be->outbound);
+	e = outbound_start(be->deliver, be->conf.pushed, &be->outbound);
 	if (e == E_OK)
 		e = runner_start(&backend.ways, item_turned, NULL, &backend.runner);
 	if (e == E_OK)

@@ -25,42 +25,57 @@ METRIC_COUNTER(m_expired, "queue_expired_total", "Items of the way out that were
 
 /* ---- settings ---- */
 
-static int64_t setting_us(const struct dir *d, const char *key)
+/* All settings as they are in force here: the directory's, but for those that this node's command
+ * line overrides. */
+static struct conf *settings_now(const struct outbound *o)
 {
 	struct conf *c = conf_new(settings_table, settings_table_len);
-	slice_t v = dir_setting(d, key);
-	struct diag diag = {""};
 	struct buf set;
-	int64_t ms;
 
-	buf_init(&set, CONF_VALUE_MAX, NULL);
-	buf_printf(&set, "%s=", key);
-	buf_put(&set, v);
-	if (v.p != NULL && conf_set(c, buf_slice(&set), &diag) != E_OK)
-		LOG(LOG_WARN, NULL, "setting.ignored", LF_STR("key", key),
-		    LF_STR("why", diag.text));
-	ms = conf_ms(c, key);
+	buf_init(&set, 2 * CONF_VALUE_MAX, NULL);
+	for (size_t i = 0; i < settings_table_len; i++) {
+		const char *key = settings_table[i].name;
+		slice_t v = dir_setting(o->deliver->dir, key);
+		struct diag d = {""};
+
+		buf_reset(&set);
+		buf_printf(&set, "%s=", key);
+		if (conf_is_set(o->overrides, key))
+			conf_text(o->overrides, key, &set);
+		else if (v.p != NULL)
+			buf_put(&set, v);
+		else
+			continue;
+		if (conf_set(c, buf_slice(&set), &d) != E_OK)
+			LOG(LOG_WARN, NULL, "setting.ignored", LF_STR("key", key),
+			    LF_STR("why", d.text));
+	}
 	buf_fini(&set);
-	conf_free(&c);
-	return ms * 1000;
+	return c;
+}
+
+static int64_t setting_us(const struct conf *c, const char *key)
+{
+	return conf_ms(c, key) * 1000;
 }
 
 void outbound_settings(struct outbound *o)
 {
 	static const char *const steps[] = {"outbound.retry_first", "outbound.retry_second",
 					    "outbound.retry_third", "outbound.retry_later"};
-	struct dir *d = o->deliver->dir;
+	struct conf *c = settings_now(o);
 	struct sched_settings s;
 
 	sched_settings_init(&s);
 	s.nsteps = ARRAY_LEN(steps);
 	o->times.nretry = ARRAY_LEN(steps);
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		o->times.retry_us[i] = setting_us(d, steps[i]);
+		o->times.retry_us[i] = setting_us(c, steps[i]);
 		s.steps_s[i] = (uint32_t)(o->times.retry_us[i] / 1000000);
 	}
-	o->times.warn_us = setting_us(d, "outbound.delay_notice");
-	o->times.expire_us = setting_us(d, "outbound.expiry");
+	o->times.warn_us = setting_us(c, "outbound.delay_notice");
+	o->times.expire_us = setting_us(c, "outbound.expiry");
+	conf_free(&c);
 	if (o->sched == NULL)
 		o->sched = sched_new(&s);
 	else
@@ -467,12 +482,14 @@ WAITS static void run(void *arg)
 	event_set(&o->ended);
 }
 
-WAITS enum err outbound_start(struct deliver *deliver, struct outbound **out)
+WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overrides,
+			      struct outbound **out)
 {
 	struct outbound *o = xcalloc(1, sizeof *o);
 	enum err e;
 
 	o->deliver = deliver;
+	o->overrides = overrides;
 	o->parts = xcalloc(PARTS_MAX, sizeof *o->parts);
 	waitq_init(&o->takers);
 	event_init(&o->wake);

@@ -16,11 +16,13 @@
 #include "backend/queue/sched.h"
 #include "backend/store/msg.h"
 #include "backend/ticket/lease_token.h"
+#include "common/conf/conf.h"
 
 struct outbound;
 
-/* Borrowed. */
-WAITS enum err outbound_start(struct deliver *deliver, struct outbound **out) MUST_USE;
+/* Borrowed; overrides: settings (proto/settings.h) that win over the directory's. */
+WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overrides,
+			      struct outbound **out) MUST_USE;
 WAITS void outbound_stop(struct outbound **o);
 /* Items were added: look for them. */
 void outbound_wake(struct outbound *o);

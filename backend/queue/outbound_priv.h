@@ -14,6 +14,7 @@ struct outbound_part {
 
 struct outbound {
 	struct deliver *deliver;
+	const struct conf *overrides;
 	struct sched *sched;
 	struct outcome_times times;
 	struct outbound_part *parts; /* a place in it is the scheduler's number of a partition */

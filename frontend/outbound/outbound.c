@@ -1,26 +1,160 @@
 #include "frontend/outbound/outbound.h"
 
-#include "common/log/log.h"
 #include "common/loop/fiber.h"
+#include "common/net/tls.h"
 #include "frontend/dns/resolver.h"
+#include "frontend/outbound/courier.h"
+#include "frontend/outbound/notice_post.h"
+#include "frontend/outbound/reports.h"
+#include "frontend/rpc/rpc_client.h"
 
-WAITS static void outbound_serve(const struct serve_conf *c)
+#define BACKENDS_MAX 64  /* as rpc_client has */
+#define AGAIN_MS     500 /* before a stream that has ended is opened again */
+#define NOTICES_MAX  16  /* composed at a time */
+/* At the end: what is under way has so long to end, and then its results to be told. */
+#define FINISH_MS    5000
+#define FLUSH_MS     3000
+
+static struct {
+	struct tls_ctx *tls;
+	struct rpc_link *links[BACKENDS_MAX]; /* that have a stream; for comparison alone */
+	size_t nlinks;
+	struct scope streams;
+	unsigned notices;
+	struct waitq notice_room;
+	bool stopping;
+} out;
+
+/* ---- jobs ---- */
+
+WAITS static void notice_run(void *arg)
 {
-	struct dns_conf dns = {.server = c->dns_server, .anchors = c->dns_anchors};
-	struct event never;
-	struct diag d = {""};
-
-	if (resolver_start(&dns, &d) != E_OK) {
-		LOG(LOG_ERROR, NULL, "outbound.no_resolver", LF_STR("why", d.text));
-		return;
-	}
-	event_init(&never);
-	if (event_wait(&never, "outbound.end", NO_DEADLINE) == E_CANCELLED)
-		LOG(LOG_DEBUG, NULL, "outbound.ends");
-	resolver_stop();
+	notice_post(arg);
+	out.notices--;
+	waitq_wake_all(&out.notice_room);
 }
 
-const struct protocol outbound_protocol = {
-	.service = SERVICE_OUTBOUND,
-	.serve = outbound_serve,
-};
+WAITS static void take_notice(struct outbound_job *j)
+{
+	while (!out.stopping && out.notices >= NOTICES_MAX) {
+		if (waitq_wait(&out.notice_room, "outbound.notices", NO_DEADLINE) != E_OK)
+			break;
+	}
+	if (out.stopping || fiber_cancelled()) {
+		reports_put_untried(j);
+		return;
+	}
+	out.notices++;
+	if (fiber_start("outbound.notice", notice_run, j, NULL) == E_OK)
+		return;
+	out.notices--;
+	reports_put_untried(j);
+}
+
+WAITS static void take(struct outbound_job *j, void *arg UNUSED)
+{
+	if (j->kind == OUTBOUND_NOTICE)
+		take_notice(j);
+	else
+		couriers_take(j);
+}
+
+/* ---- streams ---- */
+
+static void forget_link(const struct rpc_link *l)
+{
+	for (size_t i = 0; i < out.nlinks; i++) {
+		if (out.links[i] == l) {
+			out.links[i] = out.links[--out.nlinks];
+			return;
+		}
+	}
+}
+
+static bool has_stream(const struct rpc_link *l)
+{
+	for (size_t i = 0; i < out.nlinks; i++) {
+		if (out.links[i] == l)
+			return true;
+	}
+	return false;
+}
+
+WAITS static void stream_run(void *arg)
+{
+	struct rpc_link *l = arg;
+
+	while (rpc_link_usable(l) && !fiber_cancelled()) {
+		enum err e = call_outbound_work(l, take, NULL);
+
+		LOG(LOG_INFO, NULL, "outbound.work_ended",
+		    LF_STR("backend", rpc_link_peer(l)->name), LF_ERR("why", e));
+		(void)fiber_sleep("outbound.work_again", AGAIN_MS);
+	}
+	forget_link(l);
+	rpc_link_unref(&l);
+}
+
+static void open_streams(void)
+{
+	struct rpc_link *links[BACKENDS_MAX];
+	size_t n = rpc_client_links(links, BACKENDS_MAX);
+
+	for (size_t i = 0; i < n; i++) {
+		if (has_stream(links[i]) || out.nlinks == BACKENDS_MAX)
+			continue;
+		rpc_link_ref(links[i]);
+		out.links[out.nlinks++] = links[i];
+		if (scope_start(&out.streams, "outbound.work", stream_run, links[i]) == E_OK)
+			continue;
+		out.nlinks--;
+		rpc_link_unref(&links[i]);
+	}
+}
+
+/* What is under way ends in order: a message whose last dot was sent and whose answer nobody hears
+ * would go out twice. */
+WAITS static void finish(void)
+{
+	out.stopping = true;
+	fiber_shield_begin();
+	scope_cancel(&out.streams);
+	waitq_wake_all(&out.notice_room);
+	(void)scope_join(&out.streams, NO_DEADLINE);
+	couriers_stop(deadline_in(FINISH_MS));
+	reports_flush(deadline_in(FLUSH_MS));
+	fiber_shield_end();
+	resolver_stop();
+	tls_ctx_unref(&out.tls);
+}
+
+static enum err make_tls(struct diag *d)
+{
+	struct tls_config c = {.profile = TLS_PUBLIC_CLIENT};
+
+	return tls_ctx_new(&c, &out.tls, d);
+}
+
+WAITS static void serve(const struct serve_conf *conf)
+{
+	struct dns_conf dns = {.server = conf->dns_server, .anchors = conf->dns_anchors};
+	struct diag d = {""};
+	enum err e = make_tls(&d);
+
+	waitq_init(&out.notice_room);
+	scope_init(&out.streams);
+	if (e == E_OK)
+		e = resolver_start(&dns, &d);
+	if (e != E_OK) {
+		LOG(LOG_ERROR, NULL, "outbound.start_refused", LF_ERR("error", e),
+		    LF_STR("why", d.text));
+		return;
+	}
+	couriers_init(out.tls);
+	do
+		open_streams();
+	while (rpc_client_wait_change("outbound.links", NO_DEADLINE) == E_OK);
+	finish();
+}
+
+const struct protocol outbound_protocol = {.service = SERVICE_OUTBOUND, .serve = serve};

@@ -1,6 +1,16 @@
 /*
- * frontend/outbound: mail on its way to other hosts. The service has no listeners: its worker asks
- * DNS, dials strangers, and reads what they say, confined as everybody who hears strangers.
+ * frontend/outbound: mail on its way to other systems. A worker of this service has no listeners:
+ * it keeps a stream of work open to each back-end, speaks SMTP to strangers, and reports. It holds
+ * no mail beyond what is under way and decides no retry: that is the queue's, in the back-end.
+ *
+ *   outbound          the service: streams of work, start and stop
+ *   courier           destinations, and who carries jobs to them
+ *   hosts             a destination into servers, by DNS
+ *   send              one job over one connection, and its report
+ *   reports           results on their way back
+ *   notice_post       a notice job: composed here, delivered as any message
+ *   notice*           delivery status notifications (RFC 3464)
+ *   smtp_client*      a connection to a server; smtp_client.h has its parts
  */
 #ifndef FRONTEND_OUTBOUND_OUTBOUND_H
 #define FRONTEND_OUTBOUND_OUTBOUND_H

@@ -4,8 +4,10 @@
   tests/lib/run_cluster.py FOLDER [NAME]...
 
 A file may set CLUSTER, a list of options for `deploy/cluster up`; files with equal options share
-one cluster, which is brought up before the first and down after the last. A file finds its
-cluster's folder in $POSTERN_TEST_CLUSTER. A test that kills nodes starts them again. A node that
+one cluster, which is brought up before the first and down after the last. In an option {dns} is an
+address for a DNS server that the file starts, $POSTERN_TEST_DNS, and {out} the port of other
+systems' mail servers, $POSTERN_TEST_OUT. A file finds its cluster's folder in
+$POSTERN_TEST_CLUSTER. A test that kills nodes starts them again. A node that
 died by its own fault fails the files of its cluster. With
 $POSTERN_TEST_TIMES set it is shown what each file took.
 """
@@ -84,6 +86,8 @@ def run_files(files):
 
 
 def run_group(options, files, base_port):
+    outside = {"dns": "127.0.0.1:%d" % (base_port + 353), "out": str(base_port + 26)}
+    options = [o.format(**outside) for o in options]
     folder = tempfile.mkdtemp(prefix="postern-test-")
     # Two workers of what people speak, however few processors there are: a session here and its
     # mailbox's other session there is what a larger machine does all day.
@@ -96,7 +100,9 @@ def run_group(options, files, base_port):
     else:
         done = subprocess.run([sys.executable, "-W", "ignore", os.path.abspath(__file__), "--files",
                                *files], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, env=dict(os.environ, POSTERN_TEST_CLUSTER=folder))
+                              text=True, env=dict(os.environ, POSTERN_TEST_CLUSTER=folder,
+                                             POSTERN_TEST_DNS=outside["dns"],
+                                             POSTERN_TEST_OUT=outside["out"]))
         out, failed = done.stdout, done.returncode
     found = COUNT.findall(out)
     passed, failed = map(int, found[-1]) if found else (0, max(1, failed))

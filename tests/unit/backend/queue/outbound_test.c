@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/base/clock.h"
+#include "proto/settings.h"
 #include "tests/unit/backend/delivery/room.h"
 
 #define MINUTE_US (60 * 1000000LL)
@@ -40,6 +41,7 @@ struct works {
 	struct arena mem;
 	struct buf bytes;
 	struct due_item items[64];
+	struct conf *none; /* no settings but the defaults */
 };
 
 static struct works *now;
@@ -63,7 +65,8 @@ WAITS static bool works_open(struct works *w)
 	w->batch = xcalloc(1, sizeof *w->batch);
 	now = w;
 	room_on_queue = on_queue;
-	return room_open(&w->room) && outbound_start(&w->room.deliver, &w->o) == E_OK &&
+	w->none = conf_new(settings_table, settings_table_len);
+	return room_open(&w->room) && outbound_start(&w->room.deliver, w->none, &w->o) == E_OK &&
 	       outbound_worker_new(w->o, &fe1, &w->worker) == E_OK;
 }
 
@@ -78,6 +81,7 @@ WAITS static void works_close(struct works *w)
 	arena_reset(&w->mem);
 	buf_fini(&w->bytes);
 	room_close(&w->room);
+	conf_free(&w->none);
 	clock_replace(NULL, NULL);
 }
 
@@ -378,7 +382,7 @@ TEST_FIBER(outbound_after_a_restart)
 	before = *j;
 	outbound_worker_free(&w.worker);
 	outbound_stop(&w.o);
-	REQUIRE(outbound_start(&w.room.deliver, &w.o) == E_OK);
+	REQUIRE(outbound_start(&w.room.deliver, w.none, &w.o) == E_OK);
 	REQUIRE(outbound_worker_new(w.o, &fe1, &w.worker) == E_OK);
 	j = take(&w);
 	REQUIRE(j != NULL);

@@ -1,0 +1,349 @@
+#include "frontend/outbound/courier.h"
+
+#include "common/base/clock.h"
+#include "common/base/map.h"
+#include "common/log/log.h"
+#include "common/log/metric.h"
+#include "common/loop/fiber.h"
+#include "frontend/core/policy.h"
+#include "frontend/outbound/hosts.h"
+#include "frontend/outbound/reports.h"
+#include "frontend/outbound/send.h"
+
+#define IDLE_MS         2000                /* a connection waits so long for the next message */
+#define DNS_MS          30000               /* all questions about a destination */
+#define MESSAGES_MAX    200                 /* of one connection: servers have such limits, too */
+#define CONNECTIONS_MAX 1000                /* of a worker */
+#define HELD_MAX        ((size_t)128 << 20) /* bytes of jobs that wait in a worker */
+
+METRIC_GAUGE(m_connections, "outbound_connections", "Connections of the way out");
+METRIC_GAUGE(m_waiting, "outbound_jobs_waiting", "Jobs that wait in this worker");
+
+struct dest {
+	struct list node;
+	struct list jobs;
+	size_t njobs;
+	unsigned couriers;  /* fibers */
+	unsigned connected; /* those of them that have a connection */
+	unsigned allowed;
+	struct waitq more; /* couriers that wait for a job */
+	size_t name_n;
+	char name[];
+};
+
+static struct {
+	struct tls_ctx *tls;
+	struct map by_name;
+	struct list dests;
+	unsigned couriers;
+	size_t held;
+	struct waitq room; /* somebody has left, or a job has gone */
+	bool stopping;
+} c;
+
+void couriers_init(struct tls_ctx *tls)
+{
+	c.tls = tls;
+	map_init(&c.by_name);
+	list_init(&c.dests);
+	waitq_init(&c.room);
+	c.couriers = 0;
+	c.held = 0;
+	c.stopping = false;
+}
+
+/* ---- destinations ---- */
+
+static struct dest *dest_get(slice_t name)
+{
+	struct dest *d = map_get(&c.by_name, name);
+
+	if (d != NULL)
+		return d;
+	d = xcalloc(1, sizeof *d + name.n);
+	list_init(&d->jobs);
+	waitq_init(&d->more);
+	d->name_n = name.n;
+	memcpy(d->name, name.p, name.n);
+	list_append(&c.dests, &d->node);
+	invariant(map_put(&c.by_name, name, d) == NULL);
+	return d;
+}
+
+static void dest_free_if_idle(struct dest *d)
+{
+	if (d->couriers != 0 || d->njobs != 0)
+		return;
+	list_remove(&d->node);
+	(void)map_del(&c.by_name, slice(d->name, d->name_n));
+	xfree(&d);
+}
+
+static void push(struct dest *d, struct outbound_job *j)
+{
+	list_append(&d->jobs, &j->node);
+	d->njobs++;
+	c.held += outbound_job_memory(j);
+	metric_add(&m_waiting, 1);
+}
+
+static struct outbound_job *pop(struct dest *d)
+{
+	struct list *n = list_pop(&d->jobs);
+	struct outbound_job *j;
+
+	if (n == NULL)
+		return NULL;
+	j = list_entry(n, struct outbound_job, node);
+	d->njobs--;
+	c.held -= outbound_job_memory(j);
+	metric_add(&m_waiting, -1);
+	waitq_wake_all(&c.room);
+	return j;
+}
+
+static void give_all_back(struct dest *d)
+{
+	struct outbound_job *j;
+
+	while ((j = pop(d)) != NULL)
+		reports_put_untried(j);
+}
+
+/* ---- one courier ---- */
+
+struct courier {
+	struct dest *dest;
+	struct smtp_client *client;
+	struct host host; /* of the client */
+	char remote[OUTBOUND_REMOTE_STR];
+	struct arena mem; /* of the hosts */
+	struct hosts hosts;
+	unsigned messages; /* of the client */
+	bool gave_up;      /* the destination cannot be reached: this courier ends */
+};
+
+static void disconnect(struct courier *k)
+{
+	if (k->client == NULL)
+		return;
+	smtp_client_free(&k->client);
+	k->dest->connected--;
+	k->messages = 0;
+	metric_add(&m_connections, -1);
+}
+
+WAITS static void quit(struct courier *k)
+{
+	if (k->client != NULL && smtp_client_usable(k->client))
+		smtp_client_quit(k->client);
+	disconnect(k);
+}
+
+static void log_no_connection(const struct courier *k, const struct host *h,
+			      const struct smtp_result *r)
+{
+	char ip[IPADDR_STR];
+
+	LOG(LOG_INFO, NULL, "outbound.no_connection",
+	    LF_SLICE("destination", slice(k->dest->name, k->dest->name_n)), LF_STR("host", h->name),
+	    LF_STR("ip", ipaddr_str(&h->addr, ip)), LF_STR("at", smtp_phase_name(r->phase)),
+	    LF_UINT("code", r->code), LF_STR("why", r->text));
+}
+
+/* Opportunistic TLS: what breaks in the handshake is tried in clear (RFC 7435). */
+WAITS static enum err connect_to(struct courier *k, const struct host *h,
+				 struct smtp_client_why *why)
+{
+	struct smtp_client_opts o = {
+		.addr = h->addr,
+		.port = h->port,
+		.helo = policy()->hostname,
+		.tls = SMTP_TLS_MAY,
+		.tls_ctx = c.tls,
+		.sni = h->name[0] != '[' ? h->name : NULL,
+	};
+	enum err e = smtp_client_open(&o, &k->client, why);
+
+	if (e != E_OK && e != E_CANCELLED && why->try_clear) {
+		log_no_connection(k, h, &why->result);
+		o.tls = SMTP_TLS_NONE;
+		e = smtp_client_open(&o, &k->client, why);
+	}
+	if (e != E_OK && e != E_CANCELLED)
+		log_no_connection(k, h, &why->result);
+	return e;
+}
+
+/* The first server that takes a connection. Else *why: the last one's, LATER, whatever it said: a
+ * server that turns a connection away says nothing of a recipient. */
+WAITS static enum err connect_any(struct courier *k, struct smtp_result *why)
+{
+	struct smtp_client_why last;
+	enum err e;
+
+	arena_reset(&k->mem);
+	e = hosts_find(slice(k->dest->name, k->dest->name_n), (uint16_t)policy()->smtp_port_out,
+		       &k->mem, deadline_in(DNS_MS), &k->hosts);
+	if (e != E_OK || k->hosts.n == 0) {
+		*why = k->hosts.why;
+		return e != E_OK ? e : E_NOT_FOUND;
+	}
+	for (size_t i = 0; i < k->hosts.n && !c.stopping; i++) {
+		k->host = k->hosts.list[i];
+		e = connect_to(k, &k->host, &last);
+		if (e == E_OK) {
+			k->dest->connected++;
+			metric_add(&m_connections, 1);
+			send_remote_name(k->client, &k->host, k->remote);
+			return E_OK;
+		}
+		if (e == E_CANCELLED)
+			return e;
+	}
+	*why = last.result;
+	smtp_result_soften(why);
+	return E_RETRY;
+}
+
+/* Nobody there for this job, so for none that waits: REFUSED for all alike (there is no such
+ * domain), LATER of one. */
+static void nobody_there(struct courier *k, struct outbound_job *j, const struct smtp_result *why)
+{
+	struct dest *d = k->dest;
+
+	k->gave_up = true;
+	if (why->verdict != SMTP_REFUSED) {
+		send_report_unreachable(j, why, d->connected != 0);
+		give_all_back(d);
+		return;
+	}
+	do
+		send_report_refused(j, why);
+	while ((j = pop(d)) != NULL);
+}
+
+/* Takes the job. */
+WAITS static void carry(struct courier *k, struct outbound_job *j)
+{
+	struct smtp_result why;
+	bool fresh = k->client == NULL;
+	enum err e = E_OK;
+
+	do {
+		if (k->client == NULL)
+			e = connect_any(k, &why);
+		if (e == E_CANCELLED) {
+			reports_put_untried(j);
+			k->gave_up = true;
+			return;
+		}
+		if (e != E_OK) {
+			nobody_there(k, j, &why);
+			return;
+		}
+		e = send_job(k->client, k->remote, j);
+		k->messages++;
+		if (e != E_OK || !smtp_client_usable(k->client) || k->messages >= MESSAGES_MAX)
+			quit(k);
+		/* A server that has closed a connection which was idle has not seen the message. */
+		if (e != E_NOT_FOUND || fresh)
+			break;
+		fresh = true;
+		e = E_OK;
+	} while (true);
+	if (e == E_NOT_FOUND)
+		send_report_untaken(j);
+}
+
+/* The next job; waits a moment for one while it has a connection. NULL: this courier ends. */
+WAITS static struct outbound_job *next_job(struct courier *k)
+{
+	struct dest *d = k->dest;
+	int64_t deadline = deadline_in(IDLE_MS);
+	struct outbound_job *j;
+
+	for (;;) {
+		if (k->gave_up || c.stopping || d->couriers > d->allowed)
+			return NULL;
+		j = pop(d);
+		if (j != NULL || k->client == NULL)
+			return j;
+		if (waitq_wait(&d->more, "outbound.next_job", deadline) != E_OK)
+			return NULL;
+	}
+}
+
+static void start_courier(struct dest *d);
+
+WAITS static void courier_run(void *arg)
+{
+	struct courier k = {.dest = arg};
+	struct dest *d = arg;
+	struct outbound_job *j;
+
+	arena_init(&k.mem, NULL);
+	while ((j = next_job(&k)) != NULL)
+		carry(&k, j);
+	quit(&k);
+	arena_reset(&k.mem);
+	d->couriers--;
+	c.couriers--;
+	waitq_wake_all(&c.room);
+	if (c.stopping)
+		give_all_back(d);
+	if (d->njobs != 0)
+		start_courier(d);
+	dest_free_if_idle(d);
+}
+
+/* One more, if there is work for it. */
+static void start_courier(struct dest *d)
+{
+	if (d->njobs == 0 || d->couriers >= d->allowed || c.couriers >= CONNECTIONS_MAX)
+		return;
+	d->couriers++;
+	c.couriers++;
+	if (fiber_start("outbound.courier", courier_run, d, NULL) == E_OK)
+		return;
+	d->couriers--;
+	c.couriers--;
+}
+
+WAITS void couriers_take(struct outbound_job *j)
+{
+	struct dest *d;
+
+	while (!c.stopping && (c.held >= HELD_MAX || c.couriers >= CONNECTIONS_MAX)) {
+		if (waitq_wait(&c.room, "outbound.room", NO_DEADLINE) != E_OK)
+			break;
+	}
+	if (c.stopping) {
+		reports_put_untried(j);
+		return;
+	}
+	d = dest_get(j->destination);
+	d->allowed = MAX(j->connections, 1U);
+	push(d, j);
+	if (!list_empty(&d->more.waiters))
+		waitq_wake_one(&d->more);
+	else
+		start_courier(d);
+	/* No fiber for it, and nobody else who would take it. */
+	if (d->couriers == 0) {
+		give_all_back(d);
+		dest_free_if_idle(d);
+	}
+}
+
+WAITS void couriers_stop(int64_t deadline_ms)
+{
+	c.stopping = true;
+	waitq_wake_all(&c.room);
+	list_for_each(i, &c.dests)
+		waitq_wake_all(&list_entry(i, struct dest, node)->more);
+	while (c.couriers != 0) {
+		if (waitq_wait(&c.room, "outbound.couriers", deadline_ms) != E_OK)
+			return;
+	}
+}

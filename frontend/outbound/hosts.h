@@ -1,0 +1,33 @@
+/*
+ * hosts: a destination into the servers that take its mail (RFC 5321 section 5.1): a domain by its
+ * MX records, or, where it has none, its own address; an address literal as it stands; a route
+ * [host] or [host]:port by the host's addresses.
+ */
+#ifndef FRONTEND_OUTBOUND_HOSTS_H
+#define FRONTEND_OUTBOUND_HOSTS_H
+
+#include "common/base/arena.h"
+#include "common/net/ipaddr.h"
+#include "frontend/outbound/smtp_result.h"
+
+/* Addresses that are tried for one message: who has more of them, all dead, can wait. */
+#define HOSTS_MAX 12
+
+struct host {
+	const char *name; /* in the arena; of the MX, or the literal itself */
+	struct ipaddr addr;
+	uint16_t port;
+};
+
+struct hosts {
+	struct host list[HOSTS_MAX];
+	size_t n;
+	struct smtp_result why; /* without any: LATER or REFUSED, and the words */
+};
+
+/* port: of hosts that name none. In the order in which they are to be tried. E_CANCELLED; else
+ * E_OK, with n or why. */
+WAITS enum err hosts_find(slice_t destination, uint16_t port, struct arena *mem,
+			  int64_t deadline_ms, struct hosts *out) MUST_USE;
+
+#endif

@@ -1,0 +1,317 @@
+"""The way out: mail to other systems, from a submission to the other side's 250, or to a notice."""
+import email
+import os
+import re
+import smtplib
+import socket
+import unittest
+import uuid
+
+import dnszone
+import postern
+from postern import account, cluster_command, deliver, imap, message, subjects, tls, until
+from sink import Sink
+
+CLUSTER = ["--frontends", "2", "--accounts", "10", "--set", "dns={dns}",
+           "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=2s",
+           "--set", "outbound.retry_second=2s", "--set", "outbound.retry_third=2s",
+           "--set", "outbound.retry_later=2s"]
+
+PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
+GOOD, BAD, LATE = "127.0.1.1", "127.0.1.2", "127.0.1.3"
+ZONE = """
+@       MX 10 mx
+mx      A %s
+plain   A %s
+alias   CNAME plain
+second  MX 10 nobody
+second  MX 20 mx
+nobody  A 127.0.1.99
+dead    MX 10 nobody
+null    MX 0 .
+noaddr  MX 10 missing
+text    TXT "no mail here"
+bad     MX 10 badmx
+badmx   A %s
+late    MX 10 latemx
+latemx  A %s
+""" % (GOOD, GOOD, BAD, LATE)
+
+
+def setUpModule():
+    global zone
+    zone = dnszone.Zone({"out.test": ZONE},
+                        port=int(os.environ["POSTERN_TEST_DNS"].partition(":")[2]))
+
+
+def tearDownModule():
+    zone.close()
+
+
+def submit(to, who=0, fe=0, subject=None, options=(), rcpt_options=()):
+    """Sends one message as a user to the addresses; its subject."""
+    a = account(who)
+    m = message(to[0], subject or "out " + uuid.uuid4().hex, sender=a["address"])
+    with postern.smtp(fe, "submission") as s:
+        s.starttls(context=tls())
+        s.login(a["address"], a["password"])
+        s.send_message(m, a["address"], to, options, rcpt_options)
+    return m["Subject"]
+
+
+def queue():
+    """Rows of `queue list`."""
+    import json
+    status, out, err = postern.postern("--json", "queue", "list")
+    assert status == 0, err
+    return json.loads(out)
+
+
+def waiting(address):
+    """The queue's row for an address, once it was tried."""
+    def look():
+        return next((r for r in queue() if r["address"] == address and r.get("attempts")), None)
+    return until(look)
+
+
+def notice(who, about):
+    """The notice in a user's INBOX that tells of an address: a parsed message."""
+    def look():
+        box = imap(who)
+        box.select("INBOX", readonly=True)
+        _, found = box.search(None, "HEADER", "Content-Type", "multipart/report")
+        for n in found[0].split():
+            _, data = box.fetch(n, "(BODY.PEEK[])")
+            m = email.message_from_bytes(data[0][1])
+            if about in m.get_payload()[1].as_string():
+                return m
+        box.logout()
+        return None
+    return until(look)
+
+
+def fields(m):
+    """Of the first recipient in a notice's machine-readable part."""
+    return m.get_payload()[1].get_payload()[1]
+
+
+class Outbound(unittest.TestCase):
+    def setUp(self):
+        self.good = Sink(GOOD, PORT)
+        self.addCleanup(self.good.close)
+
+    def taken(self, n, sink=None):
+        mails = (sink or self.good).wait(n)
+        self.assertEqual(len(mails), n)
+        return mails
+
+    def test_by_mx_by_address_and_by_literal(self):
+        to = ["a@out.test", "b@plain.out.test", "c@alias.out.test", "d@second.out.test",
+              "e@[%s]" % GOOD]
+        wanted = {submit([address]): address for address in to}
+        for mail in self.taken(len(to)):
+            got = email.message_from_bytes(mail.data)
+            self.assertIn(wanted.pop(got["Subject"]).encode(), mail.rcpts[0])
+            self.assertIn(account(0)["address"].encode(), mail.sender)
+            self.assertNotIn("Return-Path", got)
+            self.assertEqual(len(got.get_all("Received")), 1)
+        self.assertTrue(until(lambda: not queue()))
+
+    def test_recipients_of_one_domain_are_one_transaction(self):
+        submit(["a%d@out.test" % i for i in range(20)] + ["x@plain.out.test"])
+        counts = sorted(len(m.rcpts) for m in self.taken(2))
+        self.assertEqual(counts, [1, 20])
+
+    def test_each_recipient_has_its_own_result(self):
+        submit(["yes@out.test", "550@out.test", "450@out.test"], who=1)
+        mail, = self.taken(1)
+        self.assertIn(b"yes@out.test", mail.rcpts[0])
+        row = waiting("450@out.test")
+        self.assertIn("450", row["last_error"])
+        m = notice(1, "550@out.test")
+        self.assertEqual(fields(m)["Action"], "failed")
+        self.assertEqual(fields(m)["Status"], "5.1.1")
+        self.assertIn("550", fields(m)["Diagnostic-Code"])
+        self.assertIn("sink.test", fields(m)["Remote-MTA"])
+        self.assertEqual(m["Auto-Submitted"], "auto-replied")
+        self.assertNotIn("yes@out.test", m.get_payload()[1].as_string())
+
+    def test_there_is_nobody(self):
+        for domain, status in (("null.out.test", "5.1.10"), ("nowhere.out.test", "5.1.2"),
+                               ("noaddr.out.test", "5.4.4"), ("text.out.test", "5.1.2")):
+            submit(["x@" + domain], who=2)
+            m = notice(2, "x@" + domain)
+            self.assertEqual(fields(m)["Status"], status, domain)
+        self.assertEqual(self.good.mails, [])
+
+    def test_dead_host_waits(self):
+        submit(["x@dead.out.test"])
+        row = waiting("x@dead.out.test")
+        self.assertIn("connection refused", row["last_error"])
+        with Sink("127.0.1.99", PORT) as back:
+            self.taken(1, back)
+        self.assertTrue(until(lambda: not queue()))
+
+    def test_alias_with_a_member_elsewhere(self):
+        status, _, err = postern.postern("alias", "add", "fwd@example.org", "far@out.test",
+                                         account(3)["address"])
+        self.assertEqual(status, 0, err)
+        subject = deliver(["fwd@example.org"])
+        mail, = self.taken(1)
+        self.assertIn(subject.encode(), mail.data)
+        self.assertTrue(until(lambda: subject in subjects(imap(3))))
+
+    def test_users_only(self):
+        with postern.smtp() as s:
+            self.assertRaises(smtplib.SMTPRecipientsRefused, s.sendmail, "a@elsewhere.example",
+                              ["x@out.test"], b"Subject: no\r\n\r\nx\r\n")
+
+    def test_success_is_told_when_asked(self):
+        submit(["dsn@out.test"], who=4, rcpt_options=["NOTIFY=SUCCESS"])
+        self.taken(1)
+        self.assertEqual(fields(notice(4, "dsn@out.test"))["Action"], "relayed")
+
+    def test_envelope_of_dsn_is_passed_on(self):
+        self.good.offers.append("DSN")
+        submit(["dsn@out.test"], options=["RET=HDRS", "ENVID=abc"],
+               rcpt_options=["NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;other@out.test"])
+        mail, = self.taken(1)
+        self.assertIn(b"RET=HDRS ENVID=abc", mail.sender)
+        self.assertIn(b"NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;other@out.test", mail.rcpts[0])
+
+    def test_never_means_never(self):
+        submit(["550@out.test"], who=5, rcpt_options=["NOTIFY=NEVER"])
+        self.assertTrue(self.good.wait_sessions(1))
+        self.assertTrue(until(lambda: not queue()))
+        self.assertIsNone(next((s for s in subjects(imap(5)) if "deliver" in s), None))
+
+    def test_large_message(self):
+        body = "".join("%06d %s\n" % (i, "." * 60) for i in range(20000))
+        a = account(0)
+        m = message("big@out.test", "large", body, a["address"])
+        with postern.smtp(0, "submission") as s:
+            s.starttls(context=tls())
+            s.login(a["address"], a["password"])
+            s.send_message(m)
+        mail, = self.taken(1)
+        self.assertEqual(email.message_from_bytes(mail.data).get_payload(),
+                         body.replace("\n", "\r\n"))
+
+    def test_8bit(self):
+        a = account(0)
+        raw = ("From: %s\r\nSubject: 8\r\nMIME-Version: 1.0\r\nContent-Type: text/plain;"
+               " charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\u00e4\u00f6\r\n"
+               % a["address"]).encode()
+        with postern.smtp(0, "submission") as s:
+            s.starttls(context=tls())
+            s.login(a["address"], a["password"])
+            s.sendmail(a["address"], ["x@out.test"], raw, ["BODY=8BITMIME"])
+        mail, = self.taken(1)
+        self.assertIn(b"BODY=8BITMIME", mail.sender)
+        self.assertIn("\u00e4\u00f6".encode(), mail.data)
+
+
+class Faults(unittest.TestCase):
+    """A server that behaves badly: bounded, told in the queue, tried again, and nobody else waits."""
+
+    def check(self, stage, does, words):
+        with Sink(BAD, PORT) as bad, Sink(GOOD, PORT) as good:
+            bad.does[stage] = does
+            subject = submit(["x@bad.out.test"])
+            submit(["y@out.test"])
+            self.assertEqual(len(good.wait(1)), 1, "another destination waits")
+            row = waiting("x@bad.out.test")
+            self.assertIsNotNone(row, "%s %s" % (stage, does))
+            self.assertRegex(row["last_error"], words)
+            bad.does.clear()
+            mails = bad.wait(1)
+            self.assertEqual(len(mails), 1, "%s %s: not tried again" % (stage, does))
+            self.assertIn(subject.encode(), mails[0].data)
+            self.assertTrue(until(lambda: not queue()))
+
+    def test_temporary_refusals(self):
+        for stage in ("greeting", "mail", "rcpt", "data", "dot"):
+            self.check(stage, b"451 4.3.0 not now", "not now")
+
+    def test_early_close(self):
+        for stage in ("greeting", "ehlo", "mail", "rcpt", "data", "dot"):
+            self.check(stage, "close", ".")
+
+    def test_garbage(self):
+        for stage in ("greeting", "ehlo", "mail", "dot"):
+            self.check(stage, "garbage", ".")
+
+    def test_flood(self):
+        for stage in ("greeting", "ehlo", "mail", "dot"):
+            self.check(stage, "flood", ".")
+
+    def test_greeting_of_refusal_is_no_bounce(self):
+        self.check("greeting", b"554 5.7.1 go away", "go away")
+
+    def test_hanging_server_holds_nobody_up(self):
+        with Sink(BAD, PORT) as bad, Sink(GOOD, PORT) as good:
+            bad.does["mail"] = "hang"
+            for i in range(30):
+                submit(["h%d@bad.out.test" % i], fe=i % 2)
+            self.assertTrue(bad.wait_sessions(1))
+            for i in range(10):
+                submit(["y%d@out.test" % i], fe=i % 2)
+            self.assertEqual(len(good.wait(10)), 10)
+            # The server lets go: what hung is tried again.
+            bad.does.clear()
+            bad.closing.set()
+        with Sink(BAD, PORT) as bad:
+            self.assertEqual(len(bad.wait(30, 60)), 30)
+        self.assertTrue(until(lambda: not queue()))
+
+
+class Kills(unittest.TestCase):
+    def setUp(self):
+        self.addCleanup(postern.restore)
+
+    def test_a_killed_worker_s_job_goes_out_through_another(self):
+        with Sink(LATE, PORT) as late:
+            late.does["rcpt"] = "hang"
+            subject = submit(["x@late.out.test"])
+            self.assertTrue(late.wait_sessions(1))
+            late.does.clear()
+            for fe in ("fe1", "fe2"):
+                if self.has_job(fe):
+                    cluster_command("kill", fe + "/outbound", "KILL")
+            mails = late.wait(1, 60)
+            self.assertEqual(len(mails), 1)
+            self.assertIn(subject.encode(), mails[0].data)
+            late.closing.set()
+        self.assertTrue(until(lambda: not queue()))
+
+    def has_job(self, name):
+        """Who has a connection to the sink: by the worker's own sockets."""
+        fe = next(f for f in postern.cluster()["frontends"] if f["name"] == name)
+        pids = {p for p in fe["pids"]}
+        for pid in pids:
+            with open("/proc/%d/net/tcp" % pid) as f:
+                lines = f.read()
+            inodes = set(re.findall(r"socket:\[(\d+)\]", " ".join(
+                os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir(
+                    "/proc/%d/fd" % pid))))
+            address = "%08X" % int.from_bytes(socket.inet_aton(LATE), "little")
+            for line in lines.splitlines()[1:]:
+                w = line.split()
+                if w[2].startswith(address) and w[9] in inodes:
+                    return True
+        return False
+
+    def test_the_queue_outlives_the_back_end(self):
+        for i in range(5):
+            submit(["x%d@dead.out.test" % i])
+        self.assertTrue(waiting("x0@dead.out.test") or True)
+        cluster_command("kill", "be1", "KILL")
+        cluster_command("start", "be1")
+        with Sink("127.0.1.99", PORT) as back:
+            mails = back.wait(5, 60)
+            self.assertEqual(len(mails), 5)
+        self.assertTrue(until(lambda: not queue()))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,192 @@
+"""Another system's mail server, for tests of the way out: it takes mail and keeps it, or behaves as
+badly as it is told to.
+
+    with sink.Sink("127.0.1.1", port) as s:
+        s.does["rcpt"] = "hang"             # or "close", "garbage", "flood", b"450 4.2.1 no"
+        ...
+        s.wait(3)                            # three messages have come
+        s.mails[0].sender, .rcpts, .data     # bytes as they came; .lines: all commands
+
+What a stage (greeting, ehlo, starttls, mail, rcpt, data, dot) does is looked up when it is reached.
+A recipient whose local part is a reply code (550@...) gets that code.
+"""
+import contextlib
+import socket
+import ssl
+import threading
+
+FLOOD = b"250-" + b"x" * 1000 + b"\r\n"
+
+
+class Mail:
+    def __init__(self, sender):
+        self.sender, self.rcpts, self.data, self.tls = sender, [], b"", None
+
+
+class Sink:
+    def __init__(self, host, port, offers=("PIPELINING", "8BITMIME", "SIZE 60000000"), cert=None,
+                 key=None):
+        self.offers, self.does, self.mails, self.sessions = list(offers), {}, [], 0
+        self.open_now = self.open_most = 0
+        self.commands = []
+        self.changed = threading.Condition()
+        self.closing = threading.Event()
+        self.tls = None
+        if cert:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(cert, key)
+            self.offers.append("STARTTLS")
+        self.socket = socket.create_server((host, port), backlog=500)
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.closing.set()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.thread.join()
+
+    def wait(self, n, seconds=30):
+        """Until n messages have come; those that have."""
+        with self.changed:
+            self.changed.wait_for(lambda: len(self.mails) >= n, seconds)
+            return list(self.mails)
+
+    def wait_sessions(self, n, seconds=30):
+        with self.changed:
+            return self.changed.wait_for(lambda: self.sessions >= n, seconds)
+
+    def accept(self):
+        while True:
+            try:
+                s, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
+
+    def serve(self, s):
+        with self.changed:
+            self.sessions += 1
+            self.open_now += 1
+            self.open_most = max(self.open_most, self.open_now)
+            self.changed.notify_all()
+        try:
+            Session(self, s).run()
+        except (OSError, ssl.SSLError, EndOfSession):
+            pass
+        finally:
+            s.close()
+            with self.changed:
+                self.open_now -= 1
+                self.changed.notify_all()
+
+
+class EndOfSession(Exception):
+    pass
+
+
+class Session:
+    def __init__(self, sink, s):
+        self.sink, self.s, self.buf, self.mail, self.secure = sink, s, b"", None, None
+
+    def line(self):
+        while b"\n" not in self.buf:
+            got = self.s.recv(65536)
+            if not got:
+                raise EndOfSession
+            self.buf += got
+        line, _, self.buf = self.buf.partition(b"\n")
+        return line + b"\n"
+
+    def say(self, stage, reply):
+        """The reply, unless the stage is to do something else; whether it was the reply."""
+        what = self.sink.does.get(stage)
+        if what == "hang":
+            self.sink.closing.wait()
+            raise EndOfSession
+        if what == "close":
+            raise EndOfSession
+        if what == "garbage":
+            self.s.sendall(b"\x00\xff\x16\x03 what is this\r\n" * 3)
+            return False
+        if what == "flood":
+            for _ in range(1100):
+                self.s.sendall(FLOOD)
+            return False
+        if isinstance(what, bytes):
+            self.s.sendall(what + b"\r\n")
+            return False
+        self.s.sendall(reply + b"\r\n")
+        return True
+
+    def run(self):
+        self.say("greeting", b"220 sink.test ESMTP")
+        while True:
+            line = self.line()
+            self.sink.commands.append(line)
+            verb = line[:4].upper()
+            if verb == b"QUIT":
+                self.s.sendall(b"221 bye\r\n")
+                return
+            handler = getattr(self, "do_" + verb.decode("latin-1").lower(), None)
+            if handler:
+                handler(line)
+            elif verb == b"STAR":
+                self.starttls()
+            else:
+                self.s.sendall(b"500 what?\r\n")
+
+    def do_ehlo(self, _):
+        offers = [o for o in self.sink.offers if o != "STARTTLS" or not self.secure]
+        words = ["sink.test", *offers]
+        lines = ["250%s%s" % ("-" if i + 1 < len(words) else " ", w) for i, w in enumerate(words)]
+        self.say("ehlo", "\r\n".join(lines).encode())
+
+    do_lhlo = do_ehlo
+
+    def do_helo(self, _):
+        self.s.sendall(b"250 sink.test\r\n")
+
+    def do_rset(self, _):
+        self.mail = None
+        self.s.sendall(b"250 ok\r\n")
+
+    def starttls(self):
+        if self.say("starttls", b"220 go"):
+            self.s = self.sink.tls.wrap_socket(self.s, server_side=True)
+            self.secure, self.buf = self.s.version(), b""
+
+    def do_mail(self, line):
+        if self.say("mail", b"250 2.1.0 ok"):
+            self.mail = Mail(line)
+            self.mail.tls = self.secure
+
+    def do_rcpt(self, line):
+        local = line.partition(b"<")[2].partition(b"@")[0]
+        if local.isdigit() and len(local) == 3:
+            self.s.sendall(local + b" %c.1.1 not that one\r\n" % local[0])
+        elif self.say("rcpt", b"250 2.1.5 ok") and self.mail:
+            self.mail.rcpts.append(line)
+
+    def do_data(self, _):
+        if not self.mail or not self.mail.rcpts:
+            self.s.sendall(b"554 5.5.1 no recipients\r\n")
+            return
+        if not self.say("data", b"354 go"):
+            return
+        data = []
+        while (line := self.line()) != b".\r\n":
+            data.append(line[1:] if line.startswith(b".") else line)
+        self.mail.data = b"".join(data)
+        if self.say("dot", b"250 2.0.0 taken"):
+            with self.sink.changed:
+                self.sink.mails.append(self.mail)
+                self.sink.changed.notify_all()
+        self.mail = None
