@@ -9,6 +9,7 @@
  *   pwhash    password verifiers, Argon2id (libsodium)
  *   scram     the server's (and client's) arithmetic of SCRAM-SHA-256
  *   seal      authenticated encryption with key ids; boxes to a node's key
+ *   sign      DKIM's signatures: RSA and Ed25519 over a digest (OpenSSL)
  *   pki       the cluster's own small certificate authority
  *
  * pwhash_* and scram_make, scram_check_password cost milliseconds of CPU on purpose: call them on
