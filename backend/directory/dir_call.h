@@ -43,6 +43,9 @@ WAITS enum err dir_ask(struct dir *d, const char *sql, const struct pg_args *a,
 void dir_audit_args(struct pg_args *a, const struct dir_actor *by, const char *method,
 		    slice_t target, enum err result, slice_t detail);
 
+/* A row of dir_sql_node_all. */
+void dir_node_of_row(const struct pg_result *r, size_t i, struct dir_node *out);
+
 /* ---- checks of what people type ---- */
 
 /* E_INVALID with a text. */

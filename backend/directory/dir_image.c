@@ -20,8 +20,8 @@ void dir_image_init(struct dir_image *im)
 void dir_image_fini(struct dir_image *im)
 {
 	struct map_iter it = {0};
-	struct dir_list *lists[] = {&im->partitions, &im->nodes, &im->settings,
-				    &im->certs,      &im->keys,  &im->domains};
+	struct dir_list *lists[] = {&im->partitions, &im->nodes, &im->settings, &im->certs,
+				    &im->keys,       &im->dkim,  &im->domains};
 	void *row;
 
 	while (map_next(&im->rows, &it, NULL, &row))
@@ -56,6 +56,8 @@ static struct dir_list *list_of(struct dir_image *im, char kind)
 		return &im->certs;
 	case DIR_K_KEY:
 		return &im->keys;
+	case DIR_K_DKIM:
+		return &im->dkim;
 	case DIR_K_DOMAIN:
 		return &im->domains;
 	default:

@@ -73,7 +73,7 @@ WAITS static enum err key_put(struct pg_tx *t, uint32_t id, slice_t node, slice_
 	return pg_tx_query(t, dir_sql_key_put, &a, NULL, diag);
 }
 
-static void node_of_row(const struct pg_result *r, size_t i, struct dir_node *out)
+void dir_node_of_row(const struct pg_result *r, size_t i, struct dir_node *out)
 {
 	struct buf key;
 
@@ -107,7 +107,7 @@ WAITS static enum err key_make(struct pg_tx *t, int64_t drop_age_s, const struct
 	for (size_t i = 0; e == E_OK && i < pg_rows(nodes); i++) {
 		struct dir_node n;
 
-		node_of_row(nodes, i, &n);
+		dir_node_of_row(nodes, i, &n);
 		buf_reset(&box);
 		if (m->seal(id, &n, &box, m->arg) && !buf_failed(&box))
 			e = key_put(t, id, slice_str(n.name), buf_slice(&box), drop_age_s, diag);

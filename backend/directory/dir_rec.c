@@ -112,6 +112,17 @@ void dir_rec_put_session(struct buf *out, int64_t until_s)
 	put_u64(out, (uint64_t)until_s);
 }
 
+void dir_rec_put_dkim(struct buf *out, const struct dir_rec_dkim *r)
+{
+	put_head(out);
+	buf_putc(out, (char)r->algorithm);
+	buf_putc(out, (char)r->state);
+	put_u64(out, (uint64_t)r->retired_s);
+	dir_rec_put_text(out, r->domain);
+	dir_rec_put_text(out, r->selector);
+	dir_rec_put_text(out, r->box);
+}
+
 void dir_rec_put_meta(struct buf *out, const struct dir_rec_meta *r)
 {
 	put_head(out);
@@ -313,6 +324,19 @@ bool dir_rec_session(slice_t value, int64_t *until_s)
 	return read_end(&r);
 }
 
+bool dir_rec_dkim(slice_t value, struct dir_rec_dkim *out)
+{
+	struct reader r = read_head(value);
+
+	out->algorithm = (enum sign_algorithm)take_enum(&r, SIGN_ED25519_SHA256);
+	out->state = (enum dir_dkim_state)take_enum(&r, DIR_DKIM_RETIRED);
+	out->retired_s = (int64_t)take_u64(&r);
+	out->domain = take_text(&r, 255);
+	out->selector = take_text(&r, DKIM_SELECTOR_MAX);
+	out->box = take_text(&r, DIR_DKIM_BOX_MAX);
+	return read_end(&r);
+}
+
 bool dir_rec_meta(slice_t value, struct dir_rec_meta *out)
 {
 	struct reader r = read_head(value);
@@ -334,6 +358,7 @@ bool dir_rec_valid(slice_t key, slice_t value)
 	struct dir_rec_partition partition;
 	struct dir_rec_node node;
 	struct dir_rec_key tk;
+	struct dir_rec_dkim dkim;
 	struct dir_rec_meta meta;
 	slice_t text;
 	int64_t until_s;
@@ -351,6 +376,8 @@ bool dir_rec_valid(slice_t key, slice_t value)
 		return key.n == 9 && dir_rec_partition(value, &partition);
 	case DIR_K_KEY:
 		return key.n == 9 && dir_rec_key(value, &tk);
+	case DIR_K_DKIM:
+		return key.n == 9 && dir_rec_dkim(value, &dkim);
 	case DIR_K_SESSION:
 		return key.n == 1 + DIR_SESSION_LEN && dir_rec_session(value, &until_s);
 	case DIR_K_NODE:

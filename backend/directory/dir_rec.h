@@ -8,6 +8,7 @@
 #define BACKEND_DIRECTORY_DIR_REC_H
 
 #include "backend/directory/dir_admin.h"
+#include "backend/directory/dir_dkim.h"
 #include "common/base/buf.h"
 #include "common/base/num.h"
 
@@ -15,6 +16,7 @@
 enum dir_kind {
 	DIR_K_ACCOUNT = 'a',
 	DIR_K_DOMAIN = 'd',
+	DIR_K_DKIM = 'i',
 	DIR_K_KEY = 'k',
 	DIR_K_META = 'm',
 	DIR_K_NODE = 'n',
@@ -69,6 +71,14 @@ struct dir_rec_key {
 	slice_t box;
 };
 
+struct dir_rec_dkim {
+	enum sign_algorithm algorithm;
+	enum dir_dkim_state state;
+	int64_t retired_s; /* 0: it is not */
+	slice_t domain, selector;
+	slice_t box; /* for this node; empty: none yet */
+};
+
 struct dir_rec_meta {
 	bool complete;
 	uint64_t txid, serial; /* position in dir_change */
@@ -88,6 +98,7 @@ void dir_rec_put_setting(struct buf *out, slice_t value);
 void dir_rec_put_cert(struct buf *out);
 void dir_rec_put_key(struct buf *out, const struct dir_rec_key *r);
 void dir_rec_put_session(struct buf *out, int64_t until_s);
+void dir_rec_put_dkim(struct buf *out, const struct dir_rec_dkim *r);
 void dir_rec_put_meta(struct buf *out, const struct dir_rec_meta *r);
 void dir_rec_put_text(struct buf *out, slice_t text);
 
@@ -100,6 +111,7 @@ bool dir_rec_node(slice_t value, struct dir_rec_node *out) MUST_USE;
 bool dir_rec_setting(slice_t value, slice_t *out) MUST_USE;
 bool dir_rec_key(slice_t value, struct dir_rec_key *out) MUST_USE;
 bool dir_rec_session(slice_t value, int64_t *until_s) MUST_USE;
+bool dir_rec_dkim(slice_t value, struct dir_rec_dkim *out) MUST_USE;
 bool dir_rec_meta(slice_t value, struct dir_rec_meta *out) MUST_USE;
 /* The next of r->members, which moves on; false at the end. */
 bool dir_rec_member(slice_t *members, slice_t *out);

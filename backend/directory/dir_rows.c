@@ -84,6 +84,24 @@ static void key_row(const struct pg_result *r, size_t i, struct buf *out)
 	buf_fini(&box);
 }
 
+static void dkim_row(const struct pg_result *r, size_t i, struct buf *out)
+{
+	struct dir_rec_dkim x = {
+		.domain = pg_get(r, i, 1),
+		.selector = pg_get(r, i, 2),
+		.algorithm = (enum sign_algorithm)pg_get_u64(r, i, 3),
+		.state = (enum dir_dkim_state)pg_get_u64(r, i, 4),
+		.retired_s = pg_get_i64(r, i, 5),
+	};
+	struct buf box;
+
+	buf_init(&box, DIR_DKIM_BOX_MAX, NULL);
+	pg_get_bytes(r, i, 6, &box);
+	x.box = buf_slice(&box);
+	dir_rec_put_dkim(out, &x);
+	buf_fini(&box);
+}
+
 static void row_value(enum dir_kind kind, const struct pg_result *r, size_t i, struct buf *out)
 {
 	switch (kind) {
@@ -104,6 +122,9 @@ static void row_value(enum dir_kind kind, const struct pg_result *r, size_t i, s
 		break;
 	case DIR_K_KEY:
 		key_row(r, i, out);
+		break;
+	case DIR_K_DKIM:
+		dkim_row(r, i, out);
 		break;
 	case DIR_K_SETTING:
 		dir_rec_put_setting(out, pg_get(r, i, 1));
@@ -144,6 +165,7 @@ bool dir_rows_key(const struct dir_sql_kind *k, slice_t id, struct dir_key *mem,
 	case DIR_K_ADDRESS:
 	case DIR_K_PARTITION:
 	case DIR_K_KEY:
+	case DIR_K_DKIM:
 		if (!num_parse(id, INT64_MAX, &n))
 			return false;
 		*out = dir_key_u64(mem, k->kind, n);

@@ -45,7 +45,14 @@ const char dir_sql_prune[] =
 #define PARTITION_COLS "id, epoch, coalesce(node, ''), (made IS NOT NULL)::integer"
 #define NODE_COLS      "name, port, address, public_key"
 #define KEY_COLS       "id, extract(epoch FROM created)::bigint, sealed"
-#define SESSION_COLS   "id, extract(epoch FROM until)::bigint"
+/* $N is the node. */
+#define DKIM_COLS \
+	"k.id, d.name, k.selector, k.algorithm, k.state," \
+	" coalesce(extract(epoch FROM k.retired)::bigint, 0), coalesce(b.sealed, '')"
+#define DKIM_FROM(node) \
+	" FROM dkim_keys k JOIN domains d ON d.id = k.domain_id" \
+	" LEFT JOIN dkim_boxes b ON b.key_id = k.id AND b.node = " node
+#define SESSION_COLS "id, extract(epoch FROM until)::bigint"
 
 #define BY_IDS(cols, from, key, cast) \
 	"SELECT " cols " FROM " from " WHERE " key " = ANY ($1::text[]::" cast "[])"
@@ -74,6 +81,11 @@ const struct dir_sql_kind dir_sql_kinds[] = {
 	{"key", DIR_K_KEY, BY_IDS(KEY_COLS, "ticket_keys", "node = $2 AND id", "integer"),
 	 "SELECT " KEY_COLS " FROM ticket_keys WHERE id > $1::integer AND node = $3"
 	 " ORDER BY id LIMIT $2::bigint",
+	 "-1", true},
+	{"dkim", DIR_K_DKIM,
+	 "SELECT " DKIM_COLS DKIM_FROM("$2") " WHERE k.id = ANY ($1::text[]::bigint[])",
+	 "SELECT " DKIM_COLS DKIM_FROM("$3") " WHERE k.id > $1::bigint"
+					     " ORDER BY k.id LIMIT $2::bigint",
 	 "-1", true},
 	{"session", DIR_K_SESSION, BY_IDS(SESSION_COLS, "ended_sessions", "id", "bytea"),
 	 PAGE(SESSION_COLS, "ended_sessions", "id", "bytea"), "\\x", false},
@@ -211,7 +223,8 @@ const char dir_sql_node_register[] =
 	" public_key = excluded.public_key WHERE (nodes.address, nodes.port, nodes.public_key)"
 	" IS DISTINCT FROM (excluded.address, excluded.port, excluded.public_key)"
 	" RETURNING coalesce((SELECT public_key <> $4::bytea FROM old), false)";
-const char dir_sql_node_forget_keys[] = "DELETE FROM ticket_keys WHERE node = $1";
+const char dir_sql_node_forget_keys[] = "WITH boxes AS (DELETE FROM dkim_boxes WHERE node = $1)"
+					" DELETE FROM ticket_keys WHERE node = $1";
 const char dir_sql_node_owns[] = "SELECT count(*) FROM partitions WHERE node = $1";
 const char dir_sql_node_remove[] = "DELETE FROM nodes WHERE name = $1";
 const char dir_sql_setting_set[] =
@@ -260,6 +273,42 @@ const char dir_sql_session_end[] =
 	"INSERT INTO ended_sessions (id, until) VALUES ($1::bytea, to_timestamp($2::bigint))"
 	" ON CONFLICT DO NOTHING";
 const char dir_sql_session_drop[] = "DELETE FROM ended_sessions WHERE until < now()";
+
+/* ---- keys that sign mail ---- */
+
+const char dir_sql_dkim_selectors[] = "SELECT selector FROM dkim_keys WHERE domain_id = $1::bigint";
+const char dir_sql_dkim_add[] = "INSERT INTO dkim_keys (domain_id, selector, algorithm, public_key)"
+				" VALUES ($1::bigint, $2, $3::smallint, $4::bytea) RETURNING id";
+/* A key or a node that has gone meanwhile needs none. */
+const char dir_sql_dkim_box_put[] =
+	"INSERT INTO dkim_boxes (key_id, node, sealed) SELECT k.id, n.name, $3::bytea"
+	" FROM dkim_keys k, nodes n WHERE k.id = $1::bigint AND n.name = $2 ON CONFLICT DO NOTHING";
+const char dir_sql_dkim_lacking[] =
+	"SELECT n.name, n.address, n.port, n.public_key, own.key_id FROM dkim_boxes own"
+	" CROSS JOIN nodes n WHERE own.node = $1 AND NOT EXISTS (SELECT 1 FROM dkim_boxes o"
+	" WHERE o.key_id = own.key_id AND o.node = n.name) ORDER BY own.key_id DESC"
+	" LIMIT $2::bigint";
+#define DKIM_NAMED \
+	" FROM domains d WHERE d.id = k.domain_id AND d.name = $1" \
+	" AND (k.selector = $2"
+const char dir_sql_dkim_activate[] =
+	"UPDATE dkim_keys k SET state = 3, retired = NULL,"
+	" activated = CASE WHEN k.state = 3 THEN k.activated ELSE now() END" DKIM_NAMED
+	" OR ($2 = '' AND k.state IN (1, 2)))";
+const char dir_sql_dkim_active[] =
+	"SELECT count(*) FROM dkim_keys k JOIN domains d ON d.id = k.domain_id"
+	" WHERE d.name = $1 AND k.state = 3";
+const char dir_sql_dkim_retire[] =
+	"UPDATE dkim_keys k SET state = 4, retired = coalesce(k.retired, now())" DKIM_NAMED
+	") AND k.state IN (3, 4)";
+const char dir_sql_dkim_remove[] =
+	"DELETE FROM dkim_keys k USING domains d WHERE d.id = k.domain_id AND d.name = $1"
+	" AND k.selector = $2 AND k.state <> 3";
+const char dir_sql_dkim_list[] =
+	"SELECT d.name, k.selector, k.algorithm, k.state, k.public_key, " US("k.created") ", " US("k.published") ", " US(
+		"k.activated") ", " US("k.retired") " FROM dkim_keys k JOIN domains d ON d.id = k.domain_id WHERE ($1 = '' OR d.name = $1)"
+						    " AND (d.name COLLATE \"C\", k.selector COLLATE \"C\") > ($2, $3)"
+						    " ORDER BY d.name COLLATE \"C\", k.selector COLLATE \"C\" LIMIT $4::bigint";
 
 /* ---- audit ---- */
 

@@ -97,6 +97,18 @@ extern const char dir_sql_node_all[];     /* -> name, address, port, public key 
 extern const char dir_sql_session_end[];  /* id, until s */
 extern const char dir_sql_session_drop[];
 
+/* ---- keys that sign mail ---- */
+extern const char dir_sql_dkim_selectors[]; /* domain id -> selector */
+extern const char dir_sql_dkim_add[];       /* domain id, selector, algorithm, public key -> id */
+extern const char dir_sql_dkim_box_put[];   /* key id, node, box */
+extern const char dir_sql_dkim_lacking[];   /* own node, limit -> node as node_all, key id */
+extern const char dir_sql_dkim_activate[];  /* domain, selector or "" */
+extern const char dir_sql_dkim_active[];    /* domain -> how many */
+extern const char dir_sql_dkim_retire[];    /* domain, selector */
+extern const char dir_sql_dkim_remove[];    /* domain, selector */
+extern const char
+	dir_sql_dkim_list[]; /* domain or "", after domain, after selector, limit -> row */
+
 /* ---- audit ---- */
 extern const char dir_sql_audit_add[];  /* who, origin, method, target, result, detail */
 extern const char dir_sql_audit_list[]; /* before id, limit -> row */

@@ -28,7 +28,7 @@ METRIC_GAUGE(m_confirmed, "directory_confirmed_timestamp_seconds", "When the ima
 
 /* What a round has touched, for the events without an id. */
 struct touched {
-	bool settings, cluster, certs, keys;
+	bool settings, cluster, certs, keys, dkim;
 };
 
 void dir_emit(struct dir *d, const struct dir_event *ev)
@@ -86,13 +86,16 @@ static void note(struct dir *d, struct touched *t, slice_t key, slice_t before, 
 		t->cluster = true;
 		break;
 	case DIR_K_NODE:
-		t->cluster = t->keys = true;
+		t->cluster = t->keys = t->dkim = true;
 		break;
 	case DIR_K_CERT:
 		t->certs = true;
 		break;
 	case DIR_K_KEY:
 		t->keys = true;
+		break;
+	case DIR_K_DKIM:
+		t->dkim = true;
 		break;
 	default:
 		break;
@@ -109,6 +112,8 @@ static void emit_touched(struct dir *d, const struct touched *t)
 		dir_emit(d, &(struct dir_event){.kind = DIR_EV_REVOKED});
 	if (t->keys)
 		dir_emit(d, &(struct dir_event){.kind = DIR_EV_KEYS});
+	if (t->dkim)
+		dir_emit(d, &(struct dir_event){.kind = DIR_EV_DKIM});
 }
 
 /* One change into the image. False: it changed nothing. The old value is kept for the event. */

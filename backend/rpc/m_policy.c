@@ -304,6 +304,7 @@ static void on_dir_event(const struct dir_event *ev, void *arg)
 		policy_push_kill(be, ev->session, NULL, "ended by an administrator");
 		break;
 	case DIR_EV_KEYS:
+	case DIR_EV_DKIM:
 		break;
 	}
 }

@@ -177,7 +177,7 @@ TEST_FIBER(sync_corrupt_copy)
 
 struct heard {
 	struct dir_sub sub;
-	unsigned settings, cluster, revoked, keys, sessions, accounts, ends;
+	unsigned settings, cluster, revoked, keys, dkim, sessions, accounts, ends;
 	struct dir_account last;
 	struct event any;
 };
@@ -198,6 +198,9 @@ static void hear(const struct dir_event *ev, void *arg)
 		break;
 	case DIR_EV_KEYS:
 		h->keys++;
+		break;
+	case DIR_EV_DKIM:
+		h->dkim++;
 		break;
 	case DIR_EV_SESSION:
 		h->sessions++;
