@@ -165,10 +165,13 @@ WAITS static enum err open_auth(struct diag *d)
 	struct be *be = &backend.be;
 	struct tickets_conf t = {.dir = be->dir, .node_key = backend.key};
 	struct auth_conf a = {.dir = be->dir, .kv = dir_kv_node_ops(backend.kv)};
+	struct signer_conf s = {.dir = be->dir, .node_key = backend.key};
 	enum err e = tickets_open(&t, &be->tickets, d);
 
 	a.tickets = be->tickets;
-	return e == E_OK ? auth_open(&a, &be->auth, d) : e;
+	if (e == E_OK)
+		e = auth_open(&a, &be->auth, d);
+	return e == E_OK ? signer_open(&s, &be->signer, d) : e;
 }
 
 static void queue_changed(uint32_t partition UNUSED, void *arg UNUSED)
@@ -282,6 +285,7 @@ WAITS static void close_all(void)
 	partitions_close(&be->parts);
 	if (be->deliver != NULL)
 		deliver_fini(be->deliver);
+	signer_close(&be->signer);
 	if (be->auth != NULL)
 		auth_close(&be->auth);
 	if (be->tickets != NULL)

@@ -9,6 +9,7 @@
  *   limits        counts and lengths for the walker
  *   m_auth m_policy m_delivery m_outbound m_mailbox m_message m_append m_admin*   handlers, by
  *                 service
+ *   m_sign        signatures of a commit
  *   convert       C structs of the store <-> messages
  *   m_admin       what management calls share: the actor, lists, several back-ends
  *   usage         what accounts take, wherever they live
@@ -24,6 +25,7 @@
 #include "backend/directory/dir_admin.h"
 #include "backend/metrics/nodes.h"
 #include "backend/partitions/partitions.h"
+#include "backend/sign/sign.h"
 #include "backend/ticket/rcpt_token.h"
 #include "common/base/map.h"
 #include "common/rpc/dial.h"
@@ -37,6 +39,7 @@ struct be {
 	struct dir *dir;
 	struct tickets *tickets;
 	struct auth *auth;
+	struct signer *signer;
 	struct notify *notify;
 	struct partitions *parts;
 	struct deliver *deliver;

@@ -2,6 +2,7 @@
 #include "backend/delivery/resolve.h"
 #include "backend/rpc/begin.h"
 #include "backend/rpc/convert.h"
+#include "backend/rpc/m_sign.h"
 #include "backend/rpc/rpc_methods.h"
 #include "common/log/log.h"
 #include "proto/delivery.pb-c.h"
@@ -51,6 +52,7 @@ WAITS enum err m_resolve(struct mcall *c)
 WAITS enum err m_sender_check(struct mcall *c)
 {
 	const Postern__SenderCheck *m = (const void *)c->msg;
+	Postern__SenderCheckReply reply = POSTERN__SENDER_CHECK_REPLY__INIT;
 	slice_t address = MCALL_SLICE(m->address);
 	const char *at = address.n != 0 ? memrchr(address.p, '@', address.n) : NULL;
 	enum err e;
@@ -58,7 +60,12 @@ WAITS enum err m_sender_check(struct mcall *c)
 	if (m->ticket.len != 0) {
 		e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT,
 				&c->claims, &c->diag);
-		return e == E_OK ? dir_may_send_as(c->be->dir, c->claims.account, address) : e;
+		if (e == E_OK)
+			e = dir_may_send_as(c->be->dir, c->claims.account, address);
+		if (e != E_OK)
+			return e;
+		sign_list_keys(c, address, &reply);
+		return mcall_reply(c, &reply.base, RPC_NO_BODY);
 	}
 	if (at == NULL)
 		return E_INVALID;
@@ -263,6 +270,8 @@ WAITS enum err m_deliver_commit(struct mcall *c)
 		e = read_commit(c, m, &msg, &summary);
 	if (e == E_OK)
 		e = mcall_partition(c, m->partition);
+	if (e == E_OK)
+		e = sign_commit(c, m, &msg);
 	if (e != E_OK)
 		return e;
 	key = inbound_key(c->peer, begun_txid(c, m), m->partition);

@@ -96,15 +96,42 @@ WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, st
 	return E_OK;
 }
 
-WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct diag *d)
+/* Those that this release can sign for. */
+static void take_keys(const Postern__SenderCheckReply *r, struct signing_keys *out)
+{
+	for (size_t i = 0; i < r->n_keys && out->n < ARRAY_LEN(out->v); i++) {
+		const Postern__SigningKey *k = r->keys[i];
+		struct signing_key *to = &out->v[out->n];
+
+		if ((k->algorithm != SIGN_RSA_SHA256 && k->algorithm != SIGN_ED25519_SHA256) ||
+		    !dkim_selector_valid(slice_str(k->selector)))
+			continue;
+		to->algorithm = (enum sign_algorithm)k->algorithm;
+		if (slice_to_str(slice_str(k->selector), to->selector, sizeof to->selector))
+			out->n++;
+	}
+}
+
+WAITS enum err call_sender_check(const struct ticket *t, slice_t address,
+				 struct signing_keys *keys_out, struct diag *d)
 {
 	Postern__SenderCheck req = POSTERN__SENDER_CHECK__INIT;
 	struct rpc_link *l = t != NULL ? rpc_client_partition(t->partition) : NULL;
+	ProtobufCMessage *m;
+	struct arena a;
+	enum err e;
 
+	keys_out->n = 0;
 	req.ticket = ticket_bytes(t);
 	req.address = bytes(address);
-	return outcome(rpc_client_ask(l, POSTERN__METHOD__METHOD_SENDER_CHECK, &req.base, NULL,
-				      NULL, deadline_in(RESOLVE_MS), NULL, d));
+	arena_init(&a, NULL);
+	e = rpc_client_ask(l, POSTERN__METHOD__METHOD_SENDER_CHECK, &req.base,
+			   &postern__sender_check_reply__descriptor, &a, deadline_in(RESOLVE_MS),
+			   &m, d);
+	if (e == E_OK && t != NULL)
+		take_keys((const Postern__SenderCheckReply *)m, keys_out);
+	arena_reset(&a);
+	return outcome(e);
 }
 
 void deliver_meta_pack(struct deliver_meta *m, const struct mime_summary *s, struct arena *a)
@@ -199,6 +226,23 @@ static void pack_others(const struct deliver_group *others, size_t n, struct are
 	}
 }
 
+static void pack_sigs(const struct deliver_meta *m, struct arena *a, Postern__DeliverCommit *req)
+{
+	Postern__SignatureAsk *rows = arena_alloc(a, m->nsigs * sizeof *rows);
+
+	req->author = bytes(m->author);
+	req->signatures = arena_alloc(a, m->nsigs * sizeof(Postern__SignatureAsk *));
+	req->n_signatures = m->nsigs;
+	for (size_t i = 0; i < m->nsigs; i++) {
+		postern__signature_ask__init(&rows[i]);
+		rows[i].algorithm = m->sigs[i].algorithm;
+		rows[i].selector = arena_str(a, m->sigs[i].selector);
+		rows[i].field = bytes(m->sigs[i].field);
+		rows[i].digest = fixed(m->sigs[i].digest, SHA256_LEN);
+		req->signatures[i] = &rows[i];
+	}
+}
+
 static void pack_commit(const struct deliver *d, const struct deliver_meta *m,
 			const struct deliver_group *others, size_t nothers, struct arena *a,
 			Postern__DeliverCommit *req)
@@ -209,6 +253,8 @@ static void pack_commit(const struct deliver *d, const struct deliver_meta *m,
 	req->sender = bytes(m->sender);
 	pack_rcpts(&d->group, a, &req->n_recipients, &req->recipients);
 	pack_others(others, nothers, a, req);
+	if (m->nsigs > 0)
+		pack_sigs(m, a, req);
 	req->prefix = bytes(m->prefix);
 	req->summary = (Postern__Summary *)(uintptr_t)m->summary;
 	req->text = bytes(m->text);

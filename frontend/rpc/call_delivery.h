@@ -10,6 +10,8 @@
 #define FRONTEND_RPC_CALL_DELIVERY_H
 
 #include "common/base/arena.h"
+#include "common/crypto/sign.h"
+#include "common/parse/dkim_sig.h"
 #include "frontend/core/session.h"
 #include "frontend/mime/summary.h"
 
@@ -45,9 +47,22 @@ WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, st
 			    struct deliver_target out[DELIVER_TARGETS_MAX], size_t *n_out,
 			    struct diag *d) MUST_USE;
 
+/* A key that signs mail of a domain. */
+struct signing_key {
+	enum sign_algorithm algorithm;
+	char selector[DKIM_SELECTOR_MAX + 1];
+};
+
+struct signing_keys {
+	struct signing_key v[DKIM_SIGS_MAX];
+	size_t n;
+};
+
 /* May the ticket's account send as this address? With t NULL: is its domain not one of ours? E_OK
- * or E_DENIED; others: cannot tell now. */
-WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct diag *d) MUST_USE;
+ * or E_DENIED; others: cannot tell now. With a ticket and E_OK: the keys of the address's domain,
+ * if any; else none. */
+WAITS enum err call_sender_check(const struct ticket *t, slice_t address,
+				 struct signing_keys *keys_out, struct diag *d) MUST_USE;
 
 struct deliver_rcpt {
 	slice_t token;
@@ -63,6 +78,14 @@ struct deliver_group {
 	uint32_t partition;
 };
 
+/* A signature that the owner is to make. */
+struct deliver_sig {
+	enum sign_algorithm algorithm;
+	slice_t selector;
+	slice_t field; /* with an empty b= (common/parse/dkim_sig) */
+	uint8_t digest[SHA256_LEN];
+};
+
 /* What all owners are told alike; borrowed for the message's life. */
 struct deliver_meta {
 	uint8_t txid[DELIVER_TXID_BYTES];
@@ -73,6 +96,9 @@ struct deliver_meta {
 	uint32_t ret;     /* 1 FULL, 2 HDRS, 0 not given */
 	uint32_t content; /* DELIVER_8BIT, DELIVER_UTF8 */
 	slice_t prefix;
+	slice_t author; /* with sigs: the address in From */
+	const struct deliver_sig *sigs;
+	size_t nsigs;
 	const void *summary; /* by deliver_meta_pack */
 	slice_t text;
 };

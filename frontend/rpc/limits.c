@@ -27,6 +27,8 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__revoked__descriptor, "serials", 4096, 0},
 	{&postern__resolve_reply__descriptor, "targets", 4, 0},
 	{&postern__deliver_reply__descriptor, "results", 1000, 0},
+	{&postern__sender_check_reply__descriptor, "keys", 16, 0},
+	{&postern__signing_key__descriptor, "selector", 0, 63},
 	{&postern__mailbox_batch__descriptor, "rows", ROWS_MAX, 0},
 	{&postern__mailbox_row__descriptor, "path", 0, PATH_BYTES},
 	{&postern__mailbox_open_reply__descriptor, "keywords", KEYWORDS_MAX, 0},

@@ -14,6 +14,7 @@
  *   smtp_tx      the transaction: sender, recipients by owner; one reset
  *   smtp_data    DATA and BDAT: the message's bytes, read once and passed on as they come
  *   smtp_header  what the end of data must know of the message's own header
+ *   smtp_sign    what the owners need to sign a submission
  *   smtp_eom     end of data: the checks, the trace field, the commits, the reply
  *
  * A message is never kept here: its bytes go through the MIME parser and the record's blocks to

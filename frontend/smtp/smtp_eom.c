@@ -10,6 +10,7 @@
 #include "frontend/smtp/smtp_intake.h"
 #include "frontend/smtp/smtp_prefix.h"
 #include "frontend/smtp/smtp_sender.h"
+#include "frontend/smtp/smtp_sign.h"
 
 /* The other owners have so long until the client hears its 250; the queue delivers to slower
  * ones. */
@@ -240,6 +241,10 @@ WAITS enum err smtp_eom(struct smtp *s)
 		return e;
 	if (why == SAY_NOTHING)
 		why = describe(s);
+	if (why == SAY_NOTHING)
+		e = smtp_sign(s, &why);
+	if (e != E_OK)
+		return e;
 	if (why == SAY_NOTHING) {
 		smtp_intake_end(s);
 		why = s->tx.in->failed;

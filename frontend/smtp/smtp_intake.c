@@ -35,6 +35,8 @@ void smtp_intake_new(struct smtp *s)
 	record_write_init(&in->record, id, RECORD_COMP_ZSTD, smtp_limits(s)->message_bytes_max, b,
 			  take_stored, &in->out);
 	in->mime = mime_parser_new(NULL, b);
+	if (s->profile->submission)
+		in->dkim = dkim_hash_new(b);
 	smtp_header_init(&in->header, b);
 }
 
@@ -47,6 +49,7 @@ void smtp_intake_free(struct smtp_intake **pin)
 		return;
 	b = in->out.budget;
 	mime_parser_free(&in->mime);
+	dkim_hash_free(&in->dkim);
 	record_write_fini(&in->record);
 	smtp_header_fini(&in->header);
 	buf_fini(&in->out);
@@ -77,6 +80,7 @@ void smtp_intake_complete(struct smtp *s)
 		size_t n = slice_find_char(rest, '\n') + 1;
 
 		mime_parser_add_field(in->mime, slice_sub(rest, 0, n));
+		dkim_hash_add_field(in->dkim, slice_sub(rest, 0, n));
 		rest = slice_from(rest, n);
 	}
 }
@@ -138,6 +142,8 @@ WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes)
 		smtp_intake_fail(s, SAY_LOOP);
 		return;
 	}
+	if (in->dkim != NULL)
+		dkim_hash_feed(in->dkim, bytes);
 	if (smtp_header_over(&in->header))
 		smtp_intake_complete(s);
 	mime_parser_feed(in->mime, bytes);

@@ -1,12 +1,14 @@
 /*
- * smtp_intake: the bytes of one message on their way: through the header watch, the MIME parser and
- * the record writer to all owners, once, as they arrive. After the first failure the rest is
+ * smtp_intake: the bytes of one message on their way: through the header watch, the MIME parser, of
+ * a submission the hash that is to be signed, and the record writer to all owners, once, as they
+ * arrive. After the first failure the rest is
  * counted and thrown away. Small messages leave in one write, at their end.
  */
 #ifndef FRONTEND_SMTP_SMTP_INTAKE_H
 #define FRONTEND_SMTP_SMTP_INTAKE_H
 
 #include "frontend/core/line.h"
+#include "frontend/mailauth/dkim_hash.h"
 #include "frontend/mime/mime.h"
 #include "frontend/record/record_write.h"
 #include "frontend/smtp/smtp_header.h"
@@ -18,8 +20,9 @@ struct smtp_intake {
 	struct smtp_header header;
 	struct mime_parser *mime;
 	struct record_write record;
-	struct buf out; /* stored bytes not sent yet */
-	bool eight;     /* a byte above 127 has gone by */
+	struct dkim_hash *dkim; /* of a submission; else NULL */
+	struct buf out;         /* stored bytes not sent yet */
+	bool eight;             /* a byte above 127 has gone by */
 	bool completed;
 	slice_t added; /* fields that a submission lacked; in the transaction's arena */
 	struct eol_check eol;

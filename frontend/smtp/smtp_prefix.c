@@ -51,6 +51,11 @@ static void put_received(const struct smtp *s, struct buf *out)
 	buf_puts(out, "\r\n");
 }
 
+slice_t smtp_prefix_author(const struct smtp *s)
+{
+	return s->tx.meta.sender.n > 0 ? s->tx.meta.sender : slice_str(s->base.ticket->account);
+}
+
 void smtp_prefix_lacking(const struct smtp *s, struct buf *out)
 {
 	const struct smtp_header *h = &s->tx.in->header;
@@ -66,8 +71,7 @@ void smtp_prefix_lacking(const struct smtp *s, struct buf *out)
 		buf_printf(out, "Message-ID: <%s@%s>\r\n", s->tx.trace_hex, policy()->hostname);
 	if (!h->has_from) {
 		buf_puts(out, "From: <");
-		buf_put(out, s->tx.meta.sender.n > 0 ? s->tx.meta.sender
-						     : slice_str(s->base.ticket->account));
+		buf_put(out, smtp_prefix_author(s));
 		buf_puts(out, ">\r\n");
 	}
 }

@@ -7,6 +7,8 @@
 
 struct smtp;
 
+/* Who wrote a submission without From: its sender, or who logged in. */
+slice_t smtp_prefix_author(const struct smtp *s);
 /* The fields that a submission lacks, a line each; nothing on 25. Once: the next would differ. */
 void smtp_prefix_lacking(const struct smtp *s, struct buf *out);
 /* The whole, with the intake's added fields. */

@@ -4,6 +4,8 @@
 #include "common/base/map.h"
 #include "frontend/rpc/call_delivery.h"
 #include "frontend/smtp/smtp.h"
+#include "frontend/smtp/smtp_prefix.h"
+#include "frontend/smtp/smtp_sign.h"
 
 #define DOMAINS 512 /* a power of two; 12 KiB a worker */
 
@@ -27,12 +29,13 @@ static WAITS enum err foreign_domain(const struct addr *a, slice_t address)
 {
 	uint64_t h = map_hash(addr_domain(a));
 	size_t i = h & (DOMAINS - 1);
+	struct signing_keys none;
 	struct diag d;
 	enum err e;
 
 	if (domains[i].hash == h && domains[i].until_ms > clock_mono_ms())
 		return domains[i].ours ? E_DENIED : E_OK;
-	e = call_sender_check(NULL, address, &d);
+	e = call_sender_check(NULL, address, &none, &d);
 	if (e == E_OK || e == E_DENIED) {
 		domains[i].hash = h;
 		domains[i].until_ms = clock_mono_ms() + SMTP_SENDER_TTL_MS;
@@ -45,6 +48,7 @@ static WAITS enum err foreign_domain(const struct addr *a, slice_t address)
 static WAITS enum err own_address(struct smtp *s, slice_t address)
 {
 	uint64_t h = map_hash(address);
+	struct signing_keys keys;
 	struct diag d;
 	enum err e;
 
@@ -52,11 +56,13 @@ static WAITS enum err own_address(struct smtp *s, slice_t address)
 		if (s->senders[i].hash == h && s->senders[i].until_ms > clock_mono_ms())
 			return E_OK;
 	}
-	e = call_sender_check(s->base.ticket, address, &d);
-	if (e == E_OK)
-		s->senders[s->nsenders++ % SMTP_SENDERS_CACHED] =
-			(struct smtp_sender){h, clock_mono_ms() + SMTP_SENDER_TTL_MS};
-	return e;
+	e = call_sender_check(s->base.ticket, address, &keys, &d);
+	if (e != E_OK)
+		return e;
+	s->senders[s->nsenders++ % SMTP_SENDERS_CACHED] =
+		(struct smtp_sender){h, clock_mono_ms() + SMTP_SENDER_TTL_MS};
+	smtp_sign_learn(address, &keys);
+	return E_OK;
 }
 
 static WAITS enum err may_use(struct smtp *s, const struct addr *a)
@@ -146,6 +152,20 @@ static WAITS enum err item_check(struct smtp *s, const struct addr_item *item,
 	return e;
 }
 
+/* The first address of From, in the form that back-ends compare: its domain signs. */
+static void note_author(struct smtp *s, const struct addr_item *item)
+{
+	struct addr a;
+	struct buf b;
+
+	if (!s->profile->submission || s->tx.meta.author.n != 0 || !item_address(s, item, &a) ||
+	    addr_normalise(&a) != E_OK)
+		return;
+	buf_init(&b, ADDR_LOCAL_MAX + ADDR_DOMAIN_MAX + 2, NULL);
+	s->tx.meta.author = arena_dup(&s->tx.arena, address_text(&a, &b));
+	buf_fini(&b);
+}
+
 /* One field's body. *seen: addresses looked at so far, of all fields. */
 static WAITS enum err body_check(struct smtp *s, slice_t body, size_t *seen, enum smtp_say *why_out)
 {
@@ -163,6 +183,7 @@ static WAITS enum err body_check(struct smtp *s, slice_t body, size_t *seen, enu
 		e = item_check(s, &list.items[i], why_out);
 		if (e != E_OK)
 			return e;
+		note_author(s, &list.items[i]);
 	}
 	return E_OK;
 }
@@ -197,6 +218,8 @@ WAITS enum err smtp_from_check(struct smtp *s, const struct smtp_header *h, enum
 	if (e == E_OK && *why_out == SAY_NOTHING && s->profile->submission && h->has_from &&
 	    seen == 0)
 		*why_out = SAY_FROM_BAD;
+	if (s->profile->submission && s->tx.meta.author.n == 0)
+		s->tx.meta.author = smtp_prefix_author(s);
 	if (e == E_OK && *why_out == SAY_NOTHING)
 		e = bodies_check(s, buf_slice(&h->sender), &seen, why_out);
 	return e;

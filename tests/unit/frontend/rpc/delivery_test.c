@@ -17,7 +17,7 @@ struct owner {
 	unsigned commits, settled_tokens, aborts;
 	bool staged;
 	uint8_t txid[DELIVER_TXID_BYTES];
-	size_t recipients, others, text;
+	size_t recipients, others, text, sigs;
 	size_t status; /* of each recipient */
 };
 
@@ -54,6 +54,16 @@ static WAITS void on_commit(struct played_node *n, struct owner *o, struct rpc_r
 	o->recipients = m->n_recipients;
 	o->others = m->n_others;
 	o->text = m->text.len;
+	o->sigs = m->n_signatures;
+	for (size_t i = 0; i < o->sigs; i++) {
+		CHECK(strcmp(m->signatures[i]->selector, i == 0 ? "r1" : "e1") == 0);
+		CHECK_INT(m->signatures[i]->algorithm, i + 1);
+		CHECK_SLICE(slice(m->signatures[i]->field.data, m->signatures[i]->field.len),
+			    SL("DKIM-Signature: b="));
+		CHECK_INT(m->signatures[i]->digest.len, SHA256_LEN);
+		CHECK_INT(m->signatures[i]->digest.data[0], i + 7);
+		CHECK_SLICE(slice(m->author.data, m->author.len), SL("alice@example.org"));
+	}
 	CHECK(m->txid.len == sizeof o->txid && memcmp(m->txid.data, o->txid, sizeof o->txid) == 0);
 	protobuf_c_message_free_unpacked(p, NULL);
 	if (o->commits_lost > 0) {
@@ -107,6 +117,36 @@ static WAITS void on_resolve(struct played_node *n, struct rpc_req *r)
 	protobuf_c_message_free_unpacked(p, NULL);
 }
 
+/* To "keys@...": more keys than are used, some that this release does not know. */
+static WAITS void on_sender_check(struct rpc_req *r)
+{
+	static const struct {
+		uint32_t algorithm;
+		const char *selector;
+	} keys[] = {{3, "later"}, {1, "r1"}, {2, "Not A Label"}, {2, "e1"},
+		    {1, "r2"},    {2, "e2"}, {1, "r3"}};
+	ProtobufCMessage *p = played_message(r, &postern__sender_check__descriptor);
+	const Postern__SenderCheck *m = (const void *)p;
+	Postern__SenderCheckReply reply = POSTERN__SENDER_CHECK_REPLY__INIT;
+	Postern__SigningKey rows[ARRAY_LEN(keys)], *list[ARRAY_LEN(keys)];
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		postern__signing_key__init(&rows[i]);
+		rows[i].algorithm = keys[i].algorithm;
+		rows[i].selector = (char *)(uintptr_t)keys[i].selector;
+		list[i] = &rows[i];
+	}
+	reply.keys = list;
+	reply.n_keys = ARRAY_LEN(keys);
+	if (slice_starts(slice(m->address.data, m->address.len), SL("keys@")))
+		played_reply(r, E_OK, &reply.base);
+	else if (slice_starts(slice(m->address.data, m->address.len), SL("before@")))
+		played_reply(r, E_OK, NULL);
+	else
+		played_reply(r, E_DENIED, NULL);
+	protobuf_c_message_free_unpacked(p, NULL);
+}
+
 static WAITS void answer(struct played_node *n, struct rpc_req *r)
 {
 	struct owner *o = n->arg;
@@ -117,7 +157,7 @@ static WAITS void answer(struct played_node *n, struct rpc_req *r)
 		on_resolve(n, r);
 		break;
 	case POSTERN__METHOD__METHOD_SENDER_CHECK:
-		played_reply(r, E_DENIED, NULL);
+		on_sender_check(r);
 		break;
 	case POSTERN__METHOD__METHOD_DELIVER_BEGIN:
 		on_begin(o, r);
@@ -203,6 +243,7 @@ static WAITS void resolve_cases(struct session *s)
 TEST_FIBER(resolve)
 {
 	struct session s = {.started_ms = 0};
+	struct signing_keys keys;
 	struct wire w;
 	struct diag d;
 
@@ -210,9 +251,9 @@ TEST_FIBER(resolve)
 	wire_open(&w, NULL);
 	s.stream = w.server;
 	resolve_cases(&s);
-	CHECK_ERR(call_sender_check(NULL, SL("a@example.org"), &d), E_DENIED);
+	CHECK_ERR(call_sender_check(NULL, SL("a@example.org"), &keys, &d), E_DENIED);
 	end();
-	CHECK_ERR(call_sender_check(NULL, SL("a@example.org"), &d), E_RETRY);
+	CHECK_ERR(call_sender_check(NULL, SL("a@example.org"), &keys, &d), E_RETRY);
 	wire_close(&w);
 }
 
@@ -227,6 +268,7 @@ TEST_FIBER(ask_another)
 {
 	struct session s = {.started_ms = 0};
 	struct ticket t = {.partition = 0};
+	struct signing_keys keys;
 	struct wire w;
 	struct diag d;
 
@@ -238,7 +280,8 @@ TEST_FIBER(ask_another)
 	CHECK_INT(nodes[0].asked[POSTERN__METHOD__METHOD_RESOLVE], 1);
 	CHECK(rpc_link_doubtful(nodes[0].ask) && !rpc_link_doubtful(nodes[1].ask));
 	for (int i = 0; i < 4; i++)
-		CHECK_ERR(call_sender_check(i < 2 ? NULL : &t, SL("a@example.org"), &d), E_DENIED);
+		CHECK_ERR(call_sender_check(i < 2 ? NULL : &t, SL("a@example.org"), &keys, &d),
+			  E_DENIED);
 	CHECK_INT(nodes[0].asked[POSTERN__METHOD__METHOD_SENDER_CHECK], 0);
 	end();
 	wire_close(&w);
@@ -248,13 +291,37 @@ TEST_FIBER(ask_another)
 TEST_FIBER(ask_another_than_the_owner)
 {
 	struct ticket t = {.partition = 0};
+	struct signing_keys keys;
 	struct diag d;
 
 	begin();
 	nodes[0].serve->write = swallow;
-	CHECK_ERR(call_sender_check(&t, SL("a@example.org"), &d), E_DENIED);
+	CHECK_ERR(call_sender_check(&t, SL("a@example.org"), &keys, &d), E_DENIED);
 	CHECK_INT(nodes[0].asked[POSTERN__METHOD__METHOD_SENDER_CHECK], 1);
 	CHECK_INT(nodes[1].asked[POSTERN__METHOD__METHOD_SENDER_CHECK], 1);
+	end();
+}
+
+/* The first four that this release can sign for; of a back-end of before, none. */
+TEST_FIBER(sender_check_tells_keys)
+{
+	static const char *const want[] = {"r1", "e1", "r2", "e2"};
+	struct ticket t = {.partition = 0};
+	struct signing_keys keys;
+	struct diag d;
+
+	begin();
+	CHECK_ERR(call_sender_check(&t, SL("keys@example.org"), &keys, &d), E_OK);
+	REQUIRE(keys.n == ARRAY_LEN(want));
+	for (size_t i = 0; i < keys.n; i++) {
+		CHECK_STR(keys.v[i].selector, want[i]);
+		CHECK_INT(keys.v[i].algorithm,
+			  want[i][0] == 'r' ? SIGN_RSA_SHA256 : SIGN_ED25519_SHA256);
+	}
+	CHECK_ERR(call_sender_check(&t, SL("before@example.org"), &keys, &d), E_OK);
+	CHECK_INT(keys.n, 0);
+	CHECK_ERR(call_sender_check(NULL, SL("keys@example.org"), &keys, &d), E_OK);
+	CHECK_INT(keys.n, 0);
 	end();
 }
 
@@ -263,6 +330,7 @@ TEST_FIBER(ask_another_than_the_owner)
 struct sending {
 	struct deliver d;
 	struct deliver_meta m;
+	struct deliver_sig sigs[2];
 	struct deliver_rcpt rcpts[120];
 	enum err results[120];
 };
@@ -273,6 +341,12 @@ static void sending_init(struct sending *x, uint32_t partition, size_t n)
 	memset(x->m.txid, 7, sizeof x->m.txid);
 	x->m.sender = SL("a@far.example");
 	x->m.prefix = SL("Received: x\r\n");
+	x->m.author = SL("alice@example.org");
+	x->sigs[0] = (struct deliver_sig){SIGN_RSA_SHA256, SL("r1"), SL("DKIM-Signature: b="), {7}};
+	x->sigs[1] =
+		(struct deliver_sig){SIGN_ED25519_SHA256, SL("e1"), SL("DKIM-Signature: b="), {8}};
+	x->m.sigs = x->sigs;
+	x->m.nsigs = 2;
 	for (size_t i = 0; i < n; i++)
 		x->rcpts[i] = (struct deliver_rcpt){.token = SL("token")};
 	x->d.group = (struct deliver_group){x->rcpts, n, slice_str(map[partition]), partition};
@@ -299,6 +373,7 @@ TEST_FIBER(deliver_small)
 	CHECK_SLICE(buf_slice(&owners[0].stored), SL("bytes of a record"));
 	CHECK_INT(owners[0].recipients, 2);
 	CHECK_INT(owners[0].others, 1);
+	CHECK_INT(owners[0].sigs, 2);
 	CHECK_ERR(x.results[0], E_QUOTA);
 	CHECK_ERR(x.results[1], E_QUOTA);
 	deliver_end(&x.d, &x.m);

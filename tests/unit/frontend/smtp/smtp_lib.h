@@ -31,8 +31,13 @@ struct played {
 	enum err result[PLAYED_OWNERS];  /* of every recipient */
 	enum err each[PLAYED_OWNERS][2]; /* of the first ones, where it is not E_OK */
 	enum err begin[PLAYED_OWNERS];
-	bool away;         /* no back-end at all */
-	char prefix[4096]; /* of the last commit */
+	bool away;                /* no back-end at all */
+	struct signing_keys keys; /* of any domain */
+	char author[512];         /* of the last commit, with all that follows */
+	size_t nsigs;
+	char sigs[DKIM_SIGS_MAX][DKIM_OPEN_MAX + 1];
+	uint8_t digests[DKIM_SIGS_MAX][SHA256_LEN];
+	char prefix[4096];
 	char envelope[1024];
 	char sender[512];
 	char envid[128];

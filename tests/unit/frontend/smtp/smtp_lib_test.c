@@ -69,9 +69,11 @@ WAITS enum err call_resolve(struct session *s UNUSED, const struct resolve_query
 	return E_DENIED;
 }
 
-WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct diag *d UNUSED)
+WAITS enum err call_sender_check(const struct ticket *t, slice_t address,
+				 struct signing_keys *keys_out, struct diag *d UNUSED)
 {
 	fiber_yield();
+	*keys_out = played.keys;
 	played.sender_checks++;
 	if (played.away)
 		return E_RETRY;
@@ -173,6 +175,13 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 	CHECK(slice_to_str(m->sender, played.sender, sizeof played.sender));
 	CHECK(slice_to_str(m->envid, played.envid, sizeof played.envid));
 	CHECK(slice_to_str(d->group.rcpts[0].orcpt, played.orcpt, sizeof played.orcpt));
+	CHECK(slice_to_str(m->author, played.author, sizeof played.author));
+	played.nsigs = m->nsigs;
+	for (size_t i = 0; i < m->nsigs; i++) {
+		CHECK(m->sigs[i].algorithm == played.keys.v[i].algorithm);
+		CHECK(slice_to_str(m->sigs[i].field, played.sigs[i], sizeof played.sigs[i]));
+		memcpy(played.digests[i], m->sigs[i].digest, SHA256_LEN);
+	}
 	played.ret = m->ret;
 	played.notify = d->group.rcpts[0].notify;
 	open_record(buf_slice(&o->stored));

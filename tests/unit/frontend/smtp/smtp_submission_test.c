@@ -2,7 +2,9 @@
 
 #include <stdio.h>
 
+#include "common/base/num.h"
 #include "common/loop/fiber.h"
+#include "frontend/mailauth/dkim_hash.h"
 
 TEST_FIBER(submission_needs_tls_and_auth)
 {
@@ -215,6 +217,119 @@ TEST_FIBER(submission_adds_what_lacks)
 	CHECK(strncmp(played.envelope, "(\"x\" NIL ", 9) == 0);
 	CHECK(strstr(played.prefix, "\r\nMessage-ID: ") == NULL);
 	CHECK(strstr(played.prefix, "\r\nFrom: ") == NULL);
+	mx_close(&w);
+}
+
+/* ---- DKIM ---- */
+
+static const struct signing_keys two_keys = {
+	.v = {{SIGN_RSA_SHA256, "r1"}, {SIGN_ED25519_SHA256, "e1"}}, .n = 2};
+
+/* What a receiver hashes, of the prefix and the message as they were committed, is what was handed
+ * to the owner for signing. */
+static void check_sigs(void)
+{
+	for (size_t i = 0; i < played.nsigs; i++) {
+		slice_t sig = slice_str(played.sigs[i]);
+		size_t t = slice_find(sig, SL("; t=")) + 4;
+		struct dkim_sig d = {.algorithm = sign_name(two_keys.v[i].algorithm),
+				     .domain = SL("example.org"),
+				     .selector = slice_str(two_keys.v[i].selector)};
+		struct dkim_hash *h = dkim_hash_new(NULL);
+		uint8_t digest[SHA256_LEN];
+		uint64_t now;
+		struct buf b;
+
+		buf_init(&b, DKIM_OPEN_MAX, NULL);
+		REQUIRE(num_parse(slice_sub(sig, t, 10), INT64_MAX, &now));
+		d.now_s = (int64_t)now;
+		dkim_hash_feed(h, slice_str(played.prefix));
+		dkim_hash_feed(h, buf_slice(&played.plain));
+		CHECK_ERR(dkim_hash_end(h), E_OK);
+		dkim_hash_sig(h, &d, &b, digest);
+		CHECK_SLICE(buf_slice(&b), sig);
+		CHECK_SLICE(slice(digest, sizeof digest), slice(played.digests[i], SHA256_LEN));
+		buf_fini(&b);
+		dkim_hash_free(&h);
+	}
+}
+
+TEST_FIBER(submission_is_hashed_for_dkim)
+{
+	static const char *const headers[] = {
+		"",
+		"Subject: x\r\n",
+		"From: Alice <alice@Example.ORG>\r\nDate: x\r\n\ty\r\nMessage-ID: <1@2>\r\n",
+		"From: alice@example.org\r\nSubject:  a \xc3\xa9\r\n  b\r\nTo: x\r\nTo: y\r\n",
+		"no field at all\r\nFrom: alice@example.org\r\n",
+	};
+	struct wire w;
+
+	mx_open(&w, PORT_465);
+	played.keys = two_keys;
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
+		check_note("header %zu", i);
+		played.nsigs = 0;
+		submit(&w, headers[i], "250 ");
+		CHECK_INT(played.nsigs, 2);
+		CHECK(slice_ieq(slice_str(played.author), SL("alice@example.org")));
+		check_sigs();
+	}
+	/* One question told of both the address and its keys. */
+	CHECK_INT(played.sender_checks, 1);
+	/* Only the header, and not all of its last line. */
+	ASK(&w, "MAIL FROM:<alice@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	wire_send(&w, SL("BDAT 10 LAST\r\nSubject: x"));
+	ASK(&w, NULL, "250 ");
+	CHECK_INT(played.nsigs, 2);
+	check_sigs();
+	mx_close(&w);
+}
+
+TEST_FIBER(submission_is_not_signed)
+{
+	struct wire w;
+	struct buf b;
+
+	/* Without keys. */
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	submit(&w, "Subject: x\r\n", "250 ");
+	CHECK_INT(played.nsigs, 0);
+	mx_close(&w);
+
+	/* With a header that is too long for it. */
+	mx_open(&w, PORT_465);
+	played.keys = two_keys;
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	ASK(&w, "MAIL FROM:<alice@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(&w, "DATA", "354 ");
+	buf_init(&b, 2 * DKIM_HEADER_MAX, NULL);
+	while (b.n < DKIM_HEADER_MAX)
+		buf_puts(&b, "References: <a.reference.of.some.length@example.org>\r\n");
+	wire_send(&w, buf_slice(&b));
+	ASK(&w, "\r\nbody\r\n.", "250 ");
+	CHECK_INT(played.nsigs, 0);
+	CHECK(smtp_logged("smtp.unsigned"));
+	buf_fini(&b);
+	mx_close(&w);
+
+	/* On 25, whoever it says that it is from. */
+	mx_open(&w, PORT_25);
+	played.keys = two_keys;
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "MAIL FROM:<x@elsewhere.example>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, "From: x@elsewhere.example\r\n\r\nbody\r\n.", "250 ");
+	CHECK_INT(played.nsigs, 0);
 	mx_close(&w);
 }
 

@@ -1,0 +1,17 @@
+/* m_sign: the DKIM signatures of a submission that is being committed, and the keys that a
+ * front-end may ask for. */
+#ifndef BACKEND_RPC_M_SIGN_H
+#define BACKEND_RPC_M_SIGN_H
+
+#include "backend/rpc/mcall.h"
+#include "proto/delivery.pb-c.h"
+
+/* The keys of the address's domain, into the reply; in c->mem. */
+void sign_list_keys(struct mcall *c, slice_t address, Postern__SenderCheckReply *reply);
+/* Puts what the commit asks to be signed in front of out->prefix. A submission's alone, whose
+ * ticket (c->claims, opened before) belongs to an account that may send as the author; others get
+ * none. E_DENIED: not his address; E_RETRY, E_BUSY: not now. */
+WAITS enum err sign_commit(struct mcall *c, const Postern__DeliverCommit *m,
+			   struct deliver_msg *out) MUST_USE;
+
+#endif
