@@ -119,6 +119,35 @@ static const struct ctl_arg domain_name_args[] = {
 	{0},
 };
 
+static const struct ctl_arg dkim_add_args[] = {
+	{"DOMAIN", NULL, "domain", ARG_REQUIRED, "whose mail it signs"},
+	{"--selector", "NAME", "selector", 0, "of one key, with --algorithm; default: by date"},
+	{"--algorithm", "rsa|ed25519", "algorithm", 0, "default: a key of each"},
+	{0},
+};
+
+static const struct ctl_arg dkim_list_args[] = {
+	{"DOMAIN", NULL, "domain", 0, "only this one's"},
+	{0},
+};
+
+static const struct ctl_arg dkim_show_args[] = {
+	{"DOMAIN", NULL, "domain", ARG_REQUIRED, "whose records they are"},
+	{0},
+};
+
+static const struct ctl_arg dkim_activate_args[] = {
+	{"DOMAIN", NULL, "domain", ARG_REQUIRED, "of the keys"},
+	{"SELECTOR", NULL, "selector", 0, "of one key; default: all that were never active"},
+	{0},
+};
+
+static const struct ctl_arg dkim_name_args[] = {
+	{"DOMAIN", NULL, "domain", ARG_REQUIRED, "of the key"},
+	{"SELECTOR", NULL, "selector", ARG_REQUIRED, "as `dkim list` shows it"},
+	{0},
+};
+
 #define PASSWORD_ARGS \
 	{"--password", "PASSWORD", NULL, 0, "in clear: other users of this machine may see it"}, \
 		{"--password-stdin", NULL, NULL, 0, "from the first line of standard input"}, \
@@ -187,6 +216,19 @@ const struct ctl_command ctl_commands[] = {
 	 METHOD(DOMAIN_EDIT), REQUEST(domain_edit), DONE, .prepare = change_prepare},
 	{"domain", "remove", "Removes a domain that has neither accounts nor addresses",
 	 domain_name_args, METHOD(DOMAIN_REMOVE), REQUEST(domain_name), DONE},
+	{"dkim", "add", "Makes keys that sign mail; they sign once they are activated",
+	 dkim_add_args, METHOD(DKIM_ADD), REQUEST(dkim_add), ONE(dkim_added)},
+	{"dkim", "list", "Lists keys that sign mail", dkim_list_args, METHOD(DKIM_LIST),
+	 REQUEST(dkim_list), ROWS(dkim),
+	 .columns = "domain selector algorithm state created_us activated_us retired_us"},
+	{"dkim", "show", "Shows the records of a domain's keys, for its DNS zone", dkim_show_args,
+	 METHOD(DKIM_LIST), REQUEST(dkim_list), ROWS(dkim), .run = dkim_show_run},
+	{"dkim", "activate", "Signs with a key from now on: its record is in DNS",
+	 dkim_activate_args, METHOD(DKIM_ACTIVATE), REQUEST(dkim_name), DONE},
+	{"dkim", "retire", "Signs with a key no more; its record stays in DNS for a week",
+	 dkim_name_args, METHOD(DKIM_RETIRE), REQUEST(dkim_name), DONE},
+	{"dkim", "remove", "Forgets a key that is not active", dkim_name_args, METHOD(DKIM_REMOVE),
+	 REQUEST(dkim_name), DONE},
 	{"account", "add", "Adds an account", account_add_args, METHOD(ACCOUNT_ADD),
 	 REQUEST(account_add), .prepare = account_password_prepare, .run = account_add_run},
 	{"account", "list", "Lists accounts", account_list_args, METHOD(ACCOUNT_LIST),

@@ -25,6 +25,8 @@ WAITS int account_passwd_run(struct ctl *c, const struct ctl_args *a);
 /* cmd_import.c */
 int account_import_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 WAITS int account_import_run(struct ctl *c, const struct ctl_args *a);
+/* cmd_dkim.c */
+WAITS int dkim_show_run(struct ctl *c, const struct ctl_args *a);
 /* cmd_other.c */
 int session_kill_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 int change_prepare(struct ctl *c, const struct ctl_args *a, bool *done);

@@ -201,6 +201,9 @@ WAITS static enum err add_one(struct adding *x, const struct dir_dkim_spec *s, s
 	}
 	if (e == E_OK) {
 		key = pg_get_u64(r, 0, 0);
+		if (s->chosen_out != NULL)
+			invariant(slice_to_str(buf_slice(&selector), s->chosen_out,
+					       DKIM_SELECTOR_MAX + 1));
 		buf_printf(&x->c->detail, "%s%.*s=%s", x->c->detail.n > 0 ? " " : "",
 			   (int)selector.n, selector.p, sign_name(s->algorithm));
 	}

@@ -64,6 +64,7 @@ struct dir_dkim_spec {
 	/* Appends the private key's box for a node; false: leave that node out. */
 	bool (*seal)(const struct dir_node *n, struct buf *out, void *arg);
 	void *arg;
+	char *chosen_out; /* DKIM_SELECTOR_MAX + 1 bytes, for the selector; NULL: not asked for */
 };
 
 struct dir_dkim_row {

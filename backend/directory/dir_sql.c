@@ -304,11 +304,13 @@ const char dir_sql_dkim_retire[] =
 const char dir_sql_dkim_remove[] =
 	"DELETE FROM dkim_keys k USING domains d WHERE d.id = k.domain_id AND d.name = $1"
 	" AND k.selector = $2 AND k.state <> 3";
-const char dir_sql_dkim_list[] =
-	"SELECT d.name, k.selector, k.algorithm, k.state, k.public_key, " US("k.created") ", " US("k.published") ", " US(
-		"k.activated") ", " US("k.retired") " FROM dkim_keys k JOIN domains d ON d.id = k.domain_id WHERE ($1 = '' OR d.name = $1)"
-						    " AND (d.name COLLATE \"C\", k.selector COLLATE \"C\") > ($2, $3)"
-						    " ORDER BY d.name COLLATE \"C\", k.selector COLLATE \"C\" LIMIT $4::bigint";
+#define DKIM_ROW \
+	"SELECT d.name, k.selector, k.algorithm, k.state, k.public_key, " US("k.created") ", " US( \
+		"k.published") ", " US("k.activated") ", " US("k.retired")
+const char dir_sql_dkim_list[] = DKIM_ROW
+	" FROM dkim_keys k JOIN domains d ON d.id = k.domain_id WHERE ($1 = '' OR d.name = $1)"
+	" AND (d.name COLLATE \"C\", k.selector COLLATE \"C\") > ($2, $3)"
+	" ORDER BY d.name COLLATE \"C\", k.selector COLLATE \"C\" LIMIT $4::bigint";
 
 /* ---- audit ---- */
 

@@ -50,10 +50,11 @@ struct sign_ask {
 WAITS enum err signer_fields(struct signer *s, slice_t domain, const struct sign_ask *asks,
 			     size_t n, struct buf *out) MUST_USE;
 
-/* New keys of a domain, one for each algorithm, and their row in the directory; errors are those of
- * dir_dkim_add. selector empty: by date; it names one key, so it comes with one algorithm. */
-WAITS enum err signer_make(const struct dir_actor *by, struct dir *dir, slice_t domain,
-			   slice_t selector, const enum sign_algorithm *algorithms, size_t n,
+/* New keys of a domain, one for each algorithm in keys, which get their selectors; with their rows
+ * in the directory. Errors are those of dir_dkim_add. selector empty: by date; it names one key, so
+ * it comes with one algorithm. */
+WAITS enum err signer_make(struct dir *dir, const struct dir_actor *by, slice_t domain,
+			   slice_t selector, struct signer_key *keys, size_t n,
 			   struct diag *diag) MUST_USE;
 
 #endif

@@ -99,8 +99,9 @@ static bool seal_pair(const struct dir_node *n, struct buf *out, void *arg)
 	return node_box(n->public_key, secret_slice(&p->private), out) == E_OK;
 }
 
-WAITS static enum err make_all(const struct dir_actor *by, struct dir *dir, slice_t domain,
-			       slice_t selector, struct pair *pairs, size_t n, struct diag *diag)
+WAITS static enum err make_all(struct dir *dir, const struct dir_actor *by, slice_t domain,
+			       slice_t selector, struct pair *pairs, struct signer_key *keys,
+			       size_t n, struct diag *diag)
 {
 	struct dir_dkim_spec specs[DKIM_SIGS_MAX];
 	enum err e = E_OK;
@@ -113,14 +114,14 @@ WAITS static enum err make_all(const struct dir_actor *by, struct dir *dir, slic
 			.public_key = buf_slice(&pairs[i].public),
 			.seal = seal_pair,
 			.arg = &pairs[i],
+			.chosen_out = keys[i].selector,
 		};
 	}
 	return e == E_OK ? dir_dkim_add(dir, by, domain, specs, n, diag) : e;
 }
 
-WAITS enum err signer_make(const struct dir_actor *by, struct dir *dir, slice_t domain,
-			   slice_t selector, const enum sign_algorithm *algorithms, size_t n,
-			   struct diag *diag)
+WAITS enum err signer_make(struct dir *dir, const struct dir_actor *by, slice_t domain,
+			   slice_t selector, struct signer_key *keys, size_t n, struct diag *diag)
 {
 	struct pair pairs[DKIM_SIGS_MAX];
 	enum err e;
@@ -130,10 +131,10 @@ WAITS enum err signer_make(const struct dir_actor *by, struct dir *dir, slice_t 
 		return diag_set(diag, E_INVALID,
 				"a selector names one key: say of which algorithm");
 	for (size_t i = 0; i < n; i++) {
-		pairs[i] = (struct pair){.algorithm = algorithms[i], .private = SECRET_NONE};
+		pairs[i] = (struct pair){.algorithm = keys[i].algorithm, .private = SECRET_NONE};
 		buf_init(&pairs[i].public, SIGN_PUBLIC_MAX, NULL);
 	}
-	e = make_all(by, dir, domain, selector, pairs, n, diag);
+	e = make_all(dir, by, domain, selector, pairs, keys, n, diag);
 	for (size_t i = 0; i < n; i++) {
 		secret_clear(&pairs[i].private);
 		buf_fini(&pairs[i].public);

@@ -53,18 +53,22 @@ WAITS static void world_close(struct world *w)
 
 WAITS static enum err make_both(struct world *w)
 {
-	static const enum sign_algorithm both[] = {SIGN_RSA_SHA256, SIGN_ED25519_SHA256};
+	struct signer_key both[] = {{.algorithm = SIGN_RSA_SHA256},
+				    {.algorithm = SIGN_ED25519_SHA256}};
 	struct diag d = {.text = ""};
+	enum err e = signer_make(w->r.d, &rig_actor, SL("example.org"), SLICE_NONE, both, 2, &d);
 
-	return signer_make(&rig_actor, w->r.d, SL("example.org"), SLICE_NONE, both, 2, &d);
+	CHECK(slice_ends(slice_str(both[0].selector), SL("r")));
+	CHECK(slice_ends(slice_str(both[1].selector), SL("e")));
+	return e;
 }
 
 WAITS static enum err make_named(struct world *w, const char *selector)
 {
-	static const enum sign_algorithm ed = SIGN_ED25519_SHA256;
+	struct signer_key ed = {.algorithm = SIGN_ED25519_SHA256};
 	struct diag d = {.text = ""};
 
-	return signer_make(&rig_actor, w->r.d, SL("example.org"), slice_str(selector), &ed, 1, &d);
+	return signer_make(w->r.d, &rig_actor, SL("example.org"), slice_str(selector), &ed, 1, &d);
 }
 
 WAITS static enum err activate(struct world *w)
@@ -314,14 +318,15 @@ TEST_FIBER(sign_keys_reach_a_new_node)
 
 TEST_FIBER(sign_make_refuses)
 {
-	static const enum sign_algorithm both[] = {SIGN_RSA_SHA256, SIGN_ED25519_SHA256};
+	struct signer_key both[] = {{.algorithm = SIGN_RSA_SHA256},
+				    {.algorithm = SIGN_ED25519_SHA256}};
 	struct world w;
 	struct diag d;
 
 	REQUIRE(world_open(&w));
-	CHECK_ERR(signer_make(&rig_actor, w.r.d, SL("example.org"), SL("one"), both, 2, &d),
+	CHECK_ERR(signer_make(w.r.d, &rig_actor, SL("example.org"), SL("one"), both, 2, &d),
 		  E_INVALID);
-	CHECK_ERR(signer_make(&rig_actor, w.r.d, SL("no.such.test"), SL("one"), &both[1], 1, &d),
+	CHECK_ERR(signer_make(w.r.d, &rig_actor, SL("no.such.test"), SL("one"), &both[1], 1, &d),
 		  E_NOT_FOUND);
 	CHECK_INT(dir_dkim_count(w.r.d), 0);
 	world_close(&w);

@@ -182,7 +182,8 @@ TEST(sign_refuses_what_is_no_key)
 TEST(sign_small_rsa_is_refused)
 {
 	static const char small[] =
-		"MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBANJBacwgfS+FavCWGa/gF1LuLDlZBAXLnEh+aI00Xthmw3GM93Ph"
+		"MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBANJBacwgfS+FavCWGa/gF1LuLDlZBAXLnEh+aI"
+		"00Xthmw3GM93Ph"
 		"WTb75UL3h2hJ0cOqWiKFYLPWBhB05WzyqscCAwEAAQ==";
 	uint8_t digest[SHA256_LEN] = {0};
 	struct buf public;
