@@ -1,0 +1,314 @@
+"""Submissions are signed with the keys of their domain, and what is signed is what arrives: other
+people's verifiers say so."""
+import contextlib
+import email
+import json
+import os
+import re
+import smtplib
+import threading
+import unittest
+import uuid
+
+import dkim_check
+import postern
+from postern import account, account_of, cluster, cluster_command, frontend, imap, tls, until
+
+CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40"]
+
+
+def dkim(*argv):
+    status, out, err = postern.postern("dkim", *argv)
+    assert status == 0, err
+    return out
+
+
+def keys():
+    return json.loads(dkim("list", "--json"))
+
+
+def records():
+    return {k["record_name"]: k["record"] for k in keys()}
+
+
+def forget_keys():
+    for k in keys():
+        if k["state"] == "active":
+            dkim("retire", k["domain"], k["selector"])
+        dkim("remove", k["domain"], k["selector"])
+
+
+def session(who, fe=0):
+    f, a = frontend(fe), account(who)
+    s = smtplib.SMTP_SSL(f["host"], f["ports"]["submissions"], context=tls(), timeout=60)
+    s.login(a["address"], a["password"])
+    return s
+
+
+def submit(who, to, data, s=None):
+    """Sends bytes as they are; numbers of accounts."""
+    with contextlib.ExitStack() as stack:
+        s = s or stack.enter_context(session(who))
+        s.sendmail(account(who)["address"], [account(t)["address"] for t in to], data)
+
+
+def fetch(who, mark):
+    """The bytes of the messages whose text has that word."""
+    box = imap(who)
+    box.select("INBOX", readonly=True)
+    numbers = box.search(None, "TEXT", mark)[1][0].split()
+    got = [d[1] for n in numbers for d in box.fetch(n, "(BODY.PEEK[])")[1] if isinstance(d, tuple)]
+    box.logout()
+    return got
+
+
+def simple(who, mark, more=""):
+    return ("From: %s\r\nSubject: %s\r\n%s\r\n%s\r\n"
+            % (account(who)["address"], mark, more, mark)).encode()
+
+
+def odd_messages(address, mark):
+    """Header and body, as they are submitted."""
+    own = b"From: " + address + b"\r\n"
+    mark = mark.encode()
+    return {
+        "empty header": (b"Subject: " + mark + b"\r\n", b"x\r\n"),
+        "no header but one": (own + b"X-Mark: " + mark + b"\r\n", b"text\r\n"),
+        "folded": (b"subject: \t a   very \r\n\t folded   " + mark + b"  \r\n"
+                   b"FROM:\tAlice\r\n  <" + address + b">\r\n"
+                   b"Date: Fri, 27 Nov 2026 10:00:00 +0000 (a  comment)\r\n"
+                   b"Message-ID:\r\n <" + mark + b"@client>\r\n"
+                   b"To: a@x.example,\r\n\tb@x.example\r\n", b"text\r\n"),
+        "empty fields": (own + b"Subject:\r\nCc: \r\nReply-To:\t\r\nX-Mark: " + mark + b"\r\n",
+                         b"text\r\n"),
+        "again and again": (own + b"To: 1@x.example\r\nTo: 2@x.example\r\nTo: 3@x.example\r\n"
+                            b"To: 4@x.example\r\nCc: 1@x.example\r\nCc: 2@x.example\r\n"
+                            b"List-Id: <" + mark + b">\r\nReferences: <1@x> <2@x>\r\n", b"text\r\n"),
+        "eight bits": (own + b"Subject: \xc3\xa9t\xc3\xa9 \xff " + mark + b"\r\n"
+                       b"Content-Type: text/plain; charset=latin1\r\n"
+                       b"Content-Transfer-Encoding: 8bit\r\nMIME-Version: 1.0\r\n",
+                       b"\xe9t\xe9  \xa0 \xff\r\n"),
+        "no body": (own + b"Subject: " + mark + b"\r\n", b""),
+        "empty lines": (own + b"Subject: " + mark + b"\r\n", b"\r\n\r\n \r\n\t\r\n"),
+        "white space": (own + b"Subject: " + mark + b"\r\n",
+                        b"  a \t b\t\r\n \r\n\r\nc  \r\n\r\n\r\n \r\n"),
+        "dots": (own + b"Subject: " + mark + b"\r\n", b".\r\n..\r\n.x\r\n"),
+        "long lines": (own + b"Subject: " + mark + b" " + b"s" * 900 + b"\r\n",
+                       (b"word " * 190 + b"\r\n") * 50),
+        "large": (own + b"Subject: " + mark + b"\r\n", (b"A" * 76 + b"\r\n") * 40000),
+    }
+
+
+class Dkim(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if dkim_check.PYTHON is None:
+            raise unittest.SkipTest("no dkimpy")
+
+    def setUp(self):
+        self.domain = cluster()["domain"]
+        self.here, self.there = account_of("be1"), account_of("be2")
+        self.addCleanup(forget_keys)
+        self.addCleanup(postern.restore)
+
+    def make_keys(self):
+        """A pair of active keys that every back-end signs with; their selectors."""
+        pair = json.loads(dkim("add", self.domain, "--json"))["selectors"]
+        dkim("activate", self.domain)
+        for who in (self.here, self.there):
+            self.assertTrue(until(lambda: self.selectors(who) >= set(pair)), pair)
+        return pair
+
+    def selectors(self, who):
+        """With which keys a message is signed that this account submits to itself now."""
+        mark = uuid.uuid4().hex
+        submit(who, [who], simple(who, mark))
+        (got,) = fetch(who, mark)
+        return set(re.findall(r"[;\s]s=([^;\s]+)", " ".join(
+            email.message_from_bytes(got).get_all("DKIM-Signature", []))))
+
+    def check(self, messages, want, opendkim=True):
+        """Each is signed by all of these keys, and every signature is good."""
+        known = records()
+        for got, good in zip(messages, dkim_check.verify(messages, known)):
+            self.assertEqual(good, {selector: True for selector in want}, got[:2000])
+            if opendkim and os.path.exists(dkim_check.OPENDKIM):
+                self.assertIn("pass", dkim_check.opendkim(got, known), got[:2000])
+
+    def test_odd_messages(self):
+        pair = self.make_keys()
+        address = account(self.here)["address"].encode()
+        with session(self.here) as s:
+            for name, (header, body) in odd_messages(address, "MARK").items():
+                with self.subTest(name):
+                    mark = uuid.uuid4().hex
+                    submit(self.here, [self.here, self.there],
+                           (header + b"\r\n" + body).replace(b"MARK", mark.encode()), s)
+                    got = fetch(self.here, mark) + fetch(self.there, mark)
+                    self.assertEqual(len(got), 2)
+                    # OpenDKIM takes no message without what RFC 5322 says there is.
+                    self.check(got, pair, opendkim=name not in ("empty header", "again and again"))
+
+    def test_chunks(self):
+        """BDAT may end without a line's end."""
+        pair = self.make_keys()
+        mark = uuid.uuid4().hex
+        data = simple(self.here, mark)[:-2]
+        with session(self.here) as s:
+            s.ehlo()
+            self.assertEqual(s.mail(account(self.here)["address"])[0], 250)
+            self.assertEqual(s.rcpt(account(self.there)["address"])[0], 250)
+            for i in range(0, len(data), 7):
+                part = data[i:i + 7]
+                s.send(b"BDAT %d%s\r\n" % (len(part), b" LAST" if i + 7 >= len(data) else b""))
+                s.send(part)
+                self.assertEqual(s.getreply()[0], 250)
+        # OpenDKIM's reader of files wants a whole last line.
+        self.check(fetch(self.there, mark), pair, opendkim=False)
+
+    def test_a_forged_change_is_found(self):
+        """The checks above can fail: what is signed may neither be changed nor added to."""
+        pair = self.make_keys()
+        mark = uuid.uuid4().hex
+        submit(self.here, [self.here], simple(self.here, mark, "To: x@x.example\r\n"))
+        (got,) = fetch(self.here, mark)
+        self.check([got], pair)
+        at = got.index(b"Subject:")
+        forged = [got.replace(b"Subject: ", b"Subject: Re: "), got + b"more\r\n",
+                  got[:at] + b"To: y@x.example\r\n" + got[at:],
+                  got[:at] + b"From: y@x.example\r\n" + got[at:],
+                  got[:at] + b"Reply-To: y@x.example\r\n" + got[at:]]
+        for bad in dkim_check.verify(forged, records()):
+            self.assertEqual(bad, {selector: False for selector in pair})
+
+    def test_rotation_under_traffic(self):
+        old = self.make_keys()
+        mark, failures = uuid.uuid4().hex, []
+
+        def send(who, n):
+            try:
+                for _ in range(n):
+                    with session(who) as s:
+                        for _ in range(5):
+                            submit(who, [self.there], simple(who, mark), s)
+            except Exception as e:  # told below, by the thread that can fail the test
+                failures.append(e)
+
+        senders = [threading.Thread(target=send, args=(who, 10))
+                   for who in (self.here, self.here, self.there, self.there)]
+        for t in senders:
+            t.start()
+        new = json.loads(dkim("add", self.domain, "--json"))["selectors"]
+        self.assertEqual(len(set(old + new)), 4)
+        dkim("activate", self.domain)
+        self.assertTrue(until(lambda: self.selectors(self.here) >= set(new)))
+        for selector in old:
+            dkim("retire", self.domain, selector)
+        self.assertTrue(until(lambda: self.selectors(self.here) == set(new)))
+        for t in senders:
+            t.join()
+        self.assertEqual(failures, [])
+        got = fetch(self.there, mark)
+        self.assertEqual(len(got), 200)
+        for good in dkim_check.verify(got, records()):
+            # One command after the other: there are moments with three.
+            self.assertTrue(set(good) >= set(old) or set(good) >= set(new), good)
+            self.assertTrue(all(good.values()), good)
+
+    def test_without_keys(self):
+        """No keys, or none any more: no signature, and no error."""
+        self.assertEqual(self.selectors(self.here), set())
+        self.make_keys()
+        with session(self.here) as s:
+            mark = uuid.uuid4().hex
+            submit(self.here, [self.here], simple(self.here, mark), s)
+            forget_keys()
+            # This session's worker still has them in mind; the keys are gone.
+            self.assertTrue(until(lambda: self.selectors(self.there) == set()))
+            mark = uuid.uuid4().hex
+            submit(self.here, [self.here], simple(self.here, mark), s)
+            self.assertNotIn(b"DKIM-Signature", fetch(self.here, mark)[0])
+
+    def test_postgresql_away(self):
+        pair = self.make_keys()
+        mark = uuid.uuid4().hex
+        with session(self.here) as s:
+            with open(os.path.join(postern.FOLDER, "postgres", "pid")) as f:
+                master = int(f.read().split()[0])
+            cluster_command("kill", "postgres", "INT")
+            self.assertTrue(until(lambda: not os.path.exists("/proc/%d" % master)))
+            submit(self.here, [self.here, self.there], simple(self.here, mark), s)
+            postern.restore()
+        self.check(fetch(self.here, mark) + fetch(self.there, mark), pair)
+
+    def test_mail_from_outside_is_not_signed(self):
+        self.make_keys()
+        subject = postern.deliver([account(self.here)["address"]])
+        (got,) = fetch(self.here, subject.split()[1])
+        self.assertNotIn(b"DKIM-Signature", got)
+
+    def test_restart(self):
+        """A back-end that starts anew opens its keys again."""
+        pair = self.make_keys()
+        cluster_command("kill", "be1", "TERM")
+        cluster_command("start", "be1")
+        postern.restore()
+        self.assertEqual(self.selectors(self.here), set(pair))
+
+
+class Management(unittest.TestCase):
+    def setUp(self):
+        self.domain = cluster()["domain"]
+        self.addCleanup(forget_keys)
+
+    def refused(self, *argv):
+        status, _, err = postern.postern("dkim", *argv)
+        self.assertNotEqual(status, 0)
+        return err
+
+    def test_life_of_a_key(self):
+        dkim("add", self.domain, "--selector", "one", "--algorithm", "ed25519")
+        self.assertIn("already", self.refused("add", self.domain, "--selector", "one",
+                                              "--algorithm", "rsa"))
+        self.assertIn("algorithm", self.refused("add", self.domain, "--selector", "two"))
+        self.assertIn("no domain", self.refused("add", "elsewhere.example"))
+        self.assertIn("no domain", self.refused("list", "elsewhere.example"))
+        self.assertIn("no active key", self.refused("retire", self.domain, "one"))
+        (key,) = keys()
+        self.assertEqual((key["domain"], key["selector"], key["algorithm"], key["state"]),
+                         (self.domain, "one", "ed25519", "new"))
+        self.assertIsNone(key["activated"])
+        dkim("activate", self.domain, "one")
+        self.assertIn("retire it first", self.refused("remove", self.domain, "one"))
+        self.assertEqual(keys()[0]["state"], "active")
+        dkim("retire", self.domain, "one")
+        self.assertEqual(keys()[0]["state"], "retired")
+        self.assertIsNotNone(keys()[0]["retired"])
+        dkim("remove", self.domain, "one")
+        self.assertEqual(keys(), [])
+        done = postern.sql("select method, target, result from audit where method like 'dkim.%'"
+                           " and method <> 'dkim.list' and result = 'ok' order by id desc limit 4")
+        self.assertEqual(done[::-1], [["dkim." + what, self.domain, "ok"] for what in
+                                      ("add", "activate", "retire", "remove")])
+
+    def test_records(self):
+        """Zone lines whose strings, put together, are the record; none is longer than 255."""
+        dkim("add", self.domain)
+        known = records()
+        self.assertEqual(len(known), 2)
+        text = dkim("show", self.domain)
+        shown = {name: "".join(re.findall(r'"([^"]*)"', strings)) for name, strings in
+                 re.findall(r"^(\S+)\. IN TXT \(([^)]*)\)$", text, re.M)}
+        self.assertEqual(shown, known)
+        for string in re.findall(r'"([^"]*)"', text):
+            self.assertLessEqual(len(string), 255)
+        self.assertTrue(any(len(r) > 255 for r in known.values()))
+
+    def test_keys_are_sealed(self):
+        """In the database there are only boxes, one for each back-end."""
+        dkim("add", self.domain)
+        self.assertEqual(postern.sql("select count(*), count(distinct node) from dkim_boxes"),
+                         [["4", "2"]])
+        self.assertEqual(postern.sql("select count(*) from dkim_boxes where"
+                                     " position('\\x06092a864886f70d010101'::bytea in sealed) > 0"
+                                     " or position('\\x06032b6570'::bytea in sealed) > 0"), [["0"]])
