@@ -4,15 +4,15 @@
 #include "backend/ctl/run.h"
 #include "proto/admin.pb-c.h"
 
-#define STRING_MAX 255 /* of one string of a TXT (RFC 1035 section 3.3.14) */
+#define TXT_STRING 255 /* of one string of a TXT (RFC 1035 section 3.3.14) */
 
 static void print_record(FILE *out, const Postern__AdminDkim *k)
 {
 	slice_t rest = slice_str(k->record);
 
 	fprintf(out, "%s. IN TXT (", k->record_name);
-	for (; rest.n > 0; rest = slice_from(rest, STRING_MAX)) {
-		slice_t part = slice_sub(rest, 0, STRING_MAX);
+	for (; rest.n > 0; rest = slice_from(rest, TXT_STRING)) {
+		slice_t part = slice_sub(rest, 0, TXT_STRING);
 
 		fprintf(out, "\n\t\"%.*s\"", (int)part.n, part.p);
 	}

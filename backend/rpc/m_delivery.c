@@ -270,8 +270,6 @@ WAITS enum err m_deliver_commit(struct mcall *c)
 		e = read_commit(c, m, &msg, &summary);
 	if (e == E_OK)
 		e = mcall_partition(c, m->partition);
-	if (e == E_OK)
-		e = sign_commit(c, m, &msg);
 	if (e != E_OK)
 		return e;
 	key = inbound_key(c->peer, begun_txid(c, m), m->partition);
@@ -282,7 +280,9 @@ WAITS enum err m_deliver_commit(struct mcall *c)
 		return e;
 	msg.part = c->part;
 	msg.stage = in != NULL ? in->stage : NULL;
-	e = deliver_commit(c->be->deliver, &msg, &c->diag);
+	e = in != NULL ? sign_commit(c, m, &msg) : E_OK; /* nothing is signed but a message */
+	if (e == E_OK)
+		e = deliver_commit(c->be->deliver, &msg, &c->diag);
 	if (e == E_OK && in == NULL && all_lost(&msg))
 		e = diag_set(&c->diag, E_NOT_FOUND, "the message was lost with its link");
 	if (in != NULL)

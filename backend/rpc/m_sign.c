@@ -5,7 +5,7 @@
 #include "common/parse/idn.h"
 
 /* Of Return-Path, which each copy gets beside what is here. */
-#define RETURN_PATH_MAX 512
+#define RETURN_PATH_ROOM 512
 
 /* The domain of an address, as keys are named after it; "" when it has none. */
 static slice_t domain_of(slice_t address, char room[DOMAIN_MAX + 1])
@@ -77,7 +77,7 @@ WAITS enum err sign_commit(struct mcall *c, const Postern__DeliverCommit *m,
 	buf_init(&b, STORE_PREFIX_MAX, NULL);
 	e = signer_fields(c->be->signer, domain, asks, m->n_signatures, &b);
 	/* Where both have no room, the message goes without. */
-	if (e == E_OK && b.n + out->prefix.n + RETURN_PATH_MAX <= STORE_PREFIX_MAX) {
+	if (e == E_OK && b.n + out->prefix.n + RETURN_PATH_ROOM <= STORE_PREFIX_MAX) {
 		buf_put(&b, out->prefix);
 		out->prefix = arena_dup(&c->mem, buf_slice(&b));
 	} else if (e == E_OK) {

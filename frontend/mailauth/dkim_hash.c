@@ -5,8 +5,8 @@
 #include "common/base/codec.h"
 #include "frontend/mailauth/dkim_canon.h"
 
-#define NAME_MAX 32 /* the longest of the names below is 25 */
-#define LINE_MAX 72 /* of h=, where it is folded */
+#define NAME_LEN 32 /* the longest of the names below is 25 */
+#define FOLD_AT  72 /* of h=, where it is folded */
 
 enum more { MORE_MAY_COME, NONE_MAY_COME };
 
@@ -52,7 +52,7 @@ struct dkim_hash {
 	bool spaced;   /* white space after its name */
 	bool failed;
 	uint8_t name_n;
-	char name[NAME_MAX];
+	char name[NAME_LEN];
 	struct dkim_field field;
 	struct buf text; /* the fields */
 	struct field fields[DKIM_FIELDS_MAX];
@@ -136,7 +136,7 @@ static void name_byte(struct dkim_hash *h, char c)
 		h->state = h->which != NOT_SIGNED ? IN_VALUE : IN_OTHER;
 	} else if (c == ' ' || c == '\t' || c == '\r') {
 		h->spaced = true;
-	} else if (h->spaced || h->name_n == NAME_MAX) {
+	} else if (h->spaced || h->name_n == NAME_LEN) {
 		h->state = IN_OTHER; /* no field, or a longer name than any that is signed */
 	} else {
 		h->name[h->name_n++] = c;
@@ -251,7 +251,7 @@ static void put_names(const struct dkim_hash *h, struct buf *out)
 		for (; n > 0; n--) {
 			if (line > 0)
 				buf_putc(out, ':');
-			if (line + name.n > LINE_MAX) {
+			if (line + name.n > FOLD_AT) {
 				buf_puts(out, "\r\n\t");
 				line = 0;
 			}

@@ -29,7 +29,7 @@ static const struct ask_method table[] = {
 	ROW(DELIVER_COMMIT, deliver_commit, REPLY(deliver_reply)),
 	ROW(DELIVER_ABORT, deliver_abort, NULL),
 	ROW(DELIVER_SETTLE, deliver_settle, NULL),
-	ROW(SENDER_CHECK, sender_check, NULL),
+	ROW(SENDER_CHECK, sender_check, REPLY(sender_check_reply)),
 	ROW(MAILBOX_LIST, mailbox_list, NULL),
 	ROW(MAILBOX_CREATE, mailbox_create, REPLY(mailbox_create_reply)),
 	ROW(MAILBOX_DELETE, mailbox_delete, NULL),

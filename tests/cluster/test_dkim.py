@@ -1,18 +1,23 @@
 """Submissions are signed with the keys of their domain, and what is signed is what arrives: other
 people's verifiers say so."""
 import contextlib
+import ctypes
 import email
 import json
 import os
 import re
+import secrets
 import smtplib
+import struct
 import threading
 import unittest
 import uuid
 
 import dkim_check
 import postern
-from postern import account, account_of, cluster, cluster_command, frontend, imap, tls, until
+from captured import Captured
+from postern import (account, account_of, cluster, cluster_command, frontend, imap, metric, tls,
+                     until)
 
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40"]
 
@@ -60,6 +65,17 @@ def fetch(who, mark):
     got = [d[1] for n in numbers for d in box.fetch(n, "(BODY.PEEK[])")[1] if isinstance(d, tuple)]
     box.logout()
     return got
+
+
+def record(data):
+    """A message as a front-end stores it (docs/storage-format.md), in one plain block."""
+    head = b"PRec" + bytes([1, 0, 0, 0]) + secrets.token_bytes(16) + struct.pack(">II", 65536, 0)
+    table = struct.pack(">I", 0x80000000 | len(data))
+    size = len(head) + len(data) + len(table) + 40
+    out = head + data + table + b"PEnd" + struct.pack(">IQQQ", 1, len(data), size, 0)
+    xxh3 = ctypes.CDLL("libxxhash.so.0").XXH3_64bits
+    xxh3.restype, xxh3.argtypes = ctypes.c_uint64, (ctypes.c_char_p, ctypes.c_size_t)
+    return out + struct.pack(">Q", xxh3(out, len(out)))
 
 
 def simple(who, mark, more=""):
@@ -254,6 +270,89 @@ class Dkim(unittest.TestCase):
         cluster_command("start", "be1")
         postern.restore()
         self.assertEqual(self.selectors(self.here), set(pair))
+
+
+class CapturedFrontend(unittest.TestCase):
+    """Whoever holds a submission worker's certificate and the ticket of a user has things signed as
+    that user, and only inside a message that is committed."""
+
+    def setUp(self):
+        self.domain = cluster()["domain"]
+        self.who, self.other = account_of("be1"), account_of("be1", 1)
+        self.addCleanup(forget_keys)
+        dkim("add", self.domain, "--selector", "one", "--algorithm", "ed25519")
+        dkim("activate", self.domain)
+        self.selector, self.digest = "one", secrets.token_bytes(32)
+
+    def field(self, domain=None, selector="one", end=";\r\n\tb="):
+        return ("DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n\td=%s; s=%s; t=1"
+                "%s" % (domain or self.domain, selector, end)).encode()
+
+    def commit(self, c, ticket, author, field, begun=True, digest=None):
+        """A message to this account; its status, and the message as it lies in the mailbox."""
+        mark = uuid.uuid4().hex
+        data = b"Subject: " + mark.encode() + b"\r\n\r\nx\r\n"
+        address = account(self.who)["address"].encode()
+        status, target = c.call("RESOLVE", address=address, session_id=secrets.token_bytes(16))
+        self.assertEqual((status, target["backend"]), ("ok", "be1"))
+        token, part, txid = (bytes.fromhex(target["token"]), target["partition"],
+                             secrets.token_bytes(16))
+        if begun:
+            self.assertEqual(c.call("DELIVER_BEGIN", txid=txid, token=token, partition=part,
+                                    ticket=ticket, body=record(data))[0], "ok")
+        status, reply = c.call(
+            "DELIVER_COMMIT", txid=txid, partition=part, sender=address, ticket=ticket,
+            recipients__token=token, trace_id=txid, prefix=b"X-Prefix: here\r\n",
+            summary__size=len(data), summary__header_size=len(data) - 3, summary__lines=1,
+            summary__parts__body_off=len(data) - 3, summary__parts__body_end=len(data),
+            summary__parts__lines=1, author=author, signatures__algorithm=2,
+            signatures__selector="one", signatures__field=field,
+            signatures__digest=digest or self.digest)
+        for value in reply.values():
+            self.assertNotIn("DKIM", value)
+        got = fetch(self.who, mark)
+        self.assertEqual(len(got), 1 if status == "ok" else 0, status)
+        return status, got[0] if got else b""
+
+    def test_only_as_the_user_in_a_committed_message(self):
+        own, others = (account(i)["address"].encode() for i in (self.who, self.other))
+        with Captured("frontend/fe1/submission") as c:
+            ticket = c.login(self.who)
+            status, reply = c.call("SENDER_CHECK", ticket=ticket, address=own)
+            self.assertEqual(status, "ok")
+            status, got = self.commit(c, ticket, own, self.field())
+            self.assertEqual(status, "ok")
+            self.assertIn(self.field(), got)
+            self.assertLess(got.index(self.field()), got.index(b"X-Prefix"))
+            signed = metric("be1", "dkim_signatures_total")
+            # As somebody else, or without any message.
+            self.assertEqual(self.commit(c, ticket, others, self.field())[0], "denied")
+            self.assertEqual(self.commit(c, ticket, b"x@elsewhere.example", self.field())[0],
+                             "denied")
+            self.assertEqual(self.commit(c, ticket, own, self.field(), begun=False)[0], "not-found")
+            self.assertEqual(self.commit(c, ticket, b"nobody", self.field())[0], "invalid")
+            self.assertEqual(self.commit(c, ticket, own, self.field(), digest=b"short")[0],
+                             "invalid")
+            # What is not as it should be goes without.
+            for bad in (self.field("elsewhere.example"), self.field(selector="two"),
+                        self.field(end="\r\nX-Other: 1;\r\n\tb="), self.field(end="; b="),
+                        b"Subject: x\r\n"):
+                status, got = self.commit(c, ticket, own, bad)
+                self.assertEqual(status, "ok")
+                self.assertNotIn(b"DKIM-Signature", got)
+            self.assertEqual(metric("be1", "dkim_signatures_total"), signed)
+            stolen = secrets.token_bytes(len(ticket))
+            self.assertIn(c.call("SENDER_CHECK", ticket=stolen, address=own)[0],
+                          ("no-ticket", "retry"))
+
+    def test_not_from_port_25(self):
+        own = account(self.who)["address"].encode()
+        with Captured("frontend/fe1/submission") as c:
+            ticket = c.login(self.who)
+        with Captured("frontend/fe1/smtp") as c:
+            status, got = self.commit(c, ticket, own, self.field())
+            self.assertEqual(status, "ok")
+            self.assertNotIn(b"DKIM-Signature", got)
 
 
 class Management(unittest.TestCase):
