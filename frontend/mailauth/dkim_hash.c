@@ -117,12 +117,14 @@ static void field_begin(struct dkim_hash *h, uint8_t which, size_t place)
 	dkim_field_name(slice_str(signed_names[which].name), &h->text);
 }
 
+/* Of the field at that place, if one is under way. */
 static void field_end(struct dkim_hash *h, size_t place)
 {
-	struct field *f = &h->fields[place];
+	struct field *f;
 
 	if (h->which == NOT_SIGNED)
 		return;
+	f = &h->fields[place];
 	h->which = NOT_SIGNED;
 	buf_puts(&h->text, "\r\n");
 	f->n = (uint32_t)h->text.n - f->at;
