@@ -81,7 +81,7 @@ WAITS enum err sign_commit(struct mcall *c, const Postern__DeliverCommit *m,
 		buf_put(&b, out->prefix);
 		out->prefix = arena_dup(&c->mem, buf_slice(&b));
 	} else if (e == E_OK) {
-		LOG(LOG_WARN, NULL, "dkim.no_room", LF_UINT("prefix", out->prefix.n));
+		LOG_SELDOM(LOG_WARN, NULL, "dkim.no_room", LF_UINT("prefix", out->prefix.n));
 	}
 	buf_fini(&b);
 	return e;

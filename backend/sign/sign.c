@@ -70,7 +70,14 @@ static void load(struct signer *s)
 			.selector = arena_dup(&mem, k.selector),
 			.boxed = k.box.n != 0,
 		};
-		usable += new[i].boxed &&k.state == DIR_DKIM_ACTIVE;
+		if (k.state != DIR_DKIM_ACTIVE)
+			continue;
+		if (new[i].boxed)
+			usable++;
+		else
+			LOG_SELDOM(LOG_WARN, NULL, "dkim.no_box", LF_SLICE("domain", k.domain),
+				   LF_SLICE("selector", k.selector),
+				   LF_STR("why", "another node has to seal it for this one"));
 	}
 	if (n > 1)
 		qsort(new, n, sizeof *new, by_domain);

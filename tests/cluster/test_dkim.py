@@ -263,6 +263,26 @@ class Dkim(unittest.TestCase):
         (got,) = fetch(self.here, subject.split()[1])
         self.assertNotIn(b"DKIM-Signature", got)
 
+    def test_alias_domain(self):
+        """Mail from an alias domain is signed as that: DMARC compares From."""
+        name = "alias-%s.example" % uuid.uuid4().hex[:8]
+        status, _, err = postern.postern("domain", "add", name, "--target", self.domain)
+        self.assertEqual(status, 0, err)
+        self.addCleanup(postern.postern, "domain", "remove", name)
+        (selector,) = json.loads(dkim("add", name, "--algorithm", "rsa", "--json"))["selectors"]
+        dkim("activate", name)
+        sender = account(self.here)["address"].replace("@" + self.domain, "@" + name.upper())
+
+        def send():
+            mark = uuid.uuid4().hex
+            submit(self.here, [self.here], ("From: %s\r\nSubject: %s\r\n\r\nx\r\n"
+                                            % (sender, mark)).encode())
+            (got,) = fetch(self.here, mark)
+            return got if b"DKIM-Signature" in got else None
+        got = until(send)
+        self.assertIn(b"d=%s; s=%s;" % (name.encode(), selector.encode()), got)
+        self.check([got], [selector])
+
     def test_restart(self):
         """A back-end that starts anew opens its keys again."""
         pair = self.make_keys()
@@ -288,7 +308,7 @@ class CapturedFrontend(unittest.TestCase):
         return ("DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n\td=%s; s=%s; t=1"
                 "%s" % (domain or self.domain, selector, end)).encode()
 
-    def commit(self, c, ticket, author, field, begun=True, digest=None):
+    def commit(self, c, ticket, author, field, begun=True, digest=None, prefix=b"here"):
         """A message to this account; its status, and the message as it lies in the mailbox."""
         mark = uuid.uuid4().hex
         data = b"Subject: " + mark.encode() + b"\r\n\r\nx\r\n"
@@ -302,7 +322,7 @@ class CapturedFrontend(unittest.TestCase):
                                     ticket=ticket, body=record(data))[0], "ok")
         status, reply = c.call(
             "DELIVER_COMMIT", txid=txid, partition=part, sender=address, ticket=ticket,
-            recipients__token=token, trace_id=txid, prefix=b"X-Prefix: here\r\n",
+            recipients__token=token, trace_id=txid, prefix=b"X-Prefix: " + prefix + b"\r\n",
             summary__size=len(data), summary__header_size=len(data) - 3, summary__lines=1,
             summary__parts__body_off=len(data) - 3, summary__parts__body_end=len(data),
             summary__parts__lines=1, author=author, signatures__algorithm=2,
@@ -341,6 +361,10 @@ class CapturedFrontend(unittest.TestCase):
                 self.assertEqual(status, "ok")
                 self.assertNotIn(b"DKIM-Signature", got)
             self.assertEqual(metric("be1", "dkim_signatures_total"), signed)
+            # Nor has a signature room beside so long a prefix.
+            status, got = self.commit(c, ticket, own, self.field(), prefix=b"x" * 15800)
+            self.assertEqual(status, "ok")
+            self.assertNotIn(b"DKIM-Signature", got)
             stolen = secrets.token_bytes(len(ticket))
             self.assertIn(c.call("SENDER_CHECK", ticket=stolen, address=own)[0],
                           ("no-ticket", "retry"))
