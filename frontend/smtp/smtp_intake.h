@@ -1,8 +1,8 @@
 /*
  * smtp_intake: the bytes of one message on their way: through the header watch, the MIME parser, of
  * a submission the hash that is to be signed, and the record writer to all owners, once, as they
- * arrive. After the first failure the rest is
- * counted and thrown away. Small messages leave in one write, at their end.
+ * arrive. After the first failure the rest is counted and thrown away. Small messages leave in one
+ * write, at their end.
  */
 #ifndef FRONTEND_SMTP_SMTP_INTAKE_H
 #define FRONTEND_SMTP_SMTP_INTAKE_H

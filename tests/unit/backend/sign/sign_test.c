@@ -246,6 +246,26 @@ TEST_FIBER(sign_after_retirement)
 	world_close(&w);
 }
 
+/* Somebody wrote into the database by hand: no signature, and nothing worse. */
+TEST_FIBER(sign_with_a_box_of_rubbish)
+{
+	struct signer_key k[DKIM_SIGS_MAX];
+	struct world w;
+	char n[16];
+
+	REQUIRE(world_open(&w));
+	REQUIRE(make_both(&w) == E_OK && activate(&w) == E_OK);
+	REQUIRE(keys(&w, k) == 2);
+	pgserver_ask("WITH x AS (UPDATE dkim_boxes SET sealed = decode(repeat('5a', 500), 'hex')"
+		     " RETURNING 1) SELECT count(*) FROM x",
+		     n, sizeof n);
+	CHECK_STR(n, "2");
+	REQUIRE(rig_synced(&w.r));
+	CHECK_INT(signs(&w, &k[0]), 0);
+	CHECK_INT(signs(&w, &k[1]), 0);
+	world_close(&w);
+}
+
 TEST_FIBER(sign_without_postgresql)
 {
 	struct signer_key k[DKIM_SIGS_MAX];
