@@ -128,6 +128,8 @@ class Outbound(unittest.TestCase):
         self.assertIn(b"yes@out.test", mail.rcpts[0])
         row = waiting("450@out.test")
         self.assertIn("450", row["last_error"])
+        self.good.codes = False
+        self.assertTrue(until(lambda: not queue()))
         m = notice(1, "550@out.test")
         self.assertEqual(fields(m)["Action"], "failed")
         self.assertEqual(fields(m)["Status"], "5.1.1")

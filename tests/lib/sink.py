@@ -8,7 +8,7 @@ badly as it is told to.
         s.mails[0].sender, .rcpts, .data     # bytes as they came; .lines: all commands
 
 What a stage (greeting, ehlo, starttls, mail, rcpt, data, dot) does is looked up when it is reached.
-A recipient whose local part is a reply code (550@...) gets that code.
+A recipient whose local part is a reply code (550@...) gets that code, while .codes is true.
 """
 import contextlib
 import socket
@@ -28,7 +28,7 @@ class Sink:
                  key=None):
         self.offers, self.does, self.mails, self.sessions = list(offers), {}, [], 0
         self.open_now = self.open_most = 0
-        self.commands = []
+        self.commands, self.codes, self.open = [], True, set()
         self.changed = threading.Condition()
         self.closing = threading.Event()
         self.tls = None
@@ -52,6 +52,11 @@ class Sink:
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
         self.thread.join()
+        with self.changed:
+            for s in self.open:
+                with contextlib.suppress(OSError):
+                    s.shutdown(socket.SHUT_RDWR)
+            self.changed.wait_for(lambda: not self.open, 10)
 
     def wait(self, n, seconds=30):
         """Until n messages have come; those that have."""
@@ -74,16 +79,20 @@ class Sink:
     def serve(self, s):
         with self.changed:
             self.sessions += 1
+            self.open.add(s)
             self.open_now += 1
             self.open_most = max(self.open_most, self.open_now)
             self.changed.notify_all()
+        session = Session(self, s)
         try:
-            Session(self, s).run()
+            session.run()
         except (OSError, ssl.SSLError, EndOfSession):
             pass
         finally:
-            s.close()
+            session.s.close()
             with self.changed:
+                self.open.discard(s)
+                self.open.discard(session.s)
                 self.open_now -= 1
                 self.changed.notify_all()
 
@@ -160,7 +169,11 @@ class Session:
 
     def starttls(self):
         if self.say("starttls", b"220 go"):
-            self.s = self.sink.tls.wrap_socket(self.s, server_side=True)
+            plain = self.s
+            self.s = self.sink.tls.wrap_socket(plain, server_side=True)
+            with self.sink.changed:
+                self.sink.open.discard(plain)
+                self.sink.open.add(self.s)
             self.secure, self.buf = self.s.version(), b""
 
     def do_mail(self, line):
@@ -170,7 +183,7 @@ class Session:
 
     def do_rcpt(self, line):
         local = line.partition(b"<")[2].partition(b"@")[0]
-        if local.isdigit() and len(local) == 3:
+        if self.sink.codes and local.isdigit() and len(local) == 3:
             self.s.sendall(local + b" %c.1.1 not that one\r\n" % local[0])
         elif self.say("rcpt", b"250 2.1.5 ok") and self.mail:
             self.mail.rcpts.append(line)
