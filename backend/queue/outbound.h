@@ -32,9 +32,11 @@ void outbound_turned(struct outbound *o, struct partition *part, uint64_t item);
 /* ---- workers ---- */
 
 /* Recipients of one batch; the worker has them under way or in line. */
-#define OUTBOUND_BATCH_MAX  64
+#define OUTBOUND_BATCH_MAX     64
 /* Stored bytes that go along with a job, so that a small message needs no question of its own. */
-#define OUTBOUND_INLINE_MAX (40u * 1024)
+#define OUTBOUND_INLINE_MAX    (32u * 1024)
+/* Of a whole job, about: it is one frame of the RPC. More recipients are another job. */
+#define OUTBOUND_JOB_BYTES_MAX (56u * 1024)
 
 struct outbound_worker;
 
@@ -54,6 +56,7 @@ struct outbound_job {
 	size_t n;
 	struct msg_record record;
 	slice_t stored;          /* the blocks, or empty */
+	size_t bytes;            /* that it takes, about */
 	struct resolved targets; /* a notice's */
 	uint8_t txid[STORE_TXID_SIZE];
 };

@@ -133,7 +133,7 @@ static bool same_envelope(const struct job *a, const struct job *b)
 }
 
 static struct outbound_job *new_job(const struct outbound_worker *w, const struct taking *t,
-				    struct outbound_batch *out, size_t i)
+				    struct outbound_batch *out, size_t i, const struct job *first)
 {
 	struct outbound_job *j = &out->jobs[out->n++];
 	size_t part = t->picks[i].key.partition;
@@ -144,6 +144,7 @@ static struct outbound_job *new_job(const struct outbound_worker *w, const struc
 		.jobs = arena_alloc(&out->mem, (t->n - i) * sizeof *j->jobs),
 		.record = t->records[i],
 		.stored = t->stored[i],
+		.bytes = t->stored[i].n + first->prefix.n + first->sender.n + LEASE_TOKEN_MAX,
 		.lease = {.partition = partition_id(w->o->parts[part].part),
 			  .record_no = t->items[i].record_no},
 	};
@@ -151,8 +152,15 @@ static struct outbound_job *new_job(const struct outbound_worker *w, const struc
 	return j;
 }
 
+/* What a recipient takes of the job's frame, about. */
+static size_t recipient_bytes(const struct job *job)
+{
+	return job->address.n + job->orcpt.n + job->last_error.n + job->remote.n + 64;
+}
+
 static void put_recipient(struct outbound_job *j, uint64_t item, const struct job *job)
 {
+	j->bytes += recipient_bytes(job);
 	j->lease.kind = job->kind == JOB_NOTICE ? LEASE_NOTICE : LEASE_SEND;
 	j->lease.tells_success |= (job->notify & NOTIFY_SUCCESS) != 0;
 	j->lease.items[j->lease.n++] = item;
@@ -184,8 +192,9 @@ static void put_together(const struct outbound_worker *w, const struct taking *t
 			continue;
 		}
 		if (j == NULL || !same_tx(t, last, i) || !same_envelope(&j->jobs[0], &job) ||
-		    j->lease.n == LEASE_ITEMS_MAX)
-			j = new_job(w, t, out, i);
+		    j->lease.n == LEASE_ITEMS_MAX ||
+		    j->bytes + recipient_bytes(&job) > OUTBOUND_JOB_BYTES_MAX)
+			j = new_job(w, t, out, i, &job);
 		put_recipient(j, t->items[i].id, &job);
 		last = i;
 	}

@@ -63,9 +63,11 @@ static void pack_record(const struct outbound_job *j, Postern__OutboundJob *out)
 	out->plain_size = r->plain_size;
 	out->stored_size = r->stored_size;
 	out->algorithm = (uint32_t)r->compression | (uint32_t)r->seal << 8;
-	out->n_blocks = r->nblocks;
-	out->blocks = (uint32_t *)(uintptr_t)r->table;
 	out->stored = MCALL_BYTES(j->stored);
+	if (j->stored.n != 0) {
+		out->n_blocks = r->nblocks;
+		out->blocks = (uint32_t *)(uintptr_t)r->table;
+	}
 }
 
 static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *mem,
@@ -203,6 +205,7 @@ WAITS static enum err send_blocks(struct mcall *c, struct reading *r)
 WAITS enum err m_outbound_read(struct mcall *c)
 {
 	const Postern__OutboundRead *m = (const void *)c->msg;
+	Postern__OutboundReadReply reply = POSTERN__OUTBOUND_READ_REPLY__INIT;
 	struct reading r = {.mem = &c->mem};
 	struct lease_token *lease = arena_new(&c->mem, struct lease_token);
 	enum err e =
@@ -222,7 +225,9 @@ WAITS enum err m_outbound_read(struct mcall *c)
 	if (e != E_OK)
 		return e;
 	buf_init(&r.bytes, READ_STEP + RECORD_BLOCK_STORED_MAX, NULL);
-	e = mcall_reply(c, NULL, RPC_BODY);
+	reply.blocks = (uint32_t *)(uintptr_t)r.record.table;
+	reply.n_blocks = r.record.nblocks;
+	e = mcall_reply(c, &reply.base, RPC_BODY);
 	if (e == E_OK && r.record.nblocks != 0)
 		e = send_blocks(c, &r);
 	buf_fini(&r.bytes);

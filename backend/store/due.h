@@ -19,9 +19,8 @@ struct due_item {
 enum err due_scan(struct partition *p, int64_t now_us, const struct due_item *after,
 		  struct due_item *out, size_t max, size_t *n_out, int64_t *next_due_out,
 		  struct buf *bytes) MUST_USE;
-/* Items in the order of their numbers, which only grow, beginning above `after`, at most max, and no
- * more than fit bytes (but one at least). Fewer than max with E_OK: there are no more now, or
- * *more_out says so. */
+/* Items in the order of their numbers, which only grow, beginning above `after`: at most max, and
+ * no more than fit bytes (but one at least). *more_out: there are others. */
 enum err item_scan(struct partition *p, uint64_t after, struct due_item *out, size_t max,
 		   size_t *n_out, bool *more_out, struct buf *bytes) MUST_USE;
 /* One item. E_NOT_FOUND. */

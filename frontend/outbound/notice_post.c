@@ -154,7 +154,7 @@ struct post {
 	struct deliver_meta meta;
 };
 
-static enum err take_stored(void *arg, slice_t stored)
+WAITS static enum err take_stored(void *arg, slice_t stored)
 {
 	struct post *p = arg;
 
@@ -162,12 +162,12 @@ static enum err take_stored(void *arg, slice_t stored)
 	return buf_failed(&p->stored) ? E_TOO_BIG : E_OK;
 }
 
-static enum err take_bytes(void *arg, slice_t bytes)
+WAITS static enum err take_bytes(void *arg, slice_t bytes)
 {
 	struct post *p = arg;
 
 	mime_parser_feed(p->mime, bytes);
-	return record_write_feed(&p->record, bytes); /* take_stored does not wait */
+	return record_write_feed(&p->record, bytes);
 }
 
 static void post_init(struct post *p, struct outbound_job *j)

@@ -1,5 +1,6 @@
 #include "frontend/rpc/call_outbound.h"
 
+#include "common/log/log.h"
 #include "common/loop/fiber.h"
 #include "frontend/rpc/call_priv.h"
 #include "proto/outbound.pb-c.h"
@@ -78,7 +79,9 @@ static enum err check_job(const Postern__OutboundJob *m)
 		if (m->recipients[i]->action > OUTBOUND_DELIVERED)
 			return E_INVALID;
 	}
-	return m->n_blocks == record_block_count(m->plain_size) ? E_OK : E_CORRUPT;
+	if (m->stored.len != 0 && m->n_blocks != record_block_count(m->plain_size))
+		return E_CORRUPT;
+	return E_OK;
 }
 
 static enum err take_job(const Postern__OutboundJob *m, struct outbound_job *j)
@@ -146,9 +149,12 @@ WAITS enum err call_outbound_work(struct rpc_link *l,
 	while (e == E_OK && (e = rpc_call_recv(call, &frame)) == E_OK) {
 		struct outbound_job *j;
 
-		e = job_new(frame, &j);
-		if (e == E_OK)
+		/* One that cannot be is left to its lease: the others go on. */
+		if (job_new(frame, &j) == E_OK)
 			take(j, arg);
+		else
+			LOG_SELDOM(LOG_ERROR, NULL, "outbound.bad_job",
+				   LF_STR("backend", rpc_link_peer(l)->name));
 	}
 	rpc_call_free(&call);
 	return e;
@@ -158,34 +164,53 @@ WAITS enum err call_outbound_work(struct rpc_link *l,
 
 void outbound_body_init(struct outbound_body *b, const struct outbound_job *j)
 {
-	*b = (struct outbound_body){.job = j, .stored = j->stored};
+	*b = (struct outbound_body){
+		.job = j, .stored = j->stored, .blocks = j->blocks, .nblocks = j->nblocks};
+	arena_init(&b->mem, NULL);
 }
 
+/* The lengths of the blocks come first, then the blocks. */
 WAITS static enum err body_ask(struct outbound_body *b)
 {
 	Postern__OutboundRead req = POSTERN__OUTBOUND_READ__INIT;
+	const Postern__OutboundReadReply *reply;
+	ProtobufCMessage *m;
+	slice_t payload;
 	enum err e;
 
 	req.lease = call_bytes(b->job->lease);
 	e = rpc_client_open(rpc_client_partition(b->job->partition),
 			    POSTERN__METHOD__METHOD_OUTBOUND_READ, &req.base, RPC_NO_BODY,
 			    deadline_in(READ_MS), &b->call);
-	return e == E_OK ? rpc_call_response(b->call, NULL) : e;
+	if (e == E_OK)
+		e = rpc_call_response(b->call, &payload);
+	if (e == E_OK)
+		e = rpc_client_unpack(&postern__outbound_read_reply__descriptor, payload, &b->mem,
+				      &m);
+	if (e != E_OK)
+		return e;
+	reply = (const Postern__OutboundReadReply *)m;
+	if (reply->n_blocks != record_block_count(b->job->plain_size))
+		return E_CORRUPT;
+	b->blocks = reply->blocks;
+	b->nblocks = (uint32_t)reply->n_blocks;
+	return E_OK;
 }
 
 /* After the prefix. E_CLOSED: the message has no more. */
 WAITS static enum err body_begin(struct outbound_body *b)
 {
 	const struct outbound_job *j = b->job;
-	enum err e;
+	enum err e = E_OK;
 
-	if (j->nblocks == 0)
+	if (j->plain_size == 0)
 		return E_CLOSED;
-	e = record_read_init(&b->record, j->blocks, j->nblocks, j->plain_size, j->stored_size,
-			     j->compression, 0, j->nblocks - 1, NULL);
-	b->opened = e == E_OK;
-	if (e == E_OK && b->stored.n == 0)
+	if (b->stored.n == 0)
 		e = body_ask(b);
+	if (e == E_OK)
+		e = record_read_init(&b->record, b->blocks, b->nblocks, j->plain_size,
+				     j->stored_size, j->compression, 0, b->nblocks - 1, NULL);
+	b->opened = e == E_OK;
 	return e;
 }
 
@@ -237,6 +262,7 @@ void outbound_body_fini(struct outbound_body *b)
 	if (b->opened)
 		record_read_fini(&b->record);
 	b->opened = false;
+	arena_reset(&b->mem);
 }
 
 /* ---- reports ---- */

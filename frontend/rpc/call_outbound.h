@@ -69,6 +69,9 @@ WAITS enum err call_outbound_work(struct rpc_link *l,
 struct outbound_body {
 	const struct outbound_job *job; /* borrowed */
 	struct rpc_call *call;
+	struct arena mem;
+	const uint32_t *blocks; /* the job's, or in mem */
+	uint32_t nblocks;
 	struct record_read record;
 	slice_t stored; /* not opened yet: the job's, or of the newest frame */
 	bool begun;     /* the prefix is over */

@@ -3,6 +3,7 @@
 #include "backend/queue/outbound.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "common/base/clock.h"
@@ -222,7 +223,7 @@ TEST_FIBER(outbound_tries_again_and_gives_up)
 		CHECK_INT(info.state, SCHED_WAITING);
 		move_clock(&w, row.next_us - clock_wall_us() + 1000);
 	}
-	/* Two days after it came there is a last try; then the sender is told, by way of a notice. */
+	/* After two days there is a last try; then the sender is told, by way of a notice. */
 	move_clock(&w, 48 * HOUR_US);
 	j = take(&w);
 	REQUIRE(j != NULL);
@@ -364,6 +365,50 @@ TEST_FIBER(outbound_lost_worker)
 	CHECK_ERR(tell(&w, &late, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
 	CHECK_INT(items(&w), 0);
 	CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "4.2.0", "450 late"), E_OK);
+	CHECK_INT(items(&w), 0);
+	works_close(&w);
+}
+
+/* What is said of many recipients does not fit one frame: several notices. */
+TEST_FIBER(outbound_jobs_fit_a_frame)
+{
+	static char words[OUTCOME_TEXT_MAX];
+	struct works w;
+	struct room_mail m;
+	struct outbound_job *j;
+	struct diag d = {""};
+	size_t seen = 0, jobs = 0;
+
+	REQUIRE(works_open(&w));
+	memset(words, 'w', sizeof words - 1);
+	room_mail(&w.room, &m, 1, 0, 1);
+	for (size_t i = 0; i < OUTBOUND_BATCH_MAX; i++) {
+		char address[64];
+
+		snprintf(address, sizeof address, "user%zu@elsewhere.test", i);
+		room_to(&m, outside(&w, address));
+		m.rcpts[i].orcpt = slice(words, 500);
+	}
+	CHECK_ERR(deliver_commit(&w.room.deliver, &m.msg, &d), E_OK);
+	room_mail_fini(&m);
+	while (seen < OUTBOUND_BATCH_MAX) {
+		j = take(&w);
+		REQUIRE(j != NULL && j->lease.kind == LEASE_SEND);
+		seen += j->n;
+		CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "5.1.1", words), E_OK);
+	}
+	for (seen = 0; seen < OUTBOUND_BATCH_MAX; jobs++) {
+		REQUIRE(take(&w) != NULL);
+		for (size_t i = 0; i < w.batch->n; i++) {
+			j = &w.batch->jobs[i];
+			CHECK_INT(j->lease.kind, LEASE_NOTICE);
+			CHECK(j->bytes <= OUTBOUND_JOB_BYTES_MAX);
+			seen += j->n;
+			jobs += i != 0;
+			CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "2.0.0", ""), E_OK);
+		}
+	}
+	CHECK(jobs >= 2);
 	CHECK_INT(items(&w), 0);
 	works_close(&w);
 }

@@ -1,1 +1,2 @@
 UNIT_DIRS += tests/unit/frontend/outbound
+UNIT_MORE_tests/unit/frontend/outbound := tests/lib/dnstwin.c

@@ -1,0 +1,375 @@
+/* Jobs of the way out from a played back-end: taken as they are, left out when their parts do not
+ * fit together; the message's bytes, along with the job or asked for; and what a report says. */
+#include "frontend/rpc/call_outbound.h"
+
+#include "common/loop/fiber.h"
+#include "frontend/record/record_write.h"
+#include "proto/method.pb-c.h"
+#include "proto/outbound.pb-c.h"
+#include "tests/unit/frontend/rpc/played.h"
+
+static const char *const map[] = {"be1"};
+
+/* What the played back-end has, and what it heard. */
+struct giver {
+	const Postern__OutboundJob *jobs;
+	size_t njobs;
+	struct buf stored; /* a record's blocks */
+	uint32_t blocks[4];
+	size_t nblocks;
+	size_t cut;        /* frames of so many bytes */
+	struct buf report; /* the last one, packed */
+};
+
+WAITS static void give_jobs(struct giver *g, struct rpc_req *r)
+{
+	CHECK_ERR(rpc_req_reply(r, E_OK, SLICE_NONE, RPC_BODY), E_OK);
+	for (size_t i = 0; i < g->njobs; i++) {
+		size_t n = postern__outbound_job__get_packed_size(&g->jobs[i]);
+		uint8_t *bytes = xmalloc(n);
+
+		postern__outbound_job__pack(&g->jobs[i], bytes);
+		if (rpc_req_send(r, slice(bytes, n)) != E_OK)
+			i = g->njobs; /* the asker has had enough */
+		xfree(&bytes);
+	}
+	(void)rpc_req_send_end(r);
+}
+
+WAITS static void give_bytes(struct giver *g, struct rpc_req *r)
+{
+	Postern__OutboundReadReply reply = POSTERN__OUTBOUND_READ_REPLY__INIT;
+	uint8_t bytes[64];
+	size_t n;
+
+	reply.blocks = g->blocks;
+	reply.n_blocks = g->nblocks;
+	n = postern__outbound_read_reply__pack(&reply, bytes);
+	CHECK_ERR(rpc_req_reply(r, E_OK, slice(bytes, n), RPC_BODY), E_OK);
+	for (size_t at = 0; at < g->stored.n; at += g->cut) {
+		if (rpc_req_send(r, slice_sub(buf_slice(&g->stored), at, g->cut)) != E_OK)
+			return;
+	}
+	(void)rpc_req_send_end(r);
+}
+
+WAITS static void answer(struct played_node *n, struct rpc_req *r)
+{
+	struct giver *g = n->arg;
+
+	if (rpc_req_method(r) == POSTERN__METHOD__METHOD_OUTBOUND_WORK) {
+		give_jobs(g, r);
+	} else if (rpc_req_method(r) == POSTERN__METHOD__METHOD_OUTBOUND_READ) {
+		give_bytes(g, r);
+	} else {
+		buf_reset(&g->report);
+		buf_put(&g->report, rpc_req_payload(r));
+		played_reply(r, E_OK, NULL);
+	}
+}
+
+/* ---- jobs ---- */
+
+static uint8_t some[2048];
+
+static ProtobufCBinaryData bytes(size_t n)
+{
+	return (ProtobufCBinaryData){n, some};
+}
+
+struct sample {
+	Postern__OutboundJob m;
+	Postern__OutboundRecipient rcpts[OUTBOUND_RCPTS_MAX + 1], *list[OUTBOUND_RCPTS_MAX + 1];
+	Postern__Target target, *targets[DELIVER_TARGETS_MAX + 1];
+};
+
+static void sample(struct sample *s)
+{
+	postern__outbound_job__init(&s->m);
+	for (size_t i = 0; i < ARRAY_LEN(s->rcpts); i++) {
+		postern__outbound_recipient__init(&s->rcpts[i]);
+		s->rcpts[i].address = bytes(5);
+		s->list[i] = &s->rcpts[i];
+	}
+	postern__target__init(&s->target);
+	s->target.token = bytes(10);
+	for (size_t i = 0; i < ARRAY_LEN(s->targets); i++)
+		s->targets[i] = &s->target;
+	s->m.lease = bytes(20);
+	s->m.destination = (char *)(uintptr_t) "example.test";
+	s->m.recipients = s->list;
+	s->m.n_recipients = 2;
+	s->m.trace_id = bytes(DELIVER_TRACE_BYTES);
+	s->m.connections = 3;
+}
+
+WAITS static void count(struct outbound_job *j, void *arg)
+{
+	unsigned *n = arg;
+
+	++*n;
+	CHECK_SLICE(j->destination, SL("example.test"));
+	outbound_job_free(&j);
+}
+
+/* How the stream of one such job ends, and whether it was taken. */
+WAITS static enum err work(struct played_node *be, const struct sample *s, unsigned *taken_out)
+{
+	struct giver *g = be->arg;
+
+	g->jobs = &s->m;
+	g->njobs = 1;
+	*taken_out = 0;
+	return call_outbound_work(rpc_client_any(), count, taken_out);
+}
+
+static void no_recipients(struct sample *s)
+{
+	s->m.n_recipients = 0;
+}
+
+static void many_recipients(struct sample *s)
+{
+	s->m.n_recipients = OUTBOUND_RCPTS_MAX + 1;
+}
+
+static void no_lease(struct sample *s)
+{
+	s->m.lease = bytes(0);
+}
+
+static void no_destination(struct sample *s)
+{
+	s->m.destination = (char *)(uintptr_t) "";
+}
+
+static void short_trace(struct sample *s)
+{
+	s->m.trace_id = bytes(DELIVER_TRACE_BYTES - 1);
+}
+
+static void too_large(struct sample *s)
+{
+	s->m.plain_size = (uint64_t)RECORD_PLAIN_MAX + 1;
+}
+
+static void sealed(struct sample *s)
+{
+	s->m.algorithm = 1 << 8;
+}
+
+static void compressed_somehow(struct sample *s)
+{
+	s->m.algorithm = 77;
+}
+
+static void blocks_missing(struct sample *s)
+{
+	s->m.plain_size = 100;
+	s->m.stored = bytes(50);
+}
+
+static void strange_action(struct sample *s)
+{
+	s->rcpts[1].action = 99;
+}
+
+static void notice_to_nobody(struct sample *s)
+{
+	s->m.kind = POSTERN__OUTBOUND_KIND__OUTBOUND_NOTICE;
+	s->m.txid = bytes(DELIVER_TXID_BYTES);
+}
+
+static void notice_without_id(struct sample *s)
+{
+	s->m.kind = POSTERN__OUTBOUND_KIND__OUTBOUND_NOTICE;
+	s->m.targets = s->targets;
+	s->m.n_targets = 1;
+}
+
+static void many_targets(struct sample *s)
+{
+	s->m.targets = s->targets;
+	s->m.n_targets = DELIVER_TARGETS_MAX + 1;
+}
+
+static void long_token(struct sample *s)
+{
+	s->m.targets = s->targets;
+	s->m.n_targets = 1;
+	s->target.token = bytes(DELIVER_TOKEN_MAX + 1);
+}
+
+static void (*const spoil[])(struct sample *) = {
+	no_recipients,  many_recipients, no_lease,         no_destination,
+	short_trace,    too_large,       sealed,           compressed_somehow,
+	blocks_missing, strange_action,  notice_to_nobody, notice_without_id,
+	many_targets,   long_token,
+};
+
+TEST_FIBER(outbound_jobs)
+{
+	struct giver g = {.cut = 1};
+	struct played_node be = {.name = "be1", .answer = answer, .arg = &g};
+	struct sample *s = xcalloc(1, sizeof *s);
+	unsigned taken;
+
+	played_begin(map, 1);
+	played_up(&be);
+	sample(s);
+	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
+	CHECK_INT(taken, 1);
+	s->m.n_recipients = OUTBOUND_RCPTS_MAX;
+	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
+	CHECK_INT(taken, 1);
+	notice_to_nobody(s);
+	s->m.targets = s->targets;
+	s->m.n_targets = DELIVER_TARGETS_MAX;
+	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
+	CHECK_INT(taken, 1);
+	for (size_t i = 0; i < ARRAY_LEN(spoil); i++) {
+		sample(s);
+		spoil[i](s);
+		check_note("spoilt %zu", i);
+		CHECK_ERR(work(&be, s, &taken), E_CLOSED);
+		CHECK_INT(taken, 0);
+	}
+	xfree(&s);
+	played_down(&be);
+	played_end();
+}
+
+/* ---- messages ---- */
+
+static enum err keep(void *arg, slice_t stored)
+{
+	buf_put(arg, stored);
+	return E_OK;
+}
+
+/* A record of n bytes: its blocks to g, its facts to j. */
+WAITS static void make_record(struct giver *g, struct outbound_job *j, slice_t plain)
+{
+	static const unsigned char id[RECORD_ID_SIZE] = {1};
+	struct record_write w;
+	struct record_info info;
+	struct buf whole;
+	uint64_t stored = 0;
+
+	buf_init(&whole, 1 << 20, NULL);
+	record_write_init(&w, id, RECORD_COMP_ZSTD, RECORD_PLAIN_MAX, NULL, keep, &whole);
+	CHECK_ERR(record_write_feed(&w, plain), E_OK);
+	CHECK_ERR(record_write_finish(&w, &info), E_OK);
+	REQUIRE(info.nblocks <= ARRAY_LEN(g->blocks));
+	for (size_t i = 0; i < info.nblocks; i++) {
+		g->blocks[i] = info.table[i];
+		stored += record_entry_len(info.table[i]);
+	}
+	g->nblocks = info.nblocks;
+	buf_reset(&g->stored);
+	buf_put(&g->stored, slice_sub(buf_slice(&whole), RECORD_HEADER_SIZE, stored));
+	j->plain_size = info.plain_size;
+	j->stored_size = info.stored_size;
+	j->compression = RECORD_COMP_ZSTD;
+	record_write_fini(&w);
+	buf_fini(&whole);
+}
+
+WAITS static enum err read_all(const struct outbound_job *j, struct buf *out)
+{
+	struct outbound_body b;
+	slice_t piece;
+	enum err e;
+
+	buf_reset(out);
+	outbound_body_init(&b, j);
+	while ((e = outbound_body_read(&b, &piece)) == E_OK)
+		buf_put(out, piece);
+	outbound_body_fini(&b);
+	return e;
+}
+
+TEST_FIBER(outbound_message)
+{
+	struct giver g = {.cut = 1000};
+	struct played_node be = {.name = "be1", .answer = answer, .arg = &g};
+	struct outbound_job j = {.prefix = SL("Received: x\r\n"), .lease = SL("lease")};
+	struct buf plain, got;
+
+	played_begin(map, 1);
+	played_up(&be);
+	buf_init(&g.stored, 1 << 20, NULL);
+	buf_init(&plain, 1 << 20, NULL);
+	buf_init(&got, 1 << 20, NULL);
+	for (unsigned i = 0; plain.n < 150000; i++)
+		buf_printf(&plain, "line %u\r\n", i * 2654435761u);
+	make_record(&g, &j, buf_slice(&plain));
+	/* Asked for, in pieces. */
+	CHECK_ERR(read_all(&j, &got), E_CLOSED);
+	CHECK_SLICE(slice_sub(buf_slice(&got), 0, 13), SL("Received: x\r\n"));
+	CHECK_SLICE(slice_from(buf_slice(&got), 13), buf_slice(&plain));
+	/* Along with the job. */
+	j.stored = buf_slice(&g.stored);
+	j.blocks = g.blocks;
+	j.nblocks = (uint32_t)g.nblocks;
+	CHECK_ERR(read_all(&j, &got), E_CLOSED);
+	CHECK_SLICE(slice_from(buf_slice(&got), 13), buf_slice(&plain));
+	/* A block that is cut short, a table of another message: nothing is taken for the whole. */
+	j.stored.n--;
+	CHECK_ERR(read_all(&j, &got), E_CORRUPT);
+	j.stored = SLICE_NONE;
+	g.stored.n--;
+	CHECK_ERR(read_all(&j, &got), E_CORRUPT);
+	g.nblocks--;
+	CHECK_ERR(read_all(&j, &got), E_CORRUPT);
+	/* No bytes at all but the prefix. */
+	j.plain_size = 0;
+	CHECK_ERR(read_all(&j, &got), E_CLOSED);
+	CHECK_INT(got.n, 13);
+	buf_fini(&g.stored);
+	buf_fini(&plain);
+	buf_fini(&got);
+	played_down(&be);
+	played_end();
+}
+
+/* ---- reports ---- */
+
+TEST_FIBER(outbound_report)
+{
+	static const struct outbound_rcpt_result results[] = {{250, SL("2.0.0"), SL("250 ok")},
+							      {550, SL("5.1.1"), SL("550 no")}};
+	struct outbound_report v[OUTBOUND_RESULTS_MAX] = {
+		{.lease = SL("one"),
+		 .results = results,
+		 .n = 2,
+		 .remote = SL("mx [192.0.2.1]"),
+		 .tls = SL("TLSv1.3"),
+		 .ms = 7,
+		 .no_dsn = true},
+		{.lease = SL("two"), .end = OUTBOUND_UNTRIED, .crowded = true}};
+	struct giver g = {.cut = 1};
+	struct played_node be = {.name = "be1", .answer = answer, .arg = &g};
+	Postern__OutboundReport *m;
+	struct diag d = {""};
+
+	buf_init(&g.report, RPC_PAYLOAD_MAX, NULL);
+	played_begin(map, 1);
+	CHECK_ERR(call_outbound_report(0, v, 2, &d), E_RETRY); /* nobody is there */
+	played_up(&be);
+	CHECK_ERR(call_outbound_report(0, v, ARRAY_LEN(v), &d), E_OK);
+	CHECK_ERR(call_outbound_report(0, v, 2, &d), E_OK);
+	m = postern__outbound_report__unpack(NULL, g.report.n, (const uint8_t *)g.report.p);
+	REQUIRE(m != NULL && m->n_results == 2);
+	CHECK_INT(m->results[0]->outcome, POSTERN__OUTBOUND_OUTCOME__OUTBOUND_TRIED);
+	CHECK_INT(m->results[0]->n_results, 2);
+	CHECK_STR(m->results[0]->results[1]->status, "5.1.1");
+	CHECK_STR(m->results[0]->remote, "mx [192.0.2.1]");
+	CHECK(m->results[0]->no_dsn && !m->results[0]->crowded);
+	CHECK_INT(m->results[1]->outcome, POSTERN__OUTBOUND_OUTCOME__OUTBOUND_UNTRIED);
+	CHECK(m->results[1]->crowded);
+	postern__outbound_report__free_unpacked(m, NULL);
+	buf_fini(&g.report);
+	played_down(&be);
+	played_end();
+}
