@@ -32,7 +32,7 @@ void outbound_turned(struct outbound *o, struct partition *part, uint64_t item);
 /* ---- workers ---- */
 
 /* Recipients of one batch; the worker has them under way or in line. */
-#define OUTBOUND_BATCH_MAX     64
+#define OUTBOUND_BATCH_MAX     128
 /* Stored bytes that go along with a job, so that a small message needs no question of its own. */
 #define OUTBOUND_INLINE_MAX    (32u * 1024)
 /* Of a whole job, about: it is one frame of the RPC. More recipients are another job. */

@@ -30,6 +30,7 @@
 #define SCHED_WINDOW_FIRST 5
 #define SCHED_WINDOW_TOP   20 /* by default */
 #define SCHED_WINDOW_MAX   1000
+#define SCHED_AHEAD        8   /* items of a worker for each connection: under way, and in line */
 #define SCHED_TX_RCPTS_MAX 100 /* RFC 5321 section 4.5.3.1.8: what every server must take */
 #define SCHED_STEPS_MAX    16  /* of a schedule */
 #define SCHED_WORKERS_MAX  1024
@@ -112,9 +113,10 @@ enum err sched_worker_here(struct sched *s, uint32_t worker) MUST_USE;
 void sched_worker_gone(struct sched *s, uint32_t worker, int64_t now_us);
 
 /* Leases up to max (at least 1) items of one destination to the worker. A worker has at most
- * window / workers connections to a destination (but one, if the window has room), and gets another
- * batch when it may have another connection. A connection counts as held while the worker has at
- * least so many items of that destination leased. E_NOT_FOUND: nothing for it now; or as
+ * window / workers connections to a destination (but one, if the window has room), and SCHED_AHEAD
+ * items for each; it gets more when half of them are gone, or when it may have another connection.
+ * A connection counts as held while the worker has at least so many items of that destination
+ * leased. E_NOT_FOUND: nothing for it now; or as
  * sched_worker_here. */
 enum err sched_pick(struct sched *s, uint32_t worker, int64_t now_us, size_t max,
 		    struct sched_pick *out, struct sched_batch *batch_out) MUST_USE;

@@ -147,13 +147,18 @@ struct batch {
 	struct hold *hold; /* NULL as long as the worker has nothing of the destination */
 	struct sched_pick *out;
 	size_t n, max;
-	uint32_t ntx;
+	uint32_t ntx, ntx_max;
 };
+
+static uint32_t share_of(const struct sched *s, const struct dest *d)
+{
+	return MAX(d->window / (uint32_t)s->workers.n, 1U);
+}
 
 /* How many more connections the worker may have. */
 static uint32_t share_left(const struct sched *s, const struct dest *d, const struct hold *h)
 {
-	uint32_t share = MAX(d->window / (uint32_t)s->workers.n, 1U);
+	uint32_t share = share_of(s, d);
 	uint32_t has = h != NULL ? h->connections : 0;
 
 	if (d->connections >= d->window)
@@ -189,7 +194,7 @@ static void fill(struct batch *b)
 {
 	struct dest *d = b->dest;
 
-	while (b->n < b->max && !list_empty(&d->run)) {
+	while (b->n < b->max && b->ntx < b->ntx_max && !list_empty(&d->run)) {
 		struct lane *l = list_entry(d->run.next, struct lane, turn);
 		size_t max = MIN(b->max - b->n, (size_t)SCHED_TX_RCPTS_MAX);
 		uint32_t may = lane_allowance(b->s, l);
@@ -210,6 +215,28 @@ static void fill(struct batch *b)
 	}
 }
 
+/* How many transactions the worker gets: it has some in line for each connection, so that none waits
+ * for the next batch; without another connection it gets no more before half of them are gone. */
+static uint32_t room_for(const struct dest *d, const struct hold *h, uint32_t left)
+{
+	uint32_t room = ((h != NULL ? h->connections : 0) + left) * SCHED_AHEAD;
+
+	if (d->failures != 0)
+		return left;
+	if (left != 0)
+		return room;
+	return h->n > room / 2 ? 0 : room - h->n;
+}
+
+/* The window has become narrower since. */
+static void give_connections_back(struct dest *d, struct hold *h, uint32_t share)
+{
+	if (h->connections <= share)
+		return;
+	d->connections -= h->connections - share;
+	h->connections = share;
+}
+
 /* True when the destination had something for the worker. */
 static bool pick_from(struct batch *b, struct sched_batch *out)
 {
@@ -219,16 +246,20 @@ static bool pick_from(struct batch *b, struct sched_batch *out)
 
 	b->hold = hold_find(s, b->worker, d);
 	left = share_left(s, d, b->hold);
-	if (left == 0)
+	if (left == 0 && b->hold == NULL)
 		return false;
+	b->ntx_max = room_for(d, b->hold, left);
 	if (d->failures != 0)
 		b->max = 1;
+	if (b->ntx_max == 0)
+		return false;
 	fill(b);
 	if (b->n == 0)
 		return false;
 	more = MIN(left, b->ntx);
 	b->hold->connections += more;
 	d->connections += more;
+	give_connections_back(d, b->hold, share_of(s, d));
 	dest_settle(s, d);
 	if (d->listed) {
 		list_remove(&d->turn);

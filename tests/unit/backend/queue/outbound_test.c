@@ -382,7 +382,7 @@ TEST_FIBER(outbound_jobs_fit_a_frame)
 	REQUIRE(works_open(&w));
 	memset(words, 'w', sizeof words - 1);
 	room_mail(&w.room, &m, 1, 0, 1);
-	for (size_t i = 0; i < OUTBOUND_BATCH_MAX; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(m.rcpts); i++) {
 		char address[64];
 
 		snprintf(address, sizeof address, "user%zu@elsewhere.test", i);
@@ -391,13 +391,13 @@ TEST_FIBER(outbound_jobs_fit_a_frame)
 	}
 	CHECK_ERR(deliver_commit(&w.room.deliver, &m.msg, &d), E_OK);
 	room_mail_fini(&m);
-	while (seen < OUTBOUND_BATCH_MAX) {
+	while (seen < ARRAY_LEN(m.rcpts)) {
 		j = take(&w);
 		REQUIRE(j != NULL && j->lease.kind == LEASE_SEND);
 		seen += j->n;
 		CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "5.1.1", words), E_OK);
 	}
-	for (seen = 0; seen < OUTBOUND_BATCH_MAX; jobs++) {
+	for (seen = 0; seen < ARRAY_LEN(m.rcpts); jobs++) {
 		REQUIRE(take(&w) != NULL);
 		for (size_t i = 0; i < w.batch->n; i++) {
 			j = &w.batch->jobs[i];
