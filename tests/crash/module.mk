@@ -1,6 +1,10 @@
-.PHONY: crash soak
+.PHONY: crash crash-out soak
+crash: crash-out
 crash: all ## mail under 200 kills with SIGKILL (POSTERN_CRASH_KILLS, POSTERN_CRASH_SEED)
 	@$(PYTHON) tests/crash/crash.py
+
+crash-out: all ## the same for mail to other systems
+	@$(PYTHON) tests/crash/crash_out.py
 
 soak: all ## many sessions on one mailbox for POSTERN_TEST_SECONDS (60)
 	@POSTERN_TEST_SECONDS=$${POSTERN_TEST_SECONDS:-60} \

@@ -58,6 +58,9 @@ class Sink:
                     s.shutdown(socket.SHUT_RDWR)
             self.changed.wait_for(lambda: not self.open, 10)
 
+    def took(self, mail):
+        """A message has come; for those who keep a list of their own."""
+
     def wait(self, n, seconds=30):
         """Until n messages have come; those that have."""
         with self.changed:
@@ -201,5 +204,6 @@ class Session:
         if self.say("dot", b"250 2.0.0 taken"):
             with self.sink.changed:
                 self.sink.mails.append(self.mail)
+                self.sink.took(self.mail)
                 self.sink.changed.notify_all()
         self.mail = None

@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Mail to other systems under fire: outbound workers, submission workers and back-ends are killed
+with SIGKILL at random moments and started again, while users submit. Afterwards:
+
+  - a message that was answered 250 has reached the other system, for every recipient;
+  - it came twice only where a kill fell between the other system's 250 and our commit of it;
+  - every message that came is whole, and the queue is empty.
+
+  tests/crash/crash_out.py    brings up a cluster of its own, below POSTERN_CRASH_DIR
+      POSTERN_CRASH_KILLS     how many (200)
+      POSTERN_CRASH_SEED      of the moments and the targets (drawn)
+      POSTERN_CRASH_PORT      base port (42000)
+"""
+import collections
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import smtplib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
+
+import dnszone  # noqa: E402
+from sink import Sink  # noqa: E402
+
+OPTIONS = ["--frontends", "2", "--backends", "2", "--accounts", "8",
+           "--set", "outbound.retry_first=1s", "--set", "outbound.retry_second=1s",
+           "--set", "outbound.retry_third=1s", "--set", "outbound.retry_later=1s"]
+TARGETS = ["fe1/outbound", "fe2/outbound", "be1", "be2", "fe1/outbound", "fe2/outbound",
+           "fe1/submission", "fe2"]
+SINK = "127.0.1.21"
+ZONE = "\n".join("d%d MX 10 mx" % i for i in range(6)) + "\nmx A %s\n" % SINK
+SENDERS = 4
+SETTLE_SECONDS = 90
+# A result is in its back-end's store so long after the other system's 250, or its front-end or
+# back-end was killed meanwhile, or is not there: a report goes on until somebody takes it.
+REPORT_SECONDS = 15
+
+DIGEST = re.compile(rb"\r\nX-Digest: ([0-9a-f]{64})\r\n")
+IDENT = re.compile(rb"\r\nMessage-ID: <([0-9a-f]{32})@crash\.example>\r\n")
+
+
+def compose(rng, sender):
+    """(id, message): its header holds the digest of its body."""
+    ident = "%032x" % rng.getrandbits(128)
+    body = b"".join(b"%076x\r\n" % rng.getrandbits(300)
+                    for _ in range(rng.choice((3, 50, 50, 300, 2000))))
+    head = ("From: %s\r\nTo: somebody@d0.out.test\r\nSubject: %s\r\nMessage-ID: <%s@crash.example>"
+            "\r\nDate: Sat, 28 Nov 2026 12:00:00 +0000\r\nX-Digest: %s\r\n\r\n" %
+            (sender, ident[:8], ident, hashlib.sha256(body).hexdigest())).encode()
+    return ident, head + body
+
+
+class TimedSink(Sink):
+    """Knows when it said 250, and of which recipients."""
+
+    def __init__(self, *args, **kwargs):
+        self.arrivals = collections.defaultdict(list)
+        super().__init__(*args, **kwargs)
+
+    def took(self, mail):
+        found = IDENT.search(mail.data)
+        for line in mail.rcpts:
+            address = line.partition(b"<")[2].partition(b">")[0].decode()
+            self.arrivals[found.group(1).decode(), address].append(time.monotonic())
+
+
+class Load:
+    """The users. sent: {(id, recipient)} that were answered 250."""
+
+    def __init__(self, seed):
+        import postern
+        self.postern, self.stop, self.sent, self.lock = postern, threading.Event(), set(), threading.Lock()
+        self.threads = [threading.Thread(target=self.submit, args=(random.Random(seed + i), i))
+                        for i in range(SENDERS)]
+        for t in self.threads:
+            t.start()
+
+    def submit(self, rng, who):
+        a = self.postern.account(who)
+        while not self.stop.is_set():
+            try:
+                with self.postern.smtp(rng.randrange(2), "submission") as s:
+                    s.starttls(context=self.postern.tls())
+                    s.login(a["address"], a["password"])
+                    while not self.stop.is_set():
+                        self.one(rng, s, a["address"])
+            except (OSError, smtplib.SMTPException):
+                self.stop.wait(0.2)
+
+    def one(self, rng, s, sender):
+        ident, data = compose(rng, sender)
+        to = ["r%d@d%d.out.test" % (rng.randrange(50), rng.randrange(6))
+              for _ in range(rng.choice((1, 1, 1, 2, 5)))]
+        refused = s.sendmail(sender, list(dict.fromkeys(to)), data)
+        with self.lock:
+            self.sent |= {(ident, r) for r in to if r not in refused}
+
+    def end(self):
+        self.stop.set()
+        for t in self.threads:
+            t.join()
+
+
+def kill_some(postern, kills, rng):
+    """[(moment, target)]"""
+    done = []
+    for _ in range(kills):
+        time.sleep(rng.uniform(0.05, 1.0))
+        target = rng.choice(TARGETS)
+        postern.cluster_command("kill", target, "KILL")
+        done.append((time.monotonic(), target))
+        if "/" not in target:
+            postern.cluster_command("start", target)
+    return done
+
+
+def waiting(postern):
+    status, out, _ = postern.postern("--json", "queue", "list")
+    return json.loads(out) if status == 0 else None
+
+
+def judge(sink, sent, moments):
+    """What is wrong, and how often a message came twice."""
+    wrong, twice = [], 0
+    for key in sorted(sent):
+        if key not in sink.arrivals:
+            wrong.append("lost: %s to %s" % key)
+    for key, times in sink.arrivals.items():
+        for earlier in sorted(times)[:-1]:
+            twice += 1
+            if not any(earlier - 1 <= m <= earlier + REPORT_SECONDS for m, _ in moments):
+                wrong.append("twice without a kill: %s to %s" % key)
+    for mail in sink.mails:
+        body = mail.data.partition(b"\r\n\r\n")[2]
+        if DIGEST.search(mail.data).group(1).decode() != hashlib.sha256(body).hexdigest():
+            wrong.append("not whole: %s" % IDENT.search(mail.data).group(1).decode())
+    return wrong, twice
+
+
+def run(kills, seed, dns, port):
+    """(what is wrong, a summary); on the cluster of $POSTERN_TEST_CLUSTER."""
+    import postern
+    rng = random.Random(seed)
+    zone = dnszone.Zone({"out.test": ZONE}, port=int(dns.partition(":")[2]))
+    sink = TimedSink(SINK, port)
+    try:
+        load = Load(seed)
+        moments = kill_some(postern, kills, rng)
+        load.end()
+        postern.restore()
+        left = postern.until(lambda: waiting(postern) == [], SETTLE_SECONDS)
+        wrong, twice = judge(sink, load.sent, moments)
+        if not left:
+            wrong.append("the queue is not empty: %s" % str(waiting(postern))[:2000])
+        return wrong, ("%d kills (seed %d): %d recipients answered, %d arrivals, %d of them twice"
+                       % (kills, seed, len(load.sent),
+                          sum(map(len, sink.arrivals.values())), twice))
+    finally:
+        sink.close()
+        zone.close()
+
+
+def main():
+    kills = int(os.environ.get("POSTERN_CRASH_KILLS", "200"))
+    seed = int(os.environ.get("POSTERN_CRASH_SEED", random.SystemRandom().randrange(10 ** 6)))
+    port = int(os.environ.get("POSTERN_CRASH_PORT", "42000"))
+    folder = tempfile.mkdtemp(prefix="postern-crash-", dir=os.environ.get("POSTERN_CRASH_DIR"))
+    cluster = os.path.join(TOP, "deploy", "cluster")
+    dns = "127.0.0.1:%d" % (port + 353)
+    os.environ["POSTERN_TEST_CLUSTER"] = folder
+    subprocess.run([cluster, "up", folder, "--base-port", str(port), *OPTIONS, "--set", "dns=" + dns,
+                    "--set", "smtp.port_out=%d" % (port + 26)], check=True)
+    try:
+        wrong, summary = run(kills, seed, dns, port + 26)
+    finally:
+        subprocess.run([cluster, "down", folder])
+    print(summary)
+    print("\n".join(wrong[:50]))
+    if not wrong:
+        shutil.rmtree(folder, ignore_errors=True)
+    print("%d passed, %d failed" % (not wrong, bool(wrong)))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
