@@ -451,9 +451,9 @@ WAITS static enum err over_time(struct outbound *o)
 
 /* ---- the fiber ---- */
 
-static int64_t wait_until(const struct outbound *o, enum err e)
+static int64_t wait_until(const struct outbound *o, enum err e, int64_t gone_us)
 {
-	int64_t next = sched_next_us(o->sched), wait = next - clock_wall_us();
+	int64_t next = MIN(sched_next_us(o->sched), gone_us), wait = next - clock_wall_us();
 
 	if (e != E_OK)
 		return deadline_in(ERROR_PAUSE_MS);
@@ -468,12 +468,13 @@ WAITS static void run(void *arg)
 	buf_init(&l->bytes, LOOK_BYTES, NULL);
 	while (!o->stop) {
 		enum err e = look(o, l);
+		int64_t gone_us = outbound_forget_gone(o, clock_wall_us());
 
 		(void)sched_tick(o->sched, clock_wall_us());
 		if (e == E_OK)
 			e = over_time(o);
 		waitq_wake_all(&o->takers);
-		if (event_wait(&o->wake, "outbound.due", wait_until(o, e)) == E_CANCELLED)
+		if (event_wait(&o->wake, "outbound.due", wait_until(o, e, gone_us)) == E_CANCELLED)
 			break;
 	}
 	buf_fini(&l->bytes);
@@ -492,6 +493,8 @@ WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overri
 	o->overrides = overrides;
 	o->parts = xcalloc(PARTS_MAX, sizeof *o->parts);
 	waitq_init(&o->takers);
+	list_init(&o->gone);
+	o->open_us = clock_wall_us() + OUTBOUND_GRACE_US;
 	event_init(&o->wake);
 	event_init(&o->ended);
 	outbound_settings(o);
@@ -519,6 +522,7 @@ WAITS void outbound_stop(struct outbound **po)
 			;
 	}
 	fiber_shield_end();
+	(void)outbound_forget_gone(o, INT64_MAX);
 	sched_free(&o->sched);
 	xfree(&o->parts);
 	xfree(po);

@@ -12,6 +12,17 @@ struct outbound_part {
 	uint64_t last;
 };
 
+/* A worker whose link is lost is often alive, and knows what became of what it has: so long it may
+ * come back and tell, before others get that. The same after a start. */
+#define OUTBOUND_GRACE_US (2 * 1000000LL)
+
+/* A worker that is gone, whose leases have not come back yet. */
+struct outbound_gone {
+	struct list node;
+	uint32_t worker;
+	int64_t until_us;
+};
+
 struct outbound {
 	struct deliver *deliver;
 	const struct conf *overrides;
@@ -21,6 +32,8 @@ struct outbound {
 	size_t nparts;
 	uint32_t workers; /* numbers given to workers so far */
 	struct waitq takers;
+	int64_t open_us;  /* nothing is handed out before */
+	struct list gone; /* in order of time */
 	struct fiber *fiber;
 	struct event wake, ended;
 	bool stop;
@@ -34,6 +47,10 @@ struct outbound {
 void outbound_add(struct outbound *o, size_t part, const struct due_item *item);
 /* Settings as they are now. */
 void outbound_settings(struct outbound *o);
+
+/* Gives back what workers had who are gone for longer than the grace; returns when to look again,
+ * SCHED_NEVER: there is none. */
+int64_t outbound_forget_gone(struct outbound *o, int64_t now_us);
 
 /* Many rows of one partition by their numbers, on a work thread: those that are there. */
 struct outbound_rows {

@@ -43,12 +43,30 @@ uint32_t outbound_worker_number(const struct outbound_worker *w)
 void outbound_worker_free(struct outbound_worker **pw)
 {
 	struct outbound_worker *w = *pw;
+	struct outbound_gone *g;
 
 	if (w == NULL)
 		return;
-	sched_worker_gone(w->o->sched, w->number, clock_wall_us());
-	waitq_wake_all(&w->o->takers);
+	g = xcalloc(1, sizeof *g);
+	g->worker = w->number;
+	g->until_us = clock_wall_us() + OUTBOUND_GRACE_US;
+	list_append(&w->o->gone, &g->node);
+	outbound_wake(w->o);
 	xfree(pw);
+}
+
+int64_t outbound_forget_gone(struct outbound *o, int64_t now_us)
+{
+	list_for_each_safe(i, &o->gone) {
+		struct outbound_gone *g = list_entry(i, struct outbound_gone, node);
+
+		if (g->until_us > now_us)
+			return g->until_us;
+		sched_worker_gone(o->sched, g->worker, now_us);
+		list_remove(&g->node);
+		xfree(&g);
+	}
+	return SCHED_NEVER;
 }
 
 /* ---- reading ---- */
@@ -296,11 +314,24 @@ WAITS static void address_notices(struct outbound_worker *w, struct outbound_bat
 
 /* ---- taking ---- */
 
+WAITS static enum err await_opening(const struct outbound *o, struct waitq *q)
+{
+	while (clock_wall_us() < o->open_us) {
+		int64_t left_ms = (o->open_us - clock_wall_us()) / 1000 + 1;
+
+		if (waitq_wait(q, "outbound.opening", deadline_in(left_ms)) == E_CANCELLED)
+			return E_CANCELLED;
+	}
+	return E_OK;
+}
+
 WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 {
 	struct sched_batch b;
-	enum err e;
+	enum err e = await_opening(w->o, &w->o->takers);
 
+	if (e != E_OK)
+		return e;
 	while ((e = sched_pick(w->o->sched, w->number, clock_wall_us(), OUTBOUND_BATCH_MAX,
 			       t->picks, &b)) == E_NOT_FOUND) {
 		e = waitq_wait(&w->o->takers, "outbound.work", NO_DEADLINE);

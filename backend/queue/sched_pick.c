@@ -215,8 +215,8 @@ static void fill(struct batch *b)
 	}
 }
 
-/* How many transactions the worker gets: it has some in line for each connection, so that none waits
- * for the next batch; without another connection it gets no more before half of them are gone. */
+/* How many transactions the worker gets: it has some in line for each connection, so that none
+ * waits for the next batch; without another connection no more come before half are gone. */
 static uint32_t room_for(const struct dest *d, const struct hold *h, uint32_t left)
 {
 	uint32_t room = ((h != NULL ? h->connections : 0) + left) * SCHED_AHEAD;

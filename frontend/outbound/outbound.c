@@ -8,12 +8,13 @@
 #include "frontend/outbound/reports.h"
 #include "frontend/rpc/rpc_client.h"
 
-#define BACKENDS_MAX 64  /* as rpc_client has */
-#define AGAIN_MS     500 /* before a stream that has ended is opened again */
-#define NOTICES_MAX  16  /* composed at a time */
+#define BACKENDS_MAX   64  /* as rpc_client has */
+#define AGAIN_MS       500 /* before a stream that has ended is opened again */
+#define FLUSH_FIRST_MS 1000
+#define NOTICES_MAX    16 /* composed at a time */
 /* At the end: what is under way has so long to end, and then its results to be told. */
-#define FINISH_MS    5000
-#define FLUSH_MS     3000
+#define FINISH_MS      5000
+#define FLUSH_MS       3000
 
 static struct {
 	struct tls_ctx *tls;
@@ -85,7 +86,11 @@ WAITS static void stream_run(void *arg)
 	struct rpc_link *l = arg;
 
 	while (rpc_link_usable(l) && !fiber_cancelled()) {
-		enum err e = call_outbound_work(l, take, NULL);
+		enum err e;
+
+		/* A back-end that comes back hears first what it does not know. */
+		reports_flush(deadline_in(FLUSH_FIRST_MS));
+		e = call_outbound_work(l, take, NULL);
 
 		LOG(LOG_INFO, NULL, "outbound.work_ended",
 		    LF_STR("backend", rpc_link_peer(l)->name), LF_ERR("why", e));

@@ -42,7 +42,7 @@ SENDERS = 4
 SETTLE_SECONDS = 90
 # A result is in its back-end's store so long after the other system's 250, or its front-end or
 # back-end was killed meanwhile, or is not there: a report goes on until somebody takes it.
-REPORT_SECONDS = 15
+REPORT_SECONDS = 5
 
 DIGEST = re.compile(rb"\r\nX-Digest: ([0-9a-f]{64})\r\n")
 IDENT = re.compile(rb"\r\nMessage-ID: <([0-9a-f]{32})@crash\.example>\r\n")
