@@ -36,7 +36,9 @@
 #define SCHED_WORKERS_MAX  1024
 #define SCHED_ITEMS_MAX    4000000 /* 180 bytes each; 620 where nothing is shared */
 #define SCHED_LEASE_US     (600LL * 1000000)
-#define SCHED_PAGE_LEAST   64        /* room for one chain of a hash table, many times over */
+#define SCHED_PAGE_LEAST   64 /* room for one chain of a hash table, many times over */
+#define SCHED_LOST_MAX     3  /* workers that are lost with an item until it is put off */
+#define SCHED_LOST_US      (900LL * 1000000)
 #define SCHED_NEVER        INT64_MAX /* expire_us of an item that does not */
 #define SCHED_UNLIMITED    UINT32_MAX
 #define SCHED_SELF         0 /* the worker number of the caller; no worker has it */
@@ -109,7 +111,8 @@ struct sched_batch {
 /* A worker counts for the division of windows from here or its first pick on, until it is gone.
  * E_LIMIT: SCHED_WORKERS_MAX; E_INVALID: SCHED_SELF. */
 enum err sched_worker_here(struct sched *s, uint32_t worker) MUST_USE;
-/* Its leases return to their place in line. */
+/* Its leases return to their place in line; an item that SCHED_LOST_MAX workers were lost with, and
+ * that none of them reported, is put off for SCHED_LOST_US: it may be what they died of. */
 void sched_worker_gone(struct sched *s, uint32_t worker, int64_t now_us);
 
 /* Leases up to max (at least 1) items of one destination to the worker. A worker has at most

@@ -50,6 +50,15 @@ static void worker_free(struct sched *s, struct worker *w)
 	tally_free(&s->tally, &w, sizeof *w);
 }
 
+/* What workers die of, one after the other, is left alone for a while: others have to get through. */
+static void lose(struct sched *s, struct entry *e)
+{
+	if (++e->lost < SCHED_LOST_MAX)
+		return;
+	e->lost = 0;
+	e->next_us = MAX(e->next_us, s->now_us + SCHED_LOST_US);
+}
+
 void sched_worker_gone(struct sched *s, uint32_t worker, int64_t now_us)
 {
 	struct worker *w = worker_find(s, worker);
@@ -60,7 +69,10 @@ void sched_worker_gone(struct sched *s, uint32_t worker, int64_t now_us)
 	while (!list_empty(&w->holds)) {
 		struct hold *h = list_entry(w->holds.next, struct hold, of_worker);
 
-		entry_rest(s, list_entry(h->leases.next, struct entry, link));
+		struct entry *e = list_entry(h->leases.next, struct entry, link);
+
+		lose(s, e);
+		entry_rest(s, e);
 	}
 	worker_free(s, w);
 }
@@ -324,6 +336,7 @@ enum sched_told sched_done(struct sched *s, struct sched_key key, uint32_t worke
 		return SCHED_UNKNOWN;
 	if (e->place != PLACE_LEASED || e->hold->worker->id != worker)
 		return done_late(s, e, result);
+	e->lost = 0;
 	if (worker != SCHED_SELF)
 		dest_judge(s, e->lane->dest, e, result);
 	switch (result->outcome) {

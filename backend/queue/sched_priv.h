@@ -48,6 +48,7 @@ struct entry {
 	uint8_t priority : 2;
 	bool held : 1;
 	bool first_twin : 1; /* in sched.twins */
+	uint8_t lost : 2;    /* workers that were lost with it, one after the other */
 };
 
 /* A GCRA: `full_us` is when the bucket has filled up again. */

@@ -7,6 +7,7 @@
  *   courier           destinations, and who carries jobs to them
  *   hosts             a destination into servers, by DNS
  *   send              one job over one connection, and its report
+ *   sevenbit          a message made 7-bit on its way
  *   reports           results on their way back
  *   notice_post       a notice job: composed here, delivered as any message
  *   notice*           delivery status notifications (RFC 3464)

@@ -3,6 +3,7 @@
 #include "common/base/clock.h"
 #include "common/parse/addr.h"
 #include "frontend/outbound/reports.h"
+#include "frontend/outbound/sevenbit.h"
 
 #define TLS_STR 96
 
@@ -43,7 +44,7 @@ static slice_t wire_address(slice_t plain, struct arena *mem)
 	return out;
 }
 
-static void fill_msg(struct outbound_job *j, struct outbound_body *body, struct smtp_msg *m)
+static void fill_msg(struct outbound_job *j, struct smtp_msg *m)
 {
 	*m = (struct smtp_msg){
 		.sender = j->sender,
@@ -54,8 +55,6 @@ static void fill_msg(struct outbound_job *j, struct outbound_body *body, struct 
 			 ((j->content & DELIVER_UTF8) != 0 ? SMTP_NEED_UTF8 : 0u),
 		.ret = j->ret,
 		.envid = j->envid,
-		.read = outbound_body_read,
-		.arg = body,
 		.arena = &j->mem,
 	};
 	for (size_t i = 0; i < j->n; i++)
@@ -192,20 +191,58 @@ static bool once_more(struct smtp_msg *m)
 	return any;
 }
 
+/* 8-bit content for a server that takes none is made 7-bit (RFC 6152 section 3). */
+static bool wants_7bit(const struct smtp_client *client, const struct smtp_msg *m)
+{
+	return (m->needs & SMTP_NEED_8BIT) != 0 && (m->needs & SMTP_NEED_UTF8) == 0 &&
+	       !smtp_offers(smtp_client_offer(client), SMTP_EXT_8BITMIME);
+}
+
+/* What cannot be made so goes as it is: the client says why it is not sent (5.6.3). */
+WAITS static enum err send_7bit(struct smtp_client *client, struct outbound_job *j,
+				struct smtp_msg *m)
+{
+	struct sevenbit s;
+	enum err e = sevenbit_open(&s, j);
+
+	if (e == E_OK) {
+		m->needs &= ~(uint32_t)SMTP_NEED_8BIT;
+		m->size = 0;
+		m->read = sevenbit_read;
+		m->arg = &s;
+	}
+	e = smtp_client_send(client, m);
+	sevenbit_close(&s);
+	return e;
+}
+
+WAITS static enum err send_once(struct smtp_client *client, struct outbound_job *j,
+				struct smtp_msg *m)
+{
+	struct outbound_body body;
+	enum err e;
+
+	if (wants_7bit(client, m))
+		return send_7bit(client, j, m);
+	outbound_body_init(&body, j);
+	m->read = outbound_body_read;
+	m->arg = &body;
+	e = smtp_client_send(client, m);
+	outbound_body_fini(&body);
+	return e;
+}
+
 WAITS enum err send_job(struct smtp_client *client, const char *remote, struct outbound_job *j)
 {
 	struct outbound_report base = {.end = OUTBOUND_TRIED};
 	int64_t begun_ms = clock_mono_ms();
-	struct outbound_body body;
 	struct smtp_msg m;
 	enum err e;
 
-	fill_msg(j, &body, &m);
-	do {
-		outbound_body_init(&body, j);
-		e = smtp_client_send(client, &m);
-		outbound_body_fini(&body);
-	} while (e == E_OK && smtp_client_usable(client) && once_more(&m));
+	fill_msg(j, &m);
+	do
+		e = send_once(client, j, &m);
+	while (e == E_OK && smtp_client_usable(client) && once_more(&m));
 	if (unheard(&m, e))
 		return E_NOT_FOUND;
 	base.remote = arena_dup(&j->mem, slice_str(remote));

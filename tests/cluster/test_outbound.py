@@ -211,6 +211,18 @@ class Outbound(unittest.TestCase):
         mail, = self.taken(1)
         self.assertIn(b"BODY=8BITMIME", mail.sender)
         self.assertIn("\u00e4\u00f6".encode(), mail.data)
+        # A server that takes none gets it encoded.
+        self.good.offers.remove("8BITMIME")
+        with postern.smtp(0, "submission") as s:
+            s.starttls(context=tls())
+            s.login(a["address"], a["password"])
+            s.sendmail(a["address"], ["x@plain.out.test"], raw, ["BODY=8BITMIME"])
+        mail = self.taken(2)[1]
+        self.assertNotIn(b"BODY", mail.sender)
+        self.assertTrue(mail.data.isascii())
+        got = email.message_from_bytes(mail.data)
+        self.assertEqual(got["Content-Transfer-Encoding"], "quoted-printable")
+        self.assertEqual(got.get_payload(decode=True).decode().strip(), "\u00e4\u00f6")
 
 
 class Faults(unittest.TestCase):

@@ -29,6 +29,7 @@ struct model_item {
 	struct sched_item it;
 	int dest;
 	int worker; /* NOBODY, or whose lease it is */
+	int lost;   /* workers, one after the other */
 	int64_t since_us;
 };
 
@@ -268,6 +269,8 @@ static void step_done(struct model *m)
 		  mine ? SCHED_TAKEN : SCHED_LATE);
 	if (r.outcome == SCHED_LATER && (mine || x->worker == NOBODY))
 		x->it.next_us = r.next_us;
+	if (mine)
+		x->lost = 0;
 	if (mine || r.outcome == SCHED_GONE)
 		unlease(m, x);
 	x->used = r.outcome != SCHED_GONE;
@@ -347,9 +350,17 @@ static void step_gone(struct model *m)
 	int worker = 1 + (int)draw(m, WORKERS);
 
 	sched_worker_gone(m->s, (uint32_t)worker, m->now);
-	for (size_t i = 0; i < ITEMS; i++)
-		if (m->items[i].used && m->items[i].worker == worker)
-			unlease(m, &m->items[i]);
+	for (size_t i = 0; i < ITEMS; i++) {
+		struct model_item *x = &m->items[i];
+
+		if (!x->used || x->worker != worker)
+			continue;
+		unlease(m, x);
+		if (++x->lost < SCHED_LOST_MAX)
+			continue;
+		x->lost = 0;
+		x->it.next_us = MAX(x->it.next_us, m->now + SCHED_LOST_US);
+	}
 	for (int d = 0; d < DESTS; d++)
 		CHECK_INT(m->conns[worker][d], 0);
 	CHECK_ERR(sched_worker_here(m->s, (uint32_t)worker), E_OK);

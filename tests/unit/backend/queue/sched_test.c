@@ -253,6 +253,31 @@ TEST(sched_workers_have_a_limit)
 	sched_free(&s);
 }
 
+/* An item that its workers die of does not take every worker along for ever. */
+TEST(sched_lost_with_workers)
+{
+	struct sched *s = fresh();
+
+	add(s, 1, "a.example", 1);
+	for (uint32_t w = 1; w <= SCHED_LOST_MAX; w++) {
+		CHECK_INT(pick(s, w, START, ANY), 1);
+		sched_worker_gone(s, w, START);
+	}
+	CHECK_INT(pick(s, 9, START, ANY), 0);
+	CHECK_INT(sched_next_us(s), START + SCHED_LOST_US);
+	/* What was reported in between begins anew. */
+	CHECK_INT(pick(s, 9, START + SCHED_LOST_US, ANY), 1);
+	sched_worker_gone(s, 9, START + SCHED_LOST_US);
+	CHECK_INT(pick(s, 8, START + SCHED_LOST_US, ANY), 1);
+	CHECK_INT(done(s, 1, 8, START + SCHED_LOST_US, SCHED_BACK), SCHED_TAKEN);
+	for (uint32_t w = 1; w < SCHED_LOST_MAX; w++) {
+		CHECK_INT(pick(s, w, START + SCHED_LOST_US, ANY), 1);
+		sched_worker_gone(s, w, START + SCHED_LOST_US);
+	}
+	CHECK_INT(pick(s, 7, START + SCHED_LOST_US, ANY), 1);
+	sched_free(&s);
+}
+
 /* ---- transactions ---- */
 
 TEST(sched_twins_share_a_transaction)
