@@ -50,7 +50,7 @@ static void worker_free(struct sched *s, struct worker *w)
 	tally_free(&s->tally, &w, sizeof *w);
 }
 
-/* What workers die of, one after the other, is left alone for a while: others have to get through. */
+/* What workers die of, one after the other, is left alone for a while: others must get through. */
 static void lose(struct sched *s, struct entry *e)
 {
 	if (++e->lost < SCHED_LOST_MAX)

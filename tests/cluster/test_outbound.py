@@ -13,9 +13,9 @@ from postern import account, cluster_command, deliver, imap, message, subjects, 
 from sink import Sink
 
 CLUSTER = ["--frontends", "2", "--accounts", "10", "--set", "dns={dns}",
-           "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=2s",
-           "--set", "outbound.retry_second=2s", "--set", "outbound.retry_third=2s",
-           "--set", "outbound.retry_later=2s"]
+           "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=1s",
+           "--set", "outbound.retry_second=1s", "--set", "outbound.retry_third=2s",
+           "--set", "outbound.retry_later=1s"]
 
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 GOOD, BAD, LATE = "127.0.1.1", "127.0.1.2", "127.0.1.3"
