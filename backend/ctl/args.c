@@ -193,6 +193,12 @@ static bool parse_number(const ProtobufCFieldDescriptor *f, slice_t text, uint64
 	}
 	if (slice_ends(slice_str(f->name), SL("_bytes")))
 		return num_parse_bytes(text, out) && *out < max;
+	if (slice_ends(slice_str(f->name), SL("_s"))) {
+		if (!num_parse_ms(text, out))
+			return false;
+		*out /= 1000;
+		return true;
+	}
 	return num_parse(text, max - 1, out);
 }
 

@@ -13,8 +13,8 @@ enum {
 };
 
 /* name "--quota" is an option, "ADDRESS" a position. An option without a value word is a flag. A
- * number that counts bytes (its field ends in _bytes) may have a unit: k, m, g; "none" is 0,
- * "default" the largest number. */
+ * number that counts bytes (its field ends in _bytes) may have a unit: k, m, g; one that counts
+ * seconds (_s): s, m, h, d; "none" is 0, "default" the largest number. */
 struct ctl_arg {
 	const char *name;
 	const char *value; /* what help calls the value; NULL for flags and positions */

@@ -91,6 +91,50 @@ static const struct ctl_arg pki_issue_args[] = {
 	{0},
 };
 
+/* Of every verb of the queue but show. */
+#define FILTER_ARGS \
+	{"--sender", "ADDRESS|@DOMAIN", "sender", 0, "from there; <>: notices and the like"}, \
+		{"--to", "ADDRESS|@DOMAIN", "to", 0, "for them"}, \
+		{"--destination", "NAME", "destination", 0, \
+		 "that goes there: a domain, or a route as `queue list` shows it"}, \
+		{"--state", "STATE", "state", 0, \
+		 "ready, waiting, leased, held, paced, down; or of the kind inside, notice, bad"}, \
+		{"--id", "ID", "id", 0, "this one, as `queue list` shows it"}, \
+		{"--trace", "HEX", "trace", 0, "of one message, as the log has it"}, \
+		{"--older", "TIME", "older_s", 0, "queued so long ago; 2h, 3d"}, \
+		{"--larger", "BYTES", "larger_bytes", 0, "whose message is larger; 1m"}, \
+	{ \
+		"--limit", "N", "limit", 0, "so many at each back-end, the oldest first" \
+	}
+
+static const struct ctl_arg queue_list_args[] = {
+	FILTER_ARGS,
+	{"--count", NULL, NULL, 0, "only how many, by state"},
+	{"--summary", NULL, NULL, 0, "only how many, by destination and by sender"},
+	{0},
+};
+
+static const struct ctl_arg queue_show_args[] = {
+	{"ID", NULL, "id", ARG_REQUIRED, "as `queue list` shows it"},
+	{0},
+};
+
+static const struct ctl_arg queue_edit_args[] = {
+	FILTER_ARGS,
+	{"--all", NULL, NULL, 0, "instead of a condition"},
+	{"--reason", "TEXT", NULL, 0, "for log and audit; of bounce for the sender, too"},
+	{0},
+};
+
+static const struct ctl_arg queue_reroute_args[] = {
+	{"--via", "HOST[:PORT]|none", NULL, ARG_REQUIRED,
+	 "this host instead of the domain's; none: the domain's again"},
+	FILTER_ARGS,
+	{"--all", NULL, NULL, 0, "instead of a condition"},
+	{"--reason", "TEXT", NULL, 0, "for log and audit"},
+	{0},
+};
+
 static const struct ctl_arg no_args[] = {{0}};
 
 static const struct ctl_arg domain_add_args[] = {
@@ -204,6 +248,13 @@ static const struct ctl_arg account_import_args[] = {
 #define ROWS(d)    .kind = ANSWER_ROWS, .answer = &postern__admin_##d##_page__descriptor
 #define GROUPS(d)  .kind = ANSWER_GROUPS, .answer = &postern__admin_##d##_page__descriptor
 
+/* An order for items of the queue. */
+#define EDIT(verb, help, args) \
+	{ \
+		"queue", verb, help, args, METHOD(QUEUE_EDIT), REQUEST(queue_list), \
+			ROWS(queue_edited), .prepare = queue_edit_prepare, .run = queue_edit_run \
+	}
+
 const struct ctl_command ctl_commands[] = {
 	{"domain", "add", "Adds a domain", domain_add_args, METHOD(DOMAIN_ADD), REQUEST(domain_add),
 	 DONE},
@@ -294,9 +345,20 @@ const struct ctl_command ctl_commands[] = {
 	 METHOD(CERT_LIST), REQUEST(cert_list), ROWS(cert)},
 	{"pki", "revoke", "Revokes certificates; their links are cut at once", pki_revoke_args,
 	 METHOD(CERT_REVOKE), REQUEST(cert_revoke), ONE(cert_revoked)},
-	{"queue", "list", "Lists what waits to be delivered", no_args, METHOD(QUEUE_LIST),
+	{"queue", "list", "Lists what waits to be delivered", queue_list_args, METHOD(QUEUE_LIST),
 	 REQUEST(queue_list), ROWS(queue),
-	 .columns = "id kind sender address due_us attempts last_error"},
+	 .columns = "id kind state sender address destination attempts age_s due_us status "
+		    "last_error",
+	 .prepare = queue_list_prepare, .run = queue_list_run},
+	{"queue", "show", "Shows all about an item, and what its destination does", queue_show_args,
+	 METHOD(QUEUE_SHOW), REQUEST(queue_id), ONE(queue_detail)},
+	EDIT("hold", "Items are not tried until they are released", queue_edit_args),
+	EDIT("release", "Items that are held are tried again", queue_edit_args),
+	EDIT("retry", "Items are tried at once", queue_edit_args),
+	EDIT("remove", "Removes items; nobody is told", queue_edit_args),
+	EDIT("bounce", "Gives items up; their senders are told", queue_edit_args),
+	EDIT("reroute", "Sends items by another host", queue_reroute_args),
+	EDIT("requeue", "Bad items are tried anew, from the beginning", queue_edit_args),
 	{"audit", "list", "Lists what administrators did, the newest first", audit_list_args,
 	 METHOD(AUDIT_LIST), REQUEST(audit_list), ROWS(audit), .run = audit_list_run},
 	{"status", "", "Shows every back-end, worker and partition", no_args, METHOD(NODE_STATUS),

@@ -20,6 +20,11 @@ static bool is_bytes(const ProtobufCFieldDescriptor *f)
 	return slice_ends(slice_str(f->name), SL("_bytes"));
 }
 
+static bool is_seconds(const ProtobufCFieldDescriptor *f)
+{
+	return slice_ends(slice_str(f->name), SL("_s"));
+}
+
 /* has_NAME only says whether NAME is there. */
 static bool is_presence(const ProtobufCMessageDescriptor *m, const ProtobufCFieldDescriptor *f)
 {
@@ -239,6 +244,19 @@ static void put_size(struct buf *b, uint64_t n)
 	buf_printf(b, v < 10 ? "%.1f%c" : "%.0f%c", v, units[unit]);
 }
 
+/* The two largest units: "2d 4h", "3m 20s". */
+static void put_seconds(struct buf *b, uint64_t s)
+{
+	if (s >= 86400)
+		buf_printf(b, "%" PRIu64 "d %" PRIu64 "h", s / 86400, s % 86400 / 3600);
+	else if (s >= 3600)
+		buf_printf(b, "%" PRIu64 "h %" PRIu64 "m", s / 3600, s % 3600 / 60);
+	else if (s >= 60)
+		buf_printf(b, "%" PRIu64 "m %" PRIu64 "s", s / 60, s % 60);
+	else
+		buf_printf(b, "%" PRIu64 "s", s);
+}
+
 static void put_number(struct buf *b, const ProtobufCFieldDescriptor *f, uint64_t n)
 {
 	/* A limit of 0 is none. */
@@ -249,6 +267,8 @@ static void put_number(struct buf *b, const ProtobufCFieldDescriptor *f, uint64_
 		buf_putc(b, '-');
 	else if (is_bytes(f))
 		put_size(b, n);
+	else if (is_seconds(f))
+		put_seconds(b, n);
 	else
 		buf_put_u64(b, n);
 }
@@ -307,7 +327,9 @@ static void put_field(struct buf *b, const ProtobufCMessage *m, const ProtobufCF
 
 static slice_t heading(const ProtobufCFieldDescriptor *f)
 {
-	return is_time(f) ? title(f, SL("_us")) : title(f, SL("_bytes"));
+	return is_time(f)      ? title(f, SL("_us"))
+	       : is_seconds(f) ? title(f, SL("_s"))
+			       : title(f, SL("_bytes"));
 }
 
 void show_lines(FILE *out, const ProtobufCMessage *m)
@@ -325,34 +347,31 @@ void show_lines(FILE *out, const ProtobufCMessage *m)
 	}
 }
 
-static bool wants_column(const char *columns, const char *name)
+static void add_column(struct show_table *t, const ProtobufCMessageDescriptor *row,
+		       const ProtobufCFieldDescriptor *f)
 {
-	slice_t rest = slice_str(columns);
-
-	if (columns == NULL)
-		return true;
-	while (rest.n > 0) {
-		size_t n = slice_find_char(rest, ' ');
-
-		if (slice_eq(slice_sub(rest, 0, n), slice_str(name)))
-			return true;
-		rest = slice_from(rest, n + 1);
-	}
-	return false;
+	if (f == NULL || !is_shown(row, f))
+		return;
+	invariant(t->n < SHOW_COLUMNS_MAX);
+	t->width[t->n] = heading(f).n;
+	t->columns[t->n++] = f;
 }
 
 void show_table_init(struct show_table *t, FILE *out, const ProtobufCMessageDescriptor *row,
 		     const char *columns)
 {
-	*t = (struct show_table){.out = out};
-	for (unsigned i = 0; i < row->n_fields; i++) {
-		const ProtobufCFieldDescriptor *f = &row->fields[i];
+	slice_t rest = slice_str(columns != NULL ? columns : "");
+	char name[80];
 
-		if (!is_shown(row, f) || !wants_column(columns, f->name))
-			continue;
-		invariant(t->n < SHOW_COLUMNS_MAX);
-		t->width[t->n] = heading(f).n;
-		t->columns[t->n++] = f;
+	*t = (struct show_table){.out = out};
+	for (unsigned i = 0; columns == NULL && i < row->n_fields; i++)
+		add_column(t, row, &row->fields[i]);
+	while (rest.n > 0) {
+		size_t n = slice_find_char(rest, ' ');
+
+		invariant(slice_to_str(slice_sub(rest, 0, n), name, sizeof name));
+		add_column(t, row, protobuf_c_message_descriptor_get_field_by_name(row, name));
+		rest = slice_from(rest, n + 1);
 	}
 }
 

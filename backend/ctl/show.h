@@ -26,7 +26,7 @@ struct show_table {
 	size_t n;
 	bool headed;
 };
-/* columns: names of fields, separated by spaces; NULL: all. */
+/* columns: names of fields, in order, separated by spaces, of which the row has some; NULL: all. */
 void show_table_init(struct show_table *t, FILE *out, const ProtobufCMessageDescriptor *row,
 		     const char *columns);
 void show_table_rows(struct show_table *t, ProtobufCMessage *const *rows, size_t n);

@@ -56,6 +56,19 @@ bool job_is_outward(enum job_kind k)
 	return k == JOB_OUTSIDE || k == JOB_NOTICE || k == JOB_BAD;
 }
 
+slice_t job_destination(const struct job *j)
+{
+	const char *at = j->address.n != 0 ? memrchr(j->address.p, '@', j->address.n) : NULL;
+
+	if (j->kind == JOB_NOTICE)
+		return JOB_NOTICES;
+	if (j->kind != JOB_OUTSIDE && j->kind != JOB_BAD)
+		return SLICE_NONE;
+	if (j->route.n != 0)
+		return j->route;
+	return at != NULL ? slice_from(j->address, (size_t)(at - j->address.p) + 1) : j->address;
+}
+
 static ProtobufCBinaryData bytes_of(slice_t s)
 {
 	return (ProtobufCBinaryData){s.n, (uint8_t *)(uintptr_t)s.p};

@@ -6,6 +6,8 @@
  *   sched    what of the way out may be tried now, by whom: in memory, no I/O
  *   outbound the way out: items, leases to workers of front-ends, what became of them
  *   outcome  what a try's result makes of an item: gone, later, a notice
+ *   queue_filter  which items an administrator means; queue_walk finds them in the store
+ *   outbound_admin  what the scheduler says of an item, and an administrator's orders
  *
  * Items lie in the partition of the account that caused them (backend/store), so whatever keeps
  * that partition safe keeps them.
@@ -37,6 +39,9 @@ enum { NOTIFY_SUCCESS = 1, NOTIFY_FAILURE = 2, NOTIFY_DELAY = 4, NOTIFY_NEVER = 
 
 /* The due time, in the store, of what the runner does not look at. */
 #define QUEUE_PARKED_US (INT64_MAX - 1)
+
+/* Where notices wait: no domain is called so. */
+#define JOB_NOTICES SL("<notices>")
 
 #define JOB_ACCOUNTS_MAX 1000 /* DIR_MEMBERS_MAX: all that one address expands to */
 
@@ -74,6 +79,9 @@ const char *job_kind_name(enum job_kind k);
 const char *job_action_name(enum job_action a);
 /* One line about an item. */
 void job_log(const char *event, enum log_level level, uint64_t item, const struct job *j);
+/* Where it goes, as the scheduler groups items: its route, or its address's domain; JOB_NOTICES for
+ * a notice. Empty for what stays inside. Borrows from the job. */
+slice_t job_destination(const struct job *j);
 /* The way out's: not looked at by the runner. */
 bool job_is_outward(enum job_kind k);
 /* Into the arena; lives as long as it. */

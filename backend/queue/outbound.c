@@ -102,17 +102,6 @@ static uint64_t domain_key(slice_t address)
 	return at != NULL ? map_hash(slice_from(address, (size_t)(at - address.p) + 1)) : 0;
 }
 
-static slice_t destination_of(const struct job *j)
-{
-	const char *at = memrchr(j->address.p, '@', j->address.n);
-
-	if (j->kind == JOB_NOTICE)
-		return OUTBOUND_NOTICES;
-	if (j->route.n != 0)
-		return j->route;
-	return at != NULL ? slice_from(j->address, (size_t)(at - j->address.p) + 1) : j->address;
-}
-
 void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 {
 	struct sched_item s = {.key = {(uint16_t)part, item->id}, .record = item->record_no};
@@ -123,7 +112,7 @@ void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 	arena_init(&mem, NULL);
 	e = job_unpack(item->payload, &mem, &j);
 	if (e == E_OK && (j.kind == JOB_OUTSIDE || j.kind == JOB_NOTICE)) {
-		s.destination = destination_of(&j);
+		s.destination = job_destination(&j);
 		s.sender = sender_key(&j);
 		s.domain = domain_key(j.sender);
 		s.next_us = j.next_us;
@@ -173,7 +162,7 @@ WAITS enum err outbound_load(struct outbound_rows *r)
 
 /* ---- changes ---- */
 
-WAITS static enum err run_edits(struct partition *part, struct queue_edit *edits, size_t n)
+WAITS enum err outbound_change(struct partition *part, struct queue_edit *edits, size_t n)
 {
 	struct change_queue c;
 
@@ -211,7 +200,7 @@ WAITS enum err outbound_settle(struct outbound *o, size_t part, struct outbound_
 		edits[i].due_us = QUEUE_PARKED_US;
 		edits[i].payload = job_pack(&v[i].job, &mem);
 	}
-	e = n != 0 ? run_edits(o->parts[part].part, edits, n) : E_OK;
+	e = n != 0 ? outbound_change(o->parts[part].part, edits, n) : E_OK;
 	for (size_t i = 0; e == E_OK && i < n; i++) {
 		if (!edits[i].found) /* somebody has removed it meanwhile */
 			v[i].what = OUTCOME_REMOVE;

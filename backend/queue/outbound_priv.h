@@ -40,9 +40,6 @@ struct outbound {
 	struct dir_sub sub;
 };
 
-/* Where notices wait: no domain is called so. */
-#define OUTBOUND_NOTICES SL("<notices>")
-
 /* The scheduler gets it, when it is of the way out. */
 void outbound_add(struct outbound *o, size_t part, const struct due_item *item);
 /* Settings as they are now. */
@@ -62,6 +59,9 @@ struct outbound_rows {
 	enum err result;
 };
 WAITS enum err outbound_load(struct outbound_rows *r) MUST_USE;
+
+/* One change of the partition's queue; nobody is told. */
+WAITS enum err outbound_change(struct partition *part, struct queue_edit *edits, size_t n) MUST_USE;
 
 /* What becomes of one item of a partition. */
 struct outbound_verdict {

@@ -208,6 +208,9 @@ void sched_hold_sender(struct sched *s, uint64_t sender, enum sched_hold hold, i
 /* E_INVALID: the name's length. */
 enum err sched_hold_destination(struct sched *s, slice_t name, enum sched_hold hold,
 				int64_t now_us) MUST_USE;
+/* Leases it to SCHED_SELF, so that nobody tries it while its row is changed; sched_done ends that.
+ * E_NOT_FOUND; E_BUSY: it is leased. */
+enum err sched_claim(struct sched *s, struct sched_key key, int64_t now_us) MUST_USE;
 /* Due now; if its destination rests, the probe is made now. E_NOT_FOUND; E_BUSY: it is leased. */
 enum err sched_retry(struct sched *s, struct sched_key key, int64_t now_us) MUST_USE;
 /* E_NOT_FOUND; E_BUSY: it is leased; E_INVALID: the name's length. */
@@ -261,6 +264,9 @@ struct sched_destination {
 	enum sched_hold hold;
 };
 
+/* E_NOT_FOUND. */
+enum err sched_destination_get(const struct sched *s, slice_t name,
+			       struct sched_destination *out) MUST_USE;
 /* As sched_each. */
 size_t sched_destinations(const struct sched *s, uint64_t *cursor, struct sched_destination *out,
 			  size_t max);

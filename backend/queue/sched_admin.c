@@ -83,6 +83,20 @@ enum err sched_hold_destination(struct sched *s, slice_t name, enum sched_hold h
 	return E_OK;
 }
 
+enum err sched_claim(struct sched *s, struct sched_key key, int64_t now_us)
+{
+	struct entry *e = entry_find(s, key);
+
+	if (e == NULL)
+		return E_NOT_FOUND;
+	if (e->place == PLACE_LEASED)
+		return E_BUSY;
+	sched_clock(s, now_us);
+	entry_move(s, e, PLACE_LEASED, hold_make(s, &s->self, e->lane->dest));
+	lane_settle(s, e->lane);
+	return E_OK;
+}
+
 enum err sched_retry(struct sched *s, struct sched_key key, int64_t now_us)
 {
 	struct entry *e = entry_find(s, key);
@@ -271,6 +285,16 @@ static void tell_destination(const struct dest *d, struct sched_destination *out
 		.down_until_us = d->failures != 0 ? d->down_until_us : 0,
 		.hold = d->held ? SCHED_ON_HOLD : SCHED_FREE,
 	};
+}
+
+enum err sched_destination_get(const struct sched *s, slice_t name, struct sched_destination *out)
+{
+	const struct dest *d = dest_find(s, name);
+
+	if (d == NULL)
+		return E_NOT_FOUND;
+	tell_destination(d, out);
+	return E_OK;
 }
 
 size_t sched_destinations(const struct sched *s, uint64_t *cursor, struct sched_destination *out,

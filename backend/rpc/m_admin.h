@@ -113,6 +113,10 @@ WAITS enum err m_admin_cert_issued(struct mcall *c);
 WAITS enum err m_admin_cert_revoke(struct mcall *c);
 WAITS enum err m_admin_cert_list(struct mcall *c);
 WAITS enum err m_admin_queue_list(struct mcall *c);
+WAITS enum err m_admin_queue_show(struct mcall *c);
+WAITS enum err m_admin_queue_count(struct mcall *c);
+WAITS enum err m_admin_queue_summary(struct mcall *c);
+WAITS enum err m_admin_queue_edit(struct mcall *c);
 WAITS enum err m_admin_audit_list(struct mcall *c);
 /* What other back-ends ask. */
 WAITS enum err m_peer_usage(struct mcall *c);
@@ -121,5 +125,9 @@ WAITS enum err m_peer_session_kill(struct mcall *c);
 WAITS enum err m_peer_status(struct mcall *c);
 WAITS enum err m_peer_fsck(struct mcall *c);
 WAITS enum err m_peer_queue_list(struct mcall *c);
+WAITS enum err m_peer_queue_show(struct mcall *c);
+WAITS enum err m_peer_queue_count(struct mcall *c);
+WAITS enum err m_peer_queue_summary(struct mcall *c);
+WAITS enum err m_peer_queue_edit(struct mcall *c);
 
 #endif

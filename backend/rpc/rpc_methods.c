@@ -195,6 +195,13 @@ const struct method methods[] = {
 	  m_admin_cert_list),
 	A(QUEUE_LIST, "Admin.QueueList", queue_list, IDEMPOTENT, SMALL, MINUTES(60),
 	  m_admin_queue_list),
+	A(QUEUE_SHOW, "Admin.QueueShow", queue_id, IDEMPOTENT, SMALL, MINUTES(2),
+	  m_admin_queue_show),
+	A(QUEUE_COUNT, "Admin.QueueCount", queue_list, IDEMPOTENT, SMALL, MINUTES(60),
+	  m_admin_queue_count),
+	A(QUEUE_SUMMARY, "Admin.QueueSummary", queue_list, IDEMPOTENT, SMALL, MINUTES(60),
+	  m_admin_queue_summary),
+	A(QUEUE_EDIT, "Admin.QueueEdit", queue_edit, ONCE, SMALL, MINUTES(60), m_admin_queue_edit),
 	A(AUDIT_LIST, "Admin.AuditList", audit_list, IDEMPOTENT, SMALL, MINUTES(60),
 	  m_admin_audit_list),
 	P(USAGE, "Peer.Usage", peer_usage, IDEMPOTENT, SMALL, SECONDS(30), m_peer_usage),
@@ -206,6 +213,14 @@ const struct method methods[] = {
 	P(FSCK, "Peer.Fsck", admin_fsck, IDEMPOTENT, SMALL, FSCK_MS, m_peer_fsck),
 	P(QUEUE_LIST, "Peer.QueueList", admin_queue_list, IDEMPOTENT, SMALL, MINUTES(60),
 	  m_peer_queue_list),
+	P(QUEUE_SHOW, "Peer.QueueShow", admin_queue_id, IDEMPOTENT, SMALL, MINUTES(2),
+	  m_peer_queue_show),
+	P(QUEUE_COUNT, "Peer.QueueCount", admin_queue_list, IDEMPOTENT, SMALL, MINUTES(60),
+	  m_peer_queue_count),
+	P(QUEUE_SUMMARY, "Peer.QueueSummary", admin_queue_list, IDEMPOTENT, SMALL, MINUTES(60),
+	  m_peer_queue_summary),
+	P(QUEUE_EDIT, "Peer.QueueEdit", admin_queue_edit, ONCE, SMALL, MINUTES(60),
+	  m_peer_queue_edit),
 };
 
 const size_t nmethods = ARRAY_LEN(methods);

@@ -75,7 +75,8 @@ class CommandLine(unittest.TestCase):
                  "account": "add list show lock unlock passwd quota remove import",
                  "alias": "add list show set remove on off", "session": "list kill",
                  "setting": "list show set unset", "pki": "init issue list revoke",
-                 "queue": "list", "audit": "list"}
+                 "queue": "list show hold release retry remove bounce reroute requeue",
+                 "audit": "list"}
         for noun, all_ in verbs.items():
             text = run(noun, "--help")
             for verb in all_.split():

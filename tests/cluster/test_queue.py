@@ -1,0 +1,187 @@
+"""The operator's queue: what is seen of it, and what can be done with it. Nothing takes mail out of
+this cluster, so what is for elsewhere waits."""
+import json
+import unittest
+import uuid
+
+from postern import account, account_of, cluster, message, postern, smtp, tls, until
+
+CLUSTER = ["--frontends", "1", "--backends", "2", "--accounts", "12", "--set",
+           "workers.outbound=-1"]
+
+# Accounts of either back-end.
+BOTH = (("be1", 0), ("be2", 0), ("be1", 1), ("be2", 1))
+USAGE, DATA, NOUSER = 64, 65, 67
+
+
+def run(*argv, want=0):
+    status, out, err = postern(*argv)
+    assert status == want, (argv, status, out, err)
+    return out
+
+
+def rows(*argv):
+    return json.loads(run("--json", *argv))
+
+
+def submit(who, recipients):
+    a = account(who)
+    s = smtp(service="submission")
+    s.starttls(context=tls())
+    s.login(a["address"], a["password"])
+    msg = message(recipients[0], sender=a["address"])
+    refused = s.send_message(msg, a["address"], recipients)
+    s.quit()
+    assert not refused, refused
+    return a["address"]
+
+
+class Queue(unittest.TestCase):
+    """Each test has destinations of its own."""
+
+    def setUp(self):
+        self.domain = "d%s.test" % uuid.uuid4().hex[:10]
+
+    def tearDown(self):
+        run("queue", "remove", "--to", "@" + self.domain)
+        self.assertEqual(self.listed(), [])
+
+    def listed(self, *argv):
+        return rows("queue", "list", "--to", "@" + self.domain, *argv)
+
+    def fill(self, who, *names):
+        """Items for these at our domain, known to the scheduler."""
+        sender = submit(who, ["%s@%s" % (n, self.domain) for n in names])
+        self.assertTrue(until(lambda: all(r["state"] == "ready" for r in self.listed())))
+        return sender
+
+    def ordered(self, verb, *argv):
+        """The sums over all back-ends: done, busy, unfit."""
+        got = rows("queue", verb, *argv)
+        self.assertEqual({r["backend"] for r in got}, {"be1", "be2"})
+        return tuple(sum(r[k] for r in got) for k in ("done", "busy", "unfit"))
+
+    def test_filters(self):
+        senders = [self.fill(account_of(be, skip), "a%d" % i, "b%d" % i)
+                   for i, (be, skip) in enumerate(BOTH)]
+        self.assertEqual({r["backend"] for r in self.listed()}, {"be1", "be2"})
+        for argv, want in (
+                (["--sender", senders[0]], 2), (["--sender", senders[0].upper()], 2),
+                (["--sender", "@" + cluster()["domain"]], 8), (["--sender", "@nowhere.test"], 0),
+                (["--destination", self.domain], 8), (["--destination", "nowhere.test"], 0),
+                (["--state", "ready"], 8), (["--state", "held"], 0), (["--state", "bad"], 0),
+                (["--older", "1h"], 0), (["--larger", "1m"], 0), (["--larger", "10"], 8),
+                (["--sender", "<>"], 0)):
+            self.assertEqual(len(self.listed(*argv)), want, argv)
+        self.assertEqual([r["address"] for r in rows("queue", "list", "--to",
+                                                     "A0@" + self.domain)],
+                         ["a0@" + self.domain])
+        one = self.listed()[0]
+        self.assertEqual(rows("queue", "list", "--id", one["id"])[0]["address"], one["address"])
+        self.assertEqual({r["trace"] for r in rows("queue", "list", "--trace", one["trace"])},
+                         {one["trace"]})
+        self.assertEqual(len(rows("queue", "list", "--trace", one["trace"])), 2)
+        self.assertLessEqual(len(self.listed("--limit", "1")), 2)
+        self.assertGreater(one["size_bytes"], 100)
+        self.assertEqual((one["kind"], one["attempts"], one["destination"]),
+                         ("outside", 0, self.domain))
+        text = run("queue", "list", "--to", "@" + self.domain)
+        self.assertRegex(text.splitlines()[0], r"^id +kind +state +sender +address +destination")
+
+    def test_numbers(self):
+        self.fill(0, "a", "b", "c")
+        self.fill(1, "d")
+        run("queue", "hold", "--to", "a@" + self.domain)
+        got = self.listed("--count")
+        self.assertEqual([sum(r[k] for r in got) for k in ("items", "ready", "held", "bad")],
+                         [4, 3, 1, 0])
+        got = self.listed("--summary")
+        self.assertEqual({r["name"] for r in got["destinations"]}, {self.domain})
+        self.assertEqual(sum(r["items"] for r in got["destinations"]), 4)
+        self.assertEqual({r["name"]: r["items"] for r in got["senders"]},
+                         {account(0)["address"]: 3, account(1)["address"]: 1})
+        self.assertIn("destinations:", run("queue", "list", "--summary"))
+
+    def test_show(self):
+        sender = self.fill(0, "a")
+        one = self.listed()[0]
+        got = rows("queue", "show", one["id"])
+        self.assertEqual((got["sender"], got["address"], got["submitter"], got["state"]),
+                         (sender, one["address"], sender, "ready"))
+        self.assertEqual((got["window"], got["connections"], got["failures"], got["dest_ready"]),
+                         (5, 0, 0, 1))
+        self.assertEqual((got["worker"], got["content"], got["held"]), (None, "7bit", False))
+        self.assertIn(one["address"], run("queue", "show", one["id"]))
+        # Of either back-end, whichever is asked.
+        for i, (be, skip) in enumerate(BOTH):
+            self.fill(account_of(be, skip), "b%d" % i)
+        for r in self.listed():
+            self.assertEqual(rows("queue", "show", r["id"])["address"], r["address"])
+        run("queue", "show", "0.18446744073709551600", want=NOUSER)
+        run("queue", "show", "99999.1", want=NOUSER)
+        run("queue", "show", "nonsense", want=DATA)
+
+    def test_hold_and_release(self):
+        self.fill(0, "a", "b")
+        self.fill(1, "c")
+        self.assertEqual(self.ordered("hold", "--sender", account(0)["address"], "--destination",
+                                      self.domain, "--reason", "who is this?"), (2, 0, 0))
+        held = self.listed("--state", "held")
+        self.assertEqual({r["address"].split("@")[0] for r in held}, {"a", "b"})
+        self.assertEqual({r["why"] for r in held}, {"it is held"})
+        self.assertEqual(self.ordered("retry", "--to", "@" + self.domain), (1, 0, 2))
+        self.assertEqual(self.ordered("release", "--to", "@" + self.domain), (2, 0, 1))
+        self.assertEqual(self.listed("--state", "held"), [])
+
+    def test_bounce_tells_the_sender(self):
+        self.fill(0, "a", "b")
+        self.assertEqual(self.ordered("bounce", "--to", "a@" + self.domain, "--reason",
+                                      "not from here"), (1, 0, 0))
+        left = {r["address"].split("@")[0]: r for r in self.listed()}
+        self.assertEqual((left["a"]["kind"], left["a"]["status"], left["a"]["last_error"]),
+                         ("notice", "5.7.0", "not from here"))
+        self.assertEqual(left["b"]["kind"], "outside")
+        self.assertEqual([r["id"] for r in self.listed("--state", "notice")], [left["a"]["id"]])
+        # There is no notice of a notice.
+        self.assertEqual(self.ordered("bounce", "--id", left["a"]["id"]), (0, 0, 1))
+
+    def test_reroute(self):
+        self.fill(0, "a")
+        mine = ["--to", "@" + self.domain]
+        for via, want in (("relay.test:26", "[relay.test]:26"), ("192.0.2.1", "[192.0.2.1]"),
+                          ("[2001:db8::1]:2525", "[2001:db8::1]:2525"),
+                          ("2001:db8::1", "[2001:db8::1]"), ("none", self.domain)):
+            self.assertEqual(self.ordered("reroute", "--via", via, *mine), (1, 0, 0))
+            self.assertEqual([r["destination"] for r in self.listed()], [want])
+            self.assertEqual(rows("queue", "show", self.listed()[0]["id"])["destination"], want)
+        for via in ("", "a b", "x:0", "x:65536", "[x", "[x]y", "[]", ":25"):
+            run("queue", "reroute", "--via", via, *mine, want=DATA)
+
+    def test_usage(self):
+        for argv in (["hold"], ["remove", "--limit", "5"], ["bounce", "--reason", "x"],
+                     ["reroute", "--all"], ["reroute", "--via", "x.test"],
+                     ["retry", "--all", "--sender", "x@y.test"], ["list", "--state", "odd"],
+                     ["list", "--count", "--summary"], ["list", "--older", "soon"], ["show"]):
+            run("queue", *argv, want=USAGE)
+        run("queue", "list", "--id", "7", want=DATA)
+        run("queue", "list", "--trace", "00", want=DATA)
+        for reason in ("two\nlines", "x" * 513):
+            run("queue", "hold", "--to", "x@y.test", "--reason", reason, want=DATA)
+
+    def test_audit(self):
+        self.fill(0, "a")
+        run("queue", "hold", "--to", "@" + self.domain, "--reason", "looks odd")
+        run("queue", "reroute", "--via", "a b", "--to", "@" + self.domain, want=DATA)
+        want = {("queue.hold", "to=@%s" % self.domain, "ok", "looks odd")}
+        refused = ("queue.edit", "to=@%s" % self.domain, "invalid")
+
+        def seen():
+            got = rows("audit", "list", "--limit", "20")
+            return (want <= {(r["method"], r["target"], r["result"], r["detail"]) for r in got} and
+                    refused in {(r["method"], r["target"], r["result"]) for r in got})
+
+        self.assertTrue(until(seen))
+
+
+if __name__ == "__main__":
+    unittest.main()
