@@ -37,21 +37,25 @@ static enum err set_owner(const struct dir *dir, uint32_t partition, struct reso
 	return E_OK;
 }
 
-/* The whole address as one job of this node. */
-static enum err as_job(struct deliver *d, const struct rpc_identity *peer,
-		       const struct dir_resolved *r, struct arena *mem, struct resolved *out)
+/* The whole address as one job of a partition. */
+static enum err as_job_of(struct deliver *d, uint32_t partition, const struct rpc_identity *peer,
+			  const struct dir_resolved *r, struct arena *mem, struct resolved *out)
 {
-	struct rcpt_token t = {.kind = RCPT_ADDRESS};
-	enum err e;
-
-	if (partitions_count(d->parts) == 0)
-		return E_RETRY;
-	t.partition = partition_id(partitions_at(d->parts, 0));
-	e = set_owner(d->dir, t.partition, &out->targets[0]);
+	struct rcpt_token t = {.kind = RCPT_ADDRESS, .partition = partition};
+	enum err e = set_owner(d->dir, t.partition, &out->targets[0]);
 	if (e == E_OK)
 		e = seal(d, &t, peer, r, mem, &out->targets[0].token);
 	out->n = e == E_OK;
 	return e;
+}
+
+/* Of this node. */
+static enum err as_job(struct deliver *d, const struct rpc_identity *peer,
+		       const struct dir_resolved *r, struct arena *mem, struct resolved *out)
+{
+	if (partitions_count(d->parts) == 0)
+		return E_RETRY;
+	return as_job_of(d, partition_id(partitions_at(d->parts, 0)), peer, r, mem, out);
 }
 
 /* Accounts by partition; false when they are too many for tokens. */
@@ -169,5 +173,7 @@ WAITS enum err resolve_address(struct deliver *d, const struct resolve_ask *ask,
 		LOG_SELDOM(LOG_WARN, NULL, "resolve.too_many", LF_SLICE("address", ask->address));
 	if (ask->relay && (e == E_DENIED || (e == E_OK && r.via == DIR_VIA_REMOTE)))
 		return outside(d, ask, mem, out);
+	if (e == E_OK && ask->as_job)
+		return as_job_of(d, ask->partition, ask->peer, &r, mem, out);
 	return e == E_OK ? inside(d, ask, &r, mem, out, diag) : e;
 }

@@ -28,6 +28,9 @@ struct resolve_ask {
 	bool relay;
 	uint32_t partition;
 	bool no_quota; /* the commit sees to it */
+	/* One job of the queue of this partition, whoever is behind the address: taken even while
+	 * its owners are away. */
+	bool as_job;
 };
 
 /*   E_OK  E_NOT_FOUND  E_RETRY  E_INVALID  E_QUOTA

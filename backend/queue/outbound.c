@@ -75,6 +75,11 @@ void outbound_settings(struct outbound *o)
 	}
 	o->times.warn_us = setting_us(c, "outbound.delay_notice");
 	o->times.expire_us = setting_us(c, "outbound.expiry");
+	o->bad_keep_us = setting_us(c, "queue.bad_keep");
+	o->bad_us = 0;
+	if (!slice_to_str(slice_str(conf_str(c, "outbound.bounce_copy")), o->bounce_copy,
+			  sizeof o->bounce_copy))
+		o->bounce_copy[0] = '\0';
 	conf_free(&c);
 	if (o->sched == NULL)
 		o->sched = sched_new(&s);
@@ -84,8 +89,10 @@ void outbound_settings(struct outbound *o)
 
 static void on_dir_event(const struct dir_event *ev, void *arg)
 {
-	if (ev->kind == DIR_EV_SETTINGS)
-		outbound_settings(arg);
+	if (ev->kind != DIR_EV_SETTINGS)
+		return;
+	outbound_settings(arg);
+	outbound_wake(arg);
 }
 
 /* ---- items ---- */
@@ -442,7 +449,8 @@ WAITS static enum err over_time(struct outbound *o)
 
 static int64_t wait_until(const struct outbound *o, enum err e, int64_t gone_us)
 {
-	int64_t next = MIN(sched_next_us(o->sched), gone_us), wait = next - clock_wall_us();
+	int64_t next = MIN(MIN(sched_next_us(o->sched), gone_us), o->bad_us);
+	int64_t wait = next - clock_wall_us();
 
 	if (e != E_OK)
 		return deadline_in(ERROR_PAUSE_MS);
@@ -462,6 +470,8 @@ WAITS static void run(void *arg)
 		(void)sched_tick(o->sched, clock_wall_us());
 		if (e == E_OK)
 			e = over_time(o);
+		if (e == E_OK && o->bad_us <= clock_wall_us())
+			outbound_expire_bad(o);
 		waitq_wake_all(&o->takers);
 		if (event_wait(&o->wake, "outbound.due", wait_until(o, e, gone_us)) == E_CANCELLED)
 			break;

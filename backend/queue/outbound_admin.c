@@ -239,6 +239,11 @@ static void make_edits(struct ordering *p)
 
 		if (readable)
 			readable = job_unpack(it->payload, &p->mem, &j) == E_OK;
+		if (readable && p->order->filter != NULL &&
+		    !queue_filter_job(p->order->filter, &j)) {
+			give_back(p, i);
+			continue;
+		}
 		if (readable && !p->claimed[i] && (j.kind == JOB_OUTSIDE || j.kind == JOB_NOTICE)) {
 			p->done.busy++; /* the scheduler learns of it in a moment */
 		} else if (readable && fits(p->order->action, &j)) {

@@ -42,6 +42,8 @@ struct queue_order {
 	slice_t route;  /* REROUTE: "[host]" or "[host]:port"; empty: by its domain */
 	slice_t reason; /* for the log, and for the sender of what is given up; may be empty */
 	slice_t who;    /* for the log */
+	/* Who does not pass any more when its row is read anew is not there; NULL: all pass. */
+	const struct queue_filter *filter;
 };
 
 struct queue_done {

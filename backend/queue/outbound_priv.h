@@ -38,6 +38,10 @@ struct outbound {
 	struct event wake, ended;
 	bool stop;
 	struct dir_sub sub;
+	char bounce_copy[DIR_ADDRESS_MAX +
+			 1]; /* gets what senders are told of failures; "": none */
+	int64_t bad_keep_us; /* JOB_BAD is removed after it; 0: never */
+	int64_t bad_us;      /* when to look for such */
 };
 
 /* The scheduler gets it, when it is of the way out. */
@@ -48,6 +52,8 @@ void outbound_settings(struct outbound *o);
 /* Gives back what workers had who are gone for longer than the grace; returns when to look again,
  * SCHED_NEVER: there is none. */
 int64_t outbound_forget_gone(struct outbound *o, int64_t now_us);
+/* Removes items that have been JOB_BAD for too long, and says when to look again. */
+WAITS void outbound_expire_bad(struct outbound *o);
 
 /* Many rows of one partition by their numbers, on a work thread: those that are there. */
 struct outbound_rows {

@@ -279,6 +279,45 @@ WAITS static void notice_fails(struct outbound_worker *w, const struct outbound_
 	xfree(&v);
 }
 
+static bool tells_failure(const struct outbound_job *j)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->jobs[i].action == JOB_FAILED)
+			return true;
+	}
+	return false;
+}
+
+/* What a sender is told of a failure goes to the operator's address, too: by the queue of the
+ * notice's own partition, so that nobody's absence keeps the sender waiting. */
+WAITS static void add_copy(struct outbound_worker *w, struct outbound_job *j, struct arena *mem)
+{
+	struct resolve_ask ask = {.peer = &w->peer,
+				  .relay = true,
+				  .partition = j->lease.partition,
+				  .no_quota = true,
+				  .as_job = true};
+	slice_t to = slice_str(w->o->bounce_copy);
+	struct resolved copy = {0};
+	struct diag d = {""};
+	enum err e;
+
+	if (to.n == 0 || !tells_failure(j) || slice_ieq(to, j->jobs[0].sender))
+		return;
+	e = plain_address(to, mem, &ask.address);
+	if (e == E_OK)
+		e = resolve_address(w->o->deliver, &ask, mem, &copy, &d);
+	if (e == E_OK && j->targets.n + copy.n > RESOLVE_OWNERS_MAX)
+		e = E_LIMIT;
+	if (e != E_OK) {
+		LOG(LOG_WARN, NULL, "queue.no_copy", LF_UINT("item", j->lease.items[0]),
+		    LF_SLICE("to", to), LF_ERR("error", e), LF_STR("why", d.text));
+		return;
+	}
+	for (size_t i = 0; i < copy.n; i++)
+		j->targets.targets[j->targets.n++] = copy.targets[i];
+}
+
 WAITS static enum err address_notice(struct outbound_worker *w, struct outbound_job *j,
 				     struct arena *mem)
 {
@@ -290,6 +329,8 @@ WAITS static enum err address_notice(struct outbound_worker *w, struct outbound_
 	notice_txid(j);
 	if (e == E_OK)
 		e = resolve_address(w->o->deliver, &ask, mem, &j->targets, &d);
+	if (e == E_OK)
+		add_copy(w, j, mem);
 	return e;
 }
 

@@ -32,6 +32,7 @@ struct queue_filter {
 	int64_t before_us;   /* queued before; 0: at any time */
 	uint64_t larger;     /* its message has more bytes; 0: of any size */
 	uint32_t states;     /* 1 << enum queue_state; 0: any */
+	uint32_t kinds;      /* 1 << enum job_kind; 0: any */
 };
 
 /* By what its row says: all but item, partition, size and state. ASCII case does not count. */

@@ -32,7 +32,7 @@ static enum err read_trace(struct mcall *c, const char *text, slice_t *out)
 	return e;
 }
 
-static enum err read_state(struct mcall *c, Postern__QueueState state, uint32_t *out)
+static enum err read_state(struct mcall *c, Postern__QueueState state, struct queue_filter *out)
 {
 	static const enum queue_state states[] = {
 		[POSTERN__QUEUE_STATE__QUEUE_STATE_READY] = QUEUE_IS_READY,
@@ -50,7 +50,14 @@ static enum err read_state(struct mcall *c, Postern__QueueState state, uint32_t 
 		return E_OK;
 	if ((size_t)state >= ARRAY_LEN(states))
 		return diag_set(&c->diag, E_INVALID, "no such state");
-	*out = 1U << states[state];
+	out->states = 1U << states[state];
+	/* What the row alone says need not come as far as the loop. */
+	if (states[state] == QUEUE_IS_BAD)
+		out->kinds = 1U << JOB_BAD;
+	else if (states[state] == QUEUE_IS_NOTICE)
+		out->kinds = 1U << JOB_NOTICE;
+	else if (states[state] == QUEUE_IS_INSIDE)
+		out->kinds = 1U << JOB_EXPAND | 1U << JOB_ACCOUNTS;
 	return E_OK;
 }
 
@@ -76,7 +83,7 @@ enum err admin_queue_filter(struct mcall *c, const Postern__AdminQueueList *m,
 	    dir_account_by_name(c->be->dir, out->to, &a) == E_OK)
 		out->to_account = a.id;
 	e = read_trace(c, m->trace, &out->trace);
-	return e == E_OK ? read_state(c, m->state, &out->states) : e;
+	return e == E_OK ? read_state(c, m->state, out) : e;
 }
 
 /* ---- the walk ---- */

@@ -107,6 +107,7 @@ static enum err read_order(struct mcall *c, const Postern__AdminQueueEdit *m,
 
 struct editing {
 	struct queue_order order;
+	struct queue_filter filter;
 	struct queue_done done;
 };
 
@@ -129,6 +130,9 @@ WAITS static enum err edit_local(struct mcall *c)
 	struct editing ed = {0};
 	enum err e = read_order(c, m, &ed.order), sent;
 
+	if (e == E_OK)
+		e = admin_queue_filter(c, m->items, &ed.filter);
+	ed.order.filter = &ed.filter;
 	if (e == E_OK)
 		e = admin_queue_each(c, m->items, edit_page, &ed);
 	row.backend = arena_str(&c->mem, slice_str(dir_node_name(c->be->dir)));

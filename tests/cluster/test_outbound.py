@@ -1,5 +1,6 @@
 """The way out: mail to other systems, from a submission to the other side's 250, or to a notice."""
 import email
+import json
 import os
 import re
 import smtplib
@@ -325,6 +326,65 @@ class Kills(unittest.TestCase):
             mails = back.wait(5, 60)
             self.assertEqual(len(mails), 5)
         self.assertTrue(until(lambda: not queue()))
+
+
+class Operator(unittest.TestCase):
+    """What is ordered for the queue, as it is on its way out."""
+
+    def order(self, verb, address, *argv):
+        """Done at once, or when the worker that has the item gives it back."""
+        def done():
+            status, out, err = postern.postern("--json", "queue", verb, "--to", address, *argv)
+            self.assertEqual(status, 0, err)
+            return json.loads(out)[0]["done"] == 1
+        self.assertTrue(until(done))
+
+    def test_bounce(self):
+        submit(["x@dead.out.test"], who=6)
+        self.assertTrue(waiting("x@dead.out.test"))
+        self.order("bounce", "x@dead.out.test", "--reason", "not from here")
+        m = notice(6, "x@dead.out.test")
+        self.assertEqual((fields(m)["Action"], fields(m)["Status"]), ("failed", "5.7.0"))
+        self.assertIn("not from here", fields(m)["Diagnostic-Code"])
+        self.assertTrue(until(lambda: not queue()))
+
+    def test_reroute(self):
+        submit(["y@dead.out.test"])
+        self.assertTrue(waiting("y@dead.out.test"))
+        with Sink(GOOD, PORT) as good:
+            self.order("reroute", "y@dead.out.test", "--via", GOOD)
+            self.assertEqual(len(good.wait(1)), 1)
+        self.assertTrue(until(lambda: not queue()))
+
+    def test_hold_and_release(self):
+        with Sink(GOOD, PORT) as good:
+            submit(["z@dead.out.test"])
+            self.assertTrue(waiting("z@dead.out.test"))
+            self.order("hold", "z@dead.out.test")
+            with Sink("127.0.1.99", PORT) as back:
+                # Another one wakes the destination; the held one stays.
+                submit(["other@dead.out.test"])
+                self.assertEqual(len(back.wait(1)), 1)
+                self.assertEqual([r["state"] for r in queue()], ["held"])
+                self.order("release", "z@dead.out.test")
+                self.assertEqual(len(back.wait(2)), 2)
+            self.assertEqual(good.mails, [])
+        self.assertTrue(until(lambda: not queue()))
+
+    def test_copies_of_bounces(self):
+        status, _, err = postern.postern("setting", "set", "outbound.bounce_copy",
+                                         account(8)["address"])
+        self.assertEqual(status, 0, err)
+        self.addCleanup(postern.postern, "setting", "unset", "outbound.bounce_copy")
+        self.assertTrue(until(lambda: self.copied(uuid.uuid4().hex)))
+        self.assertTrue(until(lambda: not queue()))
+
+    def copied(self, name):
+        """A failure is told to its sender and to the operator, by the same words."""
+        address = "%s@null.out.test" % name
+        submit([address], who=7)
+        told, copy = notice(7, address), notice(8, address)
+        return copy is not None and told["Message-ID"] == copy["Message-ID"]
 
 
 if __name__ == "__main__":

@@ -182,16 +182,6 @@ static enum queue_state state_at(struct works *w, size_t i)
 	return v.state;
 }
 
-/* The scheduler knows the items, though nobody has taken one. */
-WAITS static bool known(struct works *w, size_t n)
-{
-	int64_t deadline = deadline_in(10000);
-
-	while (sched_count(outbound_sched(w->o)) != n && clock_mono_ms() < deadline)
-		fiber_yield();
-	return sched_count(outbound_sched(w->o)) == n;
-}
-
 TEST_FIBER(order_hold_survives_a_restart)
 {
 	struct mail mail = {1, NULL, {"x@elsewhere.test", "y@other.test"}, 0};
@@ -200,7 +190,7 @@ TEST_FIBER(order_hold_survives_a_restart)
 
 	REQUIRE(works_open(&w));
 	works_submit(&w, &mail);
-	REQUIRE(known(&w, 2));
+	REQUIRE(works_known(&w, 2));
 	CHECK_INT(order(&w, QUEUE_ACT_RELEASE, "").unfit, 2);
 	d = order(&w, QUEUE_ACT_HOLD, "");
 	CHECK_INT(d.done, 2);
@@ -208,11 +198,8 @@ TEST_FIBER(order_hold_survives_a_restart)
 	CHECK(works_job_at(&w, 0).held);
 	CHECK_INT(state_at(&w, 0), QUEUE_IS_HELD);
 	CHECK_INT(order(&w, QUEUE_ACT_RETRY, "").unfit, 2);
-	outbound_worker_free(&w.worker);
-	outbound_stop(&w.o);
-	REQUIRE(outbound_start(&w.room.deliver, w.none, &w.o) == E_OK);
-	REQUIRE(outbound_worker_new(w.o, &works_fe1, &w.worker) == E_OK);
-	REQUIRE(known(&w, 2));
+	REQUIRE(works_restart(&w, NULL));
+	REQUIRE(works_known(&w, 2));
 	CHECK_INT(state_at(&w, 1), QUEUE_IS_HELD);
 	CHECK_INT(order(&w, QUEUE_ACT_RELEASE, "").done, 2);
 	CHECK_INT(state_at(&w, 1), QUEUE_IS_READY);
@@ -280,12 +267,12 @@ TEST_FIBER(order_remove_and_bounce)
 
 	REQUIRE(works_open(&w));
 	works_submit(&w, &mail);
-	REQUIRE(known(&w, 2));
+	REQUIRE(works_known(&w, 2));
 	CHECK_INT(order(&w, QUEUE_ACT_DROP, "").done, 2);
 	CHECK_INT(works_items(&w), 0);
 	CHECK_INT(sched_count(outbound_sched(w.o)), 0);
 	works_submit(&w, &again);
-	REQUIRE(known(&w, 1));
+	REQUIRE(works_known(&w, 1));
 	CHECK_INT(order(&w, QUEUE_ACT_BOUNCE, "").done, 1);
 	j = works_take(&w);
 	REQUIRE(j != NULL);
@@ -295,7 +282,7 @@ TEST_FIBER(order_remove_and_bounce)
 	CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", ""), E_OK);
 	/* Nobody can be told: it stays for the administrator. */
 	works_submit(&w, &null);
-	REQUIRE(known(&w, 1));
+	REQUIRE(works_known(&w, 1));
 	CHECK_INT(order(&w, QUEUE_ACT_BOUNCE, "").done, 1);
 	CHECK_INT(works_job_at(&w, 0).kind, JOB_BAD);
 	CHECK_INT(order(&w, QUEUE_ACT_BOUNCE, "").unfit, 1);
@@ -310,7 +297,7 @@ TEST_FIBER(order_reroute_and_back)
 
 	REQUIRE(works_open(&w));
 	works_submit(&w, &mail);
-	REQUIRE(known(&w, 2));
+	REQUIRE(works_known(&w, 2));
 	CHECK_INT(order(&w, QUEUE_ACT_REROUTE, "[relay.test]:26").done, 2);
 	j = works_take(&w);
 	REQUIRE(j != NULL);
@@ -356,6 +343,72 @@ TEST_FIBER(order_requeue_of_bad_ones)
 	works_close(&w);
 }
 
+/* Gone without a word after `queue.bad_keep`, and not before; others stay. */
+TEST_FIBER(bad_ones_are_not_kept_for_ever)
+{
+	struct mail null = {1, "", {"x@elsewhere.test"}, 0}, mail = {2, NULL, {"y@a.test"}, 0};
+	struct works w;
+	struct outbound_job *j;
+
+	REQUIRE(works_open(&w));
+	works_submit(&w, &null);
+	j = works_take(&w);
+	REQUIRE(j != NULL);
+	works_move_clock(&w, HOUR_US);
+	CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "5.1.1", "550 nobody"), E_OK);
+	works_submit(&w, &mail);
+	REQUIRE(works_known(&w, 1));
+	CHECK_INT(order(&w, QUEUE_ACT_HOLD, "").done, 1);
+	REQUIRE(works_restart(&w, "queue.bad_keep=10d"));
+	works_move_clock(&w, 10 * 24 * HOUR_US - MINUTE_US);
+	REQUIRE(works_restart(&w, NULL) && works_known(&w, 1));
+	CHECK_INT(works_items(&w), 2);
+	/* It looks every hour. */
+	works_move_clock(&w, 62 * MINUTE_US);
+	while (works_items(&w) == 2)
+		fiber_yield();
+	CHECK_INT(works_job_at(&w, 0).kind, JOB_OUTSIDE);
+	works_close(&w);
+}
+
+TEST_FIBER(bad_ones_are_kept_for_ever)
+{
+	struct mail null = {1, "", {"x@elsewhere.test"}, 0}, mail = {2, NULL, {"y@a.test"}, 0};
+	struct works w;
+	struct outbound_job *j;
+
+	REQUIRE(works_open(&w));
+	works_submit(&w, &null);
+	j = works_take(&w);
+	REQUIRE(j != NULL);
+	CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "5.1.1", "550 nobody"), E_OK);
+	REQUIRE(works_restart(&w, "queue.bad_keep=0"));
+	works_move_clock(&w, 3650 * 24 * HOUR_US);
+	works_submit(&w, &mail);
+	REQUIRE(works_take(&w) != NULL);
+	CHECK_INT(works_items(&w), 2);
+	works_close(&w);
+}
+
+/* Whoever does not pass the filter any more when its row is read anew is left alone. */
+TEST_FIBER(order_looks_again)
+{
+	struct queue_filter bad = {.kinds = 1U << JOB_BAD};
+	struct queue_order o = {.action = QUEUE_ACT_DROP, .filter = &bad};
+	struct mail mail = {1, NULL, {"x@elsewhere.test"}, 0};
+	struct queue_done done = {0};
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	works_submit(&w, &mail);
+	REQUIRE(works_known(&w, 1) && works_items(&w) == 1);
+	CHECK_ERR(outbound_order(w.o, part_of(&w), &o, &w.items[0].id, 1, &done), E_OK);
+	CHECK_INT(done.done + done.busy + done.unfit, 0);
+	CHECK_INT(works_items(&w), 1);
+	CHECK_INT(state_at(&w, 0), QUEUE_IS_READY);
+	works_close(&w);
+}
+
 /* What stays inside has no scheduler: its due time is its row's. */
 TEST_FIBER(order_for_what_stays_inside)
 {
@@ -371,7 +424,7 @@ TEST_FIBER(order_for_what_stays_inside)
 
 	REQUIRE(works_open(&w));
 	works_submit(&w, &mail);
-	REQUIRE(works_items(&w) == 1 && known(&w, 1));
+	REQUIRE(works_items(&w) == 1 && works_known(&w, 1));
 	add.payload = job_pack(&j, &w.mem);
 	change_deliver_init(&c);
 	c.record_no = w.items[0].record_no;

@@ -114,6 +114,66 @@ TEST_FIBER(outbound_bounces)
 	works_close(&w);
 }
 
+/* Of failures alone, and by the queue of the notice's partition. */
+TEST_FIBER(outbound_copies_of_bounces)
+{
+	struct mail mail = {1, NULL, {"x@elsewhere.test"}, 0};
+	struct mail again = {2, NULL, {"y@elsewhere.test"}, NOTIFY_SUCCESS};
+	struct works w;
+	struct outbound_job *j;
+
+	REQUIRE(works_open(&w));
+	REQUIRE(room_account(&w.room, "copies@example.org", 1, 0) != 0);
+	REQUIRE(works_restart(&w, "outbound.bounce_copy=Copies@example.org"));
+	works_submit(&w, &mail);
+	j = works_take(&w);
+	REQUIRE(j != NULL);
+	CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "5.1.1", "550 no such user"), E_OK);
+	j = works_take(&w);
+	REQUIRE(j != NULL);
+	CHECK_INT(j->lease.kind, LEASE_NOTICE);
+	REQUIRE(j->targets.n == 2);
+	CHECK_INT(j->targets.targets[1].partition, 0);
+	CHECK(!slice_eq(j->targets.targets[0].token, j->targets.targets[1].token));
+	CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", ""), E_OK);
+	works_submit(&w, &again);
+	j = works_take(&w);
+	REQUIRE(j != NULL);
+	CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+	j = works_take(&w);
+	REQUIRE(j != NULL && j->lease.kind == LEASE_NOTICE);
+	CHECK_INT(j->jobs[0].action, JOB_RELAYED);
+	CHECK_INT(j->targets.n, 1);
+	works_close(&w);
+}
+
+/* An address that is none, or nobody's, costs the sender nothing; nor does a sender get two. */
+TEST_FIBER(outbound_copies_to_nobody)
+{
+	static const char *const settings[] = {"outbound.bounce_copy=nobody@example.org",
+					       "outbound.bounce_copy=what is this",
+					       "outbound.bounce_copy=sender@elsewhere.test"};
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	for (unsigned i = 0; i < ARRAY_LEN(settings); i++) {
+		struct mail mail = {1 + i, NULL, {"x@elsewhere.test"}, 0};
+		struct outbound_job *j;
+
+		check_note("%s", settings[i]);
+		REQUIRE(works_restart(&w, settings[i]));
+		works_submit(&w, &mail);
+		j = works_take(&w);
+		REQUIRE(j != NULL);
+		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "5.1.1", "550 nobody"), E_OK);
+		j = works_take(&w);
+		REQUIRE(j != NULL && j->lease.kind == LEASE_NOTICE);
+		CHECK_INT(j->targets.n, 1);
+		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", ""), E_OK);
+	}
+	works_close(&w);
+}
+
 /* While its destination rests, too: the schedule has tries after 0, 15, 45, 105, 345, 585 and 825
  * minutes. */
 TEST_FIBER(outbound_tells_of_a_delay)

@@ -24,6 +24,11 @@ struct works {
 
 WAITS bool works_open(struct works *w);
 WAITS void works_close(struct works *w);
+/* The back-end's way out begins anew, with a worker; "key=value", or NULL, is a setting from then
+ * on. */
+WAITS bool works_restart(struct works *w, const char *setting);
+/* The scheduler knows so many items, though nobody has taken one. */
+WAITS bool works_known(struct works *w, size_t n);
 void works_move_clock(struct works *w, int64_t us);
 
 /* A token for an address elsewhere; in w->mem. */

@@ -68,6 +68,27 @@ WAITS void works_close(struct works *w)
 	clock_replace(NULL, NULL);
 }
 
+WAITS bool works_restart(struct works *w, const char *setting)
+{
+	struct diag d = {""};
+
+	outbound_batch_fini(w->batch);
+	outbound_worker_free(&w->worker);
+	outbound_stop(&w->o);
+	return (setting == NULL || conf_set(w->none, slice_str(setting), &d) == E_OK) &&
+	       outbound_start(&w->room.deliver, w->none, &w->o) == E_OK &&
+	       outbound_worker_new(w->o, &works_fe1, &w->worker) == E_OK;
+}
+
+WAITS bool works_known(struct works *w, size_t n)
+{
+	int64_t deadline = deadline_in(10000);
+
+	while (sched_count(outbound_sched(w->o)) != n && clock_mono_ms() < deadline)
+		fiber_yield();
+	return sched_count(outbound_sched(w->o)) == n;
+}
+
 void works_move_clock(struct works *w, int64_t us)
 {
 	atomic_fetch_add(&ahead_us, us);
