@@ -111,6 +111,8 @@ TEST(usage_errors)
 		{"domain", "list", "-x", "-x: no such option"},
 		{"domain", "list", "--cluster", "--cluster: a value is missing"},
 		{"alias", "add", "a@b", "MEMBER is missing"},
+		{"queue", "reroute", "--all", "--via is missing"},
+		{"queue", "show", "", "ID is missing"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -166,6 +168,64 @@ TEST(arguments_fill_the_request)
 	CHECK_STR(al.members[0], "c@d");
 	CHECK_STR(al.members[1], "e@f");
 	rig_fini(&r);
+}
+
+static Postern__AdminQueueList filter_of(struct rig *r, const char *line)
+{
+	Postern__AdminQueueList m = POSTERN__ADMIN_QUEUE_LIST__INIT;
+
+	CHECK_INT(parse(r, "queue", "hold", line), EX_OK);
+	CHECK_INT(ctl_args_fill(&r->c, &r->args, &m.base), EX_OK);
+	return m;
+}
+
+TEST(a_filter_of_the_queue)
+{
+	Postern__AdminQueueList m;
+	struct rig r;
+
+	rig_init(&r);
+	m = filter_of(&r, "--sender|@a.test|--state|held|--older|2h|--larger|1m|--limit|5");
+	CHECK_STR(m.sender, "@a.test");
+	CHECK_INT(m.state, POSTERN__QUEUE_STATE__QUEUE_STATE_HELD);
+	CHECK_INT(m.older_s, 7200);
+	CHECK_INT(m.larger_bytes, 1 << 20);
+	CHECK_INT(m.limit, 5);
+	CHECK_INT(filter_of(&r, "--older|90").older_s, 90);
+	CHECK_INT(filter_of(&r, "--older|3d|--all").older_s, 3 * 86400);
+	rig_fini(&r);
+}
+
+/* A filter, or all; never both, never neither. */
+TEST(an_order_says_whom_it_means)
+{
+	static const struct {
+		const char *verb, *line;
+		int status;
+	} cases[] = {
+		{"hold", "", EX_USAGE},
+		{"hold", "--limit|5", EX_USAGE},
+		{"hold", "--reason|x", EX_USAGE},
+		{"hold", "--all", EX_OK},
+		{"hold", "--all|--reason|x|--limit|3", EX_OK},
+		{"hold", "--all|--to|a@b", EX_USAGE},
+		{"hold", "--to|a@b", EX_OK},
+		{"reroute", "--via|x", EX_USAGE},
+		{"reroute", "--via|x|--id|0.1", EX_OK},
+		{"requeue", "", EX_USAGE},
+		{"requeue", "--state|bad", EX_OK},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		bool done = false;
+		struct rig r;
+
+		check_note("%s %s", cases[i].verb, cases[i].line);
+		rig_init(&r);
+		CHECK_INT(parse(&r, "queue", cases[i].verb, cases[i].line), EX_OK);
+		CHECK_INT(queue_edit_prepare(&r.c, &r.args, &done), cases[i].status);
+		rig_fini(&r);
+	}
 }
 
 TEST(what_is_absent_stays_absent)

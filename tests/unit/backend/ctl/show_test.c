@@ -111,6 +111,35 @@ TEST(columns_are_aligned_and_grow)
 				 "2026-11-21 17:53:16\n");
 }
 
+/* Columns stand as they are named, and the row need not have all of them. */
+static void queue_rows(FILE *out)
+{
+	Postern__AdminQueueItem m[] = {POSTERN__ADMIN_QUEUE_ITEM__INIT,
+				       POSTERN__ADMIN_QUEUE_ITEM__INIT};
+	ProtobufCMessage *rows[] = {&m[0].base, &m[1].base};
+	struct show_table t;
+
+	m[0].id = (char *)(uintptr_t) "0.1";
+	m[0].state = POSTERN__QUEUE_STATE__QUEUE_STATE_DOWN;
+	m[0].age_s = 59;
+	m[1].id = (char *)(uintptr_t) "0.2";
+	m[1].age_s = 3 * 86400 + 7200 + 59;
+	show_table_init(&t, out, m[0].base.descriptor, "state age_s nothing id");
+	show_table_rows(&t, rows, 2);
+	m[0].age_s = 61;
+	m[1].age_s = 3600;
+	show_table_rows(&t, rows, 2);
+}
+
+TEST(columns_in_their_order_and_times_in_units)
+{
+	check_printed(queue_rows, "state  age    id\n"
+				  "down   59s    0.1\n"
+				  "-      3d 2h  0.2\n"
+				  "down   1m 1s  0.1\n"
+				  "-      1h 0m  0.2\n");
+}
+
 static void no_rows(FILE *out)
 {
 	struct show_table t;

@@ -275,6 +275,57 @@ TEST(sched_retry_and_reroute)
 
 /* ---- time limits ---- */
 
+/* What is claimed is nobody else's until its end, wherever it was before. */
+TEST(sched_claims)
+{
+	static const struct sched_result back = {.outcome = SCHED_BACK};
+	struct sched *s = fresh();
+	struct sched_item later = item(3, "a.example", 1);
+
+	add(s, 1, "a.example", 1);
+	add(s, 2, "a.example", 1);
+	later.next_us = START + MIN_;
+	CHECK_ERR(sched_add(s, &later, START), E_OK);
+	CHECK_ERR(sched_hold_item(s, key(2), SCHED_ON_HOLD, START), E_OK);
+	CHECK_ERR(sched_claim(s, key(4), START), E_NOT_FOUND);
+	for (uint64_t id = 1; id <= 3; id++) {
+		CHECK_ERR(sched_claim(s, key(id), START), E_OK);
+		CHECK_ERR(sched_claim(s, key(id), START), E_BUSY);
+		CHECK_INT(state(s, id, START), SCHED_EXPIRED);
+	}
+	CHECK_INT(pick(s, START + 2 * MIN_, ANY), 0);
+	for (uint64_t id = 1; id <= 3; id++)
+		CHECK_INT(sched_done(s, key(id), SCHED_SELF, START, &back), SCHED_TAKEN);
+	CHECK_INT(state(s, 1, START), SCHED_READY);
+	CHECK_INT(state(s, 2, START), SCHED_HELD);
+	CHECK_INT(state(s, 3, START), SCHED_WAITING);
+	CHECK_INT(pick(s, START, ANY), 1);
+	CHECK_ERR(sched_claim(s, key(1), START), E_BUSY);
+	/* Forgotten in the middle. */
+	CHECK_ERR(sched_claim(s, key(2), START), E_OK);
+	CHECK_ERR(sched_remove(s, key(2)), E_OK);
+	CHECK_INT(sched_done(s, key(2), SCHED_SELF, START, &back), SCHED_UNKNOWN);
+	sched_free(&s);
+}
+
+TEST(sched_tells_of_one_destination)
+{
+	struct sched *s = fresh();
+	struct sched_destination d;
+
+	CHECK_ERR(sched_destination_get(s, SL("a.example"), &d), E_NOT_FOUND);
+	add(s, 1, "a.example", 1);
+	add(s, 2, "a.example", 2);
+	CHECK_INT(pick(s, START, 1), 1);
+	CHECK_ERR(sched_destination_get(s, SL("a.example"), &d), E_OK);
+	CHECK_SLICE(d.name, SL("a.example"));
+	CHECK_INT(d.ready, 1);
+	CHECK_INT(d.leased, 1);
+	CHECK_INT(d.connections, 1);
+	CHECK_INT(d.window, SCHED_WINDOW_FIRST);
+	sched_free(&s);
+}
+
 TEST(sched_expires)
 {
 	struct sched *s = fresh();
