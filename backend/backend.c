@@ -16,7 +16,7 @@
 #include "backend/metrics/expo.h"
 #include "backend/node_key.h"
 #include "backend/partitions/purge.h"
-#include "backend/queue/outbound.h"
+#include "backend/queue/outbound_admin.h"
 #include "backend/queue/runner.h"
 #include "backend/rpc/be.h"
 #include "backend/rpc/peers.h"
@@ -238,6 +238,8 @@ WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 	if (e == E_OK)
 		e = runner_start(&backend.ways, item_turned, NULL, &backend.runner);
 	if (e == E_OK)
+		outbound_set_runner(be->outbound, backend.runner);
+	if (e == E_OK)
 		e = purge_start(be->dir, be->parts, &backend.purge);
 	if (e == E_OK)
 		e = rpc_server_start(be, backend.accept_tls, backend.dial_tls, &backend.server, d);
@@ -276,8 +278,8 @@ WAITS static void close_all(void)
 	rpc_server_free(&backend.server);
 	map_fini(&backend.be.held); /* no call is left */
 	purge_stop(&backend.purge);
-	runner_stop(&backend.runner);
 	outbound_stop(&be->outbound);
+	runner_stop(&backend.runner);
 	peers_stop(&backend.peers);
 	if (be->nodes != NULL)
 		policy_push_stop(be);

@@ -67,6 +67,11 @@ void outbound_view(const struct outbound *o, const struct partition *part,
 
 /* ---- orders ---- */
 
+void outbound_set_runner(struct outbound *o, struct runner *r)
+{
+	o->runner = r;
+}
+
 const char *queue_action_name(enum queue_action action)
 {
 	switch (action) {
@@ -94,7 +99,8 @@ struct ordering {
 	size_t part;
 	const struct queue_order *order;
 	uint64_t ids[QUEUE_WALK_ROWS];
-	bool claimed[QUEUE_WALK_ROWS]; /* of ids */
+	/* Of ids: by whom. */
+	enum { BY_NOBODY, FROM_SCHED, FROM_RUNNER } claimed[QUEUE_WALK_ROWS];
 	struct due_item items[QUEUE_WALK_ROWS];
 	struct outbound_rows load;
 	struct queue_edit edits[QUEUE_WALK_ROWS];
@@ -204,10 +210,12 @@ static void give_back(struct ordering *p, size_t i)
 {
 	static const struct sched_result back = {.outcome = SCHED_BACK};
 
-	if (p->claimed[i])
+	if (p->claimed[i] == FROM_SCHED)
 		(void)sched_done(p->o->sched, (struct sched_key){(uint16_t)p->part, p->ids[i]},
 				 SCHED_SELF, clock_wall_us(), &back);
-	p->claimed[i] = false;
+	else if (p->claimed[i] == FROM_RUNNER)
+		runner_release(p->o->runner, p->load.part, p->ids[i]);
+	p->claimed[i] = BY_NOBODY;
 }
 
 /* When the runner looks at what stays inside; the way out's is parked. */
@@ -244,7 +252,8 @@ static void make_edits(struct ordering *p)
 			give_back(p, i);
 			continue;
 		}
-		if (readable && !p->claimed[i] && (j.kind == JOB_OUTSIDE || j.kind == JOB_NOTICE)) {
+		if (readable && p->claimed[i] != FROM_SCHED &&
+		    (j.kind == JOB_OUTSIDE || j.kind == JOB_NOTICE)) {
 			p->done.busy++; /* the scheduler learns of it in a moment */
 		} else if (readable && fits(p->order->action, &j)) {
 			make_edit(p, it, &j);
@@ -265,11 +274,15 @@ static void claim(struct ordering *p, const uint64_t *items, size_t n)
 		struct sched_key key = {(uint16_t)p->part, items[i]};
 		enum err e = sched_claim(p->o->sched, key, clock_wall_us());
 
+		p->claimed[p->load.n] = e == E_OK ? FROM_SCHED : BY_NOBODY;
+		if (e == E_NOT_FOUND && p->o->runner != NULL) {
+			e = runner_claim(p->o->runner, p->load.part, items[i]);
+			p->claimed[p->load.n] = e == E_OK ? FROM_RUNNER : BY_NOBODY;
+		}
 		if (e == E_BUSY) {
 			p->done.busy++;
 			continue;
 		}
-		p->claimed[p->load.n] = e == E_OK;
 		p->ids[p->load.n++] = items[i];
 	}
 }
@@ -308,8 +321,11 @@ WAITS static enum err carry_out(struct ordering *p)
 		e = outbound_change(p->load.part, p->edits, p->n);
 	if (e == E_OK)
 		tell_sched(p);
-	for (size_t i = 0; e != E_OK && i < p->load.n; i++)
-		give_back(p, i);
+	/* What the scheduler has learnt anew is claimed no more. */
+	for (size_t i = 0; i < p->load.n; i++) {
+		if (e != E_OK || p->claimed[i] == FROM_RUNNER)
+			give_back(p, i);
+	}
 	return e;
 }
 

@@ -10,6 +10,7 @@
 
 #include "backend/queue/outbound.h"
 #include "backend/queue/queue_walk.h"
+#include "backend/queue/runner.h"
 
 struct outbound_view {
 	enum queue_state state;
@@ -48,9 +49,13 @@ struct queue_order {
 
 struct queue_done {
 	uint64_t done;
-	uint64_t busy;  /* a worker has it, or it is not known to the scheduler yet: ask again */
+	uint64_t busy;  /* it is being tried, or not known to the scheduler yet: ask again */
 	uint64_t unfit; /* the order makes no sense for it */
 };
+
+/* Who works on what stays inside: its items are claimed from it. Outlives the orders; NULL:
+ * nobody. */
+void outbound_set_runner(struct outbound *o, struct runner *r);
 
 /* Up to QUEUE_WALK_ROWS items of a partition, in one change. What is not there any more is not
  * counted. out is added to. Else than E_OK nothing was done: as store_change, outbound_load. */

@@ -6,6 +6,8 @@
 #include "backend/store/due.h"
 #include "common/loop/fiber.h"
 
+struct runner;
+
 /* A partition whose items are known up to a number. */
 struct outbound_part {
 	struct partition *part;
@@ -26,6 +28,7 @@ struct outbound_gone {
 struct outbound {
 	struct deliver *deliver;
 	const struct conf *overrides;
+	struct runner *runner; /* may be NULL */
 	struct sched *sched;
 	struct outcome_times times;
 	struct outbound_part *parts; /* a place in it is the scheduler's number of a partition */

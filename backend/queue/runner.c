@@ -8,14 +8,24 @@
 #include "backend/queue/outcome.h"
 #include "backend/store/due.h"
 #include "common/base/clock.h"
+#include "common/base/list.h"
 #include "common/log/log.h"
 #include "common/loop/work.h"
 
 #define PAYLOADS_MAX   (RUNNER_AT_ONCE * STORE_PAYLOAD_MAX)
 #define ERROR_PAUSE_MS 5000 /* after a scan that failed, or an item that could not be put off */
 
+/* An item that is being worked on, or is claimed. */
+struct taken {
+	struct list link;
+	const struct partition *part;
+	uint64_t id;
+};
+
 struct runner {
 	const struct forward_ways *ways;
+	struct list at_work, claimed; /* struct taken */
+	uint32_t released;            /* claims so far: what was read before one ended is stale */
 	runner_turned_fn *turned;
 	void *arg;
 	struct fiber *fiber;
@@ -26,6 +36,7 @@ struct runner {
 
 /* One item under way. */
 struct task {
+	struct taken taken;
 	struct runner *runner;
 	struct partition *part;
 	uint64_t id, record_no;
@@ -304,8 +315,47 @@ WAITS static void task_run(void *arg)
 		    LF_ERR("error", e));
 		t->runner->troubled = true;
 	}
+	list_remove(&t->taken.link);
 	arena_reset(&t->mem);
 	xfree(&t);
+}
+
+/* ---- claims ---- */
+
+static struct taken *taken_find(const struct list *l, const struct partition *part, uint64_t id)
+{
+	list_for_each(i, l) {
+		struct taken *t = list_entry(i, struct taken, link);
+
+		if (t->id == id && t->part == part)
+			return t;
+	}
+	return NULL;
+}
+
+enum err runner_claim(struct runner *r, const struct partition *part, uint64_t item)
+{
+	struct taken *t;
+
+	if (taken_find(&r->at_work, part, item) != NULL ||
+	    taken_find(&r->claimed, part, item) != NULL)
+		return E_BUSY;
+	t = xcalloc(1, sizeof *t);
+	t->part = part;
+	t->id = item;
+	list_append(&r->claimed, &t->link);
+	return E_OK;
+}
+
+void runner_release(struct runner *r, const struct partition *part, uint64_t item)
+{
+	struct taken *t = taken_find(&r->claimed, part, item);
+
+	invariant(t != NULL);
+	list_remove(&t->link);
+	xfree(&t);
+	r->released++;
+	runner_wake(r);
 }
 
 /* ---- looking ---- */
@@ -314,7 +364,7 @@ struct scan {
 	struct partition *part;
 	int64_t now_us;
 	struct due_item items[RUNNER_AT_ONCE];
-	size_t n;
+	size_t n, started;
 	int64_t next_us;
 	struct buf bytes;
 	enum err result;
@@ -333,8 +383,15 @@ static void run_scan(void *arg)
 static void start_tasks(struct runner *r, struct scan *s, struct scope *scope)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		struct task *t = xcalloc(1, sizeof *t);
+		struct task *t;
 
+		if (taken_find(&r->claimed, s->part, s->items[i].id) != NULL)
+			continue;
+		t = xcalloc(1, sizeof *t);
+		t->taken.part = s->part;
+		t->taken.id = s->items[i].id;
+		list_append(&r->at_work, &t->taken.link);
+		s->started++;
 		t->runner = r;
 		t->part = s->part;
 		t->id = s->items[i].id;
@@ -346,6 +403,7 @@ static void start_tasks(struct runner *r, struct scan *s, struct scope *scope)
 		}
 		if (scope_start(scope, "queue.item", task_run, t) != E_OK) {
 			r->troubled = true;
+			list_remove(&t->taken.link);
 			arena_reset(&t->mem);
 			xfree(&t);
 		}
@@ -358,6 +416,8 @@ static int64_t look_again(const struct runner *r, const struct scan *s)
 {
 	if (r->troubled)
 		return s->now_us + ERROR_PAUSE_MS * 1000LL;
+	if (s->n != 0 && s->started == 0)
+		return INT64_MAX; /* all are claimed: their release wakes */
 	return s->n != 0 ? s->now_us : s->next_us;
 }
 
@@ -368,13 +428,16 @@ WAITS static int64_t look(struct runner *r, struct scan *s)
 	int64_t next = INT64_MAX;
 
 	for (size_t i = 0; i < partitions_count(parts) && !r->stop; i++) {
+		uint32_t released = r->released;
 		struct scope scope;
 		enum err e;
 
 		s->part = partitions_at(parts, i);
 		s->now_us = clock_wall_us();
-		s->n = 0;
+		s->n = s->started = 0;
 		e = work_run("queue.scan", run_scan, s);
+		if (e == E_OK && r->released != released)
+			continue; /* that has woken us: rows may be other ones now */
 		if (e != E_OK || s->result != E_OK) {
 			next = MIN(next, s->now_us + ERROR_PAUSE_MS * 1000LL);
 			continue;
@@ -417,6 +480,8 @@ enum err runner_start(const struct forward_ways *ways, runner_turned_fn *turned,
 	r->ways = ways;
 	r->turned = turned;
 	r->arg = arg;
+	list_init(&r->at_work);
+	list_init(&r->claimed);
 	event_init(&r->wake);
 	event_init(&r->ended);
 	e = fiber_start("queue.runner", runner_run, r, &r->fiber);

@@ -17,5 +17,9 @@ enum err runner_start(const struct forward_ways *ways, runner_turned_fn *turned,
 WAITS void runner_stop(struct runner **r);
 /* Something was added or changed: look again. */
 void runner_wake(struct runner *r);
+/* The item is left alone until runner_release, so that its row can be changed; it need not be one
+ * of the runner's. E_BUSY: it is being worked on, or claimed. */
+enum err runner_claim(struct runner *r, const struct partition *part, uint64_t item) MUST_USE;
+void runner_release(struct runner *r, const struct partition *part, uint64_t item);
 
 #endif

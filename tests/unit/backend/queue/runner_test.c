@@ -252,6 +252,53 @@ TEST_FIBER(runner_pauses_and_goes_on)
 	works_close(&w);
 }
 
+/* An item whose row somebody changes is left alone meanwhile; the others are not. */
+TEST_FIBER(runner_leaves_what_is_claimed)
+{
+	const struct partition *part;
+	struct works w;
+	uint64_t a, first;
+
+	REQUIRE(works_open(&w));
+	part = partitions_get(w.room.parts, 0);
+	a = room_account(&w.room, "a@example.org", 0, 0);
+	commit_one(&w, 1, by_reference(&w, "a@example.org"));
+	REQUIRE(items(&w) == 1);
+	first = w.items[0].id;
+	works_start(&w);
+	CHECK_ERR(runner_claim(w.runner, part, first), E_OK);
+	CHECK_ERR(runner_claim(w.runner, part, first), E_BUSY);
+	commit_one(&w, 2, by_reference(&w, "a@example.org"));
+	runner_wake(w.runner);
+	REQUIRE(until(&w, 1, 0));
+	CHECK_INT(w.items[0].id, first);
+	CHECK_INT(room_count(&w.room, 0, a, "INBOX"), 1);
+	runner_release(w.runner, part, first);
+	REQUIRE(until(&w, 0, 0));
+	CHECK_INT(room_count(&w.room, 0, a, "INBOX"), 2);
+	works_close(&w);
+}
+
+TEST_FIBER(runner_keeps_what_it_works_on)
+{
+	const struct partition *part;
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	part = partitions_get(w.room.parts, 0);
+	room_account(&w.room, "c@example.org", 2, 0);
+	w.hangs = true;
+	commit_one(&w, 1, by_reference(&w, "c@example.org"));
+	works_start(&w);
+	REQUIRE(event_wait(&w.asked_now, "test.asked", deadline_in(20000)) == E_OK);
+	REQUIRE(items(&w) == 1);
+	CHECK_ERR(runner_claim(w.runner, part, w.items[0].id), E_BUSY);
+	w.hangs = false;
+	event_set(&w.never);
+	REQUIRE(until(&w, 0, 0));
+	works_close(&w);
+}
+
 /* Too old: parked with its accounts, until the sender can be told. By then those who have the
  * message are forgotten, so it is not tried again. */
 TEST_FIBER(runner_expires)
