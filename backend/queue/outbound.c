@@ -80,11 +80,12 @@ void outbound_settings(struct outbound *o)
 	if (!slice_to_str(slice_str(conf_str(c, "outbound.bounce_copy")), o->bounce_copy,
 			  sizeof o->bounce_copy))
 		o->bounce_copy[0] = '\0';
-	conf_free(&c);
 	if (o->sched == NULL)
 		o->sched = sched_new(&s);
 	else
 		sched_configure(o->sched, &s);
+	outbound_suspend(o, c);
+	conf_free(&c);
 }
 
 static void on_dir_event(const struct dir_event *ev, void *arg)
@@ -97,9 +98,9 @@ static void on_dir_event(const struct dir_event *ev, void *arg)
 
 /* ---- items ---- */
 
-static uint64_t sender_key(const struct job *j)
+uint64_t outbound_sender_key(uint64_t account, slice_t address)
 {
-	return j->account != 0 ? j->account : map_hash(j->sender);
+	return account != 0 ? account : map_hash(address);
 }
 
 static uint64_t domain_key(slice_t address)
@@ -120,7 +121,7 @@ void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 	e = job_unpack(item->payload, &mem, &j);
 	if (e == E_OK && (j.kind == JOB_OUTSIDE || j.kind == JOB_NOTICE)) {
 		s.destination = job_destination(&j);
-		s.sender = sender_key(&j);
+		s.sender = outbound_sender_key(j.account, j.sender);
 		s.domain = domain_key(j.sender);
 		s.next_us = j.next_us;
 		s.first_us = j.first_us;
@@ -522,6 +523,7 @@ WAITS void outbound_stop(struct outbound **po)
 	}
 	fiber_shield_end();
 	(void)outbound_forget_gone(o, INT64_MAX);
+	outbound_suspend_fini(o);
 	sched_free(&o->sched);
 	xfree(&o->parts);
 	xfree(po);

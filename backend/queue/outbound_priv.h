@@ -43,6 +43,11 @@ struct outbound {
 	struct dir_sub sub;
 	char bounce_copy[DIR_ADDRESS_MAX +
 			 1]; /* gets what senders are told of failures; "": none */
+	/* What the operator has suspended, as the scheduler was told. */
+	struct arena suspended_mem;
+	slice_t *suspended_names;
+	uint64_t *suspended_senders;
+	size_t nsuspended_names, nsuspended_senders;
 	int64_t bad_keep_us; /* JOB_BAD is removed after it; 0: never */
 	int64_t bad_us;      /* when to look for such */
 };
@@ -55,6 +60,13 @@ void outbound_settings(struct outbound *o);
 /* Gives back what workers had who are gone for longer than the grace; returns when to look again,
  * SCHED_NEVER: there is none. */
 int64_t outbound_forget_gone(struct outbound *o, int64_t now_us);
+
+/* The scheduler holds what the settings say now, and nothing else. */
+void outbound_suspend(struct outbound *o, const struct conf *settings);
+void outbound_suspend_fini(struct outbound *o);
+/* As the scheduler knows the senders of items: by account, or by address. */
+uint64_t outbound_sender_key(uint64_t account, slice_t address);
+
 /* Removes items that have been JOB_BAD for too long, and says when to look again. */
 WAITS void outbound_expire_bad(struct outbound *o);
 

@@ -343,6 +343,37 @@ TEST_FIBER(order_requeue_of_bad_ones)
 	works_close(&w);
 }
 
+/* Also what comes later; and only while the setting stands. */
+TEST_FIBER(suspended_destinations_and_senders)
+{
+	struct mail mail = {1, NULL, {"x@elsewhere.test", "y@other.test"}, 0};
+	struct mail other = {2, "third@elsewhere.test", {"z@a.test", "w@other.test"}, 0};
+	struct works w;
+	struct outbound_job *j;
+
+	REQUIRE(works_open(&w));
+	works_submit(&w, &mail);
+	REQUIRE(works_known(&w, 2));
+	REQUIRE(works_restart(&w, "outbound.suspended_destinations=other.test,unheard.of"));
+	REQUIRE(works_known(&w, 2));
+	CHECK_INT(state_at(&w, 0), QUEUE_IS_READY);
+	CHECK_INT(state_at(&w, 1), QUEUE_IS_HELD);
+	works_submit(&w, &other);
+	REQUIRE(works_known(&w, 4));
+	CHECK_INT(state_at(&w, 2), QUEUE_IS_READY);
+	CHECK_INT(state_at(&w, 3), QUEUE_IS_HELD);
+	REQUIRE(works_restart(&w, "outbound.suspended_destinations="));
+	REQUIRE(works_restart(&w, "outbound.suspended_senders=third@elsewhere.test"));
+	REQUIRE(works_known(&w, 4));
+	CHECK_INT(state_at(&w, 1), QUEUE_IS_READY);
+	CHECK_INT(state_at(&w, 2), QUEUE_IS_HELD);
+	CHECK_INT(state_at(&w, 3), QUEUE_IS_HELD);
+	j = works_take(&w);
+	REQUIRE(j != NULL);
+	CHECK_SLICE(j->jobs[0].sender, SL("sender@elsewhere.test"));
+	works_close(&w);
+}
+
 /* Gone without a word after `queue.bad_keep`, and not before; others stay. */
 TEST_FIBER(bad_ones_are_not_kept_for_ever)
 {

@@ -1,0 +1,65 @@
+/*
+ * What the operator has suspended: all mail to a destination, or from a sender, that which is still
+ * to come too. Settings say so, which makes it durable and the same on every node.
+ */
+#include "backend/queue/outbound_priv.h"
+
+#include "common/base/clock.h"
+#include "common/log/log.h"
+
+static void tell_sched(struct outbound *o, enum sched_hold hold)
+{
+	int64_t now_us = clock_wall_us();
+
+	for (size_t i = 0; i < o->nsuspended_senders; i++)
+		sched_hold_sender(o->sched, o->suspended_senders[i], hold, now_us);
+	for (size_t i = 0; i < o->nsuspended_names; i++) {
+		slice_t name = o->suspended_names[i];
+
+		if (sched_hold_destination(o->sched, name, hold, now_us) != E_OK)
+			LOG(LOG_WARN, NULL, "setting.ignored",
+			    LF_STR("key", "outbound.suspended_destinations"),
+			    LF_SLICE("value", name), LF_STR("why", "not a destination"));
+	}
+}
+
+/* Of an account of ours by its main address; of others by what stands in their mail. */
+static uint64_t sender_of(const struct outbound *o, slice_t address)
+{
+	struct dir_account a;
+	bool ours = dir_account_by_name(o->deliver->dir, address, &a) == E_OK;
+
+	return outbound_sender_key(ours ? a.id : 0, address);
+}
+
+static void read_settings(struct outbound *o, const struct conf *c)
+{
+	static const char names[] = "outbound.suspended_destinations";
+	static const char senders[] = "outbound.suspended_senders";
+
+	o->nsuspended_names = conf_count(c, names);
+	o->nsuspended_senders = conf_count(c, senders);
+	o->suspended_names = arena_alloc(&o->suspended_mem,
+					 (o->nsuspended_names + 1) * sizeof *o->suspended_names);
+	o->suspended_senders = arena_alloc(&o->suspended_mem, (o->nsuspended_senders + 1) *
+								      sizeof *o->suspended_senders);
+	for (size_t i = 0; i < o->nsuspended_names; i++)
+		o->suspended_names[i] =
+			arena_dup(&o->suspended_mem, slice_str(conf_item(c, names, i)));
+	for (size_t i = 0; i < o->nsuspended_senders; i++)
+		o->suspended_senders[i] = sender_of(o, slice_str(conf_item(c, senders, i)));
+}
+
+void outbound_suspend(struct outbound *o, const struct conf *settings)
+{
+	tell_sched(o, SCHED_FREE);
+	outbound_suspend_fini(o);
+	read_settings(o, settings);
+	tell_sched(o, SCHED_ON_HOLD);
+}
+
+void outbound_suspend_fini(struct outbound *o)
+{
+	arena_reset(&o->suspended_mem);
+	o->nsuspended_names = o->nsuspended_senders = 0;
+}
