@@ -5,8 +5,9 @@
 #include "proto/method.pb-c.h"
 #include "tests/lib/check.h"
 
-/* Who may call: letters of services (s SMTP, u submission, i IMAP, p POP3, m ManageSieve, * every
- * service of a front-end), B back-ends. Ticket rights: r read, w write, - no ticket. */
+/* Who may call: letters of services (s SMTP, u submission, i IMAP, p POP3, m ManageSieve, o
+ * outbound, * every service of a front-end), B back-ends. Ticket rights: r read, w write, - no
+ * ticket. */
 static const struct {
 	unsigned number;
 	const char *name, *who, *rights;
@@ -14,18 +15,20 @@ static const struct {
 	{1, "Auth.Start", "uipm", "-"},      {2, "Auth.Step", "uipm", "-"},
 	{3, "Ticket.Renew", "uipm", "-"},    {4, "Auth.End", "uipm", "-"},
 	{16, "Policy.Watch", "*", "-"},      {17, "Node.Report", "*", "-"},
-	{32, "Resolve", "su", "-"},          {33, "Deliver.Begin", "suB", "-"},
-	{34, "Deliver.Commit", "suB", "-"},  {35, "Deliver.Abort", "suB", "-"},
-	{36, "Deliver.Settle", "su", "-"},   {37, "Sender.Check", "su", "-"},
-	{64, "Mailbox.List", "ip", "r"},     {65, "Mailbox.Create", "i", "w"},
-	{66, "Mailbox.Delete", "i", "w"},    {67, "Mailbox.Rename", "i", "w"},
-	{68, "Mailbox.Subscribe", "i", "w"}, {69, "Mailbox.Open", "ip", "r"},
-	{70, "Mailbox.Status", "ip", "r"},   {71, "Mailbox.Changes", "ip", "r"},
-	{72, "Mailbox.Watch", "ip", "r"},    {96, "Message.Fetch", "ip", "r"},
-	{97, "Message.Read", "ip", "r"},     {98, "Message.Store", "i", "w"},
-	{99, "Message.Copy", "i", "w"},      {100, "Message.Expunge", "ip", "w"},
-	{101, "Message.Search", "ip", "r"},  {102, "Append.Begin", "i", "w"},
-	{103, "Append.Commit", "i", "w"},    {104, "Append.Abort", "i", "w"},
+	{32, "Resolve", "su", "-"},          {33, "Deliver.Begin", "suoB", "-"},
+	{34, "Deliver.Commit", "suoB", "-"}, {35, "Deliver.Abort", "suoB", "-"},
+	{36, "Deliver.Settle", "suo", "-"},  {37, "Sender.Check", "su", "-"},
+	{48, "Outbound.Work", "o", "-"},     {49, "Outbound.Read", "o", "-"},
+	{50, "Outbound.Report", "o", "-"},   {64, "Mailbox.List", "ip", "r"},
+	{65, "Mailbox.Create", "i", "w"},    {66, "Mailbox.Delete", "i", "w"},
+	{67, "Mailbox.Rename", "i", "w"},    {68, "Mailbox.Subscribe", "i", "w"},
+	{69, "Mailbox.Open", "ip", "r"},     {70, "Mailbox.Status", "ip", "r"},
+	{71, "Mailbox.Changes", "ip", "r"},  {72, "Mailbox.Watch", "ip", "r"},
+	{96, "Message.Fetch", "ip", "r"},    {97, "Message.Read", "ip", "r"},
+	{98, "Message.Store", "i", "w"},     {99, "Message.Copy", "i", "w"},
+	{100, "Message.Expunge", "ip", "w"}, {101, "Message.Search", "ip", "r"},
+	{102, "Append.Begin", "i", "w"},     {103, "Append.Commit", "i", "w"},
+	{104, "Append.Abort", "i", "w"},
 };
 
 #define ADMIN_FIRST 256
