@@ -234,7 +234,11 @@ WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 	be->peers = backend.peers;
 	backend.ways = (struct forward_ways){
 		.deliver = be->deliver, .remote = peers_forward, .arg = backend.peers};
-	e = outbound_start(be->deliver, be->conf.pushed, &be->outbound);
+	e = guard_open(be->dir, dir_kv_node_ops(backend.kv), be->conf.pushed, &be->guard);
+	if (e == E_OK)
+		e = outbound_start(be->deliver, be->conf.pushed, &be->outbound);
+	if (e == E_OK)
+		outbound_guard(be->outbound, be->guard);
 	if (e == E_OK)
 		e = runner_start(&backend.ways, item_turned, NULL, &backend.runner);
 	if (e == E_OK)
@@ -280,6 +284,7 @@ WAITS static void close_all(void)
 	purge_stop(&backend.purge);
 	outbound_stop(&be->outbound);
 	runner_stop(&backend.runner);
+	guard_close(&be->guard);
 	peers_stop(&backend.peers);
 	if (be->nodes != NULL)
 		policy_push_stop(be);

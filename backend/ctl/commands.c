@@ -220,6 +220,7 @@ static const struct ctl_arg account_passwd_args[] = {
 static const struct ctl_arg account_list_args[] = {
 	{"--domain", "DOMAIN", "domain", 0, "only this one's"},
 	{"--match", "TEXT", "match", 0, "only those with this text in address or name"},
+	{"--state", "STATE", "state", 0, "active, locked or held"},
 	{"--sort", "KEY", NULL, 0, "name; or size, items, last-login: the most first"},
 	{0},
 };
@@ -233,6 +234,24 @@ static const struct ctl_arg account_quota_args[] = {
 	{"ADDRESS", NULL, "address", ARG_REQUIRED, "user@domain"},
 	{"BYTES", NULL, "quota_bytes", 0, "500m, 2g, none, default (of the domain)"},
 	{"--items", "N", "quota_items", 0, "how many messages, or none"},
+	{0},
+};
+
+static const struct ctl_arg account_limit_args[] = {
+	{"ADDRESS", NULL, "address", ARG_REQUIRED, "user@domain"},
+	{"--messages-minute", "N", "messages_minute", 0, "it may submit; N, none or default"},
+	{"--messages-hour", "N", "messages_hour", 0, "the same in an hour"},
+	{"--messages-day", "N", "messages_day", 0, "... in a day"},
+	{"--recipients-hour", "N", "recipients_hour", 0, "all recipients of its messages"},
+	{"--recipients-day", "N", "recipients_day", 0, "... in a day"},
+	{"--burst", "N", "burst", 0, "recipients elsewhere in ten minutes that hold it"},
+	{"--default", NULL, "default", 0, "what is not given is as the settings say"},
+	{0},
+};
+
+static const struct ctl_arg account_hold_args[] = {
+	{"ADDRESS", NULL, "address", ARG_REQUIRED, "user@domain"},
+	{"--why", "TEXT", "why", 0, "for whoever looks at it"},
 	{0},
 };
 
@@ -297,6 +316,13 @@ const struct ctl_command ctl_commands[] = {
 	 .run = account_passwd_run},
 	{"account", "quota", "Sets its limits; what is not given stays", account_quota_args,
 	 METHOD(ACCOUNT_QUOTA), REQUEST(account_quota), DONE, .prepare = change_prepare},
+	{"account", "limit", "Sets how much it may send; what is not given stays",
+	 account_limit_args, METHOD(ACCOUNT_LIMIT), REQUEST(account_limit), DONE,
+	 .prepare = change_prepare},
+	{"account", "hold", "Keeps its mail to other systems back, until it is released",
+	 account_hold_args, METHOD(ACCOUNT_HOLD), REQUEST(account_hold), DONE},
+	{"account", "release", "Lets the mail of a held account go", account_name_args,
+	 METHOD(ACCOUNT_RELEASE), REQUEST(account_name), DONE},
 	{"account", "remove", "Removes an account and its mail", account_name_args,
 	 METHOD(ACCOUNT_REMOVE), REQUEST(account_name), DONE},
 	{"account", "import", "Adds many accounts", account_import_args, METHOD(ACCOUNT_ADD),

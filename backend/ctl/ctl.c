@@ -25,6 +25,7 @@ int ctl_status(enum err e)
 	case E_RETRY:
 	case E_BUSY:
 	case E_LIMIT:
+	case E_RATE:
 	case E_QUOTA:
 	case E_FULL:
 	case E_WRONG_OWNER:

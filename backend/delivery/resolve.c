@@ -131,7 +131,7 @@ static enum err outside(struct deliver *d, const struct resolve_ask *ask, struct
 {
 	struct rcpt_token t = {.kind = RCPT_OUTSIDE, .partition = ask->partition};
 	struct dir_resolved r = {.address = ask->address};
-	enum err e = set_owner(d->dir, t.partition, &out->targets[0]);
+	enum err e = ask->held ? E_RATE : set_owner(d->dir, t.partition, &out->targets[0]);
 
 	if (e == E_OK)
 		e = seal(d, &t, ask->peer, &r, mem, &out->targets[0].token);

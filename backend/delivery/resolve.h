@@ -27,6 +27,7 @@ struct resolve_ask {
 	 * by the queue of this partition. */
 	bool relay;
 	uint32_t partition;
+	bool held;     /* with relay: but not now, E_RATE */
 	bool no_quota; /* the commit sees to it */
 	/* One job of the queue of this partition, whoever is behind the address: taken even while
 	 * its owners are away. */
@@ -36,6 +37,7 @@ struct resolve_ask {
 /*   E_OK  E_NOT_FOUND  E_RETRY  E_INVALID  E_QUOTA
  *   E_TOO_BIG      expands to too many; logged, since only an administrator can mend it
  *   E_DENIED       not a domain of ours (no relaying)
+ *   E_RATE         an address elsewhere, and the asker's account is held
  *   E_WRONG_OWNER  the account has a quota, and its owner is elsewhere: ask there */
 WAITS enum err resolve_address(struct deliver *d, const struct resolve_ask *ask, struct arena *mem,
 			       struct resolved *out, struct diag *diag) MUST_USE;

@@ -241,7 +241,9 @@ void dir_account_fill(uint64_t id, const struct dir_rec_account *r, struct dir_a
 		.epoch = r->epoch,
 		.quota_bytes = r->quota_bytes,
 		.quota_messages = r->quota_messages,
+		.held = r->held,
 	};
+	memcpy(out->send, r->send, sizeof(out->send));
 	if (!slice_to_str(r->address, out->address, sizeof(out->address)))
 		out->address[0] = '\0';
 }

@@ -65,6 +65,18 @@ const char *dir_node_name(const struct dir *d);
 
 enum dir_account_state { DIR_ACTIVE = 1, DIR_LOCKED = 2, DIR_REMOVED = 3 };
 
+/* What an account may submit. DIR_SEND_DEFAULT: what the settings say; 0: no limit. */
+enum dir_send {
+	DIR_SEND_MESSAGES_MINUTE,
+	DIR_SEND_MESSAGES_HOUR,
+	DIR_SEND_MESSAGES_DAY,
+	DIR_SEND_RECIPIENTS_HOUR,
+	DIR_SEND_RECIPIENTS_DAY,
+	DIR_SEND_BURST, /* recipients elsewhere in ten minutes that hold it */
+	DIR_SENDS,
+};
+#define DIR_SEND_DEFAULT UINT32_MAX
+
 struct dir_account {
 	uint64_t id;
 	enum dir_account_state state;
@@ -72,6 +84,8 @@ struct dir_account {
 	uint32_t epoch;          /* of its credentials: raised by lock, password, removal */
 	uint64_t quota_bytes;    /* 0: none */
 	uint64_t quota_messages; /* 0: none */
+	uint32_t send[DIR_SENDS];
+	bool held; /* its mail to other systems waits for an administrator */
 	char address[DIR_ADDRESS_MAX + 1]; /* main address, normalised */
 };
 
@@ -178,7 +192,7 @@ enum dir_event_kind {
 	DIR_EV_SETTINGS, /* read them anew */
 	DIR_EV_CLUSTER,  /* nodes or partitions */
 	DIR_EV_REVOKED,  /* certificates */
-	DIR_EV_ACCOUNT,  /* state, epoch, quota or partition of one account; new ones too */
+	DIR_EV_ACCOUNT,  /* anything in struct dir_account; new ones too */
 	DIR_EV_KEYS,     /* ticket keys, or a node that has none yet */
 	DIR_EV_DKIM,     /* keys that sign mail, or a node that lacks some */
 	DIR_EV_SESSION,  /* one session was ended by its id */

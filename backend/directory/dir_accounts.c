@@ -195,12 +195,16 @@ static void account_row(const struct pg_result *r, size_t i, struct arena *mem,
 		.cred = (enum dir_cred_kind)pg_get_u64(r, i, 8),
 		.created_us = pg_get_i64(r, i, 9),
 		.password_us = pg_get_i64(r, i, 10),
+		.held_us = pg_get_i64(r, i, 11 + DIR_SENDS),
+		.held_why = dir_page_text(mem, r, i, 12 + DIR_SENDS),
 	};
+	for (unsigned k = 0; k < DIR_SENDS; k++)
+		out->send[k] = (uint32_t)pg_get_u64(r, i, 11 + k);
 }
 
-WAITS enum err dir_account_list(struct dir *d, slice_t domain, slice_t match, slice_t after,
-				size_t limit, struct arena *mem, struct dir_account_page *out,
-				struct diag *diag)
+WAITS enum err dir_account_list(struct dir *d, slice_t domain, slice_t match, unsigned which,
+				slice_t after, size_t limit, struct arena *mem,
+				struct dir_account_page *out, struct diag *diag)
 {
 	struct pg_args a = {.n = 0};
 	struct pg_result *r = NULL;
@@ -211,6 +215,7 @@ WAITS enum err dir_account_list(struct dir *d, slice_t domain, slice_t match, sl
 		return e;
 	dir_page_args(&a, slice_str(norm), after, limit);
 	pg_text(&a, match);
+	pg_u64(&a, which);
 	e = dir_ask(d, dir_sql_account_list, &a, &r, diag);
 	if (e != E_OK)
 		return e;
@@ -353,6 +358,70 @@ WAITS enum err dir_account_quota(struct dir *d, const struct dir_actor *by, slic
 		pg_u64(&a, bytes);
 		pg_u64(&a, messages);
 		e = dir_call_exec(&c, dir_sql_account_quota, &a, NULL, diag);
+	}
+	return dir_call_end(&c, e, diag);
+}
+
+WAITS enum err dir_account_limit(struct dir *d, const struct dir_actor *by, slice_t address,
+				 const uint32_t send[DIR_SENDS], struct diag *diag)
+{
+	static const char *const names[DIR_SENDS] = {"messages/minute", "messages/hour",
+						     "messages/day",    "recipients/hour",
+						     "recipients/day",  "burst"};
+	struct dir_call c;
+	struct pg_args a = {.n = 0};
+	enum dir_account_state now = DIR_ACTIVE;
+	uint64_t id = 0;
+	enum err e = dir_call_begin(&c, d, by, "account.limit", address, diag);
+
+	if (e == E_OK)
+		e = account_lock_row(&c, &id, &now, diag);
+	pg_u64(&a, id);
+	for (size_t i = 0; i < DIR_SENDS; i++) {
+		pg_u64(&a, send[i]);
+		if (send[i] != DIR_SEND_DEFAULT)
+			buf_printf(&c.detail, "%s%s=%u", c.detail.n != 0 ? " " : "", names[i],
+				   send[i]);
+	}
+	if (e == E_OK)
+		e = dir_call_exec(&c, dir_sql_account_limit, &a, NULL, diag);
+	return dir_call_end(&c, e, diag);
+}
+
+WAITS enum err dir_account_hold(struct dir *d, const struct dir_actor *by, slice_t address,
+				slice_t why, struct diag *diag)
+{
+	struct dir_call c;
+	struct pg_args a = {.n = 0};
+	enum dir_account_state now = DIR_ACTIVE;
+	uint64_t id = 0;
+	enum err e = dir_call_begin(&c, d, by, "account.hold", address, diag);
+
+	if (e == E_OK)
+		e = account_lock_row(&c, &id, &now, diag);
+	if (e == E_OK) {
+		buf_put(&c.detail, why);
+		pg_u64(&a, id);
+		pg_text(&a, why);
+		e = dir_call_exec(&c, dir_sql_account_hold, &a, NULL, diag);
+	}
+	return dir_call_end(&c, e, diag);
+}
+
+WAITS enum err dir_account_release(struct dir *d, const struct dir_actor *by, slice_t address,
+				   struct diag *diag)
+{
+	struct dir_call c;
+	struct pg_args a = {.n = 0};
+	enum dir_account_state now = DIR_ACTIVE;
+	uint64_t id = 0;
+	enum err e = dir_call_begin(&c, d, by, "account.release", address, diag);
+
+	if (e == E_OK)
+		e = account_lock_row(&c, &id, &now, diag);
+	if (e == E_OK) {
+		pg_u64(&a, id);
+		e = dir_call_exec(&c, dir_sql_account_release, &a, NULL, diag);
 	}
 	return dir_call_end(&c, e, diag);
 }

@@ -100,6 +100,9 @@ struct dir_account_row {
 	uint32_t partition, epoch;
 	enum dir_cred_kind cred;
 	int64_t created_us, password_us; /* password_us 0: never set */
+	uint32_t send[DIR_SENDS];
+	int64_t held_us; /* 0: it is not */
+	slice_t held_why;
 };
 
 struct dir_account_page {
@@ -107,15 +110,19 @@ struct dir_account_page {
 	size_t n;
 };
 
+/* Which accounts a list has: all, those of one enum dir_account_state, or those that are held. */
+enum dir_account_which { DIR_ACCOUNTS_ALL, DIR_ACCOUNTS_HELD = 4 };
+
 /* *id_out may be NULL. */
 WAITS enum err dir_account_add(struct dir *d, const struct dir_actor *by,
 			       const struct dir_account_spec *s, uint64_t *id_out,
 			       struct diag *diag) MUST_USE;
 /* domain empty: all; match: only those with this text in address or display name, in any case;
- * empty: all. In order of address (by domain, then local part); `after` is an address. */
-WAITS enum err dir_account_list(struct dir *d, slice_t domain, slice_t match, slice_t after,
-				size_t limit, struct arena *mem, struct dir_account_page *out,
-				struct diag *diag) MUST_USE;
+ * empty: all; which: an enum dir_account_which, or a state. In order of address (by domain, then
+ * local part); `after` is an address. */
+WAITS enum err dir_account_list(struct dir *d, slice_t domain, slice_t match, unsigned which,
+				slice_t after, size_t limit, struct arena *mem,
+				struct dir_account_page *out, struct diag *diag) MUST_USE;
 WAITS enum err dir_account_show(struct dir *d, slice_t address, struct arena *mem,
 				struct dir_account_row *out, struct diag *diag) MUST_USE;
 /* Lock, password and removal raise the credential epoch: all sessions end. Locking a locked
@@ -128,6 +135,15 @@ WAITS enum err dir_account_passwd(struct dir *d, const struct dir_actor *by, sli
 				  const struct dir_credential *cred, struct diag *diag) MUST_USE;
 WAITS enum err dir_account_quota(struct dir *d, const struct dir_actor *by, slice_t address,
 				 uint64_t bytes, uint64_t messages, struct diag *diag) MUST_USE;
+/* What it may submit, by enum dir_send. */
+WAITS enum err dir_account_limit(struct dir *d, const struct dir_actor *by, slice_t address,
+				 const uint32_t send[DIR_SENDS], struct diag *diag) MUST_USE;
+/* Its mail to other systems waits until it is released. Holding one that is held leaves when and
+ * why as they were. why: at most 200 characters. */
+WAITS enum err dir_account_hold(struct dir *d, const struct dir_actor *by, slice_t address,
+				slice_t why, struct diag *diag) MUST_USE;
+WAITS enum err dir_account_release(struct dir *d, const struct dir_actor *by, slice_t address,
+				   struct diag *diag) MUST_USE;
 /* The name is free at once; the row stays (state removed) until dir_account_purged. */
 WAITS enum err dir_account_remove(struct dir *d, const struct dir_actor *by, slice_t address,
 				  struct diag *diag) MUST_USE;

@@ -2,7 +2,7 @@
  * dir_kv: what the directory and auth need of the node's durable environment (backend/store's
  * node_kv), as a table of functions, so that tests and tools can put memory in its place.
  *
- * Keys are of the caller's making and begin with "dir/" or "auth/". Values are at most
+ * Keys are of the caller's making and begin with "dir/", "auth/" or "policy/". Values are at most
  * DIR_KV_VALUE_MAX bytes.
  */
 #ifndef BACKEND_DIRECTORY_DIR_COPY_H

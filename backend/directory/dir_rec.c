@@ -59,6 +59,9 @@ void dir_rec_put_account(struct buf *out, const struct dir_rec_account *r)
 	put_u64(out, r->quota_bytes);
 	put_u64(out, r->quota_messages);
 	dir_rec_put_text(out, r->address);
+	for (size_t i = 0; i < DIR_SENDS; i++)
+		put_u32(out, r->send[i]);
+	buf_putc(out, r->held ? 1 : 0);
 }
 
 void dir_rec_put_address(struct buf *out, const struct dir_rec_address *r)
@@ -246,6 +249,14 @@ bool dir_rec_account(slice_t value, struct dir_rec_account *out)
 	out->quota_bytes = take_u64(&r);
 	out->quota_messages = take_u64(&r);
 	out->address = take_text(&r, DIR_ADDRESS_MAX);
+	out->held = false;
+	for (size_t i = 0; i < DIR_SENDS; i++)
+		out->send[i] = DIR_SEND_DEFAULT;
+	if (r.ok && r.s.n == 0) /* rows of before do not say it */
+		return true;
+	for (size_t i = 0; i < DIR_SENDS; i++)
+		out->send[i] = take_u32(&r);
+	out->held = take_bool(&r);
 	return read_end(&r);
 }
 

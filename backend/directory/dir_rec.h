@@ -41,6 +41,8 @@ struct dir_rec_account {
 	uint32_t partition, epoch;
 	uint64_t quota_bytes, quota_messages;
 	slice_t address;
+	uint32_t send[DIR_SENDS];
+	bool held;
 };
 
 enum dir_address_kind { DIR_ADDR_ACCOUNT = 1, DIR_ADDR_ALIAS = 2, DIR_ADDR_GROUP = 3 };

@@ -25,8 +25,11 @@ static void account_row(const struct pg_result *r, size_t i, struct buf *out)
 		.quota_bytes = pg_get_u64(r, i, 4),
 		.quota_messages = pg_get_u64(r, i, 5),
 		.address = pg_get(r, i, 6),
+		.held = pg_get_bool(r, i, 13),
 	};
 
+	for (unsigned k = 0; k < DIR_SENDS; k++)
+		x.send[k] = (uint32_t)pg_get_u64(r, i, 7 + k);
 	dir_rec_put_account(out, &x);
 }
 

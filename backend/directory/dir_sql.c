@@ -37,8 +37,16 @@ const char dir_sql_prune[] =
 	" gone AS (DELETE FROM dir_change USING top WHERE dir_change.txid <= top.txid)"
 	" UPDATE dir_meta SET pruned_txid = top.txid FROM top WHERE top.txid IS NOT NULL";
 
-#define DOMAIN_COLS  "id, kind, coalesce(target, 0), name, catch_all"
-#define ACCOUNT_COLS "id, state, partition, epoch, quota_bytes, quota_messages, address"
+#define DOMAIN_COLS "id, kind, coalesce(target, 0), name, catch_all"
+/* In the order of enum dir_send; null is DIR_SEND_DEFAULT. */
+#define SEND(col)   "coalesce(" col ", 4294967295)"
+#define SEND_COLS \
+	SEND("send_messages_minute") \
+	", " SEND("send_messages_hour") ", " SEND("send_messages_day") ", " SEND( \
+		"send_recipients_hour") ", " SEND("send_recipients_day") ", " SEND("send_burst")
+#define ACCOUNT_COLS \
+	"id, state, partition, epoch, quota_bytes, quota_messages, address, " SEND_COLS \
+	", held IS NOT NULL"
 #define ADDRESS_COLS \
 	"id, kind, enabled, domain_id, coalesce(account_id, 0), local, cardinality(members)," \
 	" array_to_string(members, E'\\n')"
@@ -136,7 +144,8 @@ const char dir_sql_account_address_add[] =
 	" VALUES ($1::bigint, $2, 1, $3::bigint)";
 #define ACCOUNT_COLUMNS \
 	"SELECT a.id, a.address, a.display_name, a.state, a.quota_bytes, a.quota_messages," \
-	" a.partition, a.epoch, coalesce(c.kind, 0), " US("a.created") ", " US("c.changed")
+	" a.partition, a.epoch, coalesce(c.kind, 0), " US("a.created") ", " US( \
+		"c.changed") ", " SEND_COLS ", " US("a.held") ", a.held_why"
 #define ACCOUNT_CREDENTIAL " LEFT JOIN credentials c ON c.account_id = a.id"
 #define ACCOUNT_ROW \
 	ACCOUNT_COLUMNS \
@@ -152,11 +161,12 @@ const char dir_sql_account_address_add[] =
 #define PAGE_END(alias) \
 	" WHERE ($1 = '' OR d.name = $1) AND d.name COLLATE \"C\" >= $2" \
 	" ORDER BY d.name COLLATE \"C\", " alias ".local COLLATE \"C\" LIMIT $4::bigint"
-const char dir_sql_account_list[] =
-	ACCOUNT_COLUMNS PAGE_OF("accounts", "a",
-				" AND ($5 = '' OR strpos(lower(address), lower($5)) > 0"
-				" OR strpos(lower(display_name), lower($5)) > 0)")
-		ACCOUNT_CREDENTIAL PAGE_END("a");
+const char dir_sql_account_list[] = ACCOUNT_COLUMNS PAGE_OF(
+	"accounts", "a",
+	" AND ($5 = '' OR strpos(lower(address), lower($5)) > 0"
+	" OR strpos(lower(display_name), lower($5)) > 0)"
+	" AND CASE $6::integer WHEN 0 THEN true WHEN 4 THEN held IS NOT NULL"
+	" ELSE state = $6::integer END") ACCOUNT_CREDENTIAL PAGE_END("a");
 const char dir_sql_account_show[] = ACCOUNT_ROW " WHERE d.name = $1 AND a.local = $2";
 const char dir_sql_account_lock[] =
 	"SELECT a.id, a.state FROM accounts a JOIN domains d ON d.id = a.domain_id"
@@ -165,6 +175,17 @@ const char dir_sql_account_state[] = "UPDATE accounts SET state = $2::smallint,"
 				     " epoch = epoch + $3::integer WHERE id = $1::bigint";
 const char dir_sql_account_quota[] = "UPDATE accounts SET quota_bytes = $2::bigint,"
 				     " quota_messages = $3::bigint WHERE id = $1::bigint";
+const char dir_sql_account_limit[] =
+	"UPDATE accounts SET send_messages_minute = nullif($2::bigint, 4294967295),"
+	" send_messages_hour = nullif($3::bigint, 4294967295),"
+	" send_messages_day = nullif($4::bigint, 4294967295),"
+	" send_recipients_hour = nullif($5::bigint, 4294967295),"
+	" send_recipients_day = nullif($6::bigint, 4294967295),"
+	" send_burst = nullif($7::bigint, 4294967295) WHERE id = $1::bigint";
+const char dir_sql_account_hold[] = "UPDATE accounts SET held = now(), held_why = left($2, 200)"
+				    " WHERE id = $1::bigint AND held IS NULL";
+const char dir_sql_account_release[] =
+	"UPDATE accounts SET held = NULL, held_why = '' WHERE id = $1::bigint";
 const char dir_sql_account_remove[] = "UPDATE accounts SET state = 3, domain_id = NULL,"
 				      " epoch = epoch + 1 WHERE id = $1::bigint";
 const char dir_sql_account_unname[] = "DELETE FROM addresses WHERE account_id = $1::bigint";

@@ -48,11 +48,15 @@ extern const char dir_sql_partition_has[];  /* id -> 1 */
 extern const char dir_sql_account_add[];
 extern const char dir_sql_account_address_add[]; /* domain id, local, account id */
 extern const char
-	dir_sql_account_list[]; /* domain or "", after domain, after local, limit, match or "" */
+	dir_sql_account_list[]; /* domain or "", after domain, after local, limit, match or "",
+				   state: 0 any, 4 held */
 extern const char dir_sql_account_show[];       /* domain, local -> row */
 extern const char dir_sql_account_lock[];       /* domain, local -> id, state before */
 extern const char dir_sql_account_state[];      /* id, state, epoch step */
 extern const char dir_sql_account_quota[];      /* id, bytes, messages */
+extern const char dir_sql_account_limit[];      /* id, as enum dir_send */
+extern const char dir_sql_account_hold[];       /* id, why */
+extern const char dir_sql_account_release[];    /* id */
 extern const char dir_sql_account_remove[];     /* id */
 extern const char dir_sql_account_unname[];     /* id */
 extern const char dir_sql_account_purged[];     /* id */

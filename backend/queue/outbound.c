@@ -7,13 +7,13 @@
 
 #include <stdio.h>
 
+#include "backend/policy/live.h"
 #include "common/base/clock.h"
 #include "common/base/map.h"
 #include "common/log/log.h"
 #include "common/log/metric.h"
 #include "common/loop/work.h"
 #include "common/parse/addr.h"
-#include "proto/settings.h"
 
 #define LOOK_ITEMS     256
 #define LOOK_BYTES     (4u << 20)
@@ -25,57 +25,28 @@ METRIC_COUNTER(m_expired, "queue_expired_total", "Items of the way out that were
 
 /* ---- settings ---- */
 
-/* All settings as they are in force here: the directory's, but for those that this node's command
- * line overrides. */
-static struct conf *settings_now(const struct outbound *o)
-{
-	struct conf *c = conf_new(settings_table, settings_table_len);
-	struct buf set;
-
-	buf_init(&set, 2 * CONF_VALUE_MAX, NULL);
-	for (size_t i = 0; i < settings_table_len; i++) {
-		const char *key = settings_table[i].name;
-		slice_t v = dir_setting(o->deliver->dir, key);
-		struct diag d = {""};
-
-		buf_reset(&set);
-		buf_printf(&set, "%s=", key);
-		if (conf_is_set(o->overrides, key))
-			conf_text(o->overrides, key, &set);
-		else if (v.p != NULL)
-			buf_put(&set, v);
-		else
-			continue;
-		if (conf_set(c, buf_slice(&set), &d) != E_OK)
-			LOG(LOG_WARN, NULL, "setting.ignored", LF_STR("key", key),
-			    LF_STR("why", d.text));
-	}
-	buf_fini(&set);
-	return c;
-}
-
-static int64_t setting_us(const struct conf *c, const char *key)
-{
-	return conf_ms(c, key) * 1000;
-}
-
 void outbound_settings(struct outbound *o)
 {
 	static const char *const steps[] = {"outbound.retry_first", "outbound.retry_second",
 					    "outbound.retry_third", "outbound.retry_later"};
-	struct conf *c = settings_now(o);
+	struct conf *c = live_settings(o->deliver->dir, o->overrides);
 	struct sched_settings s;
+	struct sched_limits pace = {
+		.sender = (uint32_t)conf_int(c, "outbound.pace_account"),
+		.domain = (uint32_t)conf_int(c, "outbound.pace_domain"),
+		.destination = (uint32_t)conf_int(c, "outbound.pace_destination"),
+	};
 
 	sched_settings_init(&s);
 	s.nsteps = ARRAY_LEN(steps);
 	o->times.nretry = ARRAY_LEN(steps);
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		o->times.retry_us[i] = setting_us(c, steps[i]);
+		o->times.retry_us[i] = conf_ms(c, steps[i]) * 1000;
 		s.steps_s[i] = (uint32_t)(o->times.retry_us[i] / 1000000);
 	}
-	o->times.warn_us = setting_us(c, "outbound.delay_notice");
-	o->times.expire_us = setting_us(c, "outbound.expiry");
-	o->bad_keep_us = setting_us(c, "queue.bad_keep");
+	o->times.warn_us = conf_ms(c, "outbound.delay_notice") * 1000;
+	o->times.expire_us = conf_ms(c, "outbound.expiry") * 1000;
+	o->bad_keep_us = conf_ms(c, "queue.bad_keep") * 1000;
 	o->bad_us = 0;
 	if (!slice_to_str(slice_str(conf_str(c, "outbound.bounce_copy")), o->bounce_copy,
 			  sizeof o->bounce_copy))
@@ -85,15 +56,32 @@ void outbound_settings(struct outbound *o)
 	else
 		sched_configure(o->sched, &s);
 	outbound_suspend(o, c);
+	sched_limits(o->sched, &pace, clock_wall_us());
 	conf_free(&c);
 }
 
 static void on_dir_event(const struct dir_event *ev, void *arg)
 {
+	struct outbound *o = arg;
+
 	if (ev->kind != DIR_EV_SETTINGS)
 		return;
-	outbound_settings(arg);
-	outbound_wake(arg);
+	outbound_settings(o);
+	outbound_wake(o); /* what was paced may go now */
+}
+
+static void on_hold(uint64_t account, bool held, void *arg)
+{
+	struct outbound *o = arg;
+
+	sched_hold_sender(o->sched, account, held ? SCHED_ON_HOLD : SCHED_FREE, clock_wall_us());
+	outbound_wake(o);
+}
+
+void outbound_guard(struct outbound *o, struct guard *g)
+{
+	o->guard = g;
+	guard_watch(g, on_hold, o);
 }
 
 /* ---- items ---- */
@@ -514,6 +502,8 @@ WAITS void outbound_stop(struct outbound **po)
 	if (o == NULL)
 		return;
 	dir_unsubscribe(&o->sub);
+	if (o->guard != NULL)
+		guard_unwatch(o->guard);
 	o->stop = true;
 	fiber_shield_begin();
 	if (o->fiber != NULL) {

@@ -12,6 +12,7 @@
 #define BACKEND_QUEUE_OUTBOUND_H
 
 #include "backend/delivery/resolve.h"
+#include "backend/policy/guard.h"
 #include "backend/queue/outcome.h"
 #include "backend/queue/sched.h"
 #include "backend/store/msg.h"
@@ -24,6 +25,8 @@ struct outbound;
 WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overrides,
 			      struct outbound **out) MUST_USE;
 WAITS void outbound_stop(struct outbound **o);
+/* Borrowed until outbound_stop: whose accounts are held, and who hears of results. */
+void outbound_guard(struct outbound *o, struct guard *g);
 /* Items were added: look for them. */
 void outbound_wake(struct outbound *o);
 /* An item of the runner's became the way out's. */

@@ -30,6 +30,7 @@ struct outbound {
 	const struct conf *overrides;
 	struct runner *runner; /* may be NULL */
 	struct sched *sched;
+	struct guard *guard; /* NULL: nobody is held */
 	struct outcome_times times;
 	struct outbound_part *parts; /* a place in it is the scheduler's number of a partition */
 	size_t nparts;

@@ -22,6 +22,11 @@ struct reporting {
 	uint64_t *ids;
 	struct outbound_verdict *verdicts;
 	size_t n;
+	struct tried {
+		uint64_t sender;
+		bool failed;
+	} * tried;
+	size_t ntried;
 	struct arena mem;
 };
 
@@ -84,6 +89,32 @@ static void judge_row(struct reporting *p, const struct outbound_result *r, size
 		&v->job);
 	count(v->what, t);
 	p->n++;
+}
+
+/* Whose mail is refused for good tells of whoever sends it. Once the change is made the scheduler
+ * does not know a sender any more; until then it may have to be reported again. */
+static void note_senders(struct reporting *p, const struct outbound_result *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < v[i].lease->n; k++) {
+			struct sched_key key = {(uint16_t)p->part, v[i].lease->items[k]};
+			struct sched_info info;
+			slice_t status;
+
+			if (v[i].end != OUTBOUND_TRIED || v[i].lease->kind != LEASE_SEND ||
+			    sched_get(p->o->sched, key, clock_wall_us(), &info) != E_OK)
+				continue;
+			status = v[i].tries[k].status;
+			p->tried[p->ntried++] = (struct tried){info.item.sender,
+							       status.n != 0 && status.p[0] == '5'};
+		}
+	}
+}
+
+static void tell_guard(const struct reporting *p)
+{
+	for (size_t i = 0; i < p->ntried && p->o->guard != NULL; i++)
+		guard_tried(p->o->guard, p->tried[i].sender, 1, p->tried[i].failed);
 }
 
 static void judge(struct reporting *p, const struct outbound_result *r, size_t k, size_t *row)
@@ -154,17 +185,22 @@ WAITS enum err outbound_report(struct outbound *o, struct partition *part,
 	p.ids = xcalloc(items, sizeof *p.ids);
 	p.rows.items = xcalloc(items, sizeof *p.rows.items);
 	p.verdicts = xcalloc(items, sizeof *p.verdicts);
+	p.tried = xcalloc(items, sizeof *p.tried);
 	arena_init(&p.mem, NULL);
 	buf_init(&p.rows.bytes, items * (size_t)STORE_PAYLOAD_MAX, NULL);
 	collect_ids(&p, v, n);
 	if (p.rows.n != 0)
 		e = outbound_load(&p.rows);
 	if (e == E_OK) {
+		note_senders(&p, v, n);
 		judge_all(&p, v, n);
 		e = outbound_settle(o, p.part, p.verdicts, p.n);
 	}
+	if (e == E_OK)
+		tell_guard(&p);
 	buf_fini(&p.rows.bytes);
 	arena_reset(&p.mem);
+	xfree(&p.tried);
 	xfree(&p.verdicts);
 	xfree(&p.rows.items);
 	xfree(&p.ids);

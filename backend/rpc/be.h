@@ -30,6 +30,7 @@
 #include "common/base/map.h"
 #include "common/rpc/dial.h"
 
+struct guard;
 struct outbound;
 struct peers;
 
@@ -46,6 +47,7 @@ struct be {
 	struct peers *peers; /* links to the other back-ends */
 	struct nodes *nodes; /* what workers reported */
 	struct outbound *outbound;
+	struct guard *guard;
 	struct list senders; /* open OutboundWork streams */
 	struct list watches; /* open PolicyWatch streams */
 	struct map held;     /* by account, see mcall_hold */

@@ -41,6 +41,30 @@ WAITS enum err m_admin_account_add(struct mcall *c)
 	return e == E_OK ? mcall_reply(c, &reply.base, RPC_NO_BODY) : e;
 }
 
+/* Fields of the contract that are there together, by enum dir_send. */
+#define SEND_FIELDS(m, has, value) \
+	protobuf_c_boolean *const has[DIR_SENDS] = { \
+		&(m)->has_messages_minute, &(m)->has_messages_hour,  &(m)->has_messages_day, \
+		&(m)->has_recipients_hour, &(m)->has_recipients_day, &(m)->has_burst}; \
+	uint32_t *const value[DIR_SENDS] = {&(m)->messages_minute, &(m)->messages_hour, \
+					    &(m)->messages_day,    &(m)->recipients_hour, \
+					    &(m)->recipients_day,  &(m)->burst}
+
+static void pack_sending(const struct dir_account_row *r, struct arena *mem,
+			 Postern__AdminAccount *m)
+{
+	SEND_FIELDS(m, has, value);
+
+	m->held_us = r->held_us;
+	m->held_why = admin_str(mem, r->held_why);
+	if (r->held_us != 0 && r->state == DIR_ACTIVE)
+		m->state = POSTERN__ACCOUNT_STATE__ACCOUNT_STATE_HELD;
+	for (size_t i = 0; i < DIR_SENDS; i++) {
+		*has[i] = r->send[i] != DIR_SEND_DEFAULT;
+		*value[i] = *has[i] ? r->send[i] : 0;
+	}
+}
+
 static Postern__AdminAccount *pack_account(struct mcall *c, const struct dir_account_row *r,
 					   const struct usage_row *u, struct arena *mem)
 {
@@ -58,6 +82,7 @@ static Postern__AdminAccount *pack_account(struct mcall *c, const struct dir_acc
 	m->credential = (Postern__CredentialKind)r->cred;
 	m->created_us = r->created_us;
 	m->password_us = r->password_us;
+	pack_sending(r, mem, m);
 	if (dir_partition_get(c->be->dir, r->partition, &p) == E_OK)
 		m->backend = admin_str(mem, slice_str(p.node));
 	if (u->known) {
@@ -99,7 +124,8 @@ WAITS static enum err list_page(struct mcall *c, struct buf *after, struct admin
 
 	arena_init(&mem, NULL);
 	e = dir_account_list(c->be->dir, slice_str(m->domain), slice_str(m->match),
-			     buf_slice(after), ADMIN_PAGE, &mem, &page, &c->diag);
+			     (unsigned)m->state, buf_slice(after), ADMIN_PAGE, &mem, &page,
+			     &c->diag);
 	if (e == E_OK && !c->replied)
 		e = mcall_reply(c, NULL, RPC_BODY);
 	if (e == E_OK)
@@ -201,6 +227,42 @@ WAITS enum err m_admin_account_quota(struct mcall *c)
 	return dir_account_quota(c->be->dir, &by, row.address, bytes,
 				 m->has_quota_items ? m->quota_items : row.quota_messages,
 				 &c->diag);
+}
+
+WAITS enum err m_admin_account_limit(struct mcall *c)
+{
+	Postern__AdminAccountLimit *m = (void *)(uintptr_t)c->msg;
+	SEND_FIELDS(m, has, value);
+	struct dir_actor by = admin_actor(c);
+	struct dir_account_row row;
+	enum err e = dir_account_show(c->be->dir, slice_str(m->address), &c->mem, &row, &c->diag);
+
+	if (e != E_OK)
+		return e;
+	for (size_t i = 0; i < DIR_SENDS; i++) {
+		if (*has[i])
+			row.send[i] = *value[i];
+		else if (m->default_)
+			row.send[i] = DIR_SEND_DEFAULT;
+	}
+	return dir_account_limit(c->be->dir, &by, row.address, row.send, &c->diag);
+}
+
+WAITS enum err m_admin_account_hold(struct mcall *c)
+{
+	const Postern__AdminAccountHold *m = (const void *)c->msg;
+	struct dir_actor by = admin_actor(c);
+	slice_t why = m->why[0] != '\0' ? slice_str(m->why) : SL("by hand");
+
+	return dir_account_hold(c->be->dir, &by, slice_str(m->address), why, &c->diag);
+}
+
+WAITS enum err m_admin_account_release(struct mcall *c)
+{
+	const Postern__AdminAccountName *m = (const void *)c->msg;
+	struct dir_actor by = admin_actor(c);
+
+	return dir_account_release(c->be->dir, &by, slice_str(m->address), &c->diag);
 }
 
 WAITS enum err m_admin_account_remove(struct mcall *c)

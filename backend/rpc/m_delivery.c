@@ -4,6 +4,7 @@
 #include "backend/rpc/convert.h"
 #include "backend/rpc/m_sign.h"
 #include "backend/rpc/rpc_methods.h"
+#include "backend/rpc/submit.h"
 #include "common/log/log.h"
 #include "proto/delivery.pb-c.h"
 
@@ -22,6 +23,8 @@ static enum err may_relay(struct mcall *c, const ProtobufCBinaryData *ticket,
 	e = ticket_open(c->be->tickets, MCALL_SLICE(*ticket), c->peer, TICKET_SUBMIT, &c->claims,
 			&c->diag);
 	ask->relay = e == E_OK;
+	ask->held =
+		ask->relay && guard_may_go_out(c->be->guard, c->claims.account, &c->diag) != E_OK;
 	ask->partition = c->claims.partition;
 	return e;
 }
@@ -62,6 +65,8 @@ WAITS enum err m_sender_check(struct mcall *c)
 				&c->claims, &c->diag);
 		if (e == E_OK)
 			e = dir_may_send_as(c->be->dir, c->claims.account, address);
+		if (e == E_OK && dir_owns(c->be->dir, c->claims.partition))
+			e = guard_may_send(c->be->guard, c->claims.account, &c->diag);
 		if (e != E_OK)
 			return e;
 		sign_list_keys(c, address, &reply);
@@ -256,37 +261,48 @@ static bool all_lost(const struct deliver_msg *m)
 	return true;
 }
 
+WAITS static enum err commit(struct mcall *c, struct deliver_msg *msg)
+{
+	const Postern__DeliverCommit *m = (const void *)c->msg;
+	struct inbound_key key = inbound_key(c->peer, begun_txid(c, m), m->partition);
+	struct inbound *in = NULL;
+	enum err e = inbound_take(&c->be->deliver->inbounds, &key, rpc_req_deadline(c->req), &in);
+
+	/* Not there: either the commit of a retry whose first one went through, which the store
+	 * knows, or a message that was lost with its link; E_NOT_FOUND then. */
+	if (e != E_OK && e != E_NOT_FOUND)
+		return e;
+	msg->part = c->part;
+	msg->stage = in != NULL ? in->stage : NULL;
+	e = in != NULL ? sign_commit(c, m, msg) : E_OK; /* nothing is signed but a message */
+	if (e == E_OK)
+		e = deliver_commit(c->be->deliver, msg, &c->diag);
+	if (e == E_OK && in == NULL && all_lost(msg))
+		e = diag_set(&c->diag, E_NOT_FOUND, "the message was lost with its link");
+	if (in != NULL)
+		inbound_release(&in, INBOUND_DROP);
+	return e;
+}
+
 WAITS enum err m_deliver_commit(struct mcall *c)
 {
 	const Postern__DeliverCommit *m = (const void *)c->msg;
-	struct inbounds *table = &c->be->deliver->inbounds;
-	struct inbound *in = NULL;
-	struct inbound_key key;
 	struct deliver_msg msg;
 	struct summary summary;
+	struct submit submit;
 	enum err e = check_submitter(c, m);
 
 	if (e == E_OK)
 		e = read_commit(c, m, &msg, &summary);
 	if (e == E_OK)
 		e = mcall_partition(c, m->partition);
+	if (e == E_OK)
+		e = submit_take(c, &msg, &submit);
 	if (e != E_OK)
 		return e;
-	key = inbound_key(c->peer, begun_txid(c, m), m->partition);
-	e = inbound_take(table, &key, rpc_req_deadline(c->req), &in);
-	/* Not there: either the commit of a retry whose first one went through, which the store
-	 * knows, or a message that was lost with its link; E_NOT_FOUND then. */
-	if (e != E_OK && e != E_NOT_FOUND)
-		return e;
-	msg.part = c->part;
-	msg.stage = in != NULL ? in->stage : NULL;
-	e = in != NULL ? sign_commit(c, m, &msg) : E_OK; /* nothing is signed but a message */
-	if (e == E_OK)
-		e = deliver_commit(c->be->deliver, &msg, &c->diag);
-	if (e == E_OK && in == NULL && all_lost(&msg))
-		e = diag_set(&c->diag, E_NOT_FOUND, "the message was lost with its link");
-	if (in != NULL)
-		inbound_release(&in, INBOUND_DROP);
+	e = commit(c, &msg);
+	if (e != E_OK)
+		submit_give_back(c, &submit);
 	return e == E_OK ? answer_commit(c, &msg) : e;
 }
 

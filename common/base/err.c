@@ -32,6 +32,8 @@ const char *err_name(enum err e)
 		return "invalid";
 	case E_INTERNAL:
 		return "internal";
+	case E_RATE:
+		return "rate";
 	case E_TIMEOUT:
 		return "timeout";
 	case E_CANCELLED:

@@ -22,7 +22,8 @@ enum err {
 	E_WRONG_OWNER = 10, /* another back-end owns that partition */
 	E_INVALID = 11,     /* malformed, or not allowed in this state */
 	E_INTERNAL = 12,    /* our fault; logged where it arose */
-	E_WIRE_LAST = E_INTERNAL,
+	E_RATE = 13,        /* the account sends too much, or is held; the words say until when */
+	E_WIRE_LAST = E_RATE,
 
 	E_TIMEOUT = 64, /* the deadline passed */
 	E_CANCELLED,    /* the waiting fiber was cancelled */

@@ -62,6 +62,7 @@ static void read_all(const struct conf *c, struct policy *p)
 		.submission = POLICY_SMTP(c, "submission"),
 		.smtp_hops_max = (uint32_t)conf_int(c, "smtp.hops_max"),
 		.smtp_port_out = (uint32_t)conf_int(c, "smtp.port_out"),
+		.submission_hide_client = conf_bool(c, "submission.hide_client"),
 		.smtp_local_sender_check = conf_bool(c, "smtp.local_sender_check"),
 		.imap_idle_timeout_ms = conf_ms(c, "imap.idle_timeout"),
 		.imap_login_timeout_ms = conf_ms(c, "imap.login_timeout"),

@@ -28,6 +28,7 @@ struct policy {
 	struct policy_smtp smtp, submission;
 	uint32_t smtp_hops_max;       /* 100 Received fields */
 	uint32_t smtp_port_out;       /* of other systems' servers */
+	bool submission_hide_client;  /* Received fields say nothing of the client */
 	bool smtp_local_sender_check; /* no MAIL FROM or From of ours without AUTH */
 	/* IMAP */
 	int64_t imap_idle_timeout_ms;   /* 30 min */

@@ -68,6 +68,7 @@ static enum err answer(struct imap *im, struct imap_cmd *c, enum err e)
 	case E_BUSY:
 	case E_WRONG_OWNER:
 	case E_INTERNAL:
+	case E_RATE:
 	case E_CORRUPT:
 	case E_FULL:
 	case E_QUOTA:

@@ -368,6 +368,7 @@ static enum err passing(struct imap *im, enum err e)
 	case E_BUSY:
 	case E_WRONG_OWNER:
 	case E_INTERNAL:
+	case E_RATE:
 	case E_DENIED:
 	case E_CORRUPT:
 	case E_FULL:

@@ -102,6 +102,7 @@ static enum err line_fault(struct smtp_answer *a, enum err e)
 	case E_BUSY:
 	case E_WRONG_OWNER:
 	case E_INTERNAL:
+	case E_RATE:
 	case E_TIMEOUT:
 	case E_CANCELLED:
 	case E_CLOSED:

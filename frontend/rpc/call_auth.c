@@ -58,6 +58,7 @@ static enum err auth_error(enum err e)
 	case E_RETRY:
 	case E_WRONG_OWNER:
 	case E_INTERNAL:
+	case E_RATE:
 	case E_TIMEOUT:
 	case E_CLOSED:
 	case E_IO:

@@ -285,7 +285,8 @@ static enum err take_results(slice_t payload, size_t n, struct arena *a, enum er
 
 /* *asked_out: the request left us, so the owner may have done it. */
 static WAITS enum err commit_once(struct rpc_link *l, const Postern__DeliverCommit *req,
-				  struct arena *a, enum err *results, bool *asked_out)
+				  struct arena *a, enum err *results, bool *asked_out,
+				  struct diag *words)
 {
 	struct rpc_call *call;
 	slice_t payload;
@@ -298,6 +299,8 @@ static WAITS enum err commit_once(struct rpc_link *l, const Postern__DeliverComm
 	e = rpc_call_response(call, &payload);
 	if (e == E_OK)
 		e = take_results(payload, req->n_recipients, a, results);
+	else
+		rpc_client_words(payload, words);
 	rpc_call_free(&call);
 	return e;
 }
@@ -314,12 +317,13 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 		return d->err;
 	arena_init(&a, NULL);
 	pack_commit(d, m, others, nothers, &a, &req);
-	e = commit_once(d->link, &req, &a, results, &asked);
+	d->words.text[0] = '\0';
+	e = commit_once(d->link, &req, &a, results, &asked, &d->words);
 	if (asked && e == E_RETRY && !rpc_link_usable(d->link)) {
 		struct rpc_link *l =
 			rpc_client_wait_partition(d->group.partition, deadline_in(COMMIT_AGAIN_MS));
 
-		e = commit_once(l, &req, &a, results, &asked);
+		e = commit_once(l, &req, &a, results, &asked, &d->words);
 	}
 	/* Nothing is staged: Begin knows why, if its answer has come. */
 	if (e == E_NOT_FOUND)

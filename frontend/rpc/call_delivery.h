@@ -110,8 +110,9 @@ struct deliver {
 	struct deliver_group group;
 	struct rpc_link *link; /* a reference while it is on its way */
 	struct rpc_call *begin;
-	bool staged;  /* all was sent, and it is not committed */
-	enum err err; /* sticky: the owner cannot take it */
+	bool staged;       /* all was sent, and it is not committed */
+	enum err err;      /* sticky: the owner cannot take it */
+	struct diag words; /* the owner's, of a commit that failed; may be empty */
 };
 
 /* Announces the message to the group's owner; never waits. The error stays in d->err. size: plain

@@ -344,7 +344,7 @@ static void owner_name(slice_t payload, struct diag *d)
 	arena_reset(&a);
 }
 
-static void failure_text(slice_t payload, struct diag *d)
+void rpc_client_words(slice_t payload, struct diag *d)
 {
 	struct arena a;
 	ProtobufCMessage *m;
@@ -376,7 +376,7 @@ WAITS enum err rpc_client_call(struct rpc_link *l, uint16_t method, const Protob
 	else if (e == E_WRONG_OWNER)
 		owner_name(payload, d);
 	else if (e != E_OK)
-		failure_text(payload, d);
+		rpc_client_words(payload, d);
 	rpc_call_free(&call);
 	return e;
 }

@@ -62,6 +62,8 @@ WAITS struct rpc_link *rpc_client_wait_partition(uint32_t partition, int64_t dea
 /* Checks (walk) and unpacks an answer into the arena. */
 enum err rpc_client_unpack(const ProtobufCMessageDescriptor *d, slice_t bytes, struct arena *a,
 			   ProtobufCMessage **out) MUST_USE;
+/* The words of an answer that is a failure; empty: none. */
+void rpc_client_words(slice_t payload, struct diag *d);
 /* open, response, unpack, free. *reply_out may be NULL. A failure's text goes to diag; for
  * E_WRONG_OWNER it is the owner's name. */
 WAITS enum err rpc_client_call(struct rpc_link *l, uint16_t method, const ProtobufCMessage *req,

@@ -95,6 +95,7 @@ struct smtp {
 		uint64_t hash; /* keyed */
 		int64_t until_ms;
 	} senders[SMTP_SENDERS_CACHED];
+	struct diag limit; /* the words of the last E_RATE */
 	char helo[256];
 };
 

@@ -155,6 +155,8 @@ static WAITS enum err commit_lead(struct smtp *s, struct deliver *lead)
 			others[n++] = s->tx.owners[i].deliver.group;
 	}
 	e = deliver_commit(lead, &s->tx.meta, others, n, results);
+	if (e == E_RATE)
+		s->limit = lead->words;
 	if (e == E_OK) {
 		log_results(s, &lead->group, results);
 		if (n == 0)

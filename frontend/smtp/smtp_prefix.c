@@ -26,16 +26,28 @@ static void put_date(struct buf *out)
 	buf_puts(out, date_format_rfc5322((struct date){.utc_s = clock_wall_s()}, date));
 }
 
-static void put_received(const struct smtp *s, struct buf *out)
+/* From-domain (RFC 5321 section 4.4). It has to be there and to be a domain; where users are not to
+ * tell where they are it is a word that fits all of them. */
+static void put_from(const struct smtp *s, struct buf *out)
 {
 	const struct ipaddr *peer = stream_peer(s->base.stream);
-	const struct tls_facts *tls =
-		stream_is_tls(s->base.stream) ? stream_tls(s->base.stream) : NULL;
 	char ip[IPADDR_STR];
 
+	if (s->profile->submission && policy()->submission_hide_client) {
+		buf_puts(out, "Received: from user\r\n");
+		return;
+	}
 	/* RFC 5321 section 4.1.3: an IPv6 literal has its tag. */
 	buf_printf(out, "Received: from %s ([%s%s])\r\n", s->helo, peer->family == 6 ? "IPv6:" : "",
 		   ipaddr_str(peer, ip));
+}
+
+static void put_received(const struct smtp *s, struct buf *out)
+{
+	const struct tls_facts *tls =
+		stream_is_tls(s->base.stream) ? stream_tls(s->base.stream) : NULL;
+
+	put_from(s, out);
 	if (tls != NULL)
 		buf_printf(out, "\t(using %s with %s)\r\n", tls->version, tls->cipher);
 	buf_printf(out, "\tby %s with %s id %s", policy()->hostname, with_protocol(s),

@@ -98,6 +98,8 @@ WAITS enum err smtp_rcpt(struct session *base, slice_t args, void *arg UNUSED)
 	if (why != SAY_NOTHING)
 		return say_refused(s, &r, why, NULL);
 	e = resolve(s, &r, targets, &n, &d);
+	if (e == E_RATE)
+		s->limit = d;
 	if (e != E_OK)
 		return refuse(s, &r, e);
 	if (smtp_tx_add(&s->tx, &r, targets, n) != E_OK)

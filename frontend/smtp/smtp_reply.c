@@ -52,6 +52,7 @@ static const struct reply replies[SAY_LAST + 1] = {
 	[SAY_RCPT_LIMIT] = {450, 0, "4.2.1", "Recipient gets too much mail now"},
 	[SAY_RCPT_TOO_MANY] = {452, 0, "4.5.3", "Too many recipients"},
 	[SAY_NO_ROOM] = {452, 0, "4.3.1", "No room for this now"},
+	[SAY_SENDS_TOO_MUCH] = {450, 0, "4.7.1", "Not now"},
 	[SAY_UNKNOWN_COMMAND] = {500, COUNTS, "5.5.2", "Unknown command"},
 	[SAY_NOT_IMPLEMENTED] = {502, COUNTS, "5.5.1", "Not implemented"},
 	[SAY_LINE_TOO_LONG] = {500, COUNTS, "5.5.2", "Line too long"},
@@ -105,6 +106,7 @@ static const enum smtp_say errors[AT_LAST + 1][E_WIRE_LAST + 1] = {
 		[E_LIMIT] = SAY_BUSY,
 		[E_BUSY] = SAY_BUSY,
 		[E_INVALID] = SAY_BAD_SENDER,
+		[E_RATE] = SAY_SENDS_TOO_MUCH,
 	},
 	[AT_RCPT] = {
 		[E_RETRY] = SAY_NO_BACKEND,
@@ -116,6 +118,7 @@ static const enum smtp_say errors[AT_LAST + 1][E_WIRE_LAST + 1] = {
 		[E_LIMIT] = SAY_RCPT_LIMIT,
 		[E_BUSY] = SAY_BUSY,
 		[E_INVALID] = SAY_BAD_RCPT,
+		[E_RATE] = SAY_SENDS_TOO_MUCH,
 	},
 	[AT_MESSAGE] = {
 		[E_RETRY] = SAY_NO_BACKEND,
@@ -127,6 +130,7 @@ static const enum smtp_say errors[AT_LAST + 1][E_WIRE_LAST + 1] = {
 		[E_LIMIT] = SAY_NO_ROOM,
 		[E_BUSY] = SAY_BUSY,
 		[E_INVALID] = SAY_REFUSED,
+		[E_RATE] = SAY_SENDS_TOO_MUCH,
 	},
 	[AT_AUTH] = {
 		[E_RETRY] = SAY_AUTH_LATER,
@@ -164,12 +168,24 @@ void smtp_say_format(enum smtp_say what, const char *extra, struct buf *out)
 		   r->text, extra != NULL ? " " : "", extra != NULL ? extra : "");
 }
 
+/* The back-end's, why and until when; NULL: none that can be said. */
+static const char *limit_words(const struct smtp *s)
+{
+	for (const char *p = s->limit.text; *p != '\0'; p++) {
+		if (*p < 0x20 || *p > 0x7e)
+			return NULL;
+	}
+	return s->limit.text[0] != '\0' ? s->limit.text : NULL;
+}
+
 WAITS enum err smtp_say_with(struct smtp *s, enum smtp_say what, const char *extra)
 {
 	const struct reply *r = &replies[what];
 	struct buf b;
 	enum err e;
 
+	if (what == SAY_SENDS_TOO_MUCH && extra == NULL)
+		extra = limit_words(s);
 	if ((r->flags & COUNTS) && ++s->errors > smtp_limits(s)->errors_max) {
 		LOG(LOG_INFO, &s->base.log, "smtp.too_many_errors", LF_UINT("errors", s->errors));
 		return smtp_say_with(s, SAY_ERRORS, NULL);

@@ -49,14 +49,14 @@ static WAITS enum err own_address(struct smtp *s, slice_t address)
 {
 	uint64_t h = map_hash(address);
 	struct signing_keys keys;
-	struct diag d;
 	enum err e;
 
 	for (unsigned i = 0; i < MIN(s->nsenders, SMTP_SENDERS_CACHED); i++) {
 		if (s->senders[i].hash == h && s->senders[i].until_ms > clock_mono_ms())
 			return E_OK;
 	}
-	e = call_sender_check(s->base.ticket, address, &keys, &d);
+	s->limit.text[0] = '\0';
+	e = call_sender_check(s->base.ticket, address, &keys, &s->limit);
 	if (e != E_OK)
 		return e;
 	s->senders[s->nsenders++ % SMTP_SENDERS_CACHED] =

@@ -48,7 +48,9 @@ TEST(json_of_a_message)
 		"\"last_login\": \"2026-11-21T17:53:16.123456Z\", \"last_login_from\": \"\", "
 		"\"last_login_service\": \"\", \"display_name\": \"\", \"id\": 7, "
 		"\"partition\": 0, \"backend\": \"\", \"credential\": \"scram-sha-256\", "
-		"\"created\": null, \"password\": null}");
+		"\"created\": null, \"password\": null, \"held\": null, \"held_why\": \"\", "
+		"\"messages_minute\": null, \"messages_hour\": null, \"messages_day\": null, "
+		"\"recipients_hour\": null, \"recipients_day\": null, \"burst\": null}");
 }
 
 static void json_absent(FILE *out)
@@ -75,7 +77,9 @@ TEST(json_of_what_is_absent_and_of_lists)
 		      "\"last_login\": \"2026-11-21T17:53:16.123456Z\", \"last_login_from\": \"\", "
 		      "\"last_login_service\": \"\", \"display_name\": \"\", \"id\": 7, "
 		      "\"partition\": 0, \"backend\": \"\", \"credential\": \"scram-sha-256\", "
-		      "\"created\": null, \"password\": null}\n"
+		      "\"created\": null, \"password\": null, \"held\": null, \"held_why\": \"\", "
+		      "\"messages_minute\": null, \"messages_hour\": null, \"messages_day\": null, "
+		      "\"recipients_hour\": null, \"recipients_day\": null, \"burst\": null}\n"
 		      "{\"address\": \"\", \"kind\": null, \"enabled\": true, \"member_count\": 0, "
 		      "\"members\": [\"a@b\", \"c\\\"d\\\\e\\u000a\\u007f\xc3\xa4\"], "
 		      "\"created\": null}");

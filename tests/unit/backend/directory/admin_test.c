@@ -110,13 +110,13 @@ TEST_FIBER(admin_accounts)
 	CHECK_INT(row.cred, DIR_CRED_NONE);
 	CHECK_INT(row.password_us, 0);
 	CHECK(row.created_us > 0);
-	CHECK_ERR(dir_account_list(r.d, SL("example.org"), SLICE_NONE, SLICE_NONE, 2, &mem, &page,
-				   &d),
+	CHECK_ERR(dir_account_list(r.d, SL("example.org"), SLICE_NONE, DIR_ACCOUNTS_ALL, SLICE_NONE,
+				   2, &mem, &page, &d),
 		  E_OK);
 	CHECK_INT(page.n, 2);
 	CHECK_SLICE(page.rows[1].address, SL("bob@example.org"));
-	CHECK_ERR(dir_account_list(r.d, SLICE_NONE, SLICE_NONE, page.rows[1].address, 2, &mem,
-				   &page, &d),
+	CHECK_ERR(dir_account_list(r.d, SLICE_NONE, SLICE_NONE, DIR_ACCOUNTS_ALL,
+				   page.rows[1].address, 2, &mem, &page, &d),
 		  E_OK);
 	CHECK_INT(page.n, 1);
 	CHECK_SLICE(page.rows[0].address, SL("dave.o'neil@example.org"));
@@ -249,7 +249,8 @@ TEST_FIBER(admin_accounts_match)
 	REQUIRE(rig_account(&r, "dave.o'neil@example.org", NULL) == E_OK);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CHECK_ERR(dir_account_list(r.d, SL("example.org"), slice_str(cases[i].match),
-					   slice_str(cases[i].after), 1, &mem, &page, &d),
+					   DIR_ACCOUNTS_ALL, slice_str(cases[i].after), 1, &mem,
+					   &page, &d),
 			  E_OK);
 		check_note("%s", cases[i].match);
 		CHECK_INT(page.n, cases[i].first[0] != '\0');

@@ -8,7 +8,8 @@
 
 TEST_FIBER(outbound_sends_one)
 {
-	struct mail mail = {1, NULL, {"x@elsewhere.test", "y@elsewhere.test", "z@other.test"}, 0};
+	struct mail mail = {
+		1, 0, NULL, {"x@elsewhere.test", "y@elsewhere.test", "z@other.test"}, 0};
 	struct works w;
 	struct outbound_job *j;
 	size_t seen = 0;
@@ -43,7 +44,7 @@ TEST_FIBER(outbound_sends_one)
 TEST_FIBER(outbound_tries_again_and_gives_up)
 {
 	static const int64_t pauses[] = {15, 30, 60, 240, 240};
-	struct mail mail = {1, NULL, {"x@elsewhere.test"}, NOTIFY_FAILURE};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, NOTIFY_FAILURE};
 	struct works w;
 	struct outbound_job *j;
 
@@ -85,8 +86,8 @@ TEST_FIBER(outbound_tries_again_and_gives_up)
 
 TEST_FIBER(outbound_bounces)
 {
-	struct mail mail = {1, NULL, {"x@elsewhere.test", "y@elsewhere.test"}, 0};
-	struct mail bounce = {2, "", {"x@elsewhere.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test", "y@elsewhere.test"}, 0};
+	struct mail bounce = {2, 0, "", {"x@elsewhere.test"}, 0};
 	struct works w;
 	struct outbound_job *j;
 
@@ -179,7 +180,7 @@ TEST_FIBER(outbound_copies_to_nobody)
 TEST_FIBER(outbound_tells_of_a_delay)
 {
 	static const int64_t pauses[] = {15, 30, 60, 240, 240};
-	struct mail mail = {1, NULL, {"x@elsewhere.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
 	struct works w;
 	struct outbound_job *j;
 
@@ -220,7 +221,7 @@ TEST_FIBER(outbound_rests_a_dead_destination)
 
 	REQUIRE(works_open(&w));
 	for (unsigned i = 1; i <= 20; i++) {
-		struct mail mail = {i, NULL, {"x@dead.test"}, 0};
+		struct mail mail = {i, 0, NULL, {"x@dead.test"}, 0};
 
 		works_submit(&w, &mail);
 	}
@@ -251,7 +252,7 @@ TEST_FIBER(outbound_rests_a_dead_destination)
 /* A worker that is killed loses its leases; what it says late still counts, once. */
 TEST_FIBER(outbound_lost_worker)
 {
-	struct mail mail = {1, NULL, {"x@elsewhere.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
 	struct works w;
 	struct outbound_job *j, late;
 
@@ -320,7 +321,7 @@ TEST_FIBER(outbound_jobs_fit_a_frame)
 /* Held rows, rows of other kinds, and what was there before the start. */
 TEST_FIBER(outbound_after_a_restart)
 {
-	struct mail mail = {1, NULL, {"x@elsewhere.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
 	struct works w;
 	struct outbound_job *j, before;
 
@@ -339,4 +340,158 @@ TEST_FIBER(outbound_after_a_restart)
 	CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
 	CHECK_INT(works_items(&w), 0);
 	works_close(&w);
+}
+
+/* Nothing of the worker's share now: another sender's mail comes out first, and alone. */
+WAITS static bool comes_out(struct works *w, const char *address)
+{
+	const struct outbound_job *j = take(w);
+
+	if (j == NULL || !slice_eq(j->jobs[0].address, slice_str(address)))
+		return false;
+	CHECK_ERR(tell(w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+	return true;
+}
+
+TEST_FIBER(outbound_held_accounts)
+{
+	struct mail mine = {1, 0, NULL, {"x@elsewhere.test", "y@other.test"}, 0};
+	struct mail other = {2, 0, NULL, {"z@elsewhere.test"}, 0},
+		    late = {3, 0, NULL, {"z@a.test"}, 0};
+	struct sched_info info;
+	struct sched_key key;
+	struct works w;
+	struct guard *g = NULL;
+	struct diag d = {""};
+	uint64_t alice, bob;
+
+	REQUIRE(works_open(&w));
+	alice = room_account(&w.room, "alice@example.org", 0, 0);
+	bob = room_account(&w.room, "bob@example.org", 0, 0);
+	REQUIRE(guard_open(w.room.rig.d, dir_kv_mem_ops(w.room.rig.kv), &g) == E_OK);
+	CHECK_ERR(
+		dir_account_hold(w.room.rig.d, &rig_actor, SL("alice@example.org"), SL("odd"), &d),
+		E_OK);
+	outbound_guard(w.o, g); /* held before: told at once */
+	mine.account = alice;
+	other.account = late.account = bob;
+	submit(&w, &mine);
+	submit(&w, &other);
+	CHECK(comes_out(&w, "z@elsewhere.test"));
+	CHECK_INT(items(&w), 2);
+	for (size_t i = 0; i < 2; i++) {
+		REQUIRE(outbound_key(w.o, 0, w.items[i].id, &key));
+		CHECK_ERR(sched_get(outbound_sched(w.o), key, clock_wall_us(), &info), E_OK);
+		CHECK_INT(info.state, SCHED_HELD_SENDER);
+	}
+	/* After a restart, too. */
+	outbound_worker_free(&w.worker);
+	outbound_stop(&w.o);
+	REQUIRE(outbound_start(&w.room.deliver, &w.o) == E_OK);
+	outbound_guard(w.o, g);
+	REQUIRE(outbound_worker_new(w.o, &fe1, &w.worker) == E_OK);
+	submit(&w, &late);
+	CHECK(comes_out(&w, "z@a.test"));
+	CHECK_INT(items(&w), 2);
+	CHECK_ERR(dir_account_release(w.room.rig.d, &rig_actor, SL("alice@example.org"), &d), E_OK);
+	for (size_t left = 2; left != 0; left--) {
+		const struct outbound_job *j = take(&w);
+
+		REQUIRE(j != NULL);
+		CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+		CHECK_INT(items(&w), left - 1);
+	}
+	outbound_worker_free(&w.worker);
+	outbound_stop(&w.o);
+	guard_close(&g);
+	works_close(&w);
+}
+
+/* Refusals are told to the guard, whoever reports them; a sender of nobody's is not. */
+TEST_FIBER(outbound_tells_refusals)
+{
+	struct mail mail = {0};
+	uint64_t hash = 1;
+	struct rates_mail counted = {.txid = 1, .recipients = 1, .outside = &hash, .noutside = 1};
+	struct works w;
+	struct guard *g = NULL;
+	struct diag d = {""};
+	uint64_t alice;
+	bool is;
+
+	REQUIRE(works_open(&w));
+	alice = room_account(&w.room, "alice@example.org", 0, 0);
+	REQUIRE(guard_open(w.room.rig.d, dir_kv_mem_ops(w.room.rig.kv), &g) == E_OK);
+	outbound_guard(w.o, g);
+	CHECK_ERR(guard_take(g, alice, &counted, &is, &d), E_OK);
+	for (unsigned i = 1; i <= RATES_TRIES_LEAST; i++) {
+		bool bad = i > RATES_TRIES_LEAST - 7;
+		struct outbound_job *j;
+
+		CHECK_ERR(guard_may_go_out(g, alice, &d), E_OK);
+		mail = (struct mail){i, alice, NULL, {"x@elsewhere.test"}, NOTIFY_NEVER};
+		submit(&w, &mail);
+		j = take(&w);
+		REQUIRE(j != NULL);
+		CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, bad ? "5.1.1" : "2.0.0",
+			       bad ? "550 no" : "250 ok"),
+			  E_OK);
+	}
+	CHECK_ERR(guard_may_go_out(g, alice, &d), E_RATE); /* 7 of 20 */
+	outbound_worker_free(&w.worker);
+	outbound_stop(&w.o);
+	guard_close(&g);
+	works_close(&w);
+}
+
+static size_t paced(struct works *w)
+{
+	size_t totals[SCHED_STATES];
+
+	sched_totals(outbound_sched(w->o), clock_wall_us(), totals);
+	return totals[SCHED_PACED];
+}
+
+/* The settings reach the scheduler, now and later. */
+TEST_FIBER(outbound_paces_live)
+{
+	static const char *const keys[] = {"outbound.pace_account", "outbound.pace_domain",
+					   "outbound.pace_destination"};
+	struct works w;
+	struct diag d = {""};
+
+	for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+		struct outbound_job *j;
+
+		REQUIRE(works_open(&w));
+		CHECK_ERR(
+			dir_setting_set(w.room.rig.d, &rig_actor, slice_str(keys[k]), SL("6"), &d),
+			E_OK);
+		REQUIRE(rig_synced(&w.room.rig));
+		for (unsigned i = 1; i <= 3; i++) {
+			struct mail mail = {(unsigned)k * 10 + i, 0, NULL, {"x@elsewhere.test"}, 0};
+
+			submit(&w, &mail);
+		}
+		check_note("%s", keys[k]);
+		j = take(&w);
+		REQUIRE(j != NULL);
+		CHECK_INT(j->n, 1);
+		CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+		CHECK_INT(paced(&w), 2);
+		move_clock(&w, 10 * 1000000LL);
+		j = take(&w);
+		REQUIRE(j != NULL);
+		CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+		CHECK_INT(paced(&w), 1);
+		CHECK_INT(items(&w), 1);
+		/* Without the setting the rest goes at once. */
+		CHECK_ERR(dir_setting_unset(w.room.rig.d, &rig_actor, slice_str(keys[k]), &d),
+			  E_OK);
+		j = take(&w);
+		REQUIRE(j != NULL);
+		CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+		CHECK_INT(items(&w), 0);
+		works_close(&w);
+	}
 }

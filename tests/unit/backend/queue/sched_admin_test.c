@@ -154,6 +154,36 @@ TEST(sched_paces_a_destination)
 	sched_free(&s);
 }
 
+/* A thousand of one sender at 60 a minute: never more, none lost, in time. */
+TEST(sched_paced_mass_mail_is_not_lost)
+{
+	struct sched *s = fresh();
+	struct sched_limits l = {.sender = 60};
+	size_t totals[SCHED_STATES];
+	int64_t now = START;
+	size_t sent = 0;
+
+	sched_limits(s, &l, START);
+	for (uint64_t id = 1; id <= 1000; id++)
+		add(s, id, id % 3 == 0 ? "a.example" : "b.example", 1);
+	while (sched_count(s) != 0) {
+		sent += send_all(s, now);
+		/* The allowance of a sixth of a minute at first, then one a second. */
+		CHECK(sent <= 10 + (size_t)((now - START) / SEC));
+		CHECK_INT(sched_count(s), 1000 - sent);
+		sched_totals(s, now, totals);
+		CHECK_INT(totals[SCHED_PACED], 1000 - sent);
+		if (sched_count(s) == 0)
+			break;
+		REQUIRE(sched_next_us(s) > now && sched_next_us(s) != SCHED_NEVER);
+		now = sched_next_us(s);
+	}
+	CHECK_INT(sent, 1000);
+	CHECK(now - START <= 1000 * SEC);
+	CHECK(now - START >= 990 * SEC);
+	sched_free(&s);
+}
+
 static void remembered(const struct sched_limits *l)
 {
 	struct sched *s = fresh();

@@ -1,0 +1,653 @@
+#include "backend/policy/guard.h"
+
+#include <stdio.h>
+
+#include "backend/policy/live.h"
+#include "common/base/civil.h"
+#include "common/base/clock.h"
+#include "common/base/map.h"
+#include "common/base/num.h"
+#include "common/log/log.h"
+#include "common/log/metric.h"
+#include "common/loop/fiber.h"
+
+#define RATE_PREFIX  "policy/rate/"
+#define HOLD_PREFIX  "policy/hold/"
+#define KEY_MAX      (sizeof(RATE_PREFIX) - 1 + 8)
+#define SAVE_AT_ONCE 256
+#define WHY_MAX      200
+
+METRIC_COUNTER(m_held, "account_holds_total", "Accounts that were held for a burst");
+METRIC_COUNTER(m_minute, "submissions_limited_total", "Messages refused by limit",
+	       {"limit", "messages_minute"});
+METRIC_COUNTER(m_hour, "submissions_limited_total", "Messages refused by limit",
+	       {"limit", "messages_hour"});
+METRIC_COUNTER(m_day, "submissions_limited_total", "Messages refused by limit",
+	       {"limit", "messages_day"});
+METRIC_COUNTER(m_rcpt_hour, "submissions_limited_total", "Messages refused by limit",
+	       {"limit", "recipients_hour"});
+METRIC_COUNTER(m_rcpt_day, "submissions_limited_total", "Messages refused by limit",
+	       {"limit", "recipients_day"});
+METRIC_COUNTER(m_refused_held, "submissions_limited_total", "Messages refused by limit",
+	       {"limit", "held"});
+
+/* A hold on its way to the directory. */
+struct pending {
+	char key[8];
+	uint64_t account;
+	bool saved; /* in the node's environment */
+	char why[WHY_MAX + 1];
+};
+
+struct guard {
+	struct dir *dir;
+	const struct dir_kv *kv;
+	const struct conf *overrides;
+	struct rates *rates;
+	uint32_t limits[DIR_SENDS];
+	struct rates_burst burst;
+	struct map pending;
+	struct map held; /* accounts that watchers were told of; values mean nothing */
+	guard_hold_fn *watch;
+	void *watch_arg;
+	struct dir_sub sub;
+	struct fiber *fiber;
+	struct event wake, ended;
+	bool stop;
+};
+
+/* ---- settings ---- */
+
+static void read_settings(struct guard *g)
+{
+	static const char *const keys[DIR_SENDS] = {
+		"submission.limit_minute",   "submission.limit_hour",
+		"submission.limit_day",      "submission.recipients_hour",
+		"submission.recipients_day", "submission.burst_recipients",
+	};
+	struct conf *c = live_settings(g->dir, g->overrides);
+
+	for (size_t i = 0; i < DIR_SENDS; i++)
+		g->limits[i] = (uint32_t)conf_int(c, keys[i]);
+	g->burst.factor = (uint32_t)conf_int(c, "submission.burst_factor");
+	g->burst.failed_percent = (uint32_t)conf_int(c, "submission.burst_failed_percent");
+	conf_free(&c);
+}
+
+/* The account's own where it has them. False: there is no such account. */
+static bool limits_of(const struct guard *g, uint64_t account, uint32_t out[DIR_SENDS])
+{
+	struct dir_account a;
+
+	if (dir_account_by_id(g->dir, account, &a) != E_OK)
+		return false;
+	for (size_t i = 0; i < DIR_SENDS; i++)
+		out[i] = a.send[i] != DIR_SEND_DEFAULT ? a.send[i] : g->limits[i];
+	return true;
+}
+
+/* ---- who is held ---- */
+
+static slice_t id_key(char out[8], uint64_t account)
+{
+	be64_put(out, account);
+	return slice(out, 8);
+}
+
+static bool is_pending(const struct guard *g, uint64_t account)
+{
+	char key[8];
+
+	return map_get(&g->pending, id_key(key, account)) != NULL;
+}
+
+static bool is_held(const struct guard *g, uint64_t account)
+{
+	struct dir_account a;
+
+	return (dir_account_by_id(g->dir, account, &a) == E_OK && a.held) || is_pending(g, account);
+}
+
+/* Tells the watcher if it has changed. */
+static void settle_hold(struct guard *g, uint64_t account, bool held)
+{
+	struct rates_account *a = rates_find(g->rates, account);
+	char key[8];
+	slice_t k = id_key(key, account);
+
+	if (held == (map_get(&g->held, k) != NULL))
+		return;
+	if (held)
+		(void)map_put(&g->held, k, g);
+	else
+		(void)map_del(&g->held, k);
+	if (!held && a != NULL)
+		rates_forgive(a);
+	LOG(LOG_INFO, NULL, held ? "account.held" : "account.released",
+	    LF_UINT("account", account));
+	if (g->watch != NULL)
+		g->watch(account, held, g->watch_arg);
+}
+
+static bool note_account(const struct dir_account *a, void *arg)
+{
+	if (a->held)
+		settle_hold(arg, a->id, true);
+	return true;
+}
+
+static void note_all(struct guard *g)
+{
+	struct dir_partition p;
+
+	for (size_t i = 0; i < dir_partition_count(g->dir); i++) {
+		dir_partition_at(g->dir, i, &p);
+		dir_accounts_each(g->dir, p.id, note_account, g);
+	}
+}
+
+static void on_dir_event(const struct dir_event *ev, void *arg)
+{
+	struct guard *g = arg;
+
+	if (ev->kind == DIR_EV_SETTINGS)
+		read_settings(g);
+	if (ev->kind == DIR_EV_ACCOUNT)
+		settle_hold(g, ev->account->id,
+			    ev->account->held || is_pending(g, ev->account->id));
+}
+
+void guard_watch(struct guard *g, guard_hold_fn *fn, void *arg)
+{
+	struct map_iter it = {0};
+	slice_t key;
+	void *v;
+
+	g->watch = fn;
+	g->watch_arg = arg;
+	while (map_next(&g->held, &it, &key, &v))
+		fn(be64_get(key.p), true, arg);
+}
+
+void guard_unwatch(struct guard *g)
+{
+	g->watch = NULL;
+}
+
+size_t guard_pending(const struct guard *g)
+{
+	return g->pending.count;
+}
+
+/* ---- bursts ---- */
+
+static struct pending *put_pending(struct guard *g, uint64_t account, slice_t why)
+{
+	struct pending *p = xcalloc(1, sizeof *p);
+
+	p->account = account;
+	be64_put(p->key, account);
+	if (!slice_to_str(slice_sub(why, 0, WHY_MAX), p->why, sizeof p->why))
+		p->why[0] = '\0'; /* a damaged hint: held all the same */
+	invariant(map_put(&g->pending, slice(p->key, sizeof p->key), p) == NULL);
+	settle_hold(g, account, true);
+	return p;
+}
+
+static void drop_pending(struct guard *g, struct pending *p)
+{
+	(void)map_del(&g->pending, slice(p->key, sizeof p->key));
+	xfree(&p);
+}
+
+static void words_of(enum rates_alarm alarm, const struct rates_seen *seen, char out[WHY_MAX + 1])
+{
+	unsigned long long n = seen->count, of = seen->of;
+
+	switch (alarm) {
+	case RATES_MANY:
+		snprintf(out, WHY_MAX + 1, "%llu recipients elsewhere in ten minutes", n);
+		break;
+	case RATES_UNUSUAL:
+		snprintf(out, WHY_MAX + 1, "%llu recipients elsewhere this hour; usual are %llu", n,
+			 of);
+		break;
+	case RATES_REFUSED:
+		snprintf(out, WHY_MAX + 1, "%llu of %llu tries were refused for good", n, of);
+		break;
+	case RATES_CALM:
+		out[0] = '\0';
+		break;
+	}
+}
+
+/* After something was counted. */
+static void look_for_burst(struct guard *g, uint64_t account, const struct rates_account *a)
+{
+	struct dir_account row;
+	struct rates_burst b = g->burst;
+	struct rates_seen seen;
+	enum rates_alarm alarm;
+	char why[WHY_MAX + 1];
+
+	if (is_held(g, account) || dir_account_by_id(g->dir, account, &row) != E_OK)
+		return;
+	b.outside = row.send[DIR_SEND_BURST] != DIR_SEND_DEFAULT ? row.send[DIR_SEND_BURST]
+								 : g->limits[DIR_SEND_BURST];
+	b.factor_least = b.outside / 2;
+	if (b.outside == 0) /* who may send as much as they like has nothing unusual */
+		b.factor = 0;
+	alarm = rates_alarm(a, &b, clock_wall_us(), &seen);
+	if (alarm == RATES_CALM)
+		return;
+	words_of(alarm, &seen, why);
+	metric_add(&m_held, 1);
+	LOG(LOG_ERROR, NULL, "account.burst", LF_UINT("account", account),
+	    LF_STR("address", row.address), LF_STR("why", why));
+	(void)put_pending(g, account, slice_str(why));
+	event_set(&g->wake);
+}
+
+/* ---- the account's counts ---- */
+
+struct loading {
+	slice_t key;
+	struct buf *out;
+};
+
+static bool take_row(slice_t key, slice_t value, void *arg)
+{
+	struct loading *l = arg;
+
+	if (slice_eq(key, l->key))
+		buf_put(l->out, value);
+	return false;
+}
+
+static slice_t row_key(const char *prefix, uint64_t account, char out[KEY_MAX])
+{
+	memcpy(out, prefix, KEY_MAX - 8);
+	be64_put(out + KEY_MAX - 8, account);
+	return slice(out, KEY_MAX);
+}
+
+/* From memory, else from the hints, else new. */
+WAITS static struct rates_account *account_of(struct guard *g, uint64_t account)
+{
+	struct rates_account *a = rates_find(g->rates, account);
+	struct loading l;
+	struct buf row;
+	char key[KEY_MAX];
+	enum err e;
+
+	if (a != NULL)
+		return a;
+	buf_init(&row, RATES_PACKED_MAX, NULL);
+	l = (struct loading){.key = row_key(RATE_PREFIX, account, key), .out = &row};
+	e = g->kv->scan(g->kv->ctx, l.key, take_row, &l);
+	if (e != E_OK)
+		LOG(LOG_WARN, NULL, "policy.hint_unread", LF_UINT("account", account),
+		    LF_ERR("error", e));
+	/* Another message of the account may have made it meanwhile. */
+	a = rates_find(g->rates, account);
+	if (a == NULL) {
+		a = rates_make(g->rates, account);
+		if (row.n != 0 && !rates_unpack(a, buf_slice(&row)))
+			LOG(LOG_WARN, NULL, "policy.hint_dropped", LF_UINT("account", account));
+	}
+	buf_fini(&row);
+	return a;
+}
+
+/* ---- refusals ---- */
+
+static struct metric *metric_of(enum dir_send which)
+{
+	switch (which) {
+	case DIR_SEND_MESSAGES_MINUTE:
+		return &m_minute;
+	case DIR_SEND_MESSAGES_HOUR:
+		return &m_hour;
+	case DIR_SEND_MESSAGES_DAY:
+		return &m_day;
+	case DIR_SEND_RECIPIENTS_HOUR:
+		return &m_rcpt_hour;
+	case DIR_SEND_RECIPIENTS_DAY:
+		return &m_rcpt_day;
+	case DIR_SEND_BURST:
+	case DIR_SENDS:
+		break;
+	}
+	invariant(!"a limit of counts");
+	return NULL;
+}
+
+static enum err refuse(uint64_t account, enum dir_send which, int64_t again_us, struct diag *diag)
+{
+	static const char *const what[DIR_SENDS] = {
+		"messages in the last minute", "messages in the last hour",
+		"messages in the last day",    "recipients in the last hour",
+		"recipients in the last day",  "",
+	};
+	struct civil again;
+
+	metric_add(metric_of(which), 1);
+	LOG(LOG_INFO, NULL, "account.limited", LF_UINT("account", account),
+	    LF_STR("limit", what[which]));
+	if (again_us == INT64_MAX)
+		return diag_set(diag, E_RATE, "too many recipients for this account's limit");
+	civil_of(again_us / 1000000 + 60, &again); /* not before that minute */
+	return diag_set(diag, E_RATE, "too many %s, try again at %02u:%02u UTC", what[which],
+			again.hour, again.min);
+}
+
+enum err guard_may_go_out(const struct guard *g, uint64_t account, struct diag *diag)
+{
+	if (!is_held(g, account))
+		return E_OK;
+	metric_add(&m_refused_held, 1);
+	LOG(LOG_INFO, NULL, "account.limited", LF_UINT("account", account),
+	    LF_STR("limit", "held"));
+	return diag_set(diag, E_RATE, "mail to other systems is held, ask your administrator");
+}
+
+WAITS enum err guard_may_send(struct guard *g, uint64_t account, struct diag *diag)
+{
+	const struct rates_account *a = account_of(g, account);
+	uint32_t limits[DIR_SENDS];
+	enum dir_send which;
+	int64_t again_us;
+
+	if (!limits_of(g, account, limits) ||
+	    rates_look(a, limits, clock_wall_us(), &which, &again_us) != RATES_OVER)
+		return E_OK;
+	return refuse(account, which, again_us, diag);
+}
+
+WAITS enum err guard_take(struct guard *g, uint64_t account, const struct rates_mail *m,
+			  bool *counted_out, struct diag *diag)
+{
+	struct rates_account *a = account_of(g, account);
+	uint32_t limits[DIR_SENDS];
+	enum dir_send which;
+	int64_t again_us;
+
+	*counted_out = false;
+	if (!limits_of(g, account, limits))
+		return E_OK; /* an image that does not know it: the ticket says it is there */
+	if (m->noutside != 0 && is_held(g, account))
+		return guard_may_go_out(g, account, diag);
+	switch (rates_take(a, limits, m, clock_wall_us(), &which, &again_us)) {
+	case RATES_OVER:
+		return refuse(account, which, again_us, diag);
+	case RATES_AGAIN:
+		return E_OK;
+	case RATES_COUNTED:
+		break;
+	}
+	*counted_out = true;
+	if (m->noutside != 0)
+		look_for_burst(g, account, a);
+	return E_OK;
+}
+
+void guard_give_back(struct guard *g, uint64_t account, const struct rates_mail *m)
+{
+	struct rates_account *a = rates_find(g->rates, account);
+
+	if (a != NULL)
+		rates_give_back(a, m, clock_wall_us());
+}
+
+void guard_tried(struct guard *g, uint64_t account, uint32_t tries, uint32_t failed)
+{
+	struct rates_account *a = rates_find(g->rates, account);
+
+	if (a == NULL)
+		return;
+	rates_tried(a, clock_wall_us(), tries, failed);
+	if (failed != 0)
+		look_for_burst(g, account, a);
+}
+
+/* ---- what is kept ---- */
+
+struct saving {
+	char keys[SAVE_AT_ONCE][KEY_MAX];
+	uint64_t accounts[SAVE_AT_ONCE];
+	struct buf values[SAVE_AT_ONCE];
+	struct dir_kv_op ops[SAVE_AT_ONCE];
+	size_t n;
+};
+
+WAITS static enum err save_some(struct guard *g, struct saving *s)
+{
+	enum err e;
+
+	for (s->n = 0; s->n < SAVE_AT_ONCE; s->n++) {
+		size_t i = s->n;
+
+		buf_reset(&s->values[i]);
+		if (!rates_pack_next(g->rates, &s->accounts[i], &s->values[i]))
+			break;
+		s->ops[i].key = row_key(RATE_PREFIX, s->accounts[i], s->keys[i]);
+		s->ops[i].value = buf_slice(&s->values[i]);
+	}
+	e = g->kv->apply(g->kv->ctx, s->ops, s->n, DIR_KV_LAZY);
+	for (size_t i = 0; i < s->n && e != E_OK; i++) {
+		struct rates_account *a = rates_find(g->rates, s->accounts[i]);
+
+		if (a != NULL)
+			rates_touch(g->rates, a);
+	}
+	return e;
+}
+
+WAITS static void save_rates(struct guard *g)
+{
+	struct saving *s = xcalloc(1, sizeof *s);
+	enum err e;
+
+	for (size_t i = 0; i < SAVE_AT_ONCE; i++)
+		buf_init(&s->values[i], RATES_PACKED_MAX, NULL);
+	do
+		e = save_some(g, s);
+	while (e == E_OK && s->n == SAVE_AT_ONCE);
+	if (e != E_OK)
+		LOG(LOG_WARN, NULL, "policy.not_saved", LF_ERR("error", e));
+	for (size_t i = 0; i < SAVE_AT_ONCE; i++)
+		buf_fini(&s->values[i]);
+	xfree(&s);
+}
+
+/* ---- holds on their way ---- */
+
+WAITS static void write_hold(struct guard *g, uint64_t account, const char *why)
+{
+	char key[KEY_MAX];
+	struct dir_kv_op op = {.key = row_key(HOLD_PREFIX, account, key)};
+	enum err e;
+
+	if (why != NULL)
+		op.value = slice_str(why);
+	e = g->kv->apply(g->kv->ctx, &op, 1, DIR_KV_SYNC);
+	if (e != E_OK)
+		LOG(LOG_ERROR, NULL, "policy.hold_unsaved", LF_UINT("account", account),
+		    LF_ERR("error", e));
+}
+
+WAITS static enum err tell_directory(struct guard *g, uint64_t account, const char *why)
+{
+	char who[DIR_NODE_MAX + 16];
+	struct dir_actor by = {.from = SLICE_NONE};
+	struct dir_account a;
+	struct diag diag = {""};
+	enum err e = dir_account_by_id(g->dir, account, &a);
+
+	snprintf(who, sizeof who, "backend/%s", dir_node_name(g->dir));
+	by.who = slice_str(who);
+	if (e == E_OK)
+		e = dir_account_hold(g->dir, &by, slice_str(a.address), slice_str(why), &diag);
+	if (e != E_OK)
+		LOG_SELDOM(LOG_WARN, NULL, "policy.hold_waits", LF_UINT("account", account),
+			   LF_ERR("error", e), LF_STR("why", diag.text));
+	return e;
+}
+
+/* One hold's next step. False: the directory cannot be asked now. */
+WAITS static bool bring(struct guard *g, uint64_t account)
+{
+	char key[8], why[WHY_MAX + 1];
+	struct pending *p = map_get(&g->pending, id_key(key, account));
+	bool save = !p->saved && g->pending.count <= GUARD_PENDING_MAX;
+	enum err e;
+
+	memcpy(why, p->why, sizeof why);
+	p->saved |= save;
+	if (save)
+		write_hold(g, account, why);
+	e = tell_directory(g, account, why);
+	/* The image has it before it is forgotten here: there is no moment in between. */
+	if (e == E_OK)
+		e = dir_wait_synced(g->dir, deadline_in(GUARD_RETRY_MS));
+	if (e != E_OK && e != E_NOT_FOUND)
+		return false;
+	write_hold(g, account, NULL);
+	p = map_get(&g->pending, id_key(key, account));
+	drop_pending(g, p);
+	settle_hold(g, account, is_held(g, account));
+	return true;
+}
+
+/* True: all that is known is in the directory. */
+WAITS static bool bring_all(struct guard *g)
+{
+	while (g->pending.count != 0 && !g->stop) {
+		struct map_iter it = {0};
+		slice_t key;
+		void *p;
+
+		(void)map_next(&g->pending, &it, &key, &p);
+		if (!bring(g, ((const struct pending *)p)->account))
+			return false;
+	}
+	return true;
+}
+
+/* All of them are made durable before the first is told: the directory may be away for long. */
+WAITS static void save_holds(struct guard *g)
+{
+	uint64_t accounts[SAVE_AT_ONCE];
+	struct map_iter it = {0};
+	size_t n = 0;
+	slice_t key;
+	void *v;
+
+	while (n < SAVE_AT_ONCE && map_next(&g->pending, &it, &key, &v)) {
+		struct pending *p = v;
+
+		if (!p->saved && g->pending.count <= GUARD_PENDING_MAX)
+			accounts[n++] = p->account;
+	}
+	for (size_t i = 0; i < n; i++) {
+		char id[8], why[WHY_MAX + 1];
+		struct pending *p = map_get(&g->pending, id_key(id, accounts[i]));
+
+		memcpy(why, p->why, sizeof why);
+		p->saved = true;
+		write_hold(g, accounts[i], why);
+	}
+}
+
+struct found {
+	struct guard *g;
+};
+
+static bool take_hold(slice_t key, slice_t value, void *arg)
+{
+	struct found *f = arg;
+
+	if (key.n == KEY_MAX && f->g->pending.count < GUARD_PENDING_MAX)
+		put_pending(f->g, be64_get(key.p + KEY_MAX - 8), value)->saved = true;
+	return true;
+}
+
+/* ---- life ---- */
+
+WAITS static void run(void *arg)
+{
+	struct guard *g = arg;
+	int64_t save_at_ms = clock_mono_ms() + GUARD_SAVE_MS;
+
+	while (!g->stop) {
+		bool done;
+
+		save_holds(g);
+		done = bring_all(g);
+		if (clock_mono_ms() >= save_at_ms) {
+			save_rates(g);
+			save_at_ms = clock_mono_ms() + GUARD_SAVE_MS;
+		}
+		if (event_wait(&g->wake, "policy.guard",
+			       done ? save_at_ms : deadline_in(GUARD_RETRY_MS)) == E_CANCELLED)
+			break;
+	}
+	g->fiber = NULL;
+	event_set(&g->ended);
+}
+
+WAITS enum err guard_open(struct dir *dir, const struct dir_kv *kv, const struct conf *overrides,
+			  struct guard **out)
+{
+	struct guard *g = xcalloc(1, sizeof *g);
+	struct found f = {.g = g};
+	enum err e;
+
+	g->dir = dir;
+	g->kv = kv;
+	g->overrides = overrides;
+	g->rates = rates_new();
+	map_init(&g->pending);
+	map_init(&g->held);
+	event_init(&g->wake);
+	event_init(&g->ended);
+	read_settings(g);
+	g->sub = (struct dir_sub){.fn = on_dir_event, .arg = g};
+	dir_subscribe(dir, &g->sub);
+	note_all(g);
+	*out = g;
+	e = kv->scan(kv->ctx, SL(HOLD_PREFIX), take_hold, &f);
+	if (e == E_OK)
+		e = fiber_start("policy.guard", run, g, &g->fiber);
+	if (e != E_OK)
+		guard_close(out);
+	return e;
+}
+
+WAITS void guard_close(struct guard **pg)
+{
+	struct guard *g = *pg;
+	struct map_iter it = {0};
+	slice_t key;
+	void *v;
+
+	if (g == NULL)
+		return;
+	dir_unsubscribe(&g->sub);
+	g->stop = true;
+	fiber_shield_begin();
+	if (g->fiber != NULL) {
+		fiber_cancel(g->fiber);
+		while (event_wait(&g->ended, "policy.stop", NO_DEADLINE) != E_OK)
+			;
+	}
+	save_holds(g);
+	save_rates(g);
+	fiber_shield_end();
+	while (map_next(&g->pending, &it, &key, &v))
+		xfree(&v);
+	map_fini(&g->pending);
+	map_fini(&g->held);
+	rates_free(&g->rates);
+	xfree(pg);
+}
