@@ -110,7 +110,8 @@ struct dir_account_page {
 	size_t n;
 };
 
-/* Which accounts a list has: all, those of one enum dir_account_state, or those that are held. */
+/* Which accounts a list has: all, those of one enum dir_account_state (DIR_ACTIVE: and not held),
+ * or those that are held. */
 enum dir_account_which { DIR_ACCOUNTS_ALL, DIR_ACCOUNTS_HELD = 4 };
 
 /* *id_out may be NULL. */

@@ -166,6 +166,7 @@ const char dir_sql_account_list[] = ACCOUNT_COLUMNS PAGE_OF(
 	" AND ($5 = '' OR strpos(lower(address), lower($5)) > 0"
 	" OR strpos(lower(display_name), lower($5)) > 0)"
 	" AND CASE $6::integer WHEN 0 THEN true WHEN 4 THEN held IS NOT NULL"
+	" WHEN 1 THEN state = 1 AND held IS NULL"
 	" ELSE state = $6::integer END") ACCOUNT_CREDENTIAL PAGE_END("a");
 const char dir_sql_account_show[] = ACCOUNT_ROW " WHERE d.name = $1 AND a.local = $2";
 const char dir_sql_account_lock[] =

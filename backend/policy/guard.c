@@ -101,7 +101,7 @@ static bool is_pending(const struct guard *g, uint64_t account)
 	return map_get(&g->pending, id_key(key, account)) != NULL;
 }
 
-static bool is_held(const struct guard *g, uint64_t account)
+bool guard_is_held(const struct guard *g, uint64_t account)
 {
 	struct dir_account a;
 
@@ -230,7 +230,7 @@ static void look_for_burst(struct guard *g, uint64_t account, const struct rates
 	enum rates_alarm alarm;
 	char why[WHY_MAX + 1];
 
-	if (is_held(g, account) || dir_account_by_id(g->dir, account, &row) != E_OK)
+	if (guard_is_held(g, account) || dir_account_by_id(g->dir, account, &row) != E_OK)
 		return;
 	b.outside = row.send[DIR_SEND_BURST] != DIR_SEND_DEFAULT ? row.send[DIR_SEND_BURST]
 								 : g->limits[DIR_SEND_BURST];
@@ -343,7 +343,7 @@ static enum err refuse(uint64_t account, enum dir_send which, int64_t again_us, 
 
 enum err guard_may_go_out(const struct guard *g, uint64_t account, struct diag *diag)
 {
-	if (!is_held(g, account))
+	if (!guard_is_held(g, account))
 		return E_OK;
 	metric_add(&m_refused_held, 1);
 	LOG(LOG_INFO, NULL, "account.limited", LF_UINT("account", account),
@@ -375,7 +375,7 @@ WAITS enum err guard_take(struct guard *g, uint64_t account, const struct rates_
 	*counted_out = false;
 	if (!limits_of(g, account, limits))
 		return E_OK; /* an image that does not know it: the ticket says it is there */
-	if (m->noutside != 0 && is_held(g, account))
+	if (m->noutside != 0 && guard_is_held(g, account))
 		return guard_may_go_out(g, account, diag);
 	switch (rates_take(a, limits, m, clock_wall_us(), &which, &again_us)) {
 	case RATES_OVER:
@@ -515,7 +515,7 @@ WAITS static bool bring(struct guard *g, uint64_t account)
 	write_hold(g, account, NULL);
 	p = map_get(&g->pending, id_key(key, account));
 	drop_pending(g, p);
-	settle_hold(g, account, is_held(g, account));
+	settle_hold(g, account, guard_is_held(g, account));
 	return true;
 }
 

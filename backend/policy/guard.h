@@ -35,7 +35,9 @@ WAITS void guard_close(struct guard **g);
 
 /* What the account may send is asked at MAIL: E_OK, or E_RATE with the words for the client. */
 WAITS enum err guard_may_send(struct guard *g, uint64_t account, struct diag *diag) MUST_USE;
-/* The same of a recipient elsewhere: is it held? Any back-end's guard knows. */
+/* Any back-end's guard knows, but for a hold that the directory does not have yet. */
+bool guard_is_held(const struct guard *g, uint64_t account);
+/* A recipient elsewhere: E_OK, or E_RATE with the words when the account is held. */
 enum err guard_may_go_out(const struct guard *g, uint64_t account, struct diag *diag) MUST_USE;
 /* One message about to be committed: counts it, or E_RATE with the words. May hold the account; the
  * message is taken then all the same, and waits. *counted_out: guard_give_back may be needed. */

@@ -42,6 +42,8 @@ WAITS enum err m_resolve(struct mcall *c)
 		e = resolve_address(c->be->deliver, &ask, &c->mem, &r, &c->diag);
 	if (e == E_WRONG_OWNER)
 		return mcall_wrong_owner(c, r.wrong_owner);
+	if (e == E_RATE)
+		e = guard_may_go_out(c->be->guard, c->claims.account, &c->diag);
 	if (e != E_OK)
 		return e;
 	reply.targets = convert_targets(&r, &c->mem);

@@ -1,10 +1,13 @@
 #include "frontend/smtp/smtp_reply.h"
 
+#include <stdio.h>
+
 #include "common/base/buf.h"
 #include "common/loop/fiber.h"
 #include "frontend/smtp/smtp.h"
 
-#define REPLY_MAX 512 /* RFC 5321 section 4.5.3.1.5 */
+#define REPLY_MAX       512 /* RFC 5321 section 4.5.3.1.5 */
+#define LIMIT_WORDS_MAX (sizeof(struct diag) + 2)
 
 enum { ENDS = 1, COUNTS = 2 };
 
@@ -168,24 +171,26 @@ void smtp_say_format(enum smtp_say what, const char *extra, struct buf *out)
 		   r->text, extra != NULL ? " " : "", extra != NULL ? extra : "");
 }
 
-/* The back-end's, why and until when; NULL: none that can be said. */
-static const char *limit_words(const struct smtp *s)
+/* The back-end's words of a limit, in brackets; NULL: none that a reply may hold. */
+static const char *limit_words(const struct smtp *s, char out[LIMIT_WORDS_MAX])
 {
 	for (const char *p = s->limit.text; *p != '\0'; p++) {
 		if (*p < 0x20 || *p > 0x7e)
 			return NULL;
 	}
-	return s->limit.text[0] != '\0' ? s->limit.text : NULL;
+	snprintf(out, LIMIT_WORDS_MAX, "(%s)", s->limit.text);
+	return s->limit.text[0] != '\0' ? out : NULL;
 }
 
 WAITS enum err smtp_say_with(struct smtp *s, enum smtp_say what, const char *extra)
 {
 	const struct reply *r = &replies[what];
+	char words[LIMIT_WORDS_MAX];
 	struct buf b;
 	enum err e;
 
 	if (what == SAY_SENDS_TOO_MUCH && extra == NULL)
-		extra = limit_words(s);
+		extra = limit_words(s, words);
 	if ((r->flags & COUNTS) && ++s->errors > smtp_limits(s)->errors_max) {
 		LOG(LOG_INFO, &s->base.log, "smtp.too_many_errors", LF_UINT("errors", s->errors));
 		return smtp_say_with(s, SAY_ERRORS, NULL);

@@ -31,6 +31,7 @@ struct played {
 	enum err result[PLAYED_OWNERS];  /* of every recipient */
 	enum err each[PLAYED_OWNERS][2]; /* of the first ones, where it is not E_OK */
 	enum err begin[PLAYED_OWNERS];
+	const char *over;         /* the account may send nothing more: the words */
 	bool away;                /* no back-end at all */
 	struct signing_keys keys; /* of any domain */
 	char author[512];         /* of the last commit, with all that follows */

@@ -61,6 +61,8 @@ WAITS enum err call_resolve(struct session *s UNUSED, const struct resolve_query
 		*n_out = 3;
 		return E_OK;
 	}
+	if (slice_eq(q->address, SL("held@outside.example")))
+		return diag_set(d, E_RATE, "mail to other systems is held");
 	if (slice_ends(q->address, SL("@outside.example")) ||
 	    slice_ends(q->address, SL("@[192.0.2.1]"))) {
 		(void)diag_set(d, E_RETRY, "no outbound");
@@ -70,13 +72,15 @@ WAITS enum err call_resolve(struct session *s UNUSED, const struct resolve_query
 }
 
 WAITS enum err call_sender_check(const struct ticket *t, slice_t address,
-				 struct signing_keys *keys_out, struct diag *d UNUSED)
+				 struct signing_keys *keys_out, struct diag *d)
 {
 	fiber_yield();
 	*keys_out = played.keys;
 	played.sender_checks++;
 	if (played.away)
 		return E_RETRY;
+	if (t != NULL && played.over != NULL)
+		return diag_set(d, E_RATE, "%s", played.over);
 	if (t != NULL)
 		return slice_eq(address, SL("alice@example.org")) ? E_OK : E_DENIED;
 	return slice_ends(address, SL("@example.org")) ? E_DENIED : E_OK;
@@ -162,6 +166,8 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 	fiber_yield();
 	if (d->err != E_OK)
 		return d->err;
+	if (played.commit[d->group.partition] == E_RATE && played.over != NULL)
+		(void)diag_set(&d->words, E_RATE, "%s", played.over);
 	if (played.commit[d->group.partition] != E_OK)
 		return d->err = played.commit[d->group.partition];
 	o->committed++;

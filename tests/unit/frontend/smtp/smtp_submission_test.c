@@ -376,3 +376,68 @@ TEST_FIBER(starttls_discards)
 	CHECK(strstr(played.prefix, " with UTF8SMTPS id ") != NULL);
 	mx_close(&w);
 }
+
+/* A limit's words go to the client wherever it is found, and nothing is lost by it. */
+TEST_FIBER(submission_limits_of_the_account)
+{
+	static const char words[] = "too many messages in the last hour, try again at 14:05 UTC";
+	struct wire w;
+
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	played.over = words;
+	ASK(&w, "MAIL FROM:<alice@example.org>",
+	    "450 4.7.1 Not now (too many messages in the last hour, try again at 14:05 UTC)");
+	played.over = NULL;
+	ASK(&w, "MAIL FROM:<alice@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<held@outside.example>",
+	    "450 4.7.1 Not now (mail to other systems is held)");
+	CHECK(smtp_logged("event=smtp.recipient_refused"));
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(&w, "DATA", "354 ");
+	played.over = words;
+	played.commit[0] = E_RATE;
+	ASK(&w, "From: alice@example.org\r\n\r\nbody\r\n.",
+	    "450 4.7.1 Not now (too many messages in the last hour, try again at 14:05 UTC)");
+	CHECK_INT(played.owner[0].aborted, 1);
+	/* Without words, and with such that no reply may hold. */
+	played.over = NULL;
+	submit(&w, "From: alice@example.org\r\n", "450 4.7.1 Not now");
+	CHECK_STR(w.line, "450 4.7.1 Not now");
+	played.over = "a\r\n250 b";
+	submit(&w, "From: alice@example.org\r\n", "450 4.7.1 Not now");
+	CHECK_STR(w.line, "450 4.7.1 Not now");
+	played.commit[0] = E_OK;
+	submit(&w, "From: alice@example.org\r\n", "250 ");
+	mx_close(&w);
+}
+
+/* Where users are not to tell where they are: a From-domain there must be all the same. */
+TEST_FIBER(submission_hides_the_client)
+{
+	static const char *const hide[] = {"submission.hide_client=true", NULL};
+	struct wire w;
+
+	smtp_policy(hide);
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	submit(&w, "From: alice@example.org\r\n", "250 ");
+	CHECK(strstr(played.prefix, "Received: from user\r\n\t(using TLS") == played.prefix);
+	CHECK(strstr(played.prefix, "\tby mx.example.org with ESMTPSA id ") != NULL);
+	CHECK(strstr(played.prefix, "127.0.0.1") == NULL);
+	CHECK(strstr(played.prefix, smtp_session()->helo) == NULL);
+	mx_close(&w);
+	/* Strangers at port 25 are told of. */
+	smtp_policy(hide);
+	mx_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO far.example", "250 ");
+	ASK(&w, "MAIL FROM:<x@far.example>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, "Subject: x\r\n\r\nbody\r\n.", "250 ");
+	CHECK(strstr(played.prefix, "Received: from far.example ([127.0.0.1])") == played.prefix);
+	mx_close(&w);
+}
