@@ -51,10 +51,13 @@ void outbound_settings(struct outbound *o)
 	if (!slice_to_str(slice_str(conf_str(c, "outbound.bounce_copy")), o->bounce_copy,
 			  sizeof o->bounce_copy))
 		o->bounce_copy[0] = '\0';
-	if (o->sched == NULL)
+	if (o->sched == NULL) {
 		o->sched = sched_new(&s);
-	else
+		invariant(sched_limit_destination(o->sched, OUTBOUND_NOTICES, 0, SCHED_UNLIMITED,
+						  clock_wall_us()) == E_OK);
+	} else {
 		sched_configure(o->sched, &s);
+	}
 	outbound_suspend(o, c);
 	sched_limits(o->sched, &pace, clock_wall_us());
 	conf_free(&c);
@@ -91,6 +94,15 @@ uint64_t outbound_sender_key(uint64_t account, slice_t address)
 	return account != 0 ? account : map_hash(address);
 }
 
+/* Notices stay here: a hold of whom they are for does not keep them, so they have keys of their
+ * own. */
+static uint64_t sender_key(const struct job *j)
+{
+	uint64_t key = outbound_sender_key(j->account, j->sender);
+
+	return j->kind == JOB_NOTICE ? ~key : key;
+}
+
 static uint64_t domain_key(slice_t address)
 {
 	const char *at = address.n != 0 ? memrchr(address.p, '@', address.n) : NULL;
@@ -109,8 +121,8 @@ void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 	e = job_unpack(item->payload, &mem, &j);
 	if (e == E_OK && (j.kind == JOB_OUTSIDE || j.kind == JOB_NOTICE)) {
 		s.destination = job_destination(&j);
-		s.sender = outbound_sender_key(j.account, j.sender);
-		s.domain = domain_key(j.sender);
+		s.sender = sender_key(&j);
+		s.domain = j.kind == JOB_NOTICE ? 0 : domain_key(j.sender);
 		s.next_us = j.next_us;
 		s.first_us = j.first_us;
 		s.expire_us = outcome_expire_at(&j, &o->times);

@@ -108,6 +108,10 @@ TEST_FIBER(resolve_refuses)
 		CHECK_INT(t.kind, RCPT_OUTSIDE);
 		CHECK_INT(t.partition, 1);
 		CHECK_SLICE(slice(t.address, t.address_n), q.address);
+		q.held = true; /* not while the account is held */
+		ask_as(&r, &a, &q);
+		CHECK_ERR(a.e, E_RATE);
+		CHECK_INT(a.r.n, 0);
 	}
 	arena_reset(&a.mem);
 	room_close(&r);

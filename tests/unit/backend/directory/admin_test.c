@@ -1,4 +1,5 @@
 /* Management calls: what they refuse, what they do, and their audit. */
+#include "backend/directory/dir_rec.h"
 #include "tests/unit/backend/directory/rig.h"
 
 static const char *result_of(struct rig *r, const char *sql)
@@ -138,6 +139,101 @@ TEST_FIBER(admin_accounts)
 	CHECK_ERR(dir_account_by_id(r.d, id, &a), E_NOT_FOUND);
 	arena_reset(&mem);
 	rig_close(&r);
+}
+
+static size_t count(struct rig *r, unsigned which, struct arena *mem)
+{
+	struct dir_account_page page;
+	struct diag d;
+
+	CHECK_ERR(dir_account_list(r->d, SLICE_NONE, SLICE_NONE, which, SLICE_NONE, 10, mem, &page,
+				   &d),
+		  E_OK);
+	return page.n;
+}
+
+TEST_FIBER(admin_sending)
+{
+	uint32_t send[DIR_SENDS] = {1, 2, 0, DIR_SEND_DEFAULT, DIR_SEND_DEFAULT - 1, 6};
+	char why[2 * 200 + 1];
+	struct dir_account_row row;
+	struct dir_account a;
+	struct arena mem;
+	struct diag d;
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	arena_init(&mem, NULL);
+	REQUIRE(rig_account(&r, "alice@example.org", NULL) == E_OK);
+	REQUIRE(rig_account(&r, "bob@example.org", NULL) == E_OK);
+	REQUIRE(rig_account(&r, "carol@example.org", NULL) == E_OK);
+	CHECK_ERR(dir_account_by_name(r.d, SL("alice"), &a), E_OK);
+	CHECK(!a.held);
+	for (size_t i = 0; i < DIR_SENDS; i++)
+		CHECK_INT(a.send[i], DIR_SEND_DEFAULT);
+	/* Into the database, the image, and a list. */
+	CHECK_ERR(dir_account_limit(r.d, &rig_actor, SL("alice"), send, &d), E_OK);
+	CHECK_ERR(dir_account_limit(r.d, &rig_actor, SL("nobody"), send, &d), E_NOT_FOUND);
+	CHECK_ERR(dir_account_by_name(r.d, SL("alice"), &a), E_OK);
+	CHECK_ERR(dir_account_show(r.d, SL("alice"), &mem, &row, &d), E_OK);
+	for (size_t i = 0; i < DIR_SENDS; i++) {
+		CHECK_INT(a.send[i], send[i]);
+		CHECK_INT(row.send[i], send[i]);
+	}
+	/* Held: the reason is cut where the schema ends. */
+	memset(why, 'x', sizeof why - 1);
+	why[sizeof why - 1] = '\0';
+	CHECK_ERR(dir_account_hold(r.d, &rig_actor, SL("alice"), slice_str(why), &d), E_OK);
+	CHECK_ERR(dir_account_by_name(r.d, SL("alice"), &a), E_OK);
+	CHECK(a.held);
+	CHECK_ERR(dir_account_show(r.d, SL("alice"), &mem, &row, &d), E_OK);
+	CHECK_INT(row.held_why.n, 200);
+	CHECK(row.held_us > 0);
+	CHECK_ERR(dir_account_lock(r.d, &rig_actor, SL("bob"), &d), E_OK);
+	CHECK_INT(count(&r, DIR_ACCOUNTS_ALL, &mem), 3);
+	CHECK_INT(count(&r, DIR_ACCOUNTS_HELD, &mem), 1);
+	CHECK_INT(count(&r, DIR_ACTIVE, &mem), 1);
+	CHECK_INT(count(&r, DIR_LOCKED, &mem), 1);
+	/* Locked and held are two things. */
+	CHECK_ERR(dir_account_hold(r.d, &rig_actor, SL("bob"), SL("y"), &d), E_OK);
+	CHECK_INT(count(&r, DIR_ACCOUNTS_HELD, &mem), 2);
+	CHECK_INT(count(&r, DIR_LOCKED, &mem), 1);
+	CHECK_ERR(dir_account_release(r.d, &rig_actor, SL("alice"), &d), E_OK);
+	CHECK_ERR(dir_account_release(r.d, &rig_actor, SL("alice"), &d), E_OK);
+	CHECK_ERR(dir_account_by_name(r.d, SL("alice"), &a), E_OK);
+	CHECK(!a.held);
+	/* The copy has it, too. */
+	dir_close(&r.d);
+	pgserver_stop();
+	REQUIRE(rig_start(&r, "be1"));
+	CHECK_ERR(dir_account_by_name(r.d, SL("bob"), &a), E_OK);
+	CHECK(a.held);
+	CHECK_ERR(dir_account_by_name(r.d, SL("alice"), &a), E_OK);
+	CHECK(!a.held);
+	CHECK_INT(a.send[DIR_SEND_BURST], 6);
+	pgserver_start();
+	arena_reset(&mem);
+	rig_close(&r);
+}
+
+/* A row that an older release wrote does not say what may be sent. */
+TEST(admin_rows_of_before)
+{
+	struct dir_rec_account r = {.state = DIR_ACTIVE, .address = SL("a@b"), .held = true}, got;
+	struct buf b;
+
+	buf_init(&b, 1024, NULL);
+	dir_rec_put_account(&b, &r);
+	CHECK(dir_rec_account(buf_slice(&b), &got));
+	CHECK(got.held && got.send[0] == 0);
+	for (size_t cut = 1; cut <= 4 * DIR_SENDS; cut++)
+		CHECK(!dir_rec_account(slice(b.p, b.n - cut), &got));
+	CHECK(dir_rec_account(slice(b.p, b.n - 4 * DIR_SENDS - 1), &got));
+	CHECK(!got.held && got.send[0] == DIR_SEND_DEFAULT);
+	CHECK_SLICE(got.address, SL("a@b"));
+	b.p[b.n - 1] = 2;
+	CHECK(!dir_rec_account(buf_slice(&b), &got));
+	buf_fini(&b);
 }
 
 TEST_FIBER(admin_credentials)

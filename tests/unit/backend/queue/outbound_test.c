@@ -407,6 +407,35 @@ TEST_FIBER(outbound_held_accounts)
 	works_close(&w);
 }
 
+/* What is held too long is given up, and the sender hears of it all the same. */
+TEST_FIBER(outbound_tells_held_accounts)
+{
+	struct mail mail = {1, 0, "alice@example.org", {"x@elsewhere.test"}, NOTIFY_FAILURE};
+	struct outbound_job *j;
+	struct works w;
+	struct guard *g = NULL;
+	struct diag d = {""};
+
+	REQUIRE(works_open(&w));
+	mail.account = room_account(&w.room, "alice@example.org", 0, 0);
+	REQUIRE(guard_open(w.room.rig.d, dir_kv_mem_ops(w.room.rig.kv), &g) == E_OK);
+	outbound_guard(w.o, g);
+	CHECK_ERR(
+		dir_account_hold(w.room.rig.d, &rig_actor, SL("alice@example.org"), SL("odd"), &d),
+		E_OK);
+	submit(&w, &mail);
+	move_clock(&w, 49 * HOUR_US);
+	j = take(&w);
+	REQUIRE(j != NULL);
+	CHECK_INT(j->lease.kind, LEASE_NOTICE);
+	CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+	CHECK_INT(items(&w), 0);
+	outbound_worker_free(&w.worker);
+	outbound_stop(&w.o);
+	guard_close(&g);
+	works_close(&w);
+}
+
 /* Refusals are told to the guard, whoever reports them; a sender of nobody's is not. */
 TEST_FIBER(outbound_tells_refusals)
 {
