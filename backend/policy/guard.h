@@ -18,6 +18,7 @@
 
 #include "backend/directory/dir_admin.h"
 #include "backend/policy/rates.h"
+#include "common/conf/conf.h"
 
 struct guard;
 

@@ -55,7 +55,7 @@ static void on_hold(uint64_t account, bool held, void *arg)
 
 WAITS static bool start(struct play *p)
 {
-	enum err e = guard_open(p->rig.d, dir_kv_mem_ops(p->rig.kv), &p->g);
+	enum err e = guard_open(p->rig.d, dir_kv_mem_ops(p->rig.kv), NULL, &p->g);
 
 	if (e == E_OK)
 		guard_watch(p->g, on_hold, p);

@@ -368,7 +368,7 @@ TEST_FIBER(outbound_held_accounts)
 	REQUIRE(works_open(&w));
 	alice = room_account(&w.room, "alice@example.org", 0, 0);
 	bob = room_account(&w.room, "bob@example.org", 0, 0);
-	REQUIRE(guard_open(w.room.rig.d, dir_kv_mem_ops(w.room.rig.kv), &g) == E_OK);
+	REQUIRE(guard_open(w.room.rig.d, dir_kv_mem_ops(w.room.rig.kv), w.none, &g) == E_OK);
 	CHECK_ERR(
 		dir_account_hold(w.room.rig.d, &rig_actor, SL("alice@example.org"), SL("odd"), &d),
 		E_OK);
@@ -387,7 +387,7 @@ TEST_FIBER(outbound_held_accounts)
 	/* After a restart, too. */
 	outbound_worker_free(&w.worker);
 	outbound_stop(&w.o);
-	REQUIRE(outbound_start(&w.room.deliver, &w.o) == E_OK);
+	REQUIRE(outbound_start(&w.room.deliver, w.none, &w.o) == E_OK);
 	outbound_guard(w.o, g);
 	REQUIRE(outbound_worker_new(w.o, &fe1, &w.worker) == E_OK);
 	submit(&w, &late);
@@ -418,7 +418,7 @@ TEST_FIBER(outbound_tells_held_accounts)
 
 	REQUIRE(works_open(&w));
 	mail.account = room_account(&w.room, "alice@example.org", 0, 0);
-	REQUIRE(guard_open(w.room.rig.d, dir_kv_mem_ops(w.room.rig.kv), &g) == E_OK);
+	REQUIRE(guard_open(w.room.rig.d, dir_kv_mem_ops(w.room.rig.kv), w.none, &g) == E_OK);
 	outbound_guard(w.o, g);
 	CHECK_ERR(
 		dir_account_hold(w.room.rig.d, &rig_actor, SL("alice@example.org"), SL("odd"), &d),
@@ -450,7 +450,7 @@ TEST_FIBER(outbound_tells_refusals)
 
 	REQUIRE(works_open(&w));
 	alice = room_account(&w.room, "alice@example.org", 0, 0);
-	REQUIRE(guard_open(w.room.rig.d, dir_kv_mem_ops(w.room.rig.kv), &g) == E_OK);
+	REQUIRE(guard_open(w.room.rig.d, dir_kv_mem_ops(w.room.rig.kv), w.none, &g) == E_OK);
 	outbound_guard(w.o, g);
 	CHECK_ERR(guard_take(g, alice, &counted, &is, &d), E_OK);
 	for (unsigned i = 1; i <= RATES_TRIES_LEAST; i++) {
