@@ -28,7 +28,8 @@ struct guard;
  * Beyond, they are kept in memory only. */
 #define GUARD_PENDING_MAX 10000
 
-/* All borrowed; overrides: settings of this node's command line, or NULL. Takes up holds that the last run could not bring to the directory. */
+/* All borrowed; overrides: settings of this node's command line, or NULL. Takes up holds that the
+ * last run could not bring to the directory. */
 WAITS enum err guard_open(struct dir *dir, const struct dir_kv *kv, const struct conf *overrides,
 			  struct guard **out) MUST_USE;
 /* Writes what it knows. */

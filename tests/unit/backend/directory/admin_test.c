@@ -141,7 +141,7 @@ TEST_FIBER(admin_accounts)
 	rig_close(&r);
 }
 
-static size_t count(struct rig *r, unsigned which, struct arena *mem)
+WAITS static size_t count(struct rig *r, unsigned which, struct arena *mem)
 {
 	struct dir_account_page page;
 	struct diag d;
