@@ -1,21 +1,12 @@
-#include "backend/policy/guard.h"
+#include "backend/policy/guard_priv.h"
 
 #include <stdio.h>
 
 #include "backend/policy/live.h"
 #include "common/base/civil.h"
 #include "common/base/clock.h"
-#include "common/base/map.h"
-#include "common/base/num.h"
 #include "common/log/log.h"
 #include "common/log/metric.h"
-#include "common/loop/fiber.h"
-
-#define RATE_PREFIX  "policy/rate/"
-#define HOLD_PREFIX  "policy/hold/"
-#define KEY_MAX      (sizeof(RATE_PREFIX) - 1 + 8)
-#define SAVE_AT_ONCE 256
-#define WHY_MAX      200
 
 METRIC_COUNTER(m_held, "account_holds_total", "Accounts that were held for a burst");
 METRIC_COUNTER(m_minute, "submissions_limited_total", "Messages refused by limit",
@@ -30,31 +21,6 @@ METRIC_COUNTER(m_rcpt_day, "submissions_limited_total", "Messages refused by lim
 	       {"limit", "recipients_day"});
 METRIC_COUNTER(m_refused_held, "submissions_limited_total", "Messages refused by limit",
 	       {"limit", "held"});
-
-/* A hold on its way to the directory. */
-struct pending {
-	char key[8];
-	uint64_t account;
-	bool saved; /* in the node's environment */
-	char why[WHY_MAX + 1];
-};
-
-struct guard {
-	struct dir *dir;
-	const struct dir_kv *kv;
-	const struct conf *overrides;
-	struct rates *rates;
-	uint32_t limits[DIR_SENDS];
-	struct rates_burst burst;
-	struct map pending;
-	struct map held; /* accounts that watchers were told of; values mean nothing */
-	guard_hold_fn *watch;
-	void *watch_arg;
-	struct dir_sub sub;
-	struct fiber *fiber;
-	struct event wake, ended;
-	bool stop;
-};
 
 /* ---- settings ---- */
 
@@ -88,17 +54,11 @@ static bool limits_of(const struct guard *g, uint64_t account, uint32_t out[DIR_
 
 /* ---- who is held ---- */
 
-static slice_t id_key(char out[8], uint64_t account)
-{
-	be64_put(out, account);
-	return slice(out, 8);
-}
-
 static bool is_pending(const struct guard *g, uint64_t account)
 {
 	char key[8];
 
-	return map_get(&g->pending, id_key(key, account)) != NULL;
+	return map_get(&g->pending, guard_id_key(key, account)) != NULL;
 }
 
 bool guard_is_held(const struct guard *g, uint64_t account)
@@ -108,12 +68,11 @@ bool guard_is_held(const struct guard *g, uint64_t account)
 	return (dir_account_by_id(g->dir, account, &a) == E_OK && a.held) || is_pending(g, account);
 }
 
-/* Tells the watcher if it has changed. */
-static void settle_hold(struct guard *g, uint64_t account, bool held)
+void guard_settle_hold(struct guard *g, uint64_t account, bool held)
 {
 	struct rates_account *a = rates_find(g->rates, account);
 	char key[8];
-	slice_t k = id_key(key, account);
+	slice_t k = guard_id_key(key, account);
 
 	if (held == (map_get(&g->held, k) != NULL))
 		return;
@@ -132,7 +91,7 @@ static void settle_hold(struct guard *g, uint64_t account, bool held)
 static bool note_account(const struct dir_account *a, void *arg)
 {
 	if (a->held)
-		settle_hold(arg, a->id, true);
+		guard_settle_hold(arg, a->id, true);
 	return true;
 }
 
@@ -153,8 +112,8 @@ static void on_dir_event(const struct dir_event *ev, void *arg)
 	if (ev->kind == DIR_EV_SETTINGS)
 		read_settings(g);
 	if (ev->kind == DIR_EV_ACCOUNT)
-		settle_hold(g, ev->account->id,
-			    ev->account->held || is_pending(g, ev->account->id));
+		guard_settle_hold(g, ev->account->id,
+				  ev->account->held || is_pending(g, ev->account->id));
 }
 
 void guard_watch(struct guard *g, guard_hold_fn *fn, void *arg)
@@ -181,7 +140,7 @@ size_t guard_pending(const struct guard *g)
 
 /* ---- bursts ---- */
 
-static struct pending *put_pending(struct guard *g, uint64_t account, slice_t why)
+struct pending *guard_put_pending(struct guard *g, uint64_t account, slice_t why)
 {
 	struct pending *p = xcalloc(1, sizeof *p);
 
@@ -190,14 +149,8 @@ static struct pending *put_pending(struct guard *g, uint64_t account, slice_t wh
 	if (!slice_to_str(slice_sub(why, 0, WHY_MAX), p->why, sizeof p->why))
 		p->why[0] = '\0'; /* a damaged hint: held all the same */
 	invariant(map_put(&g->pending, slice(p->key, sizeof p->key), p) == NULL);
-	settle_hold(g, account, true);
+	guard_settle_hold(g, account, true);
 	return p;
-}
-
-static void drop_pending(struct guard *g, struct pending *p)
-{
-	(void)map_del(&g->pending, slice(p->key, sizeof p->key));
-	xfree(&p);
 }
 
 static void words_of(enum rates_alarm alarm, const struct rates_seen *seen, char out[WHY_MAX + 1])
@@ -244,7 +197,7 @@ static void look_for_burst(struct guard *g, uint64_t account, const struct rates
 	metric_add(&m_held, 1);
 	LOG(LOG_ERROR, NULL, "account.burst", LF_UINT("account", account),
 	    LF_STR("address", row.address), LF_STR("why", why));
-	(void)put_pending(g, account, slice_str(why));
+	(void)guard_put_pending(g, account, slice_str(why));
 	event_set(&g->wake);
 }
 
@@ -264,13 +217,6 @@ static bool take_row(slice_t key, slice_t value, void *arg)
 	return false;
 }
 
-static slice_t row_key(const char *prefix, uint64_t account, char out[KEY_MAX])
-{
-	memcpy(out, prefix, KEY_MAX - 8);
-	be64_put(out + KEY_MAX - 8, account);
-	return slice(out, KEY_MAX);
-}
-
 /* From memory, else from the hints, else new. */
 WAITS static struct rates_account *account_of(struct guard *g, uint64_t account)
 {
@@ -283,7 +229,7 @@ WAITS static struct rates_account *account_of(struct guard *g, uint64_t account)
 	if (a != NULL)
 		return a;
 	buf_init(&row, RATES_PACKED_MAX, NULL);
-	l = (struct loading){.key = row_key(RATE_PREFIX, account, key), .out = &row};
+	l = (struct loading){.key = guard_row_key(RATE_PREFIX, account, key), .out = &row};
 	e = g->kv->scan(g->kv->ctx, l.key, take_row, &l);
 	if (e != E_OK)
 		LOG(LOG_WARN, NULL, "policy.hint_unread", LF_UINT("account", account),
@@ -410,168 +356,6 @@ void guard_tried(struct guard *g, uint64_t account, uint32_t tries, uint32_t fai
 		look_for_burst(g, account, a);
 }
 
-/* ---- what is kept ---- */
-
-struct saving {
-	char keys[SAVE_AT_ONCE][KEY_MAX];
-	uint64_t accounts[SAVE_AT_ONCE];
-	struct buf values[SAVE_AT_ONCE];
-	struct dir_kv_op ops[SAVE_AT_ONCE];
-	size_t n;
-};
-
-WAITS static enum err save_some(struct guard *g, struct saving *s)
-{
-	enum err e;
-
-	for (s->n = 0; s->n < SAVE_AT_ONCE; s->n++) {
-		size_t i = s->n;
-
-		buf_reset(&s->values[i]);
-		if (!rates_pack_next(g->rates, &s->accounts[i], &s->values[i]))
-			break;
-		s->ops[i].key = row_key(RATE_PREFIX, s->accounts[i], s->keys[i]);
-		s->ops[i].value = buf_slice(&s->values[i]);
-	}
-	e = g->kv->apply(g->kv->ctx, s->ops, s->n, DIR_KV_LAZY);
-	for (size_t i = 0; i < s->n && e != E_OK; i++) {
-		struct rates_account *a = rates_find(g->rates, s->accounts[i]);
-
-		if (a != NULL)
-			rates_touch(g->rates, a);
-	}
-	return e;
-}
-
-WAITS static void save_rates(struct guard *g)
-{
-	struct saving *s = xcalloc(1, sizeof *s);
-	enum err e;
-
-	for (size_t i = 0; i < SAVE_AT_ONCE; i++)
-		buf_init(&s->values[i], RATES_PACKED_MAX, NULL);
-	do
-		e = save_some(g, s);
-	while (e == E_OK && s->n == SAVE_AT_ONCE);
-	if (e != E_OK)
-		LOG(LOG_WARN, NULL, "policy.not_saved", LF_ERR("error", e));
-	for (size_t i = 0; i < SAVE_AT_ONCE; i++)
-		buf_fini(&s->values[i]);
-	xfree(&s);
-}
-
-/* ---- holds on their way ---- */
-
-WAITS static void write_hold(struct guard *g, uint64_t account, const char *why)
-{
-	char key[KEY_MAX];
-	struct dir_kv_op op = {.key = row_key(HOLD_PREFIX, account, key)};
-	enum err e;
-
-	if (why != NULL)
-		op.value = slice_str(why);
-	e = g->kv->apply(g->kv->ctx, &op, 1, DIR_KV_SYNC);
-	if (e != E_OK)
-		LOG(LOG_ERROR, NULL, "policy.hold_unsaved", LF_UINT("account", account),
-		    LF_ERR("error", e));
-}
-
-WAITS static enum err tell_directory(struct guard *g, uint64_t account, const char *why)
-{
-	char who[DIR_NODE_MAX + 16];
-	struct dir_actor by = {.from = SLICE_NONE};
-	struct dir_account a;
-	struct diag diag = {""};
-	enum err e = dir_account_by_id(g->dir, account, &a);
-
-	snprintf(who, sizeof who, "backend/%s", dir_node_name(g->dir));
-	by.who = slice_str(who);
-	if (e == E_OK)
-		e = dir_account_hold(g->dir, &by, slice_str(a.address), slice_str(why), &diag);
-	if (e != E_OK)
-		LOG_SELDOM(LOG_WARN, NULL, "policy.hold_waits", LF_UINT("account", account),
-			   LF_ERR("error", e), LF_STR("why", diag.text));
-	return e;
-}
-
-/* One hold's next step. False: the directory cannot be asked now. */
-WAITS static bool bring(struct guard *g, uint64_t account)
-{
-	char key[8], why[WHY_MAX + 1];
-	struct pending *p = map_get(&g->pending, id_key(key, account));
-	bool save = !p->saved && g->pending.count <= GUARD_PENDING_MAX;
-	enum err e;
-
-	memcpy(why, p->why, sizeof why);
-	p->saved |= save;
-	if (save)
-		write_hold(g, account, why);
-	e = tell_directory(g, account, why);
-	/* The image has it before it is forgotten here: there is no moment in between. */
-	if (e == E_OK)
-		e = dir_wait_synced(g->dir, deadline_in(GUARD_RETRY_MS));
-	if (e != E_OK && e != E_NOT_FOUND)
-		return false;
-	write_hold(g, account, NULL);
-	p = map_get(&g->pending, id_key(key, account));
-	drop_pending(g, p);
-	settle_hold(g, account, guard_is_held(g, account));
-	return true;
-}
-
-/* True: all that is known is in the directory. */
-WAITS static bool bring_all(struct guard *g)
-{
-	while (g->pending.count != 0 && !g->stop) {
-		struct map_iter it = {0};
-		slice_t key;
-		void *p;
-
-		(void)map_next(&g->pending, &it, &key, &p);
-		if (!bring(g, ((const struct pending *)p)->account))
-			return false;
-	}
-	return true;
-}
-
-/* All of them are made durable before the first is told: the directory may be away for long. */
-WAITS static void save_holds(struct guard *g)
-{
-	uint64_t accounts[SAVE_AT_ONCE];
-	struct map_iter it = {0};
-	size_t n = 0;
-	slice_t key;
-	void *v;
-
-	while (n < SAVE_AT_ONCE && map_next(&g->pending, &it, &key, &v)) {
-		struct pending *p = v;
-
-		if (!p->saved && g->pending.count <= GUARD_PENDING_MAX)
-			accounts[n++] = p->account;
-	}
-	for (size_t i = 0; i < n; i++) {
-		char id[8], why[WHY_MAX + 1];
-		struct pending *p = map_get(&g->pending, id_key(id, accounts[i]));
-
-		memcpy(why, p->why, sizeof why);
-		p->saved = true;
-		write_hold(g, accounts[i], why);
-	}
-}
-
-struct found {
-	struct guard *g;
-};
-
-static bool take_hold(slice_t key, slice_t value, void *arg)
-{
-	struct found *f = arg;
-
-	if (key.n == KEY_MAX && f->g->pending.count < GUARD_PENDING_MAX)
-		put_pending(f->g, be64_get(key.p + KEY_MAX - 8), value)->saved = true;
-	return true;
-}
-
 /* ---- life ---- */
 
 WAITS static void run(void *arg)
@@ -582,10 +366,10 @@ WAITS static void run(void *arg)
 	while (!g->stop) {
 		bool done;
 
-		save_holds(g);
-		done = bring_all(g);
+		guard_save_holds(g);
+		done = guard_bring_all(g);
 		if (clock_mono_ms() >= save_at_ms) {
-			save_rates(g);
+			guard_save_rates(g);
 			save_at_ms = clock_mono_ms() + GUARD_SAVE_MS;
 		}
 		if (event_wait(&g->wake, "policy.guard",
@@ -600,7 +384,6 @@ WAITS enum err guard_open(struct dir *dir, const struct dir_kv *kv, const struct
 			  struct guard **out)
 {
 	struct guard *g = xcalloc(1, sizeof *g);
-	struct found f = {.g = g};
 	enum err e;
 
 	g->dir = dir;
@@ -616,7 +399,7 @@ WAITS enum err guard_open(struct dir *dir, const struct dir_kv *kv, const struct
 	dir_subscribe(dir, &g->sub);
 	note_all(g);
 	*out = g;
-	e = kv->scan(kv->ctx, SL(HOLD_PREFIX), take_hold, &f);
+	e = guard_load_holds(g);
 	if (e == E_OK)
 		e = fiber_start("policy.guard", run, g, &g->fiber);
 	if (e != E_OK)
@@ -641,8 +424,8 @@ WAITS void guard_close(struct guard **pg)
 		while (event_wait(&g->ended, "policy.stop", NO_DEADLINE) != E_OK)
 			;
 	}
-	save_holds(g);
-	save_rates(g);
+	guard_save_holds(g);
+	guard_save_rates(g);
 	fiber_shield_end();
 	while (map_next(&g->pending, &it, &key, &v))
 		xfree(&v);

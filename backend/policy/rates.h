@@ -1,10 +1,11 @@
 /*
  * backend/policy: who may send how much, and who sends as nobody does.
  *
- *   window  a sliding count in a few numbers
- *   rates   what accounts submitted lately, and what is usual for each
- *   guard   limits, holds, alarms: the room that the others ask
- *   live    the settings of the directory over their defaults
+ *   window      a sliding count in a few numbers
+ *   rates       what accounts submitted lately, and what is usual for each
+ *   guard       limits, holds, alarms: the room that the others ask
+ *   guard_keep  what a restart finds of it
+ *   live        the settings of the directory over their defaults
  *
  * It counts and decides; it sees no message, no address but as a hash, and opens no token.
  *
