@@ -83,7 +83,8 @@ static void drop_pending(struct guard *g, struct pending *p)
 	xfree(&p);
 }
 
-WAITS static void write_hold(struct guard *g, uint64_t account, const char *why)
+/* why NULL: it is over. */
+WAITS static enum err write_hold(struct guard *g, uint64_t account, const char *why)
 {
 	char key[KEY_MAX];
 	struct dir_kv_op op = {.key = guard_row_key(HOLD_PREFIX, account, key)};
@@ -95,6 +96,27 @@ WAITS static void write_hold(struct guard *g, uint64_t account, const char *why)
 	if (e != E_OK)
 		LOG(LOG_ERROR, NULL, "policy.hold_unsaved", LF_UINT("account", account),
 		    LF_ERR("error", e));
+	return e;
+}
+
+static struct pending *pending_of(struct guard *g, uint64_t account)
+{
+	char key[8];
+
+	return map_get(&g->pending, guard_id_key(key, account));
+}
+
+/* Only the guard's fiber drops one, so it is there after the wait. */
+WAITS static void save_hold(struct guard *g, uint64_t account)
+{
+	struct pending *p = pending_of(g, account);
+	char why[WHY_MAX + 1];
+
+	if (p->saved || g->pending.count > GUARD_PENDING_MAX)
+		return;
+	memcpy(why, p->why, sizeof why);
+	if (write_hold(g, account, why) == E_OK)
+		pending_of(g, account)->saved = true;
 }
 
 WAITS static enum err tell_directory(struct guard *g, uint64_t account, const char *why)
@@ -118,24 +140,21 @@ WAITS static enum err tell_directory(struct guard *g, uint64_t account, const ch
 /* One hold's next step. False: the directory cannot be asked now. */
 WAITS static bool bring(struct guard *g, uint64_t account)
 {
-	char key[8], why[WHY_MAX + 1];
-	struct pending *p = map_get(&g->pending, guard_id_key(key, account));
-	bool save = !p->saved && g->pending.count <= GUARD_PENDING_MAX;
+	char why[WHY_MAX + 1];
 	enum err e;
 
-	memcpy(why, p->why, sizeof why);
-	p->saved |= save;
-	if (save)
-		write_hold(g, account, why);
+	save_hold(g, account);
+	memcpy(why, pending_of(g, account)->why, sizeof why);
 	e = tell_directory(g, account, why);
 	/* The image has it before it is forgotten here: there is no moment in between. */
 	if (e == E_OK)
 		e = dir_wait_synced(g->dir, deadline_in(GUARD_RETRY_MS));
 	if (e != E_OK && e != E_NOT_FOUND)
 		return false;
-	write_hold(g, account, NULL);
-	p = map_get(&g->pending, guard_id_key(key, account));
-	drop_pending(g, p);
+	/* One that stays behind is brought once more after a restart. */
+	if (write_hold(g, account, NULL) != E_OK)
+		return false;
+	drop_pending(g, pending_of(g, account));
 	guard_settle_hold(g, account, guard_is_held(g, account));
 	return true;
 }
@@ -165,19 +184,13 @@ WAITS void guard_save_holds(struct guard *g)
 	void *v;
 
 	while (n < SAVE_AT_ONCE && map_next(&g->pending, &it, &key, &v)) {
-		struct pending *p = v;
+		const struct pending *p = v;
 
-		if (!p->saved && g->pending.count <= GUARD_PENDING_MAX)
+		if (!p->saved)
 			accounts[n++] = p->account;
 	}
-	for (size_t i = 0; i < n; i++) {
-		char id[8], why[WHY_MAX + 1];
-		struct pending *p = map_get(&g->pending, guard_id_key(id, accounts[i]));
-
-		memcpy(why, p->why, sizeof why);
-		p->saved = true;
-		write_hold(g, accounts[i], why);
-	}
+	for (size_t i = 0; i < n; i++)
+		save_hold(g, accounts[i]);
 }
 
 static bool take_hold(slice_t key, slice_t value, void *arg)
