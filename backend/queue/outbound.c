@@ -53,7 +53,7 @@ void outbound_settings(struct outbound *o)
 		o->bounce_copy[0] = '\0';
 	if (o->sched == NULL) {
 		o->sched = sched_new(&s);
-		invariant(sched_limit_destination(o->sched, OUTBOUND_NOTICES, 0, SCHED_UNLIMITED,
+		invariant(sched_limit_destination(o->sched, JOB_NOTICES, 0, SCHED_UNLIMITED,
 						  clock_wall_us()) == E_OK);
 	} else {
 		sched_configure(o->sched, &s);

@@ -91,7 +91,7 @@ TEST_FIBER(walk_of_a_long_queue)
 	struct queue_filter old = {.before_us = 1000 + 500};
 	struct queue_filter one = {.item = 5, .partition = 0};
 	struct queue_filter not_here = {.item = 5, .partition = 1};
-	struct mail mail = {1, NULL, {"x@elsewhere.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
 	struct works w;
 	uint64_t looked;
 
@@ -118,7 +118,7 @@ TEST_FIBER(walk_tells_unreadable_rows)
 	struct queue_add add = {.key = SL("k"), .payload = SL("no job"), .due_us = QUEUE_PARKED_US};
 	struct queue_filter sought = {.sender = SL("<>")};
 	struct queue_walk *page = xcalloc(1, sizeof *page);
-	struct mail mail = {1, NULL, {"x@elsewhere.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
 	struct queue_done done = {0};
 	struct queue_order drop = {.action = QUEUE_ACT_DROP}, retry = {.action = QUEUE_ACT_RETRY};
 	struct change_deliver c;
@@ -184,7 +184,7 @@ static enum queue_state state_at(struct works *w, size_t i)
 
 TEST_FIBER(order_hold_survives_a_restart)
 {
-	struct mail mail = {1, NULL, {"x@elsewhere.test", "y@other.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test", "y@other.test"}, 0};
 	struct works w;
 	struct queue_done d;
 
@@ -209,7 +209,7 @@ TEST_FIBER(order_hold_survives_a_restart)
 
 TEST_FIBER(order_retry_is_at_once)
 {
-	struct mail mail = {1, NULL, {"x@elsewhere.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
 	struct works w;
 	struct outbound_job *j;
 
@@ -237,7 +237,7 @@ TEST_FIBER(order_passes_over_what_is_leased)
 {
 	static const enum queue_action all[] = {QUEUE_ACT_HOLD, QUEUE_ACT_RETRY, QUEUE_ACT_DROP,
 						QUEUE_ACT_BOUNCE, QUEUE_ACT_REROUTE};
-	struct mail mail = {1, NULL, {"x@elsewhere.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
 	struct works w;
 	struct outbound_job *j;
 
@@ -260,8 +260,9 @@ TEST_FIBER(order_passes_over_what_is_leased)
 
 TEST_FIBER(order_remove_and_bounce)
 {
-	struct mail mail = {1, NULL, {"x@elsewhere.test", "y@other.test"}, 0};
-	struct mail again = {2, NULL, {"x@elsewhere.test"}, 0}, null = {3, "", {"x@a.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test", "y@other.test"}, 0};
+	struct mail again = {2, 0, NULL, {"x@elsewhere.test"}, 0},
+		    null = {3, 0, "", {"x@a.test"}, 0};
 	struct works w;
 	struct outbound_job *j;
 
@@ -291,7 +292,7 @@ TEST_FIBER(order_remove_and_bounce)
 
 TEST_FIBER(order_reroute_and_back)
 {
-	struct mail mail = {1, NULL, {"x@elsewhere.test", "y@other.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test", "y@other.test"}, 0};
 	struct works w;
 	struct outbound_job *j;
 
@@ -315,7 +316,7 @@ TEST_FIBER(order_reroute_and_back)
 
 TEST_FIBER(order_requeue_of_bad_ones)
 {
-	struct mail null = {1, "", {"x@elsewhere.test"}, 0};
+	struct mail null = {1, 0, "", {"x@elsewhere.test"}, 0};
 	struct works w;
 	struct outbound_job *j;
 	struct job was, is;
@@ -346,8 +347,8 @@ TEST_FIBER(order_requeue_of_bad_ones)
 /* Also what comes later; and only while the setting stands. */
 TEST_FIBER(suspended_destinations_and_senders)
 {
-	struct mail mail = {1, NULL, {"x@elsewhere.test", "y@other.test"}, 0};
-	struct mail other = {2, "third@elsewhere.test", {"z@a.test", "w@other.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test", "y@other.test"}, 0};
+	struct mail other = {2, 0, "third@elsewhere.test", {"z@a.test", "w@other.test"}, 0};
 	struct works w;
 	struct outbound_job *j;
 
@@ -377,7 +378,8 @@ TEST_FIBER(suspended_destinations_and_senders)
 /* Gone without a word after `queue.bad_keep`, and not before; others stay. */
 TEST_FIBER(bad_ones_are_not_kept_for_ever)
 {
-	struct mail null = {1, "", {"x@elsewhere.test"}, 0}, mail = {2, NULL, {"y@a.test"}, 0};
+	struct mail null = {1, 0, "", {"x@elsewhere.test"}, 0},
+		    mail = {2, 0, NULL, {"y@a.test"}, 0};
 	struct works w;
 	struct outbound_job *j;
 
@@ -404,7 +406,8 @@ TEST_FIBER(bad_ones_are_not_kept_for_ever)
 
 TEST_FIBER(bad_ones_are_kept_for_ever)
 {
-	struct mail null = {1, "", {"x@elsewhere.test"}, 0}, mail = {2, NULL, {"y@a.test"}, 0};
+	struct mail null = {1, 0, "", {"x@elsewhere.test"}, 0},
+		    mail = {2, 0, NULL, {"y@a.test"}, 0};
 	struct works w;
 	struct outbound_job *j;
 
@@ -426,7 +429,7 @@ TEST_FIBER(order_looks_again)
 {
 	struct queue_filter bad = {.kinds = 1U << JOB_BAD};
 	struct queue_order o = {.action = QUEUE_ACT_DROP, .filter = &bad};
-	struct mail mail = {1, NULL, {"x@elsewhere.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
 	struct queue_done done = {0};
 	struct works w;
 
@@ -449,7 +452,7 @@ TEST_FIBER(order_for_what_stays_inside)
 			.origin = SL("test"),
 			.first_us = 1000};
 	struct queue_add add = {.key = SL("k"), .due_us = 1};
-	struct mail mail = {1, NULL, {"x@elsewhere.test"}, 0};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
 	struct change_deliver c;
 	struct works w;
 

@@ -118,8 +118,8 @@ TEST_FIBER(outbound_bounces)
 /* Of failures alone, and by the queue of the notice's partition. */
 TEST_FIBER(outbound_copies_of_bounces)
 {
-	struct mail mail = {1, NULL, {"x@elsewhere.test"}, 0};
-	struct mail again = {2, NULL, {"y@elsewhere.test"}, NOTIFY_SUCCESS};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
+	struct mail again = {2, 0, NULL, {"y@elsewhere.test"}, NOTIFY_SUCCESS};
 	struct works w;
 	struct outbound_job *j;
 
@@ -158,7 +158,7 @@ TEST_FIBER(outbound_copies_to_nobody)
 
 	REQUIRE(works_open(&w));
 	for (unsigned i = 0; i < ARRAY_LEN(settings); i++) {
-		struct mail mail = {1 + i, NULL, {"x@elsewhere.test"}, 0};
+		struct mail mail = {1 + i, 0, NULL, {"x@elsewhere.test"}, 0};
 		struct outbound_job *j;
 
 		check_note("%s", settings[i]);
@@ -345,11 +345,11 @@ TEST_FIBER(outbound_after_a_restart)
 /* Nothing of the worker's share now: another sender's mail comes out first, and alone. */
 WAITS static bool comes_out(struct works *w, const char *address)
 {
-	const struct outbound_job *j = take(w);
+	const struct outbound_job *j = works_take(w);
 
 	if (j == NULL || !slice_eq(j->jobs[0].address, slice_str(address)))
 		return false;
-	CHECK_ERR(tell(w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+	CHECK_ERR(works_tell(w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
 	return true;
 }
 
@@ -375,10 +375,10 @@ TEST_FIBER(outbound_held_accounts)
 	outbound_guard(w.o, g); /* held before: told at once */
 	mine.account = alice;
 	other.account = late.account = bob;
-	submit(&w, &mine);
-	submit(&w, &other);
+	works_submit(&w, &mine);
+	works_submit(&w, &other);
 	CHECK(comes_out(&w, "z@elsewhere.test"));
-	CHECK_INT(items(&w), 2);
+	CHECK_INT(works_items(&w), 2);
 	for (size_t i = 0; i < 2; i++) {
 		REQUIRE(outbound_key(w.o, 0, w.items[i].id, &key));
 		CHECK_ERR(sched_get(outbound_sched(w.o), key, clock_wall_us(), &info), E_OK);
@@ -389,17 +389,17 @@ TEST_FIBER(outbound_held_accounts)
 	outbound_stop(&w.o);
 	REQUIRE(outbound_start(&w.room.deliver, w.none, &w.o) == E_OK);
 	outbound_guard(w.o, g);
-	REQUIRE(outbound_worker_new(w.o, &fe1, &w.worker) == E_OK);
-	submit(&w, &late);
+	REQUIRE(outbound_worker_new(w.o, &works_fe1, &w.worker) == E_OK);
+	works_submit(&w, &late);
 	CHECK(comes_out(&w, "z@a.test"));
-	CHECK_INT(items(&w), 2);
+	CHECK_INT(works_items(&w), 2);
 	CHECK_ERR(dir_account_release(w.room.rig.d, &rig_actor, SL("alice@example.org"), &d), E_OK);
 	for (size_t left = 2; left != 0; left--) {
-		const struct outbound_job *j = take(&w);
+		const struct outbound_job *j = works_take(&w);
 
 		REQUIRE(j != NULL);
-		CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
-		CHECK_INT(items(&w), left - 1);
+		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+		CHECK_INT(works_items(&w), left - 1);
 	}
 	outbound_worker_free(&w.worker);
 	outbound_stop(&w.o);
@@ -423,13 +423,13 @@ TEST_FIBER(outbound_tells_held_accounts)
 	CHECK_ERR(
 		dir_account_hold(w.room.rig.d, &rig_actor, SL("alice@example.org"), SL("odd"), &d),
 		E_OK);
-	submit(&w, &mail);
-	move_clock(&w, 49 * HOUR_US);
-	j = take(&w);
+	works_submit(&w, &mail);
+	works_move_clock(&w, 49 * HOUR_US);
+	j = works_take(&w);
 	REQUIRE(j != NULL);
 	CHECK_INT(j->lease.kind, LEASE_NOTICE);
-	CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
-	CHECK_INT(items(&w), 0);
+	CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+	CHECK_INT(works_items(&w), 0);
 	outbound_worker_free(&w.worker);
 	outbound_stop(&w.o);
 	guard_close(&g);
@@ -459,11 +459,11 @@ TEST_FIBER(outbound_tells_refusals)
 
 		CHECK_ERR(guard_may_go_out(g, alice, &d), E_OK);
 		mail = (struct mail){i, alice, NULL, {"x@elsewhere.test"}, NOTIFY_NEVER};
-		submit(&w, &mail);
-		j = take(&w);
+		works_submit(&w, &mail);
+		j = works_take(&w);
 		REQUIRE(j != NULL);
-		CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, bad ? "5.1.1" : "2.0.0",
-			       bad ? "550 no" : "250 ok"),
+		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, bad ? "5.1.1" : "2.0.0",
+				     bad ? "550 no" : "250 ok"),
 			  E_OK);
 	}
 	CHECK_ERR(guard_may_go_out(g, alice, &d), E_RATE); /* 7 of 20 */
@@ -500,27 +500,27 @@ TEST_FIBER(outbound_paces_live)
 		for (unsigned i = 1; i <= 3; i++) {
 			struct mail mail = {(unsigned)k * 10 + i, 0, NULL, {"x@elsewhere.test"}, 0};
 
-			submit(&w, &mail);
+			works_submit(&w, &mail);
 		}
 		check_note("%s", keys[k]);
-		j = take(&w);
+		j = works_take(&w);
 		REQUIRE(j != NULL);
 		CHECK_INT(j->n, 1);
-		CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
 		CHECK_INT(paced(&w), 2);
-		move_clock(&w, 10 * 1000000LL);
-		j = take(&w);
+		works_move_clock(&w, 10 * 1000000LL);
+		j = works_take(&w);
 		REQUIRE(j != NULL);
-		CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
 		CHECK_INT(paced(&w), 1);
-		CHECK_INT(items(&w), 1);
+		CHECK_INT(works_items(&w), 1);
 		/* Without the setting the rest goes at once. */
 		CHECK_ERR(dir_setting_unset(w.room.rig.d, &rig_actor, slice_str(keys[k]), &d),
 			  E_OK);
-		j = take(&w);
+		j = works_take(&w);
 		REQUIRE(j != NULL);
-		CHECK_ERR(tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
-		CHECK_INT(items(&w), 0);
+		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+		CHECK_INT(works_items(&w), 0);
 		works_close(&w);
 	}
 }

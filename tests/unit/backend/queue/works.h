@@ -36,6 +36,7 @@ slice_t works_outside(struct works *w, const char *address);
 
 struct mail {
 	unsigned txid;
+	uint64_t account;
 	const char *sender;
 	const char *to[4];
 	uint32_t notify;

@@ -106,6 +106,7 @@ WAITS void works_submit(struct works *w, const struct mail *mail)
 	struct diag d = {""};
 
 	room_mail(&w->room, &m, mail->txid, 0, mail->txid);
+	m.msg.account = mail->account;
 	if (mail->sender != NULL)
 		m.msg.sender = slice_str(mail->sender);
 	for (size_t i = 0; i < ARRAY_LEN(mail->to) && mail->to[i] != NULL; i++) {
