@@ -87,7 +87,8 @@ static const struct ctl_arg pki_issue_args[] = {
 	{"--dir", "DIR", NULL, ARG_REQUIRED, "has ca.pem and ca.key"},
 	{"--out", "BASE", NULL, ARG_REQUIRED, "writes BASE.pem and BASE.key"},
 	{"--days", "N", NULL, 0, "how long it is valid; default: 1095"},
-	{"IDENTITY", NULL, NULL, ARG_REQUIRED, "frontend/NAME/SERVICE, backend/NAME or admin/NAME"},
+	{"IDENTITY", NULL, NULL, ARG_REQUIRED,
+	 "frontend/NAME/SERVICE, backend/NAME, admin/NAME or operator/NAME"},
 	{0},
 };
 
@@ -260,6 +261,42 @@ static const struct ctl_arg account_import_args[] = {
 	{0},
 };
 
+static const struct ctl_arg server_add_args[] = {
+	{"NAME", NULL, "name", ARG_REQUIRED, "a-z, 0-9, '-'"},
+	{"--service", "smtp|submission", "service", 0, "default: smtp"},
+	{"--listen", "LISTENER", "listeners", ARG_REQUIRED | ARG_MANY,
+	 "[FRONTEND/][ADDRESS]:PORT, which the front-end's own file binds"},
+	{"--set", "KEY=VALUE", "settings", ARG_MANY, "for its sessions, before the cluster's"},
+	{"--operator", "NAME", "operators", ARG_MANY, "certificate operator/NAME may manage it"},
+	{0},
+};
+
+static const struct ctl_arg server_edit_args[] = {
+	{"NAME", NULL, "name", ARG_REQUIRED, "as `server list` shows it"},
+	{"--listen", "LISTENER", "listeners", ARG_MANY, "all that it has from now on"},
+	{"--set", "KEY=VALUE", "settings", ARG_MANY, "others stay"},
+	{"--unset", "KEY", "unset", ARG_MANY, "goes back to the cluster's"},
+	{"--operator", "NAME", "operators", ARG_MANY | ARG_NONE, "all from now on, or none"},
+	{0},
+};
+
+static const struct ctl_arg server_state_args[] = {
+	{"NAME", NULL, "name", 0, "as `server list` shows it"},
+	{"--all", NULL, "all", 0, "every server"},
+	{0},
+};
+
+static const struct ctl_arg server_name_args[] = {
+	{"NAME", NULL, "name", ARG_REQUIRED, "as `server list` shows it"},
+	{0},
+};
+
+static const struct ctl_arg server_import_args[] = {
+	{"FILE", NULL, NULL, ARG_REQUIRED,
+	 "JSON, as `server list --json` prints it; -: standard input"},
+	{0},
+};
+
 #define METHOD(m)  POSTERN__METHOD__METHOD_ADMIN_##m
 #define REQUEST(r) .request = &postern__admin_##r##__descriptor
 #define DONE       .kind = ANSWER_NONE
@@ -385,6 +422,27 @@ const struct ctl_command ctl_commands[] = {
 	EDIT("bounce", "Gives items up; their senders are told", queue_edit_args),
 	EDIT("reroute", "Sends items by another host", queue_reroute_args),
 	EDIT("requeue", "Bad items are tried anew, from the beginning", queue_edit_args),
+	{"server", "add", "Adds a virtual SMTP server", server_add_args, METHOD(SERVER_ADD),
+	 REQUEST(server_add), DONE},
+	{"server", "list", "Lists virtual SMTP servers", no_args, METHOD(SERVER_LIST),
+	 REQUEST(server_list), ROWS(server),
+	 .columns = "name service state listeners settings operators unbound"},
+	{"server", "show", "Shows a server", server_name_args, METHOD(SERVER_SHOW),
+	 REQUEST(server_name), ONE(server)},
+	{"server", "edit", "Changes a server, and its sessions with it", server_edit_args,
+	 METHOD(SERVER_EDIT), REQUEST(server_edit), DONE, .prepare = change_prepare},
+	{"server", "start", "Takes connections again", server_state_args, METHOD(SERVER_STATE),
+	 REQUEST(server_state), DONE, .prepare = server_state_prepare, .run = server_state_run},
+	{"server", "pause", "Takes no new connections; those that are there go on",
+	 server_state_args, METHOD(SERVER_STATE), REQUEST(server_state), DONE,
+	 .prepare = server_state_prepare, .run = server_state_run},
+	{"server", "stop", "Takes no connections; those that are there end", server_state_args,
+	 METHOD(SERVER_STATE), REQUEST(server_state), DONE, .prepare = server_state_prepare,
+	 .run = server_state_run},
+	{"server", "remove", "Removes it: what it answered for, others do", server_name_args,
+	 METHOD(SERVER_REMOVE), REQUEST(server_name), DONE},
+	{"server", "import", "Adds the servers of a file", server_import_args, METHOD(SERVER_ADD),
+	 REQUEST(server_add), .prepare = server_import_prepare, .run = server_import_run},
 	{"audit", "list", "Lists what administrators did, the newest first", audit_list_args,
 	 METHOD(AUDIT_LIST), REQUEST(audit_list), ROWS(audit), .run = audit_list_run},
 	{"status", "", "Shows every back-end, worker and partition", no_args, METHOD(NODE_STATUS),

@@ -22,6 +22,11 @@ WAITS int account_list_run(struct ctl *c, const struct ctl_args *a);
 int account_password_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 WAITS int account_add_run(struct ctl *c, const struct ctl_args *a);
 WAITS int account_passwd_run(struct ctl *c, const struct ctl_args *a);
+/* cmd_server.c */
+int server_state_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
+WAITS int server_state_run(struct ctl *c, const struct ctl_args *a);
+int server_import_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
+WAITS int server_import_run(struct ctl *c, const struct ctl_args *a);
 /* cmd_import.c */
 int account_import_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 WAITS int account_import_run(struct ctl *c, const struct ctl_args *a);

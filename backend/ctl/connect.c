@@ -10,6 +10,7 @@
 #include "common/net/tls.h"
 #include "common/rpc/walk.h"
 #include "proto/admin.pb-c.h"
+#include "proto/servers.h"
 #include "proto/types.pb-c.h"
 
 #define CLUSTER_FILE_MAX (64 * 1024 * 1024) /* lists every account of a test cluster */
@@ -21,6 +22,7 @@
 static const struct walk_limit limits[] = {
 	{&postern__admin_alias__descriptor, "members", 1000, 0},
 	{&postern__admin_setting__descriptor, "value", 0, 8192},
+	{&postern__admin_server__descriptor, "settings", SERVER_SETTINGS_MAX, SERVER_SETTING_MAX},
 	{&postern__admin_audit_record__descriptor, "detail", 0, 64 * 1024},
 	{&postern__admin_queue_item__descriptor, "last_error", 0, 8192},
 	{NULL, NULL, 0, 0},
@@ -145,7 +147,8 @@ static int read_identity(struct ctl *c, struct rpc_identity *out)
 	if (ctl_read_file(c, c->target.cert, PKI_PEM_MAX, &cert, &d) != E_OK ||
 	    pki_parse(cert, &info, &d) != E_OK)
 		return ctl_fail(c, EX_CONFIG, "%s: %s", c->target.cert, d.text);
-	if (!rpc_identity_parse(slice_str(info.cn), out) || out->role != ROLE_ADMIN)
+	if (!rpc_identity_parse(slice_str(info.cn), out) ||
+	    (out->role != ROLE_ADMIN && out->role != ROLE_OPERATOR))
 		return ctl_fail(c, EX_NOPERM, "%s: the certificate of %s, not of an administrator",
 				c->target.cert, info.cn);
 	return EX_OK;

@@ -21,7 +21,7 @@ void dir_image_fini(struct dir_image *im)
 {
 	struct map_iter it = {0};
 	struct dir_list *lists[] = {&im->partitions, &im->nodes, &im->settings, &im->certs,
-				    &im->keys,       &im->dkim,  &im->domains};
+				    &im->keys,       &im->dkim,  &im->domains,  &im->servers};
 	void *row;
 
 	while (map_next(&im->rows, &it, NULL, &row))
@@ -60,6 +60,8 @@ static struct dir_list *list_of(struct dir_image *im, char kind)
 		return &im->dkim;
 	case DIR_K_DOMAIN:
 		return &im->domains;
+	case DIR_K_SERVER:
+		return &im->servers;
 	default:
 		return NULL;
 	}

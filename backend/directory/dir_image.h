@@ -20,7 +20,7 @@ struct dir_list {
 struct dir_image {
 	struct map rows;
 	struct map names;
-	struct dir_list partitions, nodes, settings, certs, keys, dkim, domains;
+	struct dir_list partitions, nodes, settings, certs, keys, dkim, domains, servers;
 	uint64_t accounts, addresses;
 	uint8_t round; /* see dir_image_begin */
 };

@@ -126,6 +126,18 @@ void dir_rec_put_dkim(struct buf *out, const struct dir_rec_dkim *r)
 	dir_rec_put_text(out, r->box);
 }
 
+void dir_rec_put_server(struct buf *out, const struct dir_server *r)
+{
+	put_head(out);
+	buf_putc(out, (char)r->service);
+	buf_putc(out, (char)r->state);
+	put_u64(out, r->version);
+	dir_rec_put_text(out, r->name);
+	dir_rec_put_text(out, r->listeners);
+	dir_rec_put_text(out, r->settings);
+	dir_rec_put_text(out, r->operators);
+}
+
 void dir_rec_put_meta(struct buf *out, const struct dir_rec_meta *r)
 {
 	put_head(out);
@@ -348,6 +360,20 @@ bool dir_rec_dkim(slice_t value, struct dir_rec_dkim *out)
 	return read_end(&r);
 }
 
+bool dir_rec_server(slice_t value, struct dir_server *out)
+{
+	struct reader r = read_head(value);
+
+	out->service = (enum rpc_service)take_enum(&r, SERVICE_SUBMISSION);
+	out->state = (enum server_state)take_enum(&r, SERVER_STOPPED);
+	out->version = take_u64(&r);
+	out->name = take_text(&r, SERVER_NAME_MAX);
+	out->listeners = take_text(&r, DIR_SERVER_TEXT_MAX);
+	out->settings = take_text(&r, DIR_SERVER_TEXT_MAX);
+	out->operators = take_text(&r, DIR_SERVER_TEXT_MAX);
+	return read_end(&r);
+}
+
 bool dir_rec_meta(slice_t value, struct dir_rec_meta *out)
 {
 	struct reader r = read_head(value);
@@ -370,6 +396,7 @@ bool dir_rec_valid(slice_t key, slice_t value)
 	struct dir_rec_node node;
 	struct dir_rec_key tk;
 	struct dir_rec_dkim dkim;
+	struct dir_server server;
 	struct dir_rec_meta meta;
 	slice_t text;
 	int64_t until_s;
@@ -389,6 +416,8 @@ bool dir_rec_valid(slice_t key, slice_t value)
 		return key.n == 9 && dir_rec_key(value, &tk);
 	case DIR_K_DKIM:
 		return key.n == 9 && dir_rec_dkim(value, &dkim);
+	case DIR_K_SERVER:
+		return key.n == 9 && dir_rec_server(value, &server);
 	case DIR_K_SESSION:
 		return key.n == 1 + DIR_SESSION_LEN && dir_rec_session(value, &until_s);
 	case DIR_K_NODE:

@@ -9,6 +9,7 @@
 
 #include "backend/directory/dir_admin.h"
 #include "backend/directory/dir_dkim.h"
+#include "backend/directory/dir_servers.h"
 #include "common/base/buf.h"
 #include "common/base/num.h"
 
@@ -24,6 +25,7 @@ enum dir_kind {
 	DIR_K_ADDRESS = 'r',
 	DIR_K_SETTING = 's',
 	DIR_K_CERT = 'v',
+	DIR_K_SERVER = 'w',
 	DIR_K_SESSION = 'x',
 };
 
@@ -101,6 +103,8 @@ void dir_rec_put_cert(struct buf *out);
 void dir_rec_put_key(struct buf *out, const struct dir_rec_key *r);
 void dir_rec_put_session(struct buf *out, int64_t until_s);
 void dir_rec_put_dkim(struct buf *out, const struct dir_rec_dkim *r);
+/* But for the id, which is the key. */
+void dir_rec_put_server(struct buf *out, const struct dir_server *r);
 void dir_rec_put_meta(struct buf *out, const struct dir_rec_meta *r);
 void dir_rec_put_text(struct buf *out, slice_t text);
 
@@ -114,6 +118,7 @@ bool dir_rec_setting(slice_t value, slice_t *out) MUST_USE;
 bool dir_rec_key(slice_t value, struct dir_rec_key *out) MUST_USE;
 bool dir_rec_session(slice_t value, int64_t *until_s) MUST_USE;
 bool dir_rec_dkim(slice_t value, struct dir_rec_dkim *out) MUST_USE;
+bool dir_rec_server(slice_t value, struct dir_server *out) MUST_USE;
 bool dir_rec_meta(slice_t value, struct dir_rec_meta *out) MUST_USE;
 /* The next of r->members, which moves on; false at the end. */
 bool dir_rec_member(slice_t *members, slice_t *out);

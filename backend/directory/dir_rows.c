@@ -105,6 +105,21 @@ static void dkim_row(const struct pg_result *r, size_t i, struct buf *out)
 	buf_fini(&box);
 }
 
+static void server_row(const struct pg_result *r, size_t i, struct buf *out)
+{
+	struct dir_server x = {
+		.service = (enum rpc_service)pg_get_u64(r, i, 1),
+		.state = (enum server_state)pg_get_u64(r, i, 2),
+		.version = pg_get_u64(r, i, 3),
+		.name = pg_get(r, i, 4),
+		.listeners = pg_get(r, i, 5),
+		.settings = pg_get(r, i, 6),
+		.operators = pg_get(r, i, 7),
+	};
+
+	dir_rec_put_server(out, &x);
+}
+
 static void row_value(enum dir_kind kind, const struct pg_result *r, size_t i, struct buf *out)
 {
 	switch (kind) {
@@ -128,6 +143,9 @@ static void row_value(enum dir_kind kind, const struct pg_result *r, size_t i, s
 		break;
 	case DIR_K_DKIM:
 		dkim_row(r, i, out);
+		break;
+	case DIR_K_SERVER:
+		server_row(r, i, out);
 		break;
 	case DIR_K_SETTING:
 		dir_rec_put_setting(out, pg_get(r, i, 1));
@@ -169,6 +187,7 @@ bool dir_rows_key(const struct dir_sql_kind *k, slice_t id, struct dir_key *mem,
 	case DIR_K_PARTITION:
 	case DIR_K_KEY:
 	case DIR_K_DKIM:
+	case DIR_K_SERVER:
 		if (!num_parse(id, INT64_MAX, &n))
 			return false;
 		*out = dir_key_u64(mem, k->kind, n);

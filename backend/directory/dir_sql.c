@@ -60,6 +60,9 @@ const char dir_sql_prune[] =
 #define DKIM_FROM(node) \
 	" FROM dkim_keys k JOIN domains d ON d.id = k.domain_id" \
 	" LEFT JOIN dkim_boxes b ON b.key_id = k.id AND b.node = " node
+#define SERVER_COLS \
+	"id, service, state, version, name, array_to_string(listeners, E'\\n')," \
+	" array_to_string(settings, E'\\n'), array_to_string(operators, E'\\n')"
 #define SESSION_COLS "id, extract(epoch FROM until)::bigint"
 
 #define BY_IDS(cols, from, key, cast) \
@@ -95,6 +98,8 @@ const struct dir_sql_kind dir_sql_kinds[] = {
 	 "SELECT " DKIM_COLS DKIM_FROM("$3") " WHERE k.id > $1::bigint"
 					     " ORDER BY k.id LIMIT $2::bigint",
 	 "-1", true},
+	{"server", DIR_K_SERVER, BY_IDS(SERVER_COLS, "smtp_servers", "id", "bigint"),
+	 PAGE(SERVER_COLS, "smtp_servers", "id", "bigint"), "-1", false},
 	{"session", DIR_K_SESSION, BY_IDS(SESSION_COLS, "ended_sessions", "id", "bytea"),
 	 PAGE(SESSION_COLS, "ended_sessions", "id", "bytea"), "\\x", false},
 };
@@ -333,6 +338,30 @@ const char dir_sql_dkim_list[] = DKIM_ROW
 	" FROM dkim_keys k JOIN domains d ON d.id = k.domain_id WHERE ($1 = '' OR d.name = $1)"
 	" AND (d.name COLLATE \"C\", k.selector COLLATE \"C\") > ($2, $3)"
 	" ORDER BY d.name COLLATE \"C\", k.selector COLLATE \"C\" LIMIT $4::bigint";
+
+/* ---- virtual SMTP servers ---- */
+
+/* One change at a time: what they have together is counted after it. */
+const char dir_sql_server_lock[] = "LOCK TABLE smtp_servers IN SHARE ROW EXCLUSIVE MODE";
+const char dir_sql_server_add[] =
+	"INSERT INTO smtp_servers (name, service, listeners, settings, operators)"
+	" VALUES ($1, $2::smallint, $3::text[], $4::text[], $5::text[])";
+const char dir_sql_server_edit[] =
+	"UPDATE smtp_servers SET listeners = $3::text[], settings = $4::text[],"
+	" operators = $5::text[], version = version + 1"
+	" WHERE name = $1 AND version = $2::bigint";
+/* A row and an element of a list cost some bytes beside their text. */
+const char dir_sql_server_check[] =
+	"SELECT count(*), sum(128 + octet_length("
+	"array_to_string(s.listeners || s.settings || s.operators, '....'))),"
+	" coalesce((SELECT min(o.name) FROM smtp_servers o, smtp_servers me WHERE me.name = $1"
+	" AND o.name <> $1 AND o.service = me.service AND o.listeners && me.listeners), '')"
+	" FROM smtp_servers s";
+const char dir_sql_server_state[] =
+	"UPDATE smtp_servers SET state = $2::smallint, version = version + 1"
+	" WHERE name = $1 OR $1 = ''";
+const char dir_sql_server_remove[] =
+	"DELETE FROM smtp_servers WHERE name = $1 AND listeners <> '{}'";
 
 /* ---- audit ---- */
 

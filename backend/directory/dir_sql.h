@@ -113,6 +113,15 @@ extern const char dir_sql_dkim_remove[];    /* domain, selector */
 extern const char
 	dir_sql_dkim_list[]; /* domain or "", after domain, after selector, limit -> row */
 
+/* ---- virtual SMTP servers ---- */
+extern const char dir_sql_server_lock[]; /* */
+extern const char dir_sql_server_add[];  /* name, service, listeners, settings, operators */
+extern const char dir_sql_server_edit[]; /* name, version, listeners, settings, operators */
+extern const char
+	dir_sql_server_check[]; /* name -> how many, bytes of all, who shares a listener */
+extern const char dir_sql_server_state[];  /* name or "", state */
+extern const char dir_sql_server_remove[]; /* name */
+
 /* ---- audit ---- */
 extern const char dir_sql_audit_add[];  /* who, origin, method, target, result, detail */
 extern const char dir_sql_audit_list[]; /* before id, limit -> row */

@@ -28,7 +28,7 @@ METRIC_GAUGE(m_confirmed, "directory_confirmed_timestamp_seconds", "When the ima
 
 /* What a round has touched, for the events without an id. */
 struct touched {
-	bool settings, cluster, certs, keys, dkim;
+	bool settings, cluster, certs, keys, dkim, servers;
 };
 
 void dir_emit(struct dir *d, const struct dir_event *ev)
@@ -97,6 +97,9 @@ static void note(struct dir *d, struct touched *t, slice_t key, slice_t before, 
 	case DIR_K_DKIM:
 		t->dkim = true;
 		break;
+	case DIR_K_SERVER:
+		t->servers = true;
+		break;
 	default:
 		break;
 	}
@@ -114,6 +117,8 @@ static void emit_touched(struct dir *d, const struct touched *t)
 		dir_emit(d, &(struct dir_event){.kind = DIR_EV_KEYS});
 	if (t->dkim)
 		dir_emit(d, &(struct dir_event){.kind = DIR_EV_DKIM});
+	if (t->servers)
+		dir_emit(d, &(struct dir_event){.kind = DIR_EV_SERVERS});
 }
 
 /* One change into the image. False: it changed nothing. The old value is kept for the event. */

@@ -1,6 +1,7 @@
 #include "backend/rpc/limits.h"
 
 #include "backend/auth/auth.h"
+#include "backend/directory/dir_servers.h"
 #include "backend/queue/outbound.h"
 #include "backend/rpc/usage.h"
 #include "backend/store/search.h"
@@ -73,6 +74,19 @@ const struct walk_limit be_walk_limits[] = {
 	{&postern__append_commit__descriptor, "text", 0, STORE_TEXT_MAX},
 	{&postern__admin_alias_spec__descriptor, "members", DIR_MEMBERS_MAX, DIR_ADDRESS_MAX},
 	{&postern__admin_setting_set__descriptor, "value", 0, DIR_SETTING_VALUE_MAX},
+	{&postern__admin_server_add__descriptor, "listeners", SERVER_LISTENERS_MAX,
+	 SERVER_LISTENER_MAX},
+	{&postern__admin_server_add__descriptor, "settings", SERVER_SETTINGS_MAX,
+	 SERVER_SETTING_MAX},
+	{&postern__admin_server_add__descriptor, "operators", SERVER_OPERATORS_MAX,
+	 SERVER_NAME_MAX},
+	{&postern__admin_server_edit__descriptor, "listeners", SERVER_LISTENERS_MAX,
+	 SERVER_LISTENER_MAX},
+	{&postern__admin_server_edit__descriptor, "settings", SERVER_SETTINGS_MAX,
+	 SERVER_SETTING_MAX},
+	{&postern__admin_server_edit__descriptor, "unset", SERVER_SETTINGS_MAX, 0},
+	{&postern__admin_server_edit__descriptor, "operators", SERVER_OPERATORS_MAX,
+	 SERVER_NAME_MAX},
 	{&postern__peer_usage__descriptor, "accounts", USAGE_MAX, 0},
 	{NULL, NULL, 0, 0},
 };

@@ -121,6 +121,12 @@ WAITS enum err m_admin_queue_count(struct mcall *c);
 WAITS enum err m_admin_queue_summary(struct mcall *c);
 WAITS enum err m_admin_queue_edit(struct mcall *c);
 WAITS enum err m_admin_audit_list(struct mcall *c);
+WAITS enum err m_admin_server_add(struct mcall *c);
+WAITS enum err m_admin_server_list(struct mcall *c);
+WAITS enum err m_admin_server_show(struct mcall *c);
+WAITS enum err m_admin_server_edit(struct mcall *c);
+WAITS enum err m_admin_server_state(struct mcall *c);
+WAITS enum err m_admin_server_remove(struct mcall *c);
 /* What other back-ends ask. */
 WAITS enum err m_peer_usage(struct mcall *c);
 WAITS enum err m_peer_session_list(struct mcall *c);

@@ -1,5 +1,6 @@
 /* Resolve and Deliver.*: RPC's side of backend/delivery. */
 #include "backend/delivery/resolve.h"
+#include "backend/directory/dir_servers.h"
 #include "backend/rpc/begin.h"
 #include "backend/rpc/convert.h"
 #include "backend/rpc/m_sign.h"
@@ -82,6 +83,15 @@ WAITS enum err m_sender_check(struct mcall *c)
 
 /* ---- Begin ---- */
 
+/* A submission has one, but where a virtual server lets others than users send, too: what these
+ * may send to, their recipients' tokens say. */
+static bool needs_ticket(const struct mcall *c, const ProtobufCBinaryData *ticket)
+{
+	if (c->peer->role != ROLE_FRONTEND || c->peer->service != SERVICE_SUBMISSION)
+		return false;
+	return ticket->len != 0 || !dir_servers_anonymous(c->be->dir, SERVICE_SUBMISSION);
+}
+
 /* What lets a peer begin: one good recipient token, and for submission a ticket. */
 static enum err may_begin(struct mcall *c, slice_t token, const ProtobufCBinaryData *ticket,
 			  uint32_t partition)
@@ -91,7 +101,7 @@ static enum err may_begin(struct mcall *c, slice_t token, const ProtobufCBinaryD
 
 	if (e == E_OK && t.partition != partition)
 		e = diag_set(&c->diag, E_NO_TICKET, "token of another partition");
-	if (e == E_OK && c->peer->role == ROLE_FRONTEND && c->peer->service == SERVICE_SUBMISSION)
+	if (e == E_OK && needs_ticket(c, ticket))
 		e = ticket_open(c->be->tickets, MCALL_SLICE(*ticket), c->peer, TICKET_SUBMIT,
 				&c->claims, &c->diag);
 	return e;
@@ -175,7 +185,7 @@ static enum err check_submitter(struct mcall *c, const Postern__DeliverCommit *m
 	 * else. */
 	if (c->peer->role == ROLE_FRONTEND && c->peer->service == SERVICE_OUTBOUND)
 		return m->sender.len == 0 ? E_OK : E_DENIED;
-	if (c->peer->role != ROLE_FRONTEND || c->peer->service != SERVICE_SUBMISSION)
+	if (!needs_ticket(c, &m->ticket))
 		return E_OK;
 	e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT, &c->claims,
 			&c->diag);

@@ -1,10 +1,11 @@
 /*
- * Policy.Watch: a detached request a worker. What it should know is kept as three dirty bits; a
+ * Policy.Watch: a detached request a worker. What it should know is kept as dirty bits; a
  * stream without credit keeps its bits until it is writable, so nothing is lost and nothing
  * queues up. Ended sessions are the exception: they are few, and a worker too slow to take one
  * loses its stream (it asks for another; a session whose end it missed ends with its next call).
  */
 #include "backend/rpc/policy_push.h"
+#include "backend/directory/dir_servers.h"
 #include "backend/rpc/rpc_methods.h"
 
 #include "common/base/clock.h"
@@ -12,7 +13,13 @@
 #include "proto/policy.pb-c.h"
 #include "proto/settings.h"
 
-enum { DIRTY_SETTINGS = 1, DIRTY_CLUSTER = 2, DIRTY_REVOKED = 4, DIRTY_ALL = 7 };
+enum {
+	DIRTY_SETTINGS = 1,
+	DIRTY_CLUSTER = 2,
+	DIRTY_REVOKED = 4,
+	DIRTY_SERVERS = 8,
+	DIRTY_ALL = 15,
+};
 
 /* Open ones of a link. A worker has one, and one more while it changes to another; each costs work
  * at every change of the cluster. */
@@ -140,13 +147,59 @@ static enum err send_revoked(struct watch *w, struct arena *mem)
 	return send_event(w, &ev);
 }
 
+static char **pack_lines(slice_t lines, size_t *n, size_t max, struct arena *mem)
+{
+	char **v = arena_alloc(mem, max * sizeof *v);
+	slice_t line;
+
+	for (*n = 0; *n < max && dir_server_line(&lines, &line); ++*n)
+		v[*n] = arena_str(mem, line);
+	return v;
+}
+
+static Postern__VirtualServer *pack_server(const struct dir_server *s, struct arena *mem)
+{
+	Postern__VirtualServer *m = arena_new(mem, Postern__VirtualServer);
+
+	postern__virtual_server__init(m);
+	m->name = arena_str(mem, s->name);
+	m->service = arena_str(mem, slice_str(rpc_service_name(s->service)));
+	m->state = (Postern__ServerState)s->state;
+	m->listeners = pack_lines(s->listeners, &m->n_listeners, SERVER_LISTENERS_MAX, mem);
+	m->settings = pack_lines(s->settings, &m->n_settings, SERVER_SETTINGS_MAX, mem);
+	return m;
+}
+
+/* To a worker those of its own service. */
+static enum err send_servers(struct watch *w, struct arena *mem)
+{
+	enum rpc_service service = rpc_link_peer(rpc_req_link(w->req))->service;
+	Postern__PolicyEvent ev = POSTERN__POLICY_EVENT__INIT;
+	Postern__VirtualServers m = POSTERN__VIRTUAL_SERVERS__INIT;
+	size_t n = dir_server_count(w->be->dir);
+
+	if (service != SERVICE_SMTP && service != SERVICE_SUBMISSION)
+		return E_OK;
+	m.servers = arena_alloc(mem, n * sizeof *m.servers);
+	for (size_t i = 0; i < n; i++) {
+		struct dir_server s;
+
+		dir_server_at(w->be->dir, i, &s);
+		if (s.service == service)
+			m.servers[m.n_servers++] = pack_server(&s, mem);
+	}
+	ev.event_case = POSTERN__POLICY_EVENT__EVENT_SERVERS;
+	ev.servers = &m;
+	return send_event(w, &ev);
+}
+
 /* Sends what is dirty, as far as there is room. */
 static void watch_flush(struct watch *w)
 {
 	static enum err (*const send[])(struct watch *, struct arena *) = {
-		send_settings, send_cluster, send_revoked};
+		send_settings, send_cluster, send_revoked, send_servers};
 	/* The map first: settings tell the worker that it is ready. */
-	static const unsigned order[] = {1, 2, 0};
+	static const unsigned order[] = {1, 2, 3, 0};
 	struct arena mem;
 
 	arena_init(&mem, NULL);
@@ -302,6 +355,9 @@ static void on_dir_event(const struct dir_event *ev, void *arg)
 	case DIR_EV_SESSION:
 		sessions_remove(auth_sessions(be->auth), ev->session, NULL);
 		policy_push_kill(be, ev->session, NULL, "ended by an administrator");
+		break;
+	case DIR_EV_SERVERS:
+		push_all(be, DIRTY_SERVERS);
 		break;
 	case DIR_EV_KEYS:
 	case DIR_EV_DKIM:

@@ -51,6 +51,11 @@
 #define A(num, name, desc, rpt, cap, dl, fn) \
 	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, \
 	 PORT_ADMIN, ROLES(ROLE_ADMIN), 0, 0, 0, rpt, cap, dl, RATE_FREE, fn, 0}
+/* The same for operators, too: the handler looks whose the thing is. */
+#define AO(num, name, desc, rpt, cap, fn) \
+	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, \
+	 PORT_ADMIN, ROLES(ROLE_ADMIN) | ROLES(ROLE_OPERATOR), 0, 0, 0, rpt, cap, MINUTES(1), \
+	 RATE_FREE, fn, 0}
 /* With long lists: as ML. */
 #define AL(num, name, desc, rpt, fn) \
 	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, \
@@ -210,6 +215,14 @@ const struct method methods[] = {
 	A(QUEUE_EDIT, "Admin.QueueEdit", queue_edit, ONCE, SMALL, MINUTES(60), m_admin_queue_edit),
 	A(AUDIT_LIST, "Admin.AuditList", audit_list, IDEMPOTENT, SMALL, MINUTES(60),
 	  m_admin_audit_list),
+	A(SERVER_ADD, "Admin.ServerAdd", server_add, ONCE, WHOLE, MINUTES(1), m_admin_server_add),
+	AO(SERVER_LIST, "Admin.ServerList", server_list, IDEMPOTENT, SMALL, m_admin_server_list),
+	AO(SERVER_SHOW, "Admin.ServerShow", server_name, IDEMPOTENT, SMALL, m_admin_server_show),
+	AO(SERVER_EDIT, "Admin.ServerEdit", server_edit, IDEMPOTENT, WHOLE, m_admin_server_edit),
+	AO(SERVER_STATE, "Admin.ServerState", server_state, IDEMPOTENT, SMALL,
+	   m_admin_server_state),
+	A(SERVER_REMOVE, "Admin.ServerRemove", server_name, ONCE, SMALL, MINUTES(1),
+	  m_admin_server_remove),
 	P(USAGE, "Peer.Usage", peer_usage, IDEMPOTENT, SMALL, SECONDS(30), m_peer_usage),
 	P(SESSION_LIST, "Peer.SessionList", admin_session_list, IDEMPOTENT, SMALL, MINUTES(10),
 	  m_peer_session_list),

@@ -75,7 +75,7 @@ static bool accept_rpc(const struct rpc_identity *peer, enum rpc_side *side_out,
 static bool accept_admin(const struct rpc_identity *peer, enum rpc_side *side_out, void *arg UNUSED)
 {
 	*side_out = RPC_SERVER;
-	return peer->role == ROLE_ADMIN;
+	return peer->role == ROLE_ADMIN || peer->role == ROLE_OPERATOR;
 }
 
 static bool accept_dialled(const struct rpc_identity *peer, enum rpc_side *side_out,

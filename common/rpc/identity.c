@@ -14,10 +14,8 @@ static const char *const service_names[] = {
 };
 
 static const char *const role_names[] = {
-	[ROLE_NONE] = "none",
-	[ROLE_FRONTEND] = "frontend",
-	[ROLE_BACKEND] = "backend",
-	[ROLE_ADMIN] = "admin",
+	[ROLE_NONE] = "none",   [ROLE_FRONTEND] = "frontend", [ROLE_BACKEND] = "backend",
+	[ROLE_ADMIN] = "admin", [ROLE_OPERATOR] = "operator",
 };
 
 const char *rpc_service_name(enum rpc_service s)

@@ -1,11 +1,12 @@
 /* identity: what a cluster certificate says of its holder, in the subject's CN:
- * "frontend/<name>/<service>", "backend/<name>", "admin/<name>". */
+ * "frontend/<name>/<service>", "backend/<name>", "admin/<name>", "operator/<name>": an
+ * administrator of what names it as its operator, and of nothing else. */
 #ifndef COMMON_RPC_IDENTITY_H
 #define COMMON_RPC_IDENTITY_H
 
 #include "common/base/slice.h"
 
-enum rpc_role { ROLE_NONE, ROLE_FRONTEND, ROLE_BACKEND, ROLE_ADMIN };
+enum rpc_role { ROLE_NONE, ROLE_FRONTEND, ROLE_BACKEND, ROLE_ADMIN, ROLE_OPERATOR };
 enum rpc_service {
 	SERVICE_NONE,
 	SERVICE_SMTP,

@@ -19,7 +19,8 @@ enum {
 	CMD_MAY_CLOSE = 1 << 6,
 	CMD_SECRET = 1 << 7, /* its arguments are never logged, and wiped */
 	CMD_NO_ARGS = 1 << 8,
-	CMD_FREE = 1 << 9, /* does nothing: too many in a row count as errors */
+	CMD_FREE = 1 << 9,     /* does nothing: too many in a row count as errors */
+	CMD_GUARDED = 1 << 10, /* after what the protocol asks for first, which it judges itself */
 };
 
 struct session;

@@ -10,6 +10,7 @@ static struct {
 	struct conf *next; /* the set begun, or NULL */
 	char node[256];
 	struct policy current;
+	uint64_t change;
 } state;
 
 static void read_limits(const struct conf *c, struct policy *p)
@@ -85,6 +86,16 @@ const struct policy *policy(void)
 	return &state.current;
 }
 
+uint64_t policy_change(void)
+{
+	return state.change;
+}
+
+const char *policy_node(void)
+{
+	return state.node;
+}
+
 void policy_begin(void)
 {
 	if (state.next != NULL)
@@ -100,6 +111,7 @@ void policy_apply(void)
 		conf_free(&state.live);
 	state.live = state.next;
 	state.next = NULL;
+	state.change++;
 }
 
 static bool is_known(slice_t key)

@@ -48,6 +48,10 @@ struct policy {
 void policy_init(const char *node);
 /* The policy in force; the pointer stays, its values change between two waits. */
 const struct policy *policy(void);
+/* Which set of values it is: another number after each policy_apply, never 0. */
+uint64_t policy_change(void);
+/* This node's name. */
+const char *policy_node(void);
 /* Sets one row of the set begun. E_NOT_FOUND: no such row; E_INVALID: value refused. */
 enum err policy_set(slice_t key, slice_t value);
 /* All defaults, before a whole new set is put in force; nothing is visible until policy_apply. */

@@ -98,6 +98,25 @@ void session_end(struct session *s, const char *why)
 	fiber_cancel(s->fiber);
 }
 
+void session_leave(struct session *s, const char *why)
+{
+	invariant(s->magic == SESSION_MAGIC);
+	s->leaving = why;
+	if (s->between)
+		session_end(s, why);
+}
+
+static void leave_if_stopped(struct session *s, void *arg UNUSED)
+{
+	if (server_state(s->server) == SERVER_STOPPED)
+		session_leave(s, "server stopped");
+}
+
+void session_leave_stopped(void)
+{
+	session_each(leave_if_stopped, NULL);
+}
+
 void session_memory(struct session *s, size_t max)
 {
 	s->budget.max = max;
@@ -138,6 +157,7 @@ static WAITS void session_finish(struct session *s)
 	stream_close(&s->stream, CLOSE_DONE);
 	list_remove(&s->node);
 	s->endpoint->sessions--;
+	server_leave(&s->server);
 	by_service[s->protocol->service]--;
 	metric_set(&m_sessions, --nsessions);
 	if (s->ticket != NULL) {
@@ -175,6 +195,7 @@ static WAITS void session_main(void *arg)
 	invariant(s->magic == SESSION_MAGIC);
 	fiber_set_log(&s->log);
 	LOG(LOG_INFO, &s->log, "session.start", LF_STR("endpoint", s->endpoint->name),
+	    LF_STR("server", server_name(s->server)),
 	    LF_UINT("local_port", stream_local_port(s->stream)));
 	if (!s->endpoint->implicit_tls || session_starttls(s) == E_OK)
 		s->protocol->run(s);
@@ -182,7 +203,7 @@ static WAITS void session_main(void *arg)
 }
 
 static void refuse(const struct protocol *p, struct endpoint *e, struct stream *stream,
-		   const char *why, uint32_t nth)
+		   const struct refusal *r, uint32_t nth)
 {
 	char ip[IPADDR_STR];
 
@@ -190,24 +211,46 @@ static void refuse(const struct protocol *p, struct endpoint *e, struct stream *
 	/* One address must not fill the log: its 1st, 2nd, 4th, 8th, ... refusal in a minute. */
 	if ((nth & (nth - 1)) == 0)
 		LOG(LOG_WARN, NULL, "session.refused", LF_STR("endpoint", e->name),
-		    LF_STR("peer", ipaddr_str(stream_peer(stream), ip)), LF_STR("reason", why),
+		    LF_STR("server", server_name(r->server)),
+		    LF_STR("peer", ipaddr_str(stream_peer(stream), ip)), LF_STR("reason", r->why),
 		    LF_UINT("nth", nth));
 	if (!e->implicit_tls)
-		p->refuse(stream, why);
+		p->refuse(stream, r);
 	stream_close(&stream, e->implicit_tls ? CLOSE_LIMIT : CLOSE_DONE);
 }
 
-/* NULL, or why the connection is refused. Counts it against its address. */
-static const char *admit(const struct protocol *p, const struct ipaddr *peer, uint32_t *nth_out)
+/* NULL, or why the server takes no connection from there. */
+static const char *ask_server(const struct server *sv, const struct ipaddr *peer, bool *lasting_out)
 {
-	const struct policy_limits *l = &policy()->limits[p->service];
+	*lasting_out = !server_admits(sv, peer);
+	if (*lasting_out)
+		return "no service for your address";
+	switch (server_state(sv)) {
+	case SERVER_RUNNING:
+		break;
+	case SERVER_PAUSED:
+		return "service paused";
+	case SERVER_STOPPED:
+		return "service stopped";
+	}
+	return server_sessions(sv) >= server_connections_max(sv) ? "too many connections" : NULL;
+}
+
+/* NULL, or why the connection is refused. Counts it against its address. */
+static const char *admit(const struct protocol *p, const struct server *sv,
+			 const struct ipaddr *peer, bool *lasting_out, uint32_t *nth_out)
+{
+	struct policy_limits l = server_limits(sv, p->service);
+	const char *why = ask_server(sv, peer, lasting_out);
 
 	*nth_out = 1;
 	if (loop_stopping(loop_current()))
 		return "shutting down";
-	if (by_service[p->service] >= l->connections_max)
+	if (why != NULL)
+		return why;
+	if (by_service[p->service] >= l.connections_max)
 		return "too many connections";
-	switch (iplimit_enter(peer, l->per_ip_max, l->rate_per_min, nth_out)) {
+	switch (iplimit_enter(peer, l.per_ip_max, l.rate_per_min, nth_out)) {
 	case IPLIMIT_OK:
 		return NULL;
 	case IPLIMIT_TOO_MANY:
@@ -235,12 +278,15 @@ static void session_name(struct session *s)
 
 void session_accept(const struct protocol *p, struct endpoint *e, struct stream *stream)
 {
-	uint32_t nth;
-	const char *why = admit(p, stream_peer(stream), &nth);
+	struct server *sv =
+		servers_find(p->service, stream_local(stream), stream_local_port(stream));
+	struct refusal r = {.server = sv};
 	struct session *s;
+	uint32_t nth;
 
-	if (why != NULL) {
-		refuse(p, e, stream, why, nth);
+	r.why = admit(p, sv, stream_peer(stream), &r.lasting, &nth);
+	if (r.why != NULL) {
+		refuse(p, e, stream, &r, nth);
 		return;
 	}
 	invariant(p->session_size >= sizeof *s);
@@ -258,9 +304,12 @@ void session_accept(const struct protocol *p, struct endpoint *e, struct stream 
 		budget_give(&s->budget, s->budget.used);
 		xfree(&s);
 		iplimit_leave(stream_peer(stream));
-		refuse(p, e, stream, "no room for more sessions", 1);
+		r.why = "no room for more sessions";
+		refuse(p, e, stream, &r, 1);
 		return;
 	}
+	s->server = sv;
+	server_enter(sv);
 	session_name(s);
 	list_append(&sessions, &s->node);
 	e->sessions++;

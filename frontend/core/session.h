@@ -11,6 +11,7 @@
 #include "common/net/stream.h"
 #include "common/net/tls.h"
 #include "common/rpc/identity.h"
+#include "frontend/core/servers.h"
 #include "frontend/core/ticket.h"
 
 /* Tells the owner that a ticket's session has ended (rpc/call_ticket). */
@@ -40,9 +41,10 @@ struct session {
 	struct fiber *fiber;
 	struct stream *stream;
 	struct endpoint *endpoint;
-	struct budget budget; /* small until log-in, raised then */
-	struct log_ctx log;   /* session=..., peer=... */
-	uint8_t id[16];       /* random; the session id of tickets and logs */
+	struct server *server; /* whose listener it came to; NULL: nobody's */
+	struct budget budget;  /* small until log-in, raised then */
+	struct log_ctx log;    /* session=..., peer=... */
+	uint8_t id[16];        /* random; the session id of tickets and logs */
 	char id_hex[33];
 	int64_t started_ms;
 	struct ticket *ticket;  /* after log-in, else NULL; owned */
@@ -50,6 +52,15 @@ struct session {
 	const char *state;      /* a literal, for administrators: "greeting", "selected" */
 	const char *end_reason; /* a literal for the last log line; the first one set stays */
 	ticket_end_fn *give_back;
+	const char *leaving; /* a literal: why it ends after the command in progress; or NULL */
+	bool between;        /* no command is in progress: the protocol waits for the next */
+};
+
+/* Why a connection is not taken. */
+struct refusal {
+	const struct server *server; /* or NULL */
+	const char *why;             /* a literal */
+	bool lasting;                /* coming again is of no use */
 };
 
 /* For a service that asks DNS; lives as long as the process. */
@@ -71,13 +82,14 @@ struct protocol {
 	/* The whole conversation. When it returns the session is closed with CLOSE_DONE. For
 	 * implicit TLS the handshake is done before. */
 	WAITS void (*run)(struct session *s);
-	/* The last words for a connection over a limit or at shutdown; must not wait. Not called
-	 * where TLS comes first. */
-	void (*refuse)(struct stream *s, const char *why);
+	/* The last words for a connection that is not taken; must not wait. Not called where TLS
+	 * comes first. */
+	void (*refuse)(struct stream *s, const struct refusal *r);
 };
 
-/* Takes over an accepted stream: checks the limits of the service (connections in all, per
- * address, rate per address), starts the fiber or says the protocol's refusal. */
+/* Takes over an accepted stream: finds the virtual server that answers there; checks its state, its
+ * nets, and the limits (connections in all, per address, rate per address); starts the fiber or
+ * says the protocol's refusal. */
 void session_accept(const struct protocol *p, struct endpoint *e, struct stream *stream);
 /* The certificates for public listeners; replaced on reload. NULL: none, no TLS is offered. */
 struct tls_ctx *session_tls(void);
@@ -87,6 +99,11 @@ void session_tls_set(struct tls_ctx *ctx); /* takes a reference of its own */
 WAITS enum err session_starttls(struct session *s) MUST_USE;
 /* Ends the session from outside its fiber (killed, shutdown): cancels it. why is a literal. */
 void session_end(struct session *s, const char *why);
+/* Ends the session when the command in progress is over, at once if there is none: a protocol that
+ * has `between` and `leaving` says its last words. why is a literal. */
+void session_leave(struct session *s, const char *why);
+/* Those of servers that were stopped leave. */
+void session_leave_stopped(void);
 /* Names the reason of the end, for the log; why is a literal. The first one named stays. */
 void session_ends(struct session *s, const char *why);
 /* The same for an error of line_read and the like. */

@@ -105,7 +105,7 @@ WAITS enum err imap_run_authenticate(struct session *s, slice_t args UNUSED, voi
 	} else if (!imap_end(&c->args)) {
 		return imap_bad(c, "Syntax error");
 	}
-	m = sasl_find(name, s->stream);
+	m = sasl_find(name, s->stream, NULL);
 	if (m == NULL)
 		return stream_is_tls(s->stream) ? imap_no(c, "CANNOT", "No such mechanism")
 						: imap_no(c, "PRIVACYREQUIRED", "Not without TLS");
@@ -118,7 +118,7 @@ WAITS enum err imap_run_login(struct session *s, slice_t args UNUSED, void *arg)
 	struct imap_cmd *c = arg;
 	slice_t name, password;
 
-	if (sasl_find(SL("PLAIN"), s->stream) == NULL)
+	if (sasl_find(SL("PLAIN"), s->stream, NULL) == NULL)
 		return imap_no(c, "PRIVACYREQUIRED", "Not without TLS");
 	if (!imap_astring(&c->args, &name) || !imap_sp(&c->args) ||
 	    !imap_astring(&c->args, &password) || !imap_end(&c->args))

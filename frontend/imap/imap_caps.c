@@ -21,9 +21,9 @@ void imap_caps_put(struct buf *out, const struct imap *im)
 	}
 	if (!stream_is_tls(s) && session_tls() != NULL)
 		buf_puts(out, " STARTTLS");
-	sasl_list(out, " AUTH=", s);
+	sasl_list(out, " AUTH=", s, NULL);
 	/* LOGIN is PLAIN by another name. */
-	if (sasl_find(SL("PLAIN"), s) == NULL)
+	if (sasl_find(SL("PLAIN"), s, NULL) == NULL)
 		buf_puts(out, " LOGINDISABLED");
 }
 

@@ -440,12 +440,12 @@ WAITS static void imap_run(struct session *s)
 	imap_text_fini(&im->text);
 }
 
-static void imap_refuse(struct stream *s, const char *why)
+static void imap_refuse(struct stream *s, const struct refusal *r)
 {
 	struct buf b;
 
 	buf_init(&b, 256, NULL);
-	imap_put_bye(&b, why);
+	imap_put_bye(&b, r->why);
 	if (stream_write_now(s, buf_slice(&b)) != E_OK)
 		LOG(LOG_DEBUG, NULL, "imap.refusal_not_sent");
 	buf_fini(&b);

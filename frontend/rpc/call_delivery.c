@@ -73,7 +73,8 @@ WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, st
 	req.sender = bytes(q->sender);
 	req.size = q->size;
 	req.client = &facts;
-	req.ticket = ticket_bytes(s->ticket);
+	/* Without it only our own addresses are found. */
+	req.ticket = ticket_bytes(q->relay ? s->ticket : NULL);
 	*n_out = 0;
 	e = ask_resolve(&req, a, &m, d);
 	if (e != E_OK)

@@ -39,6 +39,7 @@ struct resolve_query {
 	slice_t address; /* local-part@domain without quotes, or "postmaster" alone */
 	slice_t sender;  /* empty for <> */
 	uint64_t size;   /* 0: not said */
+	bool relay;      /* addresses of other systems, too, for who has logged in */
 };
 
 /* E_NOT_FOUND: no such user; E_DENIED: not our domain, and nobody is logged in; E_QUOTA; E_LIMIT;

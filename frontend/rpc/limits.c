@@ -8,6 +8,7 @@
 #include "proto/message.pb-c.h"
 #include "proto/outbound.pb-c.h"
 #include "proto/policy.pb-c.h"
+#include "proto/servers.h"
 #include "proto/summary.pb-c.h"
 
 #define ROWS_MAX     1024 /* rows of one batch: a slice of the store is 100 */
@@ -24,6 +25,10 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__setting__descriptor, "value", 0, 4096},
 	{&postern__cluster__descriptor, "backends", 256, 0},
 	{&postern__cluster__descriptor, "partitions", 4096, 0},
+	{&postern__virtual_servers__descriptor, "servers", SERVERS_MAX, 0},
+	{&postern__virtual_server__descriptor, "listeners", SERVER_LISTENERS_MAX,
+	 SERVER_LISTENER_MAX},
+	{&postern__virtual_server__descriptor, "settings", SERVER_SETTINGS_MAX, SERVER_SETTING_MAX},
 	{&postern__revoked__descriptor, "serials", 4096, 0},
 	{&postern__resolve_reply__descriptor, "targets", 4, 0},
 	{&postern__deliver_reply__descriptor, "results", 1000, 0},

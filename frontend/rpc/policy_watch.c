@@ -56,6 +56,42 @@ static void kill_if_account(struct session *s, void *arg)
 		session_end(s, "killed");
 }
 
+static enum server_state read_state(Postern__ServerState state)
+{
+	switch (state) {
+	case POSTERN__SERVER_STATE__SERVER_STATE_RUNNING:
+		return SERVER_RUNNING;
+	case POSTERN__SERVER_STATE__SERVER_STATE_STOPPED:
+		return SERVER_STOPPED;
+	case POSTERN__SERVER_STATE__SERVER_STATE_PAUSED:
+	case POSTERN__SERVER_STATE__SERVER_STATE_NONE:
+	case _POSTERN__SERVER_STATE_IS_INT_SIZE:
+		break;
+	}
+	return SERVER_PAUSED; /* also what a newer back-end means by another: nobody new */
+}
+
+static void put_servers(const Postern__VirtualServers *m)
+{
+	servers_begin();
+	for (size_t i = 0; i < m->n_servers; i++) {
+		const Postern__VirtualServer *row = m->servers[i];
+		struct server_push p = {
+			.name = slice_str(row->name),
+			.service = rpc_service_parse(slice_str(row->service)),
+			.state = read_state(row->state),
+		};
+
+		for (; p.nlisteners < row->n_listeners; p.nlisteners++)
+			p.listeners[p.nlisteners] = slice_str(row->listeners[p.nlisteners]);
+		for (; p.nsettings < row->n_settings; p.nsettings++)
+			p.settings[p.nsettings] = slice_str(row->settings[p.nsettings]);
+		servers_put(&p);
+	}
+	servers_apply();
+	session_leave_stopped();
+}
+
 static void put_kill(const Postern__KillSession *m)
 {
 	if (m->session_id.len == SESSION_ID_BYTES) {
@@ -84,6 +120,9 @@ static void put_event(const Postern__PolicyEvent *m)
 		break;
 	case POSTERN__POLICY_EVENT__EVENT_KILL:
 		put_kill(m->kill);
+		break;
+	case POSTERN__POLICY_EVENT__EVENT_SERVERS:
+		put_servers(m->servers);
 		break;
 	case POSTERN__POLICY_EVENT__EVENT__NOT_SET: /* of a newer back-end */
 	case _POSTERN__POLICY_EVENT__EVENT__CASE_IS_INT_SIZE:

@@ -4,6 +4,7 @@
 #include "common/crypto/secret.h"
 #include "frontend/core/line.h"
 #include "frontend/core/policy.h"
+#include "frontend/core/servers.h"
 
 /* The strongest first: simple clients take the first that they know. */
 static const struct sasl_mech mechs[] = {
@@ -13,30 +14,30 @@ static const struct sasl_mech mechs[] = {
 	{.name = "LOGIN", .wire = "PLAIN", .clear = true, .prompts = true},
 };
 
-bool sasl_offered(const struct sasl_mech *m, const struct stream *s)
+bool sasl_offered(const struct sasl_mech *m, const struct stream *s, const struct server *sv)
 {
 	const struct tls_facts *f = stream_is_tls(s) ? stream_tls(s) : NULL;
 
-	if (f == NULL)
+	if (f == NULL || !server_offers(sv, m->name))
 		return false;
 	if (m->binding)
 		return f->exporter.n > 0 && strcmp(f->version, "TLSv1.3") == 0;
 	return !m->clear || policy()->auth_plain;
 }
 
-const struct sasl_mech *sasl_find(slice_t name, const struct stream *s)
+const struct sasl_mech *sasl_find(slice_t name, const struct stream *s, const struct server *sv)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechs); i++) {
 		if (slice_ieq(name, slice_str(mechs[i].name)))
-			return sasl_offered(&mechs[i], s) ? &mechs[i] : NULL;
+			return sasl_offered(&mechs[i], s, sv) ? &mechs[i] : NULL;
 	}
 	return NULL;
 }
 
-void sasl_list(struct buf *out, const char *before, const struct stream *s)
+void sasl_list(struct buf *out, const char *before, const struct stream *s, const struct server *sv)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechs); i++) {
-		if (!sasl_offered(&mechs[i], s))
+		if (!sasl_offered(&mechs[i], s, sv))
 			continue;
 		buf_puts(out, before);
 		buf_puts(out, mechs[i].name);

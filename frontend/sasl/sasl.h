@@ -33,12 +33,15 @@ struct sasl_mech {
 	bool prompts;     /* LOGIN: we ask for name and password */
 };
 
-/* What may be offered on this stream now: nothing without TLS; clear ones by policy. */
-bool sasl_offered(const struct sasl_mech *m, const struct stream *s);
+struct server;
+/* What may be offered on this stream now: nothing without TLS; clear ones by policy; those that the
+ * virtual server has, or all where there is none (NULL). */
+bool sasl_offered(const struct sasl_mech *m, const struct stream *s, const struct server *sv);
 /* NULL: unknown, or not offered on this stream. */
-const struct sasl_mech *sasl_find(slice_t name, const struct stream *s);
+const struct sasl_mech *sasl_find(slice_t name, const struct stream *s, const struct server *sv);
 /* Appends each offered name with `before` in front of it: " " or " AUTH=". */
-void sasl_list(struct buf *out, const char *before, const struct stream *s);
+void sasl_list(struct buf *out, const char *before, const struct stream *s,
+	       const struct server *sv);
 
 /* The protocol's side. challenge sends one; response waits for the client's line without CRLF
  * (borrowed until the next wait, wiped by the driver). */

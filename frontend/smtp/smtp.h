@@ -70,10 +70,8 @@ enum smtp_state {
 };
 
 struct smtp_profile {
-	const struct cmd_def *table;
-	size_t table_n;
+	enum rpc_service service;
 	size_t line_max;
-	bool submission;
 };
 const struct smtp_profile *smtp_profile(enum rpc_service service);
 
@@ -110,8 +108,30 @@ static inline struct smtp *smtp_of(struct session *s)
 /* The limits of the session's listener. */
 static inline const struct policy_smtp *smtp_limits(const struct smtp *s)
 {
-	return s->profile->submission ? &policy()->submission : &policy()->smtp;
+	return server_smtp(s->base.server, s->profile->service);
 }
+
+static inline const char *smtp_hostname(const struct smtp *s)
+{
+	return server_hostname(s->base.server);
+}
+
+static inline enum server_auth smtp_auth_mode(const struct smtp *s)
+{
+	return server_auth_mode(s->base.server, s->profile->service);
+}
+
+/* Its messages are submissions: a user's own, of which more is asked, for which more is done. A
+ * session that has not logged in, where it may do without, is one of another system. */
+static inline bool smtp_submits(const struct smtp *s)
+{
+	return s->base.ticket != NULL;
+}
+
+/* The commands that the session's server has. */
+void smtp_commands(const struct smtp *s, const struct cmd_def **table_out, size_t *n_out);
+/* What has to come before mail: SAY_TLS_FIRST, SAY_AUTH_FIRST, or SAY_NOTHING. */
+enum smtp_say smtp_first(const struct smtp *s);
 
 void smtp_set_state(struct smtp *s, enum smtp_state state);
 /* Forgets the transaction: back to SMTP_READY (or stays in SMTP_START). */

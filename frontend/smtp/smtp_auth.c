@@ -55,7 +55,7 @@ WAITS enum err smtp_auth(struct session *base, slice_t args, void *arg UNUSED)
 	enum err e;
 
 	cmd_split(args, &name, &initial);
-	mech = sasl_find(name, base->stream);
+	mech = sasl_find(name, base->stream, base->server);
 	if (mech == NULL || (initial.n > 0 && memchr(initial.p, ' ', initial.n) != NULL)) {
 		line_wipe(args);
 		return smtp_refuse_command(s, mech == NULL ? SAY_AUTH_MECHANISM : SAY_SYNTAX,

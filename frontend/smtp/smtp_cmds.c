@@ -10,14 +10,15 @@ static void put_extensions(const struct smtp *s, struct buf *b)
 {
 	struct stream *st = s->base.stream;
 
-	buf_printf(b, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", policy()->hostname,
+	buf_printf(b, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", smtp_hostname(s),
 		   (unsigned long long)smtp_limits(s)->message_bytes_max);
 	buf_puts(b, "250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-DSN\r\n");
-	if (!stream_is_tls(st) && session_tls() != NULL)
+	if (!stream_is_tls(st) && session_tls() != NULL &&
+	    server_tls_mode(s->base.server) != SERVER_TLS_NONE)
 		buf_puts(b, "250-STARTTLS\r\n");
-	if (s->profile->submission && stream_is_tls(st)) {
+	if (smtp_auth_mode(s) != SERVER_AUTH_NONE && stream_is_tls(st)) {
 		buf_puts(b, "250-AUTH");
-		sasl_list(b, " ", st);
+		sasl_list(b, " ", st, s->base.server);
 		buf_puts(b, "\r\n");
 	}
 	buf_puts(b, "250 ENHANCEDSTATUSCODES\r\n");
@@ -42,7 +43,7 @@ static WAITS enum err hello(struct smtp *s, slice_t args, bool ehlo)
 	if (ehlo)
 		put_extensions(s, &b);
 	else
-		buf_printf(&b, "250 %s\r\n", policy()->hostname);
+		buf_printf(&b, "250 %s\r\n", smtp_hostname(s));
 	invariant(!buf_failed(&b));
 	e = stream_write(s->base.stream, buf_slice(&b),
 			 deadline_in(smtp_limits(s)->command_timeout_ms));
@@ -65,6 +66,8 @@ static WAITS enum err smtp_starttls(struct session *base, slice_t args UNUSED, v
 	struct smtp *s = smtp_of(base);
 	enum err e;
 
+	if (server_tls_mode(base->server) == SERVER_TLS_NONE)
+		return smtp_say(s, SAY_NOT_IMPLEMENTED);
 	if (session_tls() == NULL)
 		return smtp_say(s, SAY_TLS_NOT_NOW);
 	e = smtp_say(s, SAY_TLS_GO);
@@ -124,6 +127,9 @@ static WAITS enum err smtp_quit(struct session *base, slice_t args UNUSED, void 
  * to be read whatever it is. */
 /* clang-format off */
 #define COMMON_COMMANDS \
+	{"MAIL", SMTP_READY, CMD_GUARDED, smtp_mail}, \
+	{"RCPT", SMTP_MAIL | SMTP_RCPT, CMD_GUARDED, smtp_rcpt}, \
+	{"DATA", SMTP_RCPT, CMD_GUARDED | CMD_LAST | CMD_NO_ARGS | CMD_PAYLOAD, smtp_data}, \
 	{"EHLO", SMTP_START | SMTP_READY | SMTP_MAIL | SMTP_RCPT | SMTP_BDAT, \
 	 CMD_LAST | CMD_FREE, smtp_ehlo}, \
 	{"HELO", SMTP_START | SMTP_READY | SMTP_MAIL | SMTP_RCPT | SMTP_BDAT, \
@@ -140,36 +146,47 @@ static WAITS enum err smtp_quit(struct session *base, slice_t args UNUSED, void 
 /* clang-format on */
 
 static const struct cmd_def smtp_table[] = {
-	{"MAIL", SMTP_READY, 0, smtp_mail},
-	{"RCPT", SMTP_MAIL | SMTP_RCPT, 0, smtp_rcpt},
-	{"DATA", SMTP_RCPT, CMD_LAST | CMD_NO_ARGS | CMD_PAYLOAD, smtp_data},
 	COMMON_COMMANDS,
 	/* Users log in elsewhere; what they send here by mistake is not logged. */
 	{"AUTH", SMTP_ANY, CMD_SECRET, smtp_not_implemented},
 };
 
-#define PRIVATE (CMD_NEEDS_TLS | CMD_NEEDS_AUTH)
-
-static const struct cmd_def submission_table[] = {
-	{"MAIL", SMTP_READY, PRIVATE, smtp_mail},
-	{"RCPT", SMTP_MAIL | SMTP_RCPT, PRIVATE, smtp_rcpt},
-	{"DATA", SMTP_RCPT, PRIVATE | CMD_LAST | CMD_NO_ARGS | CMD_PAYLOAD, smtp_data},
+static const struct cmd_def login_table[] = {
 	COMMON_COMMANDS,
 	{"AUTH", SMTP_READY, CMD_NEEDS_TLS | CMD_NEEDS_NO_AUTH | CMD_LAST | CMD_SECRET, smtp_auth},
 };
 
+void smtp_commands(const struct smtp *s, const struct cmd_def **table_out, size_t *n_out)
+{
+	if (smtp_auth_mode(s) != SERVER_AUTH_NONE) {
+		*table_out = login_table;
+		*n_out = ARRAY_LEN(login_table);
+	} else {
+		*table_out = smtp_table;
+		*n_out = ARRAY_LEN(smtp_table);
+	}
+}
+
+enum smtp_say smtp_first(const struct smtp *s)
+{
+	bool login = smtp_auth_mode(s) == SERVER_AUTH_REQUIRED;
+
+	/* There is no log-in without TLS. */
+	if (!stream_is_tls(s->base.stream) &&
+	    (login || server_tls_mode(s->base.server) == SERVER_TLS_REQUIRED))
+		return SAY_TLS_FIRST;
+	return login && s->base.ticket == NULL ? SAY_AUTH_FIRST : SAY_NOTHING;
+}
+
 const struct smtp_profile *smtp_profile(enum rpc_service service)
 {
 	static const struct smtp_profile server = {
-		.table = smtp_table,
-		.table_n = ARRAY_LEN(smtp_table),
+		.service = SERVICE_SMTP,
 		.line_max = SMTP_LINE_MAX,
 	};
 	static const struct smtp_profile submission = {
-		.table = submission_table,
-		.table_n = ARRAY_LEN(submission_table),
+		.service = SERVICE_SUBMISSION,
 		.line_max = SMTP_AUTH_LINE_MAX,
-		.submission = true,
 	};
 
 	return service == SERVICE_SUBMISSION ? &submission : &server;

@@ -77,13 +77,14 @@ static WAITS enum err take_chunk(struct smtp *s, uint64_t n, bool wanted)
 /* Why a chunk cannot be taken; its bytes come all the same. */
 static enum smtp_say chunk_refusal(const struct smtp *s)
 {
+	enum smtp_say why;
+
 	switch (s->state) {
 	case SMTP_START:
 		return SAY_HELO_FIRST;
 	case SMTP_READY:
-		if (s->profile->submission && s->base.ticket == NULL)
-			return stream_is_tls(s->base.stream) ? SAY_AUTH_FIRST : SAY_TLS_FIRST;
-		return SAY_MAIL_FIRST;
+		why = smtp_first(s);
+		return why != SAY_NOTHING ? why : SAY_MAIL_FIRST;
 	case SMTP_MAIL:
 		return SAY_RCPT_FIRST;
 	case SMTP_RCPT:

@@ -35,7 +35,7 @@ void smtp_intake_new(struct smtp *s)
 	record_write_init(&in->record, id, RECORD_COMP_ZSTD, smtp_limits(s)->message_bytes_max, b,
 			  take_stored, &in->out);
 	in->mime = mime_parser_new(NULL, b);
-	if (s->profile->submission)
+	if (smtp_submits(s))
 		in->dkim = dkim_hash_new(b);
 	smtp_header_init(&in->header, b);
 }

@@ -36,7 +36,7 @@ WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg UNUSED)
 		log_refused(s, args, why);
 		return smtp_say(s, why);
 	}
-	if (s->profile->submission)
+	if (smtp_submits(s))
 		e = ticket_refresh(base->ticket);
 	if (e == E_OK)
 		e = smtp_sender_check(s, &m.from, &why);

@@ -33,7 +33,7 @@ static void put_from(const struct smtp *s, struct buf *out)
 	const struct ipaddr *peer = stream_peer(s->base.stream);
 	char ip[IPADDR_STR];
 
-	if (s->profile->submission && policy()->submission_hide_client) {
+	if (smtp_submits(s) && policy()->submission_hide_client) {
 		buf_puts(out, "Received: from user\r\n");
 		return;
 	}
@@ -50,7 +50,7 @@ static void put_received(const struct smtp *s, struct buf *out)
 	put_from(s, out);
 	if (tls != NULL)
 		buf_printf(out, "\t(using %s with %s)\r\n", tls->version, tls->cipher);
-	buf_printf(out, "\tby %s with %s id %s", policy()->hostname, with_protocol(s),
+	buf_printf(out, "\tby %s with %s id %s", smtp_hostname(s), with_protocol(s),
 		   s->tx.trace_hex);
 	/* More than one would tell each of the others. */
 	if (s->tx.nrcpts == 1) {
@@ -72,7 +72,7 @@ void smtp_prefix_lacking(const struct smtp *s, struct buf *out)
 {
 	const struct smtp_header *h = &s->tx.in->header;
 
-	if (!s->profile->submission)
+	if (!smtp_submits(s))
 		return;
 	if (!h->has_date) {
 		buf_puts(out, "Date: ");
@@ -80,7 +80,7 @@ void smtp_prefix_lacking(const struct smtp *s, struct buf *out)
 		buf_puts(out, "\r\n");
 	}
 	if (!h->has_message_id)
-		buf_printf(out, "Message-ID: <%s@%s>\r\n", s->tx.trace_hex, policy()->hostname);
+		buf_printf(out, "Message-ID: <%s@%s>\r\n", s->tx.trace_hex, smtp_hostname(s));
 	if (!h->has_from) {
 		buf_puts(out, "From: <");
 		buf_put(out, smtp_prefix_author(s));

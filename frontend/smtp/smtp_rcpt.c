@@ -35,7 +35,10 @@ static WAITS enum err say_refused(struct smtp *s, const struct smtp_rcpt_args *r
 static WAITS enum err resolve(struct smtp *s, const struct smtp_rcpt_args *r,
 			      struct deliver_target *targets, size_t *n_out, struct diag *d)
 {
-	struct resolve_query q = {.sender = s->tx.meta.sender, .size = s->tx.size};
+	struct resolve_query q = {.sender = s->tx.meta.sender,
+				  .size = s->tx.size,
+				  .relay = server_relays(s->base.server)};
+	const char *domain = server_default_domain(s->base.server);
 	struct addr to = r->to;
 	struct buf b;
 	enum err e;
@@ -44,10 +47,11 @@ static WAITS enum err resolve(struct smtp *s, const struct smtp_rcpt_args *r,
 		return E_INVALID;
 	buf_init(&b, ADDR_LOCAL_MAX + ADDR_DOMAIN_MAX + 2, NULL);
 	buf_put(&b, addr_local(&to));
-	/* <Postmaster> has no domain: the directory's default is meant (RFC 5321 section 4.5.1). */
-	if (!(to.flags & ADDR_POSTMASTER)) {
+	/* <Postmaster> has no domain: the server's default is meant, or else the directory's (RFC
+	 * 5321 section 4.5.1). */
+	if (!(to.flags & ADDR_POSTMASTER) || domain[0] != '\0') {
 		buf_putc(&b, '@');
-		buf_put(&b, addr_domain(&to));
+		buf_put(&b, to.flags & ADDR_POSTMASTER ? slice_str(domain) : addr_domain(&to));
 	}
 	q.address = buf_slice(&b);
 	e = call_resolve(&s->base, &q, &s->tx.arena, targets, n_out, d);

@@ -33,6 +33,7 @@ static const struct reply replies[SAY_LAST + 1] = {
 	[SAY_CHUNK_OK] = {250, 0, "2.0.0", "Chunk taken"},
 	[SAY_TAKEN] = {250, 0, "2.0.0", "Message taken"},
 	[SAY_SHUTDOWN] = {421, ENDS, "4.3.2", "Service closing"},
+	[SAY_STOPPED] = {421, ENDS, "4.3.2", "Service stopped"},
 	[SAY_IDLE] = {421, ENDS, "4.4.2", "Waited too long"},
 	[SAY_ERRORS] = {421, ENDS, "4.7.0", "Too many errors"},
 	[SAY_MESSAGES] = {421, ENDS, "4.7.0", "Too many messages in one session"},

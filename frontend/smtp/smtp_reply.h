@@ -25,6 +25,7 @@ enum smtp_say {
 	SAY_TAKEN,
 	/* 421: said, then the session ends */
 	SAY_SHUTDOWN,
+	SAY_STOPPED,
 	SAY_IDLE,
 	SAY_ERRORS,
 	SAY_MESSAGES,

@@ -73,7 +73,7 @@ static WAITS enum err may_use(struct smtp *s, const struct addr *a)
 
 	buf_init(&b, ADDR_LOCAL_MAX + ADDR_DOMAIN_MAX + 2, NULL);
 	address = address_text(a, &b);
-	e = s->profile->submission ? own_address(s, address) : foreign_domain(a, address);
+	e = smtp_submits(s) ? own_address(s, address) : foreign_domain(a, address);
 	buf_fini(&b);
 	return e;
 }
@@ -81,7 +81,7 @@ static WAITS enum err may_use(struct smtp *s, const struct addr *a)
 /* Whether senders are looked at on this session. */
 static bool matters(const struct smtp *s)
 {
-	return s->profile->submission || policy()->smtp_local_sender_check;
+	return smtp_submits(s) || policy()->smtp_local_sender_check;
 }
 
 WAITS enum err smtp_sender_check(struct smtp *s, const struct addr *from, enum smtp_say *why_out)
@@ -96,15 +96,14 @@ WAITS enum err smtp_sender_check(struct smtp *s, const struct addr *from, enum s
 		return E_OK;
 	if (addr_normalise(&a) != E_OK) {
 		/* A domain that cannot exist is no domain of ours. */
-		if (s->profile->submission)
+		if (smtp_submits(s))
 			*why_out = SAY_BAD_SENDER;
 		return E_OK;
 	}
 	e = may_use(s, &a);
 	if (e == E_OK)
 		return E_OK;
-	*why_out = e == E_DENIED && !s->profile->submission ? SAY_SENDER_OURS
-							    : smtp_say_for(AT_SENDER, e);
+	*why_out = e == E_DENIED && !smtp_submits(s) ? SAY_SENDER_OURS : smtp_say_for(AT_SENDER, e);
 	return *why_out == SAY_NOTHING ? e : E_OK;
 }
 
@@ -116,9 +115,9 @@ static bool item_address(const struct smtp *s, const struct addr_item *item, str
 	slice_t local = item->local, domain = item->domain;
 
 	*out = (struct addr){.flags = 0};
-	if (s->profile->submission && item->malformed)
+	if (smtp_submits(s) && item->malformed)
 		return false;
-	if (!s->profile->submission) {
+	if (!smtp_submits(s)) {
 		local = SL("postmaster");
 		while (slice_ends(domain, SL(".")))
 			domain.n--;
@@ -138,7 +137,7 @@ static WAITS enum err item_check(struct smtp *s, const struct addr_item *item,
 	enum err e;
 
 	if (!item_address(s, item, &a)) {
-		if (s->profile->submission)
+		if (smtp_submits(s))
 			*why_out = SAY_FROM_BAD;
 		return E_OK;
 	}
@@ -158,7 +157,7 @@ static void note_author(struct smtp *s, const struct addr_item *item)
 	struct addr a;
 	struct buf b;
 
-	if (!s->profile->submission || s->tx.meta.author.n != 0 || !item_address(s, item, &a) ||
+	if (!smtp_submits(s) || s->tx.meta.author.n != 0 || !item_address(s, item, &a) ||
 	    addr_normalise(&a) != E_OK)
 		return;
 	buf_init(&b, ADDR_LOCAL_MAX + ADDR_DOMAIN_MAX + 2, NULL);
@@ -172,7 +171,7 @@ static WAITS enum err body_check(struct smtp *s, slice_t body, size_t *seen, enu
 	struct addr_list list;
 	enum err e = addr_list_parse(body, SMTP_FROM_ADDRESSES_MAX - *seen, &s->tx.arena, &list);
 
-	if (e != E_OK || list.cut || (s->profile->submission && list.malformed)) {
+	if (e != E_OK || list.cut || (smtp_submits(s) && list.malformed)) {
 		*why_out = e == E_LIMIT ? SAY_NO_ROOM : SAY_FROM_BAD;
 		return E_OK;
 	}
@@ -215,10 +214,9 @@ WAITS enum err smtp_from_check(struct smtp *s, const struct smtp_header *h, enum
 		return E_OK;
 	}
 	e = bodies_check(s, buf_slice(&h->from), &seen, why_out);
-	if (e == E_OK && *why_out == SAY_NOTHING && s->profile->submission && h->has_from &&
-	    seen == 0)
+	if (e == E_OK && *why_out == SAY_NOTHING && smtp_submits(s) && h->has_from && seen == 0)
 		*why_out = SAY_FROM_BAD;
-	if (s->profile->submission && s->tx.meta.author.n == 0)
+	if (smtp_submits(s) && s->tx.meta.author.n == 0)
 		s->tx.meta.author = smtp_prefix_author(s);
 	if (e == E_OK && *why_out == SAY_NOTHING)
 		e = bodies_check(s, buf_slice(&h->sender), &seen, why_out);

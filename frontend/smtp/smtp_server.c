@@ -91,16 +91,17 @@ static WAITS enum err out_of_step(struct smtp *s, enum smtp_say why, slice_t wha
 
 static WAITS enum err run_command(struct smtp *s, slice_t line)
 {
-	const struct smtp_profile *p = s->profile;
-	const struct cmd_def *c;
+	const struct cmd_def *c, *table;
 	struct cmd_where where = {.state = s->state,
 				  .tls = stream_is_tls(s->base.stream),
 				  .authed = s->base.ticket != NULL};
 	slice_t name, args;
 	enum smtp_say why;
+	size_t n;
 
 	cmd_split(line, &name, &args);
-	c = cmd_find(p->table, p->table_n, name);
+	smtp_commands(s, &table, &n);
+	c = cmd_find(table, n, name);
 	if (c == NULL) {
 		LOG(LOG_INFO, &s->base.log, "smtp.unknown_command",
 		    LF_SLICE("command", s->secrets ? SL("*") : cmd_loggable(NULL, line)));
@@ -111,7 +112,9 @@ static WAITS enum err run_command(struct smtp *s, slice_t line)
 		return out_of_step(s, SAY_NOT_IN_STEP, name);
 	if (line.n > SMTP_LINE_MAX && !(c->flags & CMD_SECRET))
 		return smtp_refuse_command(s, SAY_LINE_TOO_LONG, name);
-	why = verdict_refusal(s, c, cmd_check(c, &where, args));
+	why = c->flags & CMD_GUARDED ? smtp_first(s) : SAY_NOTHING;
+	if (why == SAY_NOTHING)
+		why = verdict_refusal(s, c, cmd_check(c, &where, args));
 	if (why != SAY_NOTHING) {
 		if (c->flags & CMD_SECRET)
 			line_wipe(args);
@@ -127,9 +130,14 @@ static WAITS enum err run_command(struct smtp *s, slice_t line)
 static WAITS enum err turn(struct smtp *s)
 {
 	slice_t line;
-	enum err e = line_read(s->base.stream, s->profile->line_max, "smtp.command",
-			       deadline_in(smtp_limits(s)->command_timeout_ms), &line);
+	enum err e;
 
+	if (s->base.leaving != NULL)
+		return smtp_say(s, SAY_STOPPED);
+	s->base.between = true;
+	e = line_read(s->base.stream, s->profile->line_max, "smtp.command",
+		      deadline_in(smtp_limits(s)->command_timeout_ms), &line);
+	s->base.between = false;
 	if (e == E_OK)
 		return run_command(s, line);
 	if (e != E_LIMIT && e != E_INVALID && e != E_TOO_BIG)
@@ -142,6 +150,7 @@ static WAITS enum err turn(struct smtp *s)
 
 static WAITS enum err greet(struct smtp *s)
 {
+	const char *banner;
 	struct buf b;
 	enum err e = stream_fill(s->base.stream, 0, "smtp.early", deadline_in(SMTP_EARLY_MS));
 
@@ -149,8 +158,10 @@ static WAITS enum err greet(struct smtp *s)
 		return out_of_step(s, SAY_TALKS_EARLY, SL("connect"));
 	if (e != E_TIMEOUT)
 		return e;
+	banner = server_banner(s->base.server);
 	buf_init(&b, 512, NULL);
-	buf_printf(&b, "220 %s ESMTP\r\n", policy()->hostname);
+	buf_printf(&b, "220 %s ESMTP%s%s\r\n", smtp_hostname(s), banner[0] != '\0' ? " " : "",
+		   banner);
 	e = stream_write(s->base.stream, buf_slice(&b),
 			 deadline_in(smtp_limits(s)->command_timeout_ms));
 	buf_fini(&b);
@@ -168,20 +179,21 @@ static WAITS void smtp_run(struct session *base)
 	while (e == E_OK)
 		e = turn(s);
 	if (e == E_CANCELLED)
-		smtp_say_last(s, SAY_SHUTDOWN);
+		smtp_say_last(s, base->leaving != NULL ? SAY_STOPPED : SAY_SHUTDOWN);
 	else if (e == E_TIMEOUT)
 		smtp_say_last(s, SAY_IDLE);
 	session_failed(base, e);
 	smtp_tx_reset(&s->tx);
 }
 
-/* Over a limit, before there is a session. */
-static void smtp_refuse(struct stream *stream, const char *why)
+/* Before there is a session. 554: there is no service for this client (RFC 5321 section 3.1). */
+static void smtp_refuse(struct stream *stream, const struct refusal *r)
 {
 	struct buf b;
 
 	buf_init(&b, 512, NULL);
-	buf_printf(&b, "421 4.3.2 %s %s\r\n", policy()->hostname, why);
+	buf_printf(&b, "%s %s %s\r\n", r->lasting ? "554 5.7.1" : "421 4.3.2",
+		   server_hostname(r->server), r->why);
 	if (stream_write_now(stream, buf_slice(&b)) != E_OK)
 		LOG(LOG_DEBUG, NULL, "smtp.refusal_lost");
 	buf_fini(&b);

@@ -177,7 +177,7 @@ TEST_FIBER(sync_corrupt_copy)
 
 struct heard {
 	struct dir_sub sub;
-	unsigned settings, cluster, revoked, keys, dkim, sessions, accounts, ends;
+	unsigned settings, cluster, revoked, keys, dkim, servers, sessions, accounts, ends;
 	struct dir_account last;
 	struct event any;
 };
@@ -201,6 +201,9 @@ static void hear(const struct dir_event *ev, void *arg)
 		break;
 	case DIR_EV_DKIM:
 		h->dkim++;
+		break;
+	case DIR_EV_SERVERS:
+		h->servers++;
 		break;
 	case DIR_EV_SESSION:
 		h->sessions++;

@@ -79,8 +79,15 @@ TEST(methods_golden)
 	}
 }
 
+static bool is_operators(uint16_t number)
+{
+	return number >= POSTERN__METHOD__METHOD_ADMIN_SERVER_LIST &&
+	       number <= POSTERN__METHOD__METHOD_ADMIN_SERVER_STATE;
+}
+
 /* No row but the golden ones can be called by a front-end at all; management is the
- * administrators' alone, on a port of its own; what back-ends ask each other is theirs alone. */
+ * administrators' alone, on a port of its own, but for what an operator has of his own; what
+ * back-ends ask each other is theirs alone. */
 TEST(methods_of_others)
 {
 	size_t of_frontends = 0;
@@ -92,8 +99,10 @@ TEST(methods_of_others)
 		of_frontends += (m->roles & ROLES(ROLE_FRONTEND)) != 0;
 		if (m->number < ADMIN_FIRST)
 			continue;
-		CHECK_INT(m->roles,
-			  m->number < PEER_FIRST ? ROLES(ROLE_ADMIN) : ROLES(ROLE_BACKEND));
+		CHECK_INT(m->roles, m->number >= PEER_FIRST ? ROLES(ROLE_BACKEND)
+				    : is_operators(m->number)
+					    ? ROLES(ROLE_ADMIN) | ROLES(ROLE_OPERATOR)
+					    : ROLES(ROLE_ADMIN));
 		CHECK_INT(m->port, m->number < PEER_FIRST ? PORT_ADMIN : PORT_RPC);
 		CHECK_INT(m->services, 0);
 	}

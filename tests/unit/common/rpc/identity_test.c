@@ -14,6 +14,7 @@ TEST(identity_round_trip)
 		"frontend/x-y-z/ingest",
 		"backend/be1",
 		"admin/root",
+		"operator/anna",
 		"backend/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	};
 
@@ -43,6 +44,7 @@ TEST(identity_refused)
 		"backend/be_1",
 		"backend/be1 ",
 		"admin/root/imap",
+		"operator/anna/smtp",
 		"frontend/fe1",
 		"frontend/fe1/",
 		"frontend/fe1/none",

@@ -57,12 +57,12 @@ static WAITS void echo_run(struct session *s)
 	}
 }
 
-static void echo_refuse(struct stream *s, const char *why)
+static void echo_refuse(struct stream *s, const struct refusal *r)
 {
 	struct buf b;
 
 	buf_init(&b, 256, NULL);
-	buf_printf(&b, "no: %s\r\n", why);
+	buf_printf(&b, "no: %s%s\r\n", r->why, r->lasting ? " for good" : "");
 	CHECK_ERR(stream_write_now(s, buf_slice(&b)), E_OK);
 	buf_fini(&b);
 }

@@ -124,7 +124,7 @@ static WAITS void run(struct session *s)
 		CHECK_STR(s->ticket->account, "alice@example.org");
 }
 
-static void refuse(struct stream *s UNUSED, const char *why UNUSED)
+static void refuse(struct stream *s UNUSED, const struct refusal *r UNUSED)
 {
 	CHECK(false);
 }

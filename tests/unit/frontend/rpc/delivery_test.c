@@ -219,7 +219,8 @@ static WAITS void resolve_cases(struct session *s)
 	};
 
 	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) { /* either node is asked first */
-		struct resolve_query q = {.address = slice_str(cases[i / 2].address)};
+		struct resolve_query q = {.address = slice_str(cases[i / 2].address),
+					  .relay = true};
 		struct deliver_target targets[DELIVER_TARGETS_MAX];
 		struct diag d = {""};
 		struct arena a;

@@ -112,7 +112,7 @@ static WAITS enum err run(struct play *p, const char *mech, const char *initial)
 	enum err e;
 
 	open_tls(&w);
-	m = sasl_find(slice_str(mech), w.server);
+	m = sasl_find(slice_str(mech), w.server, NULL);
 	invariant(m != NULL);
 	if (initial != NULL) { /* wiped by the driver: not a literal */
 		CHECK(slice_to_str(slice_str(initial), first, sizeof first));
@@ -248,22 +248,22 @@ TEST_FIBER(sasl_offers)
 	buf_init(&b, 256, NULL);
 	policy_init("fe1");
 	wire_open(&w, NULL);
-	sasl_list(&b, " ", w.server);
+	sasl_list(&b, " ", w.server, NULL);
 	CHECK_INT(b.n, 0);
-	CHECK(sasl_find(SL("PLAIN"), w.server) == NULL);
-	CHECK(sasl_find(SL("SCRAM-SHA-256"), w.server) == NULL);
+	CHECK(sasl_find(SL("PLAIN"), w.server, NULL) == NULL);
+	CHECK(sasl_find(SL("SCRAM-SHA-256"), w.server, NULL) == NULL);
 	wire_close(&w);
 	open_tls(&w);
-	sasl_list(&b, " ", w.server);
+	sasl_list(&b, " ", w.server, NULL);
 	CHECK_SLICE(buf_slice(&b), SL(" SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"));
 	policy_begin();
 	CHECK_ERR(policy_set(SL("auth.plain"), SL("false")), E_OK);
 	policy_apply();
 	buf_reset(&b);
-	sasl_list(&b, " AUTH=", w.server);
+	sasl_list(&b, " AUTH=", w.server, NULL);
 	CHECK_SLICE(buf_slice(&b), SL(" AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256"));
-	CHECK(sasl_find(SL("PLAIN"), w.server) == NULL);
-	CHECK(sasl_find(SL("NTLM"), w.server) == NULL);
+	CHECK(sasl_find(SL("PLAIN"), w.server, NULL) == NULL);
+	CHECK(sasl_find(SL("NTLM"), w.server, NULL) == NULL);
 	close_tls(&w);
 	buf_fini(&b);
 }

@@ -1,0 +1,222 @@
+/* Management of virtual SMTP servers. An operator sees and changes those that name him; neither
+ * which listeners they have, nor who else may change them. */
+#include "backend/admin/server_spec.h"
+#include "backend/directory/dir_servers.h"
+#include "backend/rpc/m_admin.h"
+
+static bool is_operator(const struct mcall *c)
+{
+	return c->peer->role == ROLE_OPERATOR;
+}
+
+static bool may_manage(const struct mcall *c, const struct dir_server *s)
+{
+	return !is_operator(c) || dir_server_has_line(s->operators, slice_str(c->peer->name));
+}
+
+static enum err find(struct mcall *c, const char *name, struct dir_server *out)
+{
+	enum err e = dir_server_find(c->be->dir, slice_str(name), out, &c->diag);
+
+	/* What there is besides his own is not his business. */
+	if (is_operator(c) && (e != E_OK || !may_manage(c, out)))
+		return diag_set(&c->diag, E_DENIED, "you are no operator of such a server");
+	return e;
+}
+
+static char **pack_lines(slice_t lines, size_t *n_out, struct arena *mem)
+{
+	slice_t rest = lines, line;
+	char **v;
+	size_t n = 0;
+
+	while (dir_server_line(&rest, &line))
+		n++;
+	v = arena_alloc(mem, (n + 1) * sizeof(*v));
+	for (size_t i = 0; dir_server_line(&lines, &line); i++)
+		v[i] = admin_str(mem, line);
+	*n_out = n;
+	return v;
+}
+
+static Postern__AdminServer *pack_server(const struct dir_server *s, struct arena *mem)
+{
+	Postern__AdminServer *m = arena_new(mem, Postern__AdminServer);
+
+	postern__admin_server__init(m);
+	m->name = admin_str(mem, s->name);
+	m->service = admin_str(mem, slice_str(rpc_service_name(s->service)));
+	m->state = (Postern__ServerState)s->state;
+	m->listeners = pack_lines(s->listeners, &m->n_listeners, mem);
+	m->settings = pack_lines(s->settings, &m->n_settings, mem);
+	m->operators = pack_lines(s->operators, &m->n_operators, mem);
+	return m;
+}
+
+/* ---- looking ---- */
+
+WAITS enum err m_admin_server_list(struct mcall *c)
+{
+	size_t count = dir_server_count(c->be->dir), n = 0;
+	ProtobufCMessage **rows = arena_alloc(&c->mem, (count + 1) * sizeof(*rows));
+	enum err e;
+
+	for (size_t i = 0; i < count; i++) {
+		struct dir_server s;
+
+		dir_server_at(c->be->dir, i, &s);
+		if (may_manage(c, &s))
+			rows[n++] = &pack_server(&s, &c->mem)->base;
+	}
+	e = mcall_reply(c, NULL, RPC_BODY);
+	if (e == E_OK)
+		e = admin_send_rows(c, &postern__admin_server_page__descriptor, 0, rows, n);
+	return e == E_OK ? rpc_req_send_end(c->req) : e;
+}
+
+WAITS enum err m_admin_server_show(struct mcall *c)
+{
+	const Postern__AdminServerName *m = (const void *)c->msg;
+	struct dir_server s;
+	enum err e = find(c, m->name, &s);
+
+	return e == E_OK ? mcall_reply(c, &pack_server(&s, &c->mem)->base, RPC_NO_BODY) : e;
+}
+
+/* ---- changes ---- */
+
+#define TEXTS(m, field) ((struct server_texts){(m)->field, (m)->n_##field})
+
+/* A list that is being made, and lives as long as the call. */
+static slice_t keep(struct mcall *c, struct buf *b)
+{
+	slice_t s = arena_dup(&c->mem, buf_slice(b));
+
+	buf_fini(b);
+	return s;
+}
+
+static enum err make_list(struct mcall *c, struct server_texts t,
+			  enum err (*make)(struct server_texts t, struct buf *out, struct diag *d),
+			  slice_t *out)
+{
+	struct buf b;
+	enum err e = E_OK;
+
+	buf_init(&b, DIR_SERVER_TEXT_MAX, NULL);
+	/* One empty text is an empty list. */
+	if (t.n != 1 || t.v[0][0] != '\0')
+		e = make(t, &b, &c->diag);
+	*out = keep(c, &b);
+	return e;
+}
+
+static enum err make_settings(struct mcall *c, enum rpc_service service, slice_t before,
+			      struct server_texts set, struct server_texts unset, slice_t *out)
+{
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, DIR_SERVER_TEXT_MAX, NULL);
+	e = server_spec_settings(service, before, set, unset, &b, &c->diag);
+	*out = keep(c, &b);
+	return e;
+}
+
+WAITS enum err m_admin_server_add(struct mcall *c)
+{
+	const Postern__AdminServerAdd *m = (const void *)c->msg;
+	struct dir_actor by = admin_actor(c);
+	struct dir_server_spec s = {.name = slice_str(m->name), .service = SERVICE_SMTP};
+	enum err e;
+
+	if (!servers_name_ok(s.name))
+		return diag_set(&c->diag, E_INVALID, "a server's name is 1 to %d of a-z, 0-9, '-'",
+				SERVER_NAME_MAX);
+	if (m->service[0] != '\0')
+		s.service = rpc_service_parse(slice_str(m->service));
+	if (s.service != SERVICE_SMTP && s.service != SERVICE_SUBMISSION)
+		return diag_set(&c->diag, E_INVALID, "a server's service is smtp or submission");
+	e = make_list(c, TEXTS(m, listeners), server_spec_listeners, &s.listeners);
+	if (e == E_OK && s.listeners.n == 0)
+		e = diag_set(&c->diag, E_INVALID,
+			     "a server has a listener: [FRONTEND/][ADDRESS]:PORT");
+	if (e == E_OK)
+		e = make_list(c, TEXTS(m, operators), server_spec_operators, &s.operators);
+	if (e == E_OK)
+		e = make_settings(c, s.service, SLICE_NONE, TEXTS(m, settings),
+				  (struct server_texts){NULL, 0}, &s.settings);
+	return e == E_OK ? dir_server_add(c->be->dir, &by, &s, &c->diag) : e;
+}
+
+/* An operator's, and the server of what no other one answers for: neither has listeners to give. */
+static enum err check_edit(struct mcall *c, const Postern__AdminServerEdit *m,
+			   const struct dir_server *old)
+{
+	if (is_operator(c) && (m->n_listeners != 0 || m->n_operators != 0))
+		return diag_set(&c->diag, E_DENIED,
+				"an operator changes neither listeners nor operators");
+	if (m->n_listeners != 0 && old->listeners.n == 0)
+		return diag_set(&c->diag, E_INVALID,
+				"this server answers for what no other does: it has no listeners");
+	return E_OK;
+}
+
+WAITS enum err m_admin_server_edit(struct mcall *c)
+{
+	const Postern__AdminServerEdit *m = (const void *)c->msg;
+	struct dir_actor by = admin_actor(c);
+	struct dir_server old;
+	struct dir_server_spec s;
+	enum err e = find(c, m->name, &old);
+
+	if (e == E_OK)
+		e = check_edit(c, m, &old);
+	if (e != E_OK)
+		return e;
+	s = (struct dir_server_spec){
+		.name = slice_str(m->name),
+		.service = old.service,
+		.listeners = arena_dup(&c->mem, old.listeners),
+		.operators = arena_dup(&c->mem, old.operators),
+		.version = old.version,
+	};
+	e = make_settings(c, old.service, old.settings, TEXTS(m, settings), TEXTS(m, unset),
+			  &s.settings);
+	if (e == E_OK && m->n_listeners != 0)
+		e = make_list(c, TEXTS(m, listeners), server_spec_listeners, &s.listeners);
+	if (e == E_OK && old.listeners.n != 0 && s.listeners.n == 0)
+		e = diag_set(&c->diag, E_INVALID, "a server has a listener");
+	if (e == E_OK && m->n_operators != 0)
+		e = make_list(c, TEXTS(m, operators), server_spec_operators, &s.operators);
+	return e == E_OK ? dir_server_edit(c->be->dir, &by, &s, &c->diag) : e;
+}
+
+WAITS enum err m_admin_server_state(struct mcall *c)
+{
+	const Postern__AdminServerState *m = (const void *)c->msg;
+	struct dir_actor by = admin_actor(c);
+	struct dir_server s;
+	enum err e = E_OK;
+
+	if (m->all == (m->name[0] != '\0'))
+		return diag_set(&c->diag, E_INVALID, "either a server's name, or all");
+	if (m->state < POSTERN__SERVER_STATE__SERVER_STATE_RUNNING ||
+	    m->state > POSTERN__SERVER_STATE__SERVER_STATE_STOPPED)
+		return diag_set(&c->diag, E_INVALID, "unknown state of a server");
+	if (m->all && is_operator(c))
+		return diag_set(&c->diag, E_DENIED, "an operator has not all of them");
+	if (!m->all)
+		e = find(c, m->name, &s);
+	return e == E_OK ? dir_server_set_state(c->be->dir, &by, slice_str(m->name),
+						(enum server_state)m->state, &c->diag)
+			 : e;
+}
+
+WAITS enum err m_admin_server_remove(struct mcall *c)
+{
+	const Postern__AdminServerName *m = (const void *)c->msg;
+	struct dir_actor by = admin_actor(c);
+
+	return dir_server_remove(c->be->dir, &by, slice_str(m->name), &c->diag);
+}

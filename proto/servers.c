@@ -1,0 +1,234 @@
+#include "proto/servers.h"
+
+#include "common/base/num.h"
+
+#define KIB    1024LL
+#define MIB    (1024 * KIB)
+#define GIB    (1024 * MIB)
+#define MINUTE 60000LL
+#define HOUR   (60 * MINUTE)
+
+/* What a more telling listener is preferred by. */
+#define MATCH_PORT     1
+#define MATCH_FRONTEND 2
+#define MATCH_ADDRESS  4
+
+const struct conf_def servers_table[] = {
+	{"hostname", CONF_STRING, "", 0, 255, CONF_LIVE,
+	 "Name in greetings and Received fields; empty: the cluster's", NULL},
+	{"banner", CONF_STRING, "", 0, 200, CONF_LIVE, "Text of the greeting, after the name",
+	 NULL},
+	{"default_domain", CONF_STRING, "", 0, 255, CONF_LIVE,
+	 "Added to bare user names at log-in, and to <Postmaster>; empty: the cluster's", NULL},
+	{"tls", CONF_WORD, "offered", 0, 0, CONF_LIVE,
+	 "STARTTLS: offered, demanded before mail and log-in, or not known",
+	 "offered required none"},
+	{"auth", CONF_WORD, "auto", 0, 0, CONF_LIVE,
+	 "Log-in: auto is none on smtp and required on submission", "auto none allowed required"},
+	{"auth_mechanisms", CONF_STRINGS, NULL, 0, 8, CONF_LIVE,
+	 "Those offered: SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN; empty: all", NULL},
+	{"relay", CONF_WORD, "authenticated", 0, 0, CONF_LIVE,
+	 "Who may send to other systems: who has logged in, or nobody", "authenticated none"},
+	{"allow", CONF_STRINGS, NULL, 0, SERVER_NETS_MAX, CONF_LIVE,
+	 "Nets that may connect; empty: all", NULL},
+	{"deny", CONF_STRINGS, NULL, 0, SERVER_NETS_MAX, CONF_LIVE,
+	 "Nets that may not connect, allowed or not", NULL},
+	{"connections_max", CONF_INT, "2000", 1, 1000000, CONF_LIVE,
+	 "Connections at once, per worker", NULL},
+	{"connections_per_ip_max", CONF_INT, "100", 1, 1000000, CONF_LIVE,
+	 "Connections at once from one address, per worker", NULL},
+	{"rate_per_ip_per_min", CONF_INT, "0", 0, 1000000, CONF_LIVE,
+	 "New connections a minute from one address, per worker; 0: no limit", NULL},
+	{"message_bytes_max", CONF_BYTES, "50m", KIB, GIB, CONF_LIVE, "Size of a message", NULL},
+	{"session_bytes_max", CONF_BYTES, "500m", KIB, 1024 * GIB, CONF_LIVE,
+	 "Message bytes of one session", NULL},
+	{"messages_max", CONF_INT, "100", 0, 1000000, CONF_LIVE,
+	 "Messages of one session; 0: no limit", NULL},
+	{"recipients_max", CONF_INT, "500", 1, 1000, CONF_LIVE, "Recipients of one message", NULL},
+	{"errors_max", CONF_INT, "20", 1, 1000, CONF_LIVE,
+	 "Refused commands until a session is closed", NULL},
+	{"command_timeout", CONF_DURATION, "5m", 1000, HOUR, CONF_LIVE, "Silence between commands",
+	 NULL},
+	{"data_timeout", CONF_DURATION, "10m", 1000, 4 * HOUR, CONF_LIVE,
+	 "Time for the whole of one message", NULL},
+};
+
+const size_t servers_table_len = ARRAY_LEN(servers_table);
+
+static const char *const mechanisms[] = {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"};
+
+const struct conf_def *servers_find_setting(slice_t key)
+{
+	for (size_t i = 0; i < servers_table_len; i++) {
+		if (slice_eq(key, slice_str(servers_table[i].name)))
+			return &servers_table[i];
+	}
+	return NULL;
+}
+
+slice_t servers_key(slice_t assignment, slice_t *value_out)
+{
+	size_t n = slice_find_char(assignment, '=');
+
+	if (value_out != NULL)
+		*value_out = slice_from(assignment, n + 1);
+	return slice_sub(assignment, 0, n);
+}
+
+bool servers_name_ok(slice_t name)
+{
+	bool ok = name.n >= 1 && name.n <= SERVER_NAME_MAX;
+
+	for (size_t i = 0; i < name.n && ok; i++)
+		ok = (name.p[i] >= 'a' && name.p[i] <= 'z') ||
+		     (name.p[i] >= '0' && name.p[i] <= '9') || name.p[i] == '-';
+	return ok;
+}
+
+enum server_tls servers_tls(const struct conf *c)
+{
+	const char *word = conf_str(c, "tls");
+
+	return strcmp(word, "required") == 0 ? SERVER_TLS_REQUIRED
+	       : strcmp(word, "none") == 0   ? SERVER_TLS_NONE
+					     : SERVER_TLS_OFFERED;
+}
+
+enum server_auth servers_auth(const struct conf *c, enum rpc_service service)
+{
+	const char *word = conf_str(c, "auth");
+
+	if (strcmp(word, "auto") == 0)
+		return service == SERVICE_SUBMISSION ? SERVER_AUTH_REQUIRED : SERVER_AUTH_NONE;
+	return strcmp(word, "required") == 0  ? SERVER_AUTH_REQUIRED
+	       : strcmp(word, "allowed") == 0 ? SERVER_AUTH_ALLOWED
+					      : SERVER_AUTH_NONE;
+}
+
+static enum err check_mechanisms(const struct conf *c, struct diag *d)
+{
+	for (size_t i = 0; i < conf_count(c, "auth_mechanisms"); i++) {
+		const char *name = conf_item(c, "auth_mechanisms", i);
+		bool known = false;
+
+		for (size_t k = 0; k < ARRAY_LEN(mechanisms); k++)
+			known = known || slice_ieq(slice_str(name), slice_str(mechanisms[k]));
+		if (!known)
+			return diag_set(d, E_INVALID, "auth_mechanisms: there is no %.80s", name);
+	}
+	return E_OK;
+}
+
+static enum err check_nets(const struct conf *c, const char *list, struct diag *d)
+{
+	for (size_t i = 0; i < conf_count(c, list); i++) {
+		struct ipnet net;
+
+		if (!ipnet_parse(slice_str(conf_item(c, list, i)), &net))
+			return diag_set(d, E_INVALID, "%s: %.80s is neither a net nor an address",
+					list, conf_item(c, list, i));
+	}
+	return E_OK;
+}
+
+/* What goes into lines that others read has no control characters. */
+static enum err check_text(const struct conf *c, const char *name, struct diag *d)
+{
+	for (const char *p = conf_str(c, name); *p != '\0'; p++) {
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+			return diag_set(d, E_INVALID, "%s: printable ASCII only", name);
+	}
+	return E_OK;
+}
+
+enum err servers_check(const struct conf *c, enum rpc_service service, struct diag *d)
+{
+	enum server_auth auth = servers_auth(c, service);
+	enum err e = check_mechanisms(c, d);
+
+	if (e == E_OK)
+		e = check_nets(c, "allow", d);
+	if (e == E_OK)
+		e = check_nets(c, "deny", d);
+	if (e == E_OK)
+		e = check_text(c, "hostname", d);
+	if (e == E_OK)
+		e = check_text(c, "banner", d);
+	if (e == E_OK)
+		e = check_text(c, "default_domain", d);
+	if (e != E_OK)
+		return e;
+	/* Its workers cannot even ask for a log-in (docs/threat-model.md). */
+	if (service == SERVICE_SMTP && auth != SERVER_AUTH_NONE)
+		return diag_set(d, E_INVALID,
+				"auth: nobody logs in at the service smtp; a server of the service "
+				"submission may have port 25, too");
+	if (auth == SERVER_AUTH_REQUIRED && servers_tls(c) == SERVER_TLS_NONE)
+		return diag_set(d, E_INVALID,
+				"tls: log-ins need TLS, and this server demands them");
+	return E_OK;
+}
+
+/* ---- listeners ---- */
+
+static bool parse_port(slice_t text, uint16_t *out)
+{
+	uint64_t n;
+
+	if (!num_parse(text, UINT16_MAX, &n) || n == 0)
+		return false;
+	*out = (uint16_t)n;
+	return true;
+}
+
+bool server_listener_parse(slice_t text, struct server_listener *out)
+{
+	size_t slash = slice_find_char(text, '/');
+
+	*out = (struct server_listener){.port = 0};
+	if (text.n > SERVER_LISTENER_MAX)
+		return false;
+	if (slash < text.n) {
+		slice_t name = slice_sub(text, 0, slash);
+
+		if (!servers_name_ok(name) ||
+		    !slice_to_str(name, out->frontend, sizeof out->frontend))
+			return false;
+		text = slice_from(text, slash + 1);
+	}
+	if (slice_starts(text, SL(":")))
+		return parse_port(slice_from(text, 1), &out->port);
+	return ipaddr_parse_port(text, &out->address, &out->port) && out->port != 0;
+}
+
+void server_listener_format(const struct server_listener *l, struct buf *out)
+{
+	char ip[IPADDR_STR];
+
+	if (l->frontend[0] != '\0')
+		buf_printf(out, "%s/", l->frontend);
+	if (l->address.family != 0)
+		buf_printf(out, l->address.family == 6 ? "[%s]" : "%s",
+			   ipaddr_str(&l->address, ip));
+	buf_printf(out, ":%u", l->port);
+}
+
+unsigned server_listener_match(const struct server_listener *l, slice_t frontend,
+			       const struct ipaddr *local, uint16_t port)
+{
+	unsigned said = MATCH_PORT;
+
+	if (l->port != port)
+		return 0;
+	if (l->frontend[0] != '\0') {
+		if (!slice_eq(slice_str(l->frontend), frontend))
+			return 0;
+		said += MATCH_FRONTEND;
+	}
+	if (l->address.family != 0) {
+		if (!ipaddr_eq(&l->address, local))
+			return 0;
+		said += MATCH_ADDRESS;
+	}
+	return said;
+}

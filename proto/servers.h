@@ -1,0 +1,68 @@
+/*
+ * servers: virtual SMTP servers, as both sides read them. A server is a name, a service, the
+ * listeners it answers for, and settings of its own, each of which stands before the cluster's
+ * setting of that name. The back-end refuses what does not fit when an administrator writes it, the
+ * front-end when it arrives.
+ *
+ * A listener is [FRONTEND/][ADDRESS]:PORT, "fe1/192.0.2.1:25", "[2001:db8::1]:25", ":2525": which
+ * of the sockets that front-ends have bound (their own file says so) belong to the server. The one
+ * that says more wins: an address more than a front-end, either more than a port alone. Each
+ * service has one server without listeners, made at install, for what no other one answers for.
+ */
+#ifndef PROTO_SERVERS_H
+#define PROTO_SERVERS_H
+
+#include "common/conf/conf.h"
+#include "common/net/ipaddr.h"
+#include "common/rpc/identity.h"
+
+/* Of a cluster; all of them are one pushed frame, of at most so many bytes. */
+#define SERVERS_MAX          64
+#define SERVERS_BYTES_MAX    (48 * 1024)
+#define SERVER_NAME_MAX      63
+#define SERVER_LISTENERS_MAX 32
+#define SERVER_LISTENER_MAX  128 /* front-end, IPv6 address and port as text */
+#define SERVER_SETTING_MAX   4096
+#define SERVER_SETTINGS_MAX  32 /* more than the table has rows */
+#define SERVER_OPERATORS_MAX 32
+#define SERVER_NETS_MAX      128 /* of one list */
+
+/* The numbers are stored: they never change. */
+enum server_state {
+	SERVER_RUNNING = 1,
+	SERVER_PAUSED = 2,  /* no new sessions; those that run go on */
+	SERVER_STOPPED = 3, /* and those that run end after the command in progress */
+};
+
+enum server_tls { SERVER_TLS_OFFERED, SERVER_TLS_REQUIRED, SERVER_TLS_NONE };
+enum server_auth { SERVER_AUTH_NONE, SERVER_AUTH_ALLOWED, SERVER_AUTH_REQUIRED };
+
+extern const struct conf_def servers_table[];
+extern const size_t servers_table_len;
+
+/* NULL: no such setting. */
+const struct conf_def *servers_find_setting(slice_t key);
+/* KEY of KEY=VALUE; *value_out may be NULL. */
+slice_t servers_key(slice_t assignment, slice_t *value_out);
+/* The choices of a conf made of the table. */
+enum server_tls servers_tls(const struct conf *c);
+enum server_auth servers_auth(const struct conf *c, enum rpc_service service);
+/* Names of mechanisms, networks, and choices that exclude each other. E_INVALID. */
+enum err servers_check(const struct conf *c, enum rpc_service service, struct diag *d) MUST_USE;
+/* [a-z0-9-]{1,63} */
+bool servers_name_ok(slice_t name);
+
+struct server_listener {
+	char frontend[RPC_NAME_MAX]; /* "": any */
+	struct ipaddr address;       /* family 0: any */
+	uint16_t port;
+};
+
+bool server_listener_parse(slice_t text, struct server_listener *out) MUST_USE;
+/* In one form, so that equal ones are equal texts. */
+void server_listener_format(const struct server_listener *l, struct buf *out);
+/* How much it says about a connection that came to this address; 0: it is another's. */
+unsigned server_listener_match(const struct server_listener *l, slice_t frontend,
+			       const struct ipaddr *local, uint16_t port);
+
+#endif
