@@ -126,6 +126,8 @@ static struct exchange *exchange_new(const struct rpc_identity *frontend,
 	x->frontend = *frontend;
 	memcpy(x->session, c->session, sizeof(x->session));
 	x->ip = c->ip;
+	if (!slice_to_str(c->default_domain, x->domain, sizeof(x->domain)))
+		x->domain[0] = '\0';
 	x->port = c->port;
 	x->tls = c->tls;
 	if (!slice_to_str(slice_sub(c->tls_version, 0, AUTH_TLS_NAME_MAX - 1), x->tls_version,

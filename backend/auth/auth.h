@@ -39,6 +39,7 @@ struct auth_client {
 	bool tls;
 	slice_t tls_version, tls_cipher;
 	slice_t channel_binding; /* tls-exporter; empty: none */
+	slice_t default_domain;  /* of bare names; empty: the cluster's. Borrowed by auth_start */
 };
 
 struct auth_reply {

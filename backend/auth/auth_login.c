@@ -74,12 +74,30 @@ static void odd_name(struct exchange *x, slice_t authcid)
 	x->name[s.n] = '\0';
 }
 
+/* A bare name with the domain of where it was typed; in room. */
+static slice_t full_name(const struct exchange *x, slice_t name, char room[DIR_ADDRESS_MAX + 1])
+{
+	size_t domain = strlen(x->domain);
+
+	if (domain == 0 || slice_find_char(name, '@') < name.n ||
+	    name.n + 1 + domain > DIR_ADDRESS_MAX)
+		return name;
+	if (name.n > 0)
+		memcpy(room, name.p, name.n);
+	room[name.n] = '@';
+	memcpy(room + name.n + 1, x->domain, domain);
+	return slice(room, name.n + 1 + domain);
+}
+
 enum err auth_name(struct auth *a, struct exchange *x, slice_t authzid, slice_t authcid,
 		   struct auth_reply *out, struct diag *d)
 {
-	char other[DIR_ADDRESS_MAX + 1];
+	char other[DIR_ADDRESS_MAX + 1], room[DIR_ADDRESS_MAX + 1], room_z[DIR_ADDRESS_MAX + 1];
 	enum err e;
 
+	authcid = full_name(x, authcid, room);
+	if (authzid.n > 0)
+		authzid = full_name(x, authzid, room_z);
 	if (dir_name_normalise(a->dir, authcid, x->name) != E_OK)
 		odd_name(x, authcid);
 	e = dir_account_by_name(a->dir, authcid, &x->account);

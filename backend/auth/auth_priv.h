@@ -57,6 +57,7 @@ struct exchange {
 	char tls_version[AUTH_TLS_NAME_MAX], tls_cipher[AUTH_TLS_NAME_MAX];
 	uint8_t binding[AUTH_BINDING_MAX];
 	size_t binding_n;
+	char domain[256]; /* of bare names; "": the cluster's */
 	/* Who it says it is. */
 	char name[DIR_ADDRESS_MAX + 1]; /* normalised where that can be */
 	bool known;                     /* account is set */

@@ -32,6 +32,7 @@ static enum err read_client(struct mcall *c, const Postern__AuthStart *m, struct
 	out->tls_version = slice_str(f->tls_version);
 	out->tls_cipher = slice_str(f->tls_cipher);
 	out->channel_binding = MCALL_SLICE(f->channel_binding);
+	out->default_domain = slice_str(m->default_domain);
 	return E_OK;
 }
 

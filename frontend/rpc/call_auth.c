@@ -108,8 +108,10 @@ static WAITS enum err auth_start(void *arg, const char *mech, slice_t initial,
 	Postern__ClientFacts facts;
 	struct auth *x = arg;
 	struct diag owner = {""};
+	struct arena mem;
 	enum err e = E_RETRY;
 
+	arena_init(&mem, NULL);
 	postern__auth_start__init(&req);
 	client_facts(x->session, &facts);
 	req.mechanism = (char *)(uintptr_t)mech;
@@ -117,6 +119,8 @@ static WAITS enum err auth_start(void *arg, const char *mech, slice_t initial,
 	req.initial = (ProtobufCBinaryData){initial.n, (uint8_t *)(uintptr_t)initial.p};
 	req.session_id = (ProtobufCBinaryData){sizeof x->session->id, x->session->id};
 	req.client = &facts;
+	/* Borrowed of the server, which may change meanwhile. */
+	req.default_domain = arena_str(&mem, slice_str(server_default_domain(x->session->server)));
 	auth_link(x, rpc_client_any());
 	for (unsigned hop = 0; hop < AUTH_HOPS; hop++) {
 		bool first = hop == 0 && rpc_client_many();
@@ -130,6 +134,7 @@ static WAITS enum err auth_start(void *arg, const char *mech, slice_t initial,
 		else
 			break;
 	}
+	arena_reset(&mem);
 	return auth_error(e);
 }
 
