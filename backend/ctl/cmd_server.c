@@ -8,7 +8,7 @@
 #include "proto/admin.pb-c.h"
 #include "proto/servers.h"
 
-#define FILE_BYTES_MAX (1024 * 1024) /* of all servers that a cluster may have, and more */
+#define SERVERS_FILE_MAX (1024 * 1024) /* of all servers that a cluster may have, and more */
 
 /* ---- start, pause, stop ---- */
 
@@ -167,7 +167,7 @@ int server_import_prepare(struct ctl *c, const struct ctl_args *a, bool *done UN
 	int status;
 
 	c->prepared = im;
-	if (ctl_read_file(c, path, FILE_BYTES_MAX, &text, &d) != E_OK)
+	if (ctl_read_file(c, path, SERVERS_FILE_MAX, &text, &d) != E_OK)
 		return ctl_fail(c, EX_NOINPUT, "%s", d.text);
 	root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &error);
 	if (root == NULL)

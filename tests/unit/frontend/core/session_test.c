@@ -28,6 +28,7 @@ static bool was_logged(const char *what)
 }
 
 static unsigned tickets_back;
+static struct event work; /* that the command "work" waits for */
 
 static WAITS void take_back(const struct ticket *t, const char *reason UNUSED, uint64_t in UNUSED,
 			    uint64_t out UNUSED)
@@ -40,8 +41,15 @@ static WAITS void echo_run(struct session *s)
 {
 	for (;;) {
 		slice_t line;
-		enum err e = line_read(s->stream, 60, "echo", NO_DEADLINE, &line);
+		enum err e;
 
+		if (s->leaving != NULL)
+			return;
+		s->between = true;
+		e = line_read(s->stream, 60, "echo", NO_DEADLINE, &line);
+		s->between = false;
+		if (e == E_OK && slice_eq(line, SL("work")))
+			e = event_wait(&work, "echo.work", NO_DEADLINE);
 		if (e != E_OK || slice_eq(line, SL("end"))) {
 			session_failed(s, e);
 			return;
@@ -87,10 +95,13 @@ static void start(const char *per_ip, const char *rate)
 	buf_init(&logged, 1 << 20, NULL);
 	log_redirect(keep_log, NULL);
 	tickets_back = 0;
+	event_init(&work);
+	servers_forget();
 }
 
 static void stop(void)
 {
+	servers_forget();
 	log_redirect(NULL, NULL);
 	buf_fini(&logged);
 	CHECK_INT(session_count(), 0);
@@ -223,5 +234,135 @@ TEST_FIBER(session_memory_grows_with_the_login)
 	wire_send(&w, SL("end\r\n"));
 	CHECK(wire_is_closed(&w));
 	wire_close(&w);
+	stop();
+}
+
+/* ---- virtual servers ---- */
+
+/* One server for everything, with one setting. */
+static void serve(enum server_state state, const char *setting)
+{
+	struct server_push p = {.name = SL("a"), .service = SERVICE_SMTP, .state = state};
+
+	p.settings[0] = slice_str(setting);
+	p.nsettings = setting[0] != '\0';
+	servers_begin();
+	servers_put(&p);
+	servers_apply();
+	session_leave_stopped();
+}
+
+/* A connection is told this, and closed. */
+static WAITS void refused(const char *words)
+{
+	struct wire w;
+
+	take(&w);
+	CHECK(wire_line(&w) == E_OK);
+	CHECK_STR(w.line, words);
+	CHECK(wire_is_closed(&w));
+	wire_close(&w);
+}
+
+static WAITS void answers(struct wire *w)
+{
+	wire_send(w, SL("x\r\n"));
+	CHECK(wire_line(w) == E_OK);
+	CHECK_STR(w->line, "ok");
+}
+
+TEST_FIBER(session_of_a_paused_server)
+{
+	struct wire w;
+
+	start("10", "0");
+	serve(SERVER_RUNNING, "");
+	take(&w);
+	serve(SERVER_PAUSED, "");
+	refused("no: service paused");
+	answers(&w);
+	serve(SERVER_RUNNING, "");
+	wire_send(&w, SL("end\r\n"));
+	CHECK(wire_is_closed(&w));
+	wire_close(&w);
+	CHECK(was_logged("server=a"));
+	stop();
+}
+
+TEST_FIBER(session_of_a_stopped_server)
+{
+	struct wire idle, busy;
+
+	start("10", "0");
+	serve(SERVER_RUNNING, "");
+	take(&idle);
+	take(&busy);
+	answers(&idle);
+	wire_send(&busy, SL("work\r\n"));
+	for (unsigned i = 0; i < 10; i++)
+		fiber_yield();
+	serve(SERVER_STOPPED, "");
+	CHECK(wire_is_closed(&idle));
+	refused("no: service stopped");
+	/* The command in progress ends first. */
+	event_set(&work);
+	CHECK(wire_line(&busy) == E_OK);
+	CHECK_STR(busy.line, "ok");
+	CHECK(wire_is_closed(&busy));
+	wire_close(&idle);
+	wire_close(&busy);
+	CHECK(was_logged("reason=\"server stopped\""));
+	stop();
+}
+
+TEST_FIBER(session_counts_of_a_server)
+{
+	struct wire a, b;
+
+	start("10", "0");
+	serve(SERVER_RUNNING, "connections_max=2");
+	take(&a);
+	take(&b);
+	answers(&a);
+	answers(&b);
+	refused("no: too many connections");
+	/* One more is allowed while they are there, and it has an end with the first. */
+	wire_send(&a, SL("end\r\n"));
+	CHECK(wire_is_closed(&a));
+	wire_close(&a);
+	take(&a);
+	answers(&a);
+	wire_close(&a);
+	wire_close(&b);
+	while (session_count() > 0)
+		fiber_yield();
+	/* Those of one address; the wire's other end is always the same. */
+	serve(SERVER_RUNNING, "connections_per_ip_max=1");
+	take(&a);
+	answers(&a);
+	refused("no: too many connections from your address");
+	wire_close(&a);
+	while (session_count() > 0)
+		fiber_yield();
+	stop();
+}
+
+TEST_FIBER(session_from_a_net_that_may_not)
+{
+	struct wire w;
+
+	start("10", "0");
+	serve(SERVER_RUNNING, "deny=127.0.0.0/8,::1");
+	refused("no: no service for your address for good");
+	serve(SERVER_RUNNING, "allow=127.0.0.0/8,::1");
+	take(&w);
+	answers(&w);
+	/* Who is there may stay. */
+	serve(SERVER_RUNNING, "allow=192.0.2.1");
+	answers(&w);
+	refused("no: no service for your address for good");
+	wire_close(&w);
+	while (session_count() > 0)
+		fiber_yield();
 	stop();
 }

@@ -33,6 +33,7 @@ struct played {
 	enum err begin[PLAYED_OWNERS];
 	const char *over;         /* the account may send nothing more: the words */
 	bool away;                /* no back-end at all */
+	bool relay;               /* the last address might have been another system's */
 	struct signing_keys keys; /* of any domain */
 	char author[512];         /* of the last commit, with all that follows */
 	size_t nsigs;

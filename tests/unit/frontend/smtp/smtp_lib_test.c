@@ -38,6 +38,7 @@ WAITS enum err call_resolve(struct session *s UNUSED, const struct resolve_query
 
 	fiber_yield();
 	played.resolved++;
+	played.relay = q->relay;
 	d->text[0] = '\0';
 	*n_out = 0;
 	if (played.away)

@@ -1,0 +1,201 @@
+/* What a virtual server changes of a conversation: name, limits, TLS, log-ins, relaying, its end. */
+#include "common/loop/fiber.h"
+#include "tests/unit/frontend/smtp/smtp_lib.h"
+
+/* One server of the port's service for everything; settings end with NULL. */
+static void serve(enum smtp_port port, enum server_state state, const char *const *settings)
+{
+	struct server_push p = {
+		.name = SL("a"),
+		.service = port == PORT_25 ? SERVICE_SMTP : SERVICE_SUBMISSION,
+		.state = state,
+	};
+
+	for (; settings[p.nsettings] != NULL; p.nsettings++)
+		p.settings[p.nsettings] = slice_str(settings[p.nsettings]);
+	servers_begin();
+	servers_put(&p);
+	servers_apply();
+	session_leave_stopped();
+}
+
+#define SERVE(port, ...) serve(port, SERVER_RUNNING, (const char *const[]){__VA_ARGS__, NULL})
+
+static WAITS void begin(struct wire *w, enum smtp_port port)
+{
+	mx_open(w, port);
+	ASK(w, NULL, "220 ");
+}
+
+static WAITS void done(struct wire *w)
+{
+	mx_close(w);
+	servers_forget();
+}
+
+/* All lines of the answer to EHLO. */
+static WAITS bool offers(struct wire *w, const char *what)
+{
+	bool found = false, more = true;
+
+	wire_send(w, SL("EHLO client.example\r\n"));
+	while (more && wire_line(w) == E_OK) {
+		more = strncmp(w->line, "250-", 4) == 0;
+		found = found || slice_starts(slice_str(w->line + 4), slice_str(what));
+	}
+	return found;
+}
+
+TEST_FIBER(server_name_and_limits)
+{
+	struct wire w;
+
+	SERVE(PORT_25, "hostname=mx.a.example", "message_bytes_max=10k", "messages_max=1",
+	      "recipients_max=1");
+	begin(&w, PORT_25);
+	CHECK(offers(&w, "mx.a.example"));
+	CHECK(offers(&w, "SIZE 10240"));
+	ASK(&w, "MAIL FROM:<x@outside.example> SIZE=10241", "552 5.3.4");
+	ASK(&w, "MAIL FROM:<x@outside.example>", "250 ");
+	ASK(&w, "RCPT TO:<alice@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "452 4.5.3");
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, "Subject: x\r\n\r\nx\r\n.", "250 ");
+	CHECK(slice_find(slice_str(played.prefix), SL("by mx.a.example with ESMTP")) <
+	      strlen(played.prefix));
+	ASK(&w, "MAIL FROM:<x@outside.example>", "421 4.7.0");
+	done(&w);
+}
+
+TEST_FIBER(server_tls_required_on_25)
+{
+	struct wire w;
+
+	SERVE(PORT_25, "tls=required");
+	begin(&w, PORT_25);
+	CHECK(offers(&w, "STARTTLS"));
+	ASK(&w, "MAIL FROM:<x@outside.example>", "530 5.7.0 STARTTLS first");
+	ASK(&w, "NOOP", "250 ");
+	ASK(&w, "BDAT 0 LAST", "530 5.7.0 STARTTLS first");
+	smtp_tls(&w);
+	CHECK(!offers(&w, "STARTTLS"));
+	ASK(&w, "MAIL FROM:<x@outside.example>", "250 ");
+	done(&w);
+}
+
+TEST_FIBER(server_without_tls)
+{
+	struct wire w;
+
+	SERVE(PORT_25, "tls=none");
+	begin(&w, PORT_25);
+	CHECK(!offers(&w, "STARTTLS"));
+	ASK(&w, "STARTTLS", "502 5.5.1");
+	ASK(&w, "MAIL FROM:<x@outside.example>", "250 ");
+	done(&w);
+}
+
+TEST_FIBER(server_with_some_mechanisms)
+{
+	struct wire w;
+
+	SERVE(PORT_587, "auth_mechanisms=SCRAM-SHA-256");
+	begin(&w, PORT_587);
+	CHECK(!offers(&w, "AUTH"));
+	ASK(&w, "MAIL FROM:<alice@example.org>", "530 5.7.0 STARTTLS first");
+	smtp_tls(&w);
+	CHECK(offers(&w, "AUTH SCRAM-SHA-256"));
+	CHECK(!offers(&w, "AUTH SCRAM-SHA-256 "));
+	ASK(&w, "MAIL FROM:<alice@example.org>", "530 5.7.0 Authentication required");
+	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "504 5.5.4");
+	CHECK(!smtp_logged("AGFsaWNlAHNlY3JldA"));
+	done(&w);
+}
+
+/* Without a log-in a session is what one at port 25 is. */
+TEST_FIBER(server_where_a_log_in_is_allowed)
+{
+	struct wire w;
+
+	SERVE(PORT_587, "auth=allowed");
+	begin(&w, PORT_587);
+	ASK(&w, "EHLO client.example", "250 ");
+	smtp_tls(&w);
+	ASK(&w, "EHLO client.example", "250 ");
+	ASK(&w, "MAIL FROM:<alice@example.org>", "550 5.7.1 Authenticate to send");
+	ASK(&w, "MAIL FROM:<x@outside.example>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, "Subject: x\r\n\r\nx\r\n.", "250 ");
+	/* Nothing is made or signed for who is not known. */
+	CHECK(slice_find(slice_str(played.prefix), SL("Message-ID")) == strlen(played.prefix));
+	CHECK_STR(played.author, "");
+	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "235 ");
+	ASK(&w, "MAIL FROM:<bob@example.org>", "553 5.7.1");
+	ASK(&w, "MAIL FROM:<alice@example.org>", "250 ");
+	done(&w);
+}
+
+TEST_FIBER(server_where_nobody_logs_in)
+{
+	struct wire w;
+
+	SERVE(PORT_587, "auth=none");
+	begin(&w, PORT_587);
+	ASK(&w, "EHLO client.example", "250 ");
+	smtp_tls(&w);
+	CHECK(!offers(&w, "AUTH"));
+	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "502 5.5.1");
+	CHECK(!smtp_logged("AGFsaWNlAHNlY3JldA"));
+	ASK(&w, "MAIL FROM:<x@outside.example>", "250 ");
+	done(&w);
+}
+
+TEST_FIBER(server_that_does_not_relay)
+{
+	struct wire w;
+
+	SERVE(PORT_587, "relay=none");
+	begin(&w, PORT_587);
+	smtp_login(&w);
+	ASK(&w, "MAIL FROM:<alice@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	CHECK(!played.relay);
+	done(&w);
+	SERVE(PORT_587, "relay=authenticated");
+	begin(&w, PORT_587);
+	smtp_login(&w);
+	ASK(&w, "MAIL FROM:<alice@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	CHECK(played.relay);
+	done(&w);
+}
+
+TEST_FIBER(server_gives_postmaster_its_domain)
+{
+	struct wire w;
+
+	SERVE(PORT_25, "default_domain=other.example");
+	begin(&w, PORT_25);
+	ASK(&w, "EHLO client.example", "250 ");
+	ASK(&w, "MAIL FROM:<x@outside.example>", "250 ");
+	ASK(&w, "RCPT TO:<Postmaster>", "550 5.7.1"); /* no domain of the played back-end's */
+	SERVE(PORT_25, "default_domain=example.org");
+	ASK(&w, "RCPT TO:<Postmaster>", "250 ");
+	done(&w);
+}
+
+TEST_FIBER(server_is_stopped_between_two_commands)
+{
+	struct wire w;
+
+	SERVE(PORT_25, "messages_max=5");
+	begin(&w, PORT_25);
+	ASK(&w, "EHLO client.example", "250 ");
+	serve(PORT_25, SERVER_STOPPED, (const char *const[]){NULL});
+	CHECK(wire_line(&w) == E_OK);
+	CHECK_STR(w.line, "421 4.3.2 Service stopped");
+	CHECK(wire_is_closed(&w));
+	CHECK(smtp_logged("server stopped"));
+	done(&w);
+}
