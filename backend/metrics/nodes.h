@@ -18,6 +18,9 @@
 
 struct nodes;
 
+/* Of one worker's listeners, as lines: 32 with IPv6 addresses. */
+#define NODE_BOUND_MAX 2048
+
 /* One worker as it told of itself. */
 struct node_info {
 	struct rpc_identity id;
@@ -27,6 +30,7 @@ struct node_info {
 	int64_t heard_ms; /* mono */
 	uint32_t sessions;
 	uint64_t memory_bytes;
+	char bound[NODE_BOUND_MAX]; /* ADDRESS:PORT of its listeners, lines */
 };
 
 struct nodes *nodes_new(void);

@@ -86,6 +86,24 @@ WAITS enum err admin_list(struct mcall *c, const ProtobufCMessageDescriptor *pag
 	return e == E_OK ? rpc_req_send_end(c->req) : e;
 }
 
+char **admin_lines(slice_t lines, size_t *n_out, struct arena *mem)
+{
+	size_t n = lines.n > 0;
+	char **v;
+
+	for (size_t i = 0; i < lines.n; i++)
+		n += lines.p[i] == '\n';
+	v = arena_alloc(mem, (n + 1) * sizeof(*v));
+	for (size_t i = 0; i < n; i++) {
+		size_t end = slice_find_char(lines, '\n');
+
+		v[i] = admin_str(mem, slice_sub(lines, 0, end));
+		lines = slice_from(lines, end + 1);
+	}
+	*n_out = n;
+	return v;
+}
+
 /* ---- several back-ends ---- */
 
 void admin_away_add(struct mcall *c, struct admin_away *a, const char *backend, enum err e,

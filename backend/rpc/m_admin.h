@@ -63,6 +63,14 @@ WAITS enum err admin_fan_out(struct mcall *c, const ProtobufCMessageDescriptor *
 /* The other side of it: answers with the frames of local(c). */
 WAITS enum err admin_local(struct mcall *c, WAITS enum err (*local)(struct mcall *c)) MUST_USE;
 
+/* Every worker of a front-end, as the back-end that it reported to last knows it; in c->mem. Who
+ * could not be asked is in *away. E_CANCELLED. */
+WAITS enum err admin_workers(struct mcall *c, Postern__AdminWorkerStatus ***out, size_t *n_out,
+			     struct admin_away *away) MUST_USE;
+
+/* The lines of a text, for a message; *n_out of them. */
+char **admin_lines(slice_t lines, size_t *n_out, struct arena *mem);
+
 /* A partition that this node owns and could not open, from number *id on; false: no more. */
 bool admin_next_closed(const struct be *be, uint32_t *id);
 

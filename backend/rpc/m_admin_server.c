@@ -4,6 +4,9 @@
 #include "backend/directory/dir_servers.h"
 #include "backend/rpc/m_admin.h"
 
+/* Listeners that front-ends lack, of one server: more are one mistake. */
+#define UNBOUND_TOLD 64
+
 static bool is_operator(const struct mcall *c)
 {
 	return c->peer->role == ROLE_OPERATOR;
@@ -24,21 +27,6 @@ static enum err find(struct mcall *c, const char *name, struct dir_server *out)
 	return e;
 }
 
-static char **pack_lines(slice_t lines, size_t *n_out, struct arena *mem)
-{
-	slice_t rest = lines, line;
-	char **v;
-	size_t n = 0;
-
-	while (dir_server_line(&rest, &line))
-		n++;
-	v = arena_alloc(mem, (n + 1) * sizeof(*v));
-	for (size_t i = 0; dir_server_line(&lines, &line); i++)
-		v[i] = admin_str(mem, line);
-	*n_out = n;
-	return v;
-}
-
 static Postern__AdminServer *pack_server(const struct dir_server *s, struct arena *mem)
 {
 	Postern__AdminServer *m = arena_new(mem, Postern__AdminServer);
@@ -47,31 +35,117 @@ static Postern__AdminServer *pack_server(const struct dir_server *s, struct aren
 	m->name = admin_str(mem, s->name);
 	m->service = admin_str(mem, slice_str(rpc_service_name(s->service)));
 	m->state = (Postern__ServerState)s->state;
-	m->listeners = pack_lines(s->listeners, &m->n_listeners, mem);
-	m->settings = pack_lines(s->settings, &m->n_settings, mem);
-	m->operators = pack_lines(s->operators, &m->n_operators, mem);
+	m->listeners = admin_lines(s->listeners, &m->n_listeners, mem);
+	m->settings = admin_lines(s->settings, &m->n_settings, mem);
+	m->operators = admin_lines(s->operators, &m->n_operators, mem);
 	return m;
 }
 
 /* ---- looking ---- */
 
+/* What front-ends have bound. */
+struct bound {
+	Postern__AdminWorkerStatus **workers;
+	size_t n;
+};
+
+/* One of these sockets is the listener's; 0.0.0.0 and [::] are every address. */
+static bool is_bound(const Postern__AdminWorkerStatus *w, const struct server_listener *l)
+{
+	static const uint8_t any[16] = {0};
+
+	for (size_t i = 0; i < w->n_listeners; i++) {
+		struct server_listener b;
+
+		if (!server_listener_parse(slice_str(w->listeners[i]), &b) || b.port != l->port)
+			continue;
+		if (l->address.family == 0 || ipaddr_eq(&b.address, &l->address) ||
+		    memcmp(b.address.b, any, sizeof any) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void add_line(Postern__AdminServer *m, const char *who, slice_t listener, struct arena *mem)
+{
+	struct buf b;
+
+	if (m->n_unbound == UNBOUND_TOLD)
+		return;
+	buf_init(&b, 512, NULL);
+	buf_printf(&b, "%s: listen.%s lacks ", who, m->service);
+	buf_put(&b, listener);
+	m->unbound[m->n_unbound++] = admin_str(mem, buf_slice(&b));
+	buf_fini(&b);
+}
+
+/* An address is one machine's: it is enough that one front-end has it. A port alone is missed at
+ * each. The workers are in order of front-end. */
+static void add_unbound(Postern__AdminServer *m, slice_t listener, const struct bound *b,
+			struct arena *mem)
+{
+	struct server_listener l;
+	const char *last = "";
+	bool at_each, found = false;
+
+	if (!server_listener_parse(listener, &l))
+		return;
+	at_each = l.frontend[0] == '\0' && l.address.family == 0;
+	for (size_t i = 0; i < b->n; i++) {
+		const Postern__AdminWorkerStatus *w = b->workers[i];
+
+		if (strcmp(w->service, m->service) != 0 || strcmp(w->state, "up") != 0 ||
+		    strcmp(w->frontend, last) == 0 ||
+		    (l.frontend[0] != '\0' && strcmp(w->frontend, l.frontend) != 0))
+			continue;
+		last = w->frontend;
+		if (is_bound(w, &l))
+			found = true;
+		else if (at_each)
+			add_line(m, w->frontend, listener, mem);
+	}
+	if (!at_each && !found)
+		add_line(m, l.frontend[0] != '\0' ? l.frontend : "every front-end", listener, mem);
+}
+
+static void pack_unbound(Postern__AdminServer *m, slice_t listeners, const struct bound *b,
+			 struct arena *mem)
+{
+	slice_t listener;
+
+	m->unbound = arena_alloc(mem, UNBOUND_TOLD * sizeof(*m->unbound));
+	while (dir_server_line(&listeners, &listener))
+		add_unbound(m, listener, b, mem);
+}
+
 WAITS enum err m_admin_server_list(struct mcall *c)
 {
-	size_t count = dir_server_count(c->be->dir), n = 0;
-	ProtobufCMessage **rows = arena_alloc(&c->mem, (count + 1) * sizeof(*rows));
-	enum err e;
+	const ProtobufCMessageDescriptor *page = &postern__admin_server_page__descriptor;
+	struct admin_away away = {0};
+	struct bound b = {.n = 0};
+	ProtobufCMessage **rows;
+	size_t count, n = 0;
+	enum err e = admin_workers(c, &b.workers, &b.n, &away);
 
+	if (e != E_OK)
+		return e;
+	count = dir_server_count(c->be->dir);
+	rows = arena_alloc(&c->mem, (count + 1) * sizeof(*rows));
 	for (size_t i = 0; i < count; i++) {
+		Postern__AdminServer *m;
 		struct dir_server s;
 
 		dir_server_at(c->be->dir, i, &s);
-		if (may_manage(c, &s))
-			rows[n++] = &pack_server(&s, &c->mem)->base;
+		if (!may_manage(c, &s))
+			continue;
+		m = pack_server(&s, &c->mem);
+		pack_unbound(m, s.listeners, &b, &c->mem);
+		rows[n++] = &m->base;
 	}
 	e = mcall_reply(c, NULL, RPC_BODY);
 	if (e == E_OK)
-		e = admin_send_rows(c, &postern__admin_server_page__descriptor, 0, rows, n);
-	return e == E_OK ? rpc_req_send_end(c->req) : e;
+		e = admin_send_rows(c, page, 0, rows, n);
+	return e == E_OK ? admin_end(c, page, &away) : e;
 }
 
 WAITS enum err m_admin_server_show(struct mcall *c)

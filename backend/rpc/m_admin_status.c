@@ -139,6 +139,7 @@ static void add_worker(const struct node_info *info, void *arg)
 	m->sessions = info->sessions;
 	m->memory_bytes = info->memory_bytes;
 	m->heard_us = clock_wall_us() - silent_ms * 1000;
+	m->listeners = admin_lines(slice_str(info->bound), &m->n_listeners, mem);
 	add_row(&s->workers, &m->base);
 }
 
@@ -272,13 +273,14 @@ static void add_away(struct status *s, const struct dir_node *n)
 
 WAITS static enum err ask_others(struct status *s, struct admin_away *away)
 {
+	const Postern__AdminStatus request = POSTERN__ADMIN_STATUS__INIT;
 	const struct dir *dir = s->c->be->dir;
 	enum err e = E_OK;
 
 	for (size_t i = 0; e != E_CANCELLED && i < dir_node_count(dir); i++) {
 		struct peer_ask ask = {
 			.method = POSTERN__METHOD__METHOD_PEER_STATUS,
-			.request = s->c->msg,
+			.request = &request.base,
 			.deadline_ms = deadline_in(ASK_MS),
 			.each = add_frame,
 			.arg = s,
@@ -415,6 +417,24 @@ WAITS enum err m_admin_node_status(struct mcall *c)
 		e = send_all(&s);
 	if (e == E_OK)
 		e = admin_end(c, &postern__admin_status_page__descriptor, &away);
+	status_fini(&s);
+	return e;
+}
+
+WAITS enum err admin_workers(struct mcall *c, Postern__AdminWorkerStatus ***out, size_t *n_out,
+			     struct admin_away *away)
+{
+	struct status s = {.c = c};
+	enum err e;
+
+	nodes_each(c->be->nodes, add_worker, &s);
+	e = ask_others(&s, away);
+	sort(&s.workers, by_worker);
+	drop_doubles(&s.workers);
+	*n_out = s.workers.n;
+	*out = arena_alloc(&c->mem, (s.workers.n + 1) * sizeof(**out));
+	for (size_t i = 0; i < s.workers.n; i++)
+		(*out)[i] = (void *)s.workers.v[i];
 	status_fini(&s);
 	return e;
 }

@@ -379,6 +379,21 @@ void policy_push_stop(struct be *be)
 		watch_free(list_entry(be->watches.next, struct watch, node));
 }
 
+/* What has no room is left out: it is for people to look at. */
+static void put_bound(const Postern__NodeReport *m, struct node_info *out)
+{
+	struct buf b;
+
+	buf_init(&b, sizeof out->bound - 1, NULL);
+	for (size_t i = 0; i < m->n_listeners; i++) {
+		if (b.n + strlen(m->listeners[i]) + 1 <= sizeof out->bound - 1)
+			buf_printf(&b, "%s%s", b.n > 0 ? "\n" : "", m->listeners[i]);
+	}
+	if (!slice_to_str(buf_slice(&b), out->bound, sizeof out->bound))
+		out->bound[0] = '\0';
+	buf_fini(&b);
+}
+
 WAITS enum err m_node_report(struct mcall *c)
 {
 	const Postern__NodeReport *m = (const void *)c->msg;
@@ -394,5 +409,6 @@ WAITS enum err m_node_report(struct mcall *c)
 
 	if (!slice_to_str(slice_str(m->version), info.version, sizeof info.version))
 		return diag_set(&c->diag, E_INVALID, "version: too long");
+	put_bound(m, &info);
 	return nodes_report(c->be->nodes, &info, MCALL_SLICE(m->metrics), &c->diag);
 }

@@ -144,16 +144,24 @@ void listen_raise_limit(void)
 		LOG(LOG_WARN, NULL, "net.descriptors", LF_ERRNO("why", errno));
 }
 
-uint16_t listen_port(int fd)
+bool listen_address(int fd, struct ipaddr *addr_out, uint16_t *port_out)
 {
 	struct sockaddr_storage ss = {0};
 	socklen_t n = sizeof ss;
-	struct ipaddr addr;
-	uint16_t port = 0;
 
+	*addr_out = (struct ipaddr){.family = 0};
+	*port_out = 0;
 	if (getsockname(fd, (struct sockaddr *)&ss, &n) == 0)
-		net_from_sockaddr((struct sockaddr *)&ss, &addr, &port);
-	return port;
+		net_from_sockaddr((struct sockaddr *)&ss, addr_out, port_out);
+	return addr_out->family != 0;
+}
+
+uint16_t listen_port(int fd)
+{
+	struct ipaddr addr;
+	uint16_t port;
+
+	return listen_address(fd, &addr, &port) ? port : 0;
 }
 
 static void on_closed(uv_handle_t *h)

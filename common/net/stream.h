@@ -154,6 +154,8 @@ enum err listen_socket(const struct ipaddr *addr, uint16_t port, enum listen_sha
 void listen_raise_limit(void);
 /* The port a descriptor is bound to; for sockets made with port 0. */
 uint16_t listen_port(int fd);
+/* And its address. False: it is bound to none. */
+bool listen_address(int fd, struct ipaddr *addr_out, uint16_t *port_out) MUST_USE;
 void listener_close(struct listener **l);
 
 #endif

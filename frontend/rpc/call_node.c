@@ -22,6 +22,8 @@ WAITS void call_node_report(const struct node_report *r)
 	req.started_us = r->started_us;
 	req.sessions = r->sessions;
 	req.memory_bytes = r->memory_bytes;
+	req.listeners = r->listeners;
+	req.n_listeners = r->nlisteners;
 	req.metrics = (ProtobufCBinaryData){r->metrics.n, (uint8_t *)(uintptr_t)r->metrics.p};
 	e = rpc_client_call(rpc_client_any(), POSTERN__METHOD__METHOD_NODE_REPORT, &req.base, NULL,
 			    NULL, deadline_in(REPORT_MS), NULL, NULL);

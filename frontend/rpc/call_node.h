@@ -9,7 +9,9 @@ struct node_report {
 	int64_t started_us;
 	unsigned sessions;
 	uint64_t memory_bytes;
-	slice_t metrics; /* a snapshot, borrowed */
+	slice_t metrics;  /* a snapshot, borrowed */
+	char **listeners; /* ADDRESS:PORT */
+	size_t nlisteners;
 };
 
 /* To one back-end, whichever is up; a failure is only logged. */

@@ -13,6 +13,7 @@
 #include "common/loop/sig.h"
 #include "common/loop/waits.h"
 #include "frontend/core/policy.h"
+#include "frontend/core/servers.h"
 #include "frontend/mime/charset.h"
 #include "frontend/rpc/call_node.h"
 #include "frontend/rpc/call_ticket.h"
@@ -34,6 +35,8 @@ static struct {
 	const struct protocol *protocol;
 	struct serve_conf serve; /* borrows from the message; of a service without listeners */
 	struct endpoint endpoints[SETUP_LISTENERS_MAX];
+	char *bound[SETUP_LISTENERS_MAX]; /* ADDRESS:PORT */
+	size_t nbound;
 	struct tls_ctx *cluster_tls;
 	int64_t started_us;
 	struct event serving; /* its listeners are open */
@@ -192,6 +195,8 @@ WAITS static void report_fiber(void *arg UNUSED)
 			.started_us = worker.started_us,
 			.sessions = session_count(),
 			.memory_bytes = memory_bytes(),
+			.listeners = worker.bound,
+			.nlisteners = worker.nbound,
 		};
 
 		buf_reset(&metrics);
@@ -276,6 +281,20 @@ static void accepted(struct stream *s, void *arg)
 	session_accept(worker.protocol, arg, s);
 }
 
+/* For who looks whether a virtual server's listeners are there. */
+static void note_bound(int fd)
+{
+	struct server_listener l = {.port = 0};
+	struct buf text;
+
+	if (!listen_address(fd, &l.address, &l.port))
+		return;
+	buf_init(&text, SERVER_LISTENER_MAX, NULL);
+	server_listener_format(&l, &text);
+	worker.bound[worker.nbound++] = arena_str(&worker.mem, buf_slice(&text));
+	buf_fini(&text);
+}
+
 static enum err open_listeners(void)
 {
 	struct stream_opts opts = {.window_max = worker.protocol->window_max};
@@ -288,6 +307,7 @@ static enum err open_listeners(void)
 		ep->name = arena_str(&worker.mem, worker.setup.listeners[i]);
 		/* "submissions", "imaps": the names of RFC 8314. */
 		ep->implicit_tls = slice_ends(worker.setup.listeners[i], SL("s"));
+		note_bound(WORKER_FIRST_FD + (int)i);
 		e = listen_fd(WORKER_FIRST_FD + (int)i, &opts, accepted, ep, &ep->listener);
 		if (e != E_OK)
 			return e;

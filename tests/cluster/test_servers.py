@@ -339,6 +339,19 @@ class Servers(unittest.TestCase):
         run("pause", "c", want=67)
         run("show", "c", want=67)
 
+    def test_a_list_shows_what_front_ends_have_not_bound(self):
+        port, other = second("smtp"), frontend(1)["host"]
+        run("add", "a", "--listen", ":%d" % port, "--listen", ":2600", "--listen", "fe1/:2601",
+            "--listen", "192.0.2.1:25", "--listen", "fe2/:%d" % port,
+            "--listen", "fe1/%s:%d" % (other, port))
+        # What was reported when a worker began, and is again every few seconds.
+        self.assertTrue(until(lambda: rows("list")[2]["unbound"] == [
+            "fe1: listen.smtp lacks :2600", "fe2: listen.smtp lacks :2600",
+            "fe1: listen.smtp lacks fe1/:2601", "every front-end: listen.smtp lacks 192.0.2.1:25",
+            "fe1: listen.smtp lacks fe1/%s:%d" % (other, port)]), rows("list")[2])
+        run("edit", "a", "--listen", "%s:%d" % (other, port))
+        self.assertEqual(rows("list")[2]["unbound"], [])
+
     def test_a_file_makes_what_a_list_shows(self):
         run("add", "a", "--listen", ":%d" % second("smtp"), "--listen", "fe1/127.0.0.11:2600",
             "--set", "allow=127.0.0.0/8,::1", "--set", "banner=one, \"two\" \\three",

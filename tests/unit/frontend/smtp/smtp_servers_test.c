@@ -1,4 +1,4 @@
-/* What a virtual server changes of a conversation: name, limits, TLS, log-ins, relaying, its end. */
+/* What a virtual server changes of a conversation: name, limits, TLS, log-ins, relaying, end. */
 #include "common/loop/fiber.h"
 #include "tests/unit/frontend/smtp/smtp_lib.h"
 
