@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import secrets
 import smtplib
 import socket
 import tempfile
@@ -12,6 +13,7 @@ import unittest
 import uuid
 
 import postern
+from captured import Captured
 from postern import account, cluster, cluster_command, frontend, imap, subjects, tls, until
 
 # One worker of each service: what a greeting says of it, holds for the next connection.
@@ -460,6 +462,25 @@ class Servers(unittest.TestCase):
         self.await_words(port, "220 x ESMTP y")
         with self.smtp(port, secure=True) as s:
             self.assertEqual(s.mail(STRANGER)[0], 530)
+
+    def test_a_captured_submission_worker_without_a_ticket(self):
+        """It delivers to addresses here only while a server lets others than users send, and to
+        other systems never."""
+        here = postern.account_of("be1")
+        for settings, wanted in (("auth=required", True), ("auth=allowed", False)):
+            self.add("s", second("submission"), settings, service="submission")
+            with Captured("frontend/fe1/submission") as c:
+                def resolve(address):
+                    return c.call("RESOLVE", address=address.encode(),
+                                  session_id=secrets.token_bytes(16))
+                status, target = resolve(account(here)["address"])
+                self.assertEqual((status, target["backend"]), ("ok", "be1"))
+                status = c.call("DELIVER_BEGIN", txid=secrets.token_bytes(16),
+                                token=bytes.fromhex(target["token"]),
+                                partition=target["partition"], body=b"no record")[0]
+                self.assertEqual(status == "no-ticket", wanted, status)
+                self.assertEqual(resolve("somebody@outside.example")[0], "denied")
+            run("remove", "s")
 
     def test_tls_choices(self):
         for choice, offered, mail in (("offered", True, 250), ("required", True, 530),
