@@ -4,6 +4,7 @@
 #include "common/base/num.h"
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
+#include "proto/outbound.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
 #include "proto/method.pb-c.h"
@@ -26,6 +27,9 @@ static const struct ask_method table[] = {
 	ROW(NODE_REPORT, node_report, REPLY(node_report_reply)),
 	ROW(RESOLVE, resolve, REPLY(resolve_reply)),
 	ROW(DELIVER_BEGIN, deliver_begin, NULL),
+	ROW(OUTBOUND_WORK, outbound_work, NULL),
+	ROW(OUTBOUND_READ, outbound_read, NULL),
+	ROW(OUTBOUND_REPORT, outbound_report, NULL),
 	ROW(DELIVER_COMMIT, deliver_commit, REPLY(deliver_reply)),
 	ROW(DELIVER_ABORT, deliver_abort, NULL),
 	ROW(DELIVER_SETTLE, deliver_settle, NULL),

@@ -185,7 +185,7 @@
 1> .
 1= 250
 
-== outside addresses have to wait
+== outside addresses are a user's to write to
 1 open submissions tls
 1= 220
 1> EHLO client.example
@@ -195,9 +195,9 @@
 1> MAIL FROM:<$user1>
 1= 250
 1> RCPT TO:<b@else.example>
-1= 451 4.4.0
+1= 250
 1> RCPT TO:<b@[192.0.2.1]>
-1= 451 4.4.0
+1= 250
 1> RCPT TO:<$user2>
 1= 250
 1> RCPT TO:<nobody@$domain>
