@@ -434,6 +434,39 @@ WAITS enum err dns_tlsa(slice_t name, struct arena *mem, int64_t deadline_ms,
 	return e;
 }
 
+/* ---- CNAME ---- */
+
+static void read_cname(const struct ask *ask, struct arena *mem, struct dns_answer *out)
+{
+	struct reading r;
+	struct dnsrr rr;
+	struct dnsname to;
+
+	if (begin(&r, ask, out) && next_record(&r, &rr)) {
+		use_ttl(&r, rr.ttl);
+		if (!dnsrr_name(&r.m, &rr, 0, &to))
+			r.broken = true;
+		else if (to.kind != DNSNAME_HOST)
+			r.odd = true;
+		else
+			out->canonical = arena_dup(mem, slice(to.text, to.n));
+	}
+	end(&r, ask, mem);
+}
+
+WAITS enum err dns_cname(slice_t name, struct arena *mem, int64_t deadline_ms,
+			 struct dns_answer *out)
+{
+	struct ask *ask;
+	enum err e = ask_one(name, DNS_TYPE_CNAME, deadline_ms, &ask);
+
+	if (e == E_OK) {
+		read_cname(ask, mem, out);
+		ask_leave(&ask);
+	}
+	return e;
+}
+
 /* ---- PTR ---- */
 
 /* RFC 1035 section 3.5, RFC 3596 section 2.5. */

@@ -1,7 +1,7 @@
 /*
  * frontend/dns: questions to DNS, for fibers of one loop.
  *
- *   resolver  typed questions and answers: MX, addresses, TXT, TLSA, PTR
+ *   resolver  typed questions and answers: MX, addresses, TXT, TLSA, CNAME, PTR
  *   ask       one question on its way: libunbound, deadlines, who asks and who has left
  *   ubevent   the loop as libunbound's event base
  *   dnsmsg    an answer's bytes, read without trust
@@ -129,6 +129,11 @@ struct dns_tlsa_answer {
 };
 WAITS enum err dns_tlsa(slice_t name, struct arena *mem, int64_t deadline_ms,
 			struct dns_tlsa_answer *out) MUST_USE;
+
+/* Whether the name is an alias: DNS_OK, with where its first step leads in canonical; secure is
+ * that step's alone (RFC 7672 section 2.2.2). */
+WAITS enum err dns_cname(slice_t name, struct arena *mem, int64_t deadline_ms,
+			 struct dns_answer *out) MUST_USE;
 
 struct dns_ptr_answer {
 	struct dns_answer a;

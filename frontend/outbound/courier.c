@@ -9,9 +9,10 @@
 #include "frontend/outbound/hosts.h"
 #include "frontend/outbound/reports.h"
 #include "frontend/outbound/send.h"
+#include "frontend/outbound/tls_policy.h"
 
 #define IDLE_MS         2000                /* a connection waits so long for the next message */
-#define DNS_MS          30000               /* all questions about a destination */
+#define DNS_MS          30000               /* all questions about a destination, about a host */
 #define MESSAGES_MAX    200                 /* of one connection: servers have such limits, too */
 #define CONNECTIONS_MAX 1000                /* of a worker */
 #define HELD_MAX        ((size_t)128 << 20) /* bytes of jobs that wait in a worker */
@@ -115,10 +116,13 @@ static void give_all_back(struct dest *d)
 struct courier {
 	struct dest *dest;
 	struct smtp_client *client;
-	struct host host; /* of the client */
+	struct smtp_client_opts opts; /* of the client */
+	struct host host;
 	char remote[OUTBOUND_REMOTE_STR];
-	struct arena mem; /* of the hosts */
+	struct arena mem; /* of the hosts, and of the policy */
 	struct hosts hosts;
+	struct outbound_tls tls; /* under which the client was opened: */
+	enum tls_wish wish;
 	unsigned messages; /* of the client */
 	bool gave_up;      /* the destination cannot be reached: this courier ends */
 };
@@ -140,49 +144,97 @@ WAITS static void quit(struct courier *k)
 	disconnect(k);
 }
 
-static void log_no_connection(const struct courier *k, const struct host *h,
+static void log_no_connection(const struct courier *k, const struct tls_plan *plan,
 			      const struct smtp_result *r)
 {
 	char ip[IPADDR_STR];
 
 	LOG(LOG_INFO, NULL, "outbound.no_connection",
-	    LF_SLICE("destination", slice(k->dest->name, k->dest->name_n)), LF_STR("host", h->name),
-	    LF_STR("ip", ipaddr_str(&h->addr, ip)), LF_STR("at", smtp_phase_name(r->phase)),
+	    LF_SLICE("destination", slice(k->dest->name, k->dest->name_n)),
+	    LF_STR("host", k->host.name), LF_STR("ip", ipaddr_str(&k->host.addr, ip)),
+	    LF_STR("policy", tls_basis_name(plan->basis)), LF_STR("at", smtp_phase_name(r->phase)),
 	    LF_UINT("code", r->code), LF_STR("why", r->text));
 }
 
-/* Opportunistic TLS: what breaks in the handshake is tried in clear (RFC 7435). */
-WAITS static enum err connect_to(struct courier *k, const struct host *h,
+/* RFC 8689 section 4.2.1: the way must go on as it began. */
+WAITS static enum err check_offer(struct courier *k, struct smtp_client_why *why)
+{
+	if (k->wish != TLS_WISH_REQUIRED ||
+	    smtp_offers(smtp_client_offer(k->client), SMTP_EXT_REQUIRETLS))
+		return E_OK;
+	smtp_client_quit(k->client);
+	smtp_client_free(&k->client);
+	smtp_result_own(&why->result, SMTP_AT_EHLO, SMTP_REFUSED, "5.7.30",
+			"REQUIRETLS: the host does not support it");
+	return E_DENIED;
+}
+
+/* Opportunistic TLS: what breaks in the handshake is tried in clear (RFC 7435). Where anything is
+ * demanded, nothing is. */
+WAITS static enum err connect_as(struct courier *k, const struct tls_plan *plan,
 				 struct smtp_client_why *why)
 {
-	struct smtp_client_opts o = {
-		.addr = h->addr,
-		.port = h->port,
-		.helo = policy()->hostname,
-		.tls = SMTP_TLS_MAY,
-		.tls_ctx = c.tls,
-		.sni = h->name[0] != '[' ? h->name : NULL,
-	};
-	enum err e = smtp_client_open(&o, &k->client, why);
+	enum err e;
 
+	k->opts = (struct smtp_client_opts){
+		.addr = k->host.addr,
+		.port = k->host.port,
+		.helo = policy()->hostname,
+		.tls = plan->demand,
+		.tls_ctx = c.tls,
+		.check = plan->check,
+		.sni = plan->sni,
+	};
+	e = smtp_client_open(&k->opts, &k->client, why);
 	if (e != E_OK && e != E_CANCELLED && why->try_clear) {
-		log_no_connection(k, h, &why->result);
-		o.tls = SMTP_TLS_NONE;
-		e = smtp_client_open(&o, &k->client, why);
+		log_no_connection(k, plan, &why->result);
+		k->opts.tls = SMTP_TLS_NONE;
+		e = smtp_client_open(&k->opts, &k->client, why);
+	}
+	return e == E_OK ? check_offer(k, why) : e;
+}
+
+/* k->host; E_DENIED: the message asks for what this host does not have. */
+WAITS static enum err connect_to(struct courier *k, int64_t dns_deadline_ms,
+				 struct smtp_client_why *why)
+{
+	struct tls_ask ask = {
+		.policy = &k->tls,
+		.wish = k->wish,
+		.hosts = &k->hosts,
+		.host = &k->host,
+		.mem = &k->mem,
+		.deadline_ms = dns_deadline_ms,
+	};
+	struct tls_plan plan;
+	enum err e = tls_policy_plan(&ask, &plan);
+
+	if (e != E_OK)
+		return e;
+	if (plan.barred) {
+		why->result = plan.why;
+		e = plan.why.verdict == SMTP_REFUSED ? E_DENIED : E_RETRY;
+	} else {
+		e = connect_as(k, &plan, why);
 	}
 	if (e != E_OK && e != E_CANCELLED)
-		log_no_connection(k, h, &why->result);
+		log_no_connection(k, &plan, &why->result);
 	return e;
 }
 
 /* The first server that takes a connection. Else *why: the last one's, LATER, whatever it said: a
- * server that turns a connection away says nothing of a recipient. */
-WAITS static enum err connect_any(struct courier *k, struct smtp_result *why)
+ * server that turns a connection away says nothing of a recipient. E_DENIED: none of them has what
+ * this message asks for; then it is REFUSED. */
+WAITS static enum err connect_any(struct courier *k, const struct outbound_job *j,
+				  struct smtp_result *why)
 {
 	struct smtp_client_why last;
+	bool denied = true;
 	enum err e;
 
 	arena_reset(&k->mem);
+	k->tls = outbound_tls_copy(&j->tls, &k->mem);
+	k->wish = tls_wish_of(j->content, j->sender);
 	e = hosts_find(slice(k->dest->name, k->dest->name_n), (uint16_t)policy()->smtp_port_out,
 		       &k->mem, deadline_in(DNS_MS), &k->hosts);
 	if (e != E_OK || k->hosts.n == 0) {
@@ -191,7 +243,7 @@ WAITS static enum err connect_any(struct courier *k, struct smtp_result *why)
 	}
 	for (size_t i = 0; i < k->hosts.n && !c.stopping; i++) {
 		k->host = k->hosts.list[i];
-		e = connect_to(k, &k->host, &last);
+		e = connect_to(k, deadline_in(DNS_MS), &last);
 		if (e == E_OK) {
 			k->dest->connected++;
 			metric_add(&m_connections, 1);
@@ -200,10 +252,22 @@ WAITS static enum err connect_any(struct courier *k, struct smtp_result *why)
 		}
 		if (e == E_CANCELLED)
 			return e;
+		if (e != E_DENIED || denied)
+			*why = last.result;
+		denied = denied && e == E_DENIED;
 	}
-	*why = last.result;
+	if (c.stopping)
+		return E_CANCELLED;
+	if (denied)
+		return E_DENIED;
 	smtp_result_soften(why);
 	return E_RETRY;
+}
+
+/* Whether the connection was opened under the policy that holds for this job. */
+static bool fits(const struct courier *k, const struct outbound_job *j)
+{
+	return k->wish == tls_wish_of(j->content, j->sender) && outbound_tls_same(&k->tls, &j->tls);
 }
 
 /* Nobody there for this job, so for none that waits: REFUSED for all alike (there is no such
@@ -227,15 +291,23 @@ static void nobody_there(struct courier *k, struct outbound_job *j, const struct
 WAITS static void carry(struct courier *k, struct outbound_job *j)
 {
 	struct smtp_result why;
-	bool fresh = k->client == NULL;
 	enum err e = E_OK;
+	bool fresh;
 
+	if (k->client != NULL && !fits(k, j))
+		quit(k);
+	fresh = k->client == NULL;
 	do {
 		if (k->client == NULL)
-			e = connect_any(k, &why);
+			e = connect_any(k, j, &why);
 		if (e == E_CANCELLED) {
 			reports_put_untried(j);
 			k->gave_up = true;
+			return;
+		}
+		/* That one message asks for more says nothing of the others. */
+		if (e == E_DENIED || (e == E_RETRY && k->wish == TLS_WISH_REQUIRED)) {
+			send_report_refused(j, &why);
 			return;
 		}
 		if (e != E_OK) {

@@ -12,10 +12,15 @@ static enum err refuse(struct hosts *h, enum smtp_verdict v, const char *status,
 	return E_OK;
 }
 
-static void add(struct hosts *h, const char *name, const struct ipaddr *addr, uint16_t port)
+static void add(struct hosts *h, const struct host *one)
 {
 	if (h->n < HOSTS_MAX)
-		h->list[h->n++] = (struct host){.name = name, .addr = *addr, .port = port};
+		h->list[h->n++] = *one;
+}
+
+static const char *expanded(const struct dns_answer *a, struct arena *mem)
+{
+	return a->canonical.n != 0 ? arena_str(mem, a->canonical) : NULL;
 }
 
 /* ---- names ---- */
@@ -41,11 +46,12 @@ static enum err no_answer(struct hosts *h, const struct dns_answer *a, slice_t n
 }
 
 /* All addresses of one host; *last_out: the answer, when there are none. */
-WAITS static enum err add_addrs(struct hosts *h, slice_t name, uint16_t port, struct arena *mem,
-				int64_t deadline_ms, struct dns_answer *last_out)
+WAITS static enum err add_addrs(struct hosts *h, slice_t name, enum host_source source,
+				uint16_t port, struct arena *mem, int64_t deadline_ms,
+				struct dns_answer *last_out)
 {
+	struct host one = {.name = arena_str(mem, name), .source = source, .port = port};
 	struct dns_addrs_answer a;
-	const char *kept = arena_str(mem, name);
 	enum err e = dns_addrs(name, mem, deadline_ms, &a);
 
 	if (e == E_INVALID)
@@ -53,8 +59,12 @@ WAITS static enum err add_addrs(struct hosts *h, slice_t name, uint16_t port, st
 	if (e != E_OK)
 		return e == E_INVALID ? E_OK : e;
 	*last_out = a.a;
-	for (size_t i = 0; i < a.n; i++)
-		add(h, kept, &a.list[i], port);
+	one.secure = a.a.secure;
+	one.expanded = expanded(&a.a, mem);
+	for (size_t i = 0; i < a.n; i++) {
+		one.addr = a.list[i];
+		add(h, &one);
+	}
 	return E_OK;
 }
 
@@ -83,7 +93,7 @@ WAITS static enum err find_mx(struct hosts *h, const struct dns_mx_answer *mx, s
 			      "We are its mail server and do not know the domain", domain);
 	for (size_t i = 0; i < n && h->n < HOSTS_MAX; i++) {
 		struct dns_answer a;
-		enum err e = add_addrs(h, mx->list[i].host, port, mem, deadline_ms, &a);
+		enum err e = add_addrs(h, mx->list[i].host, HOST_MX, port, mem, deadline_ms, &a);
 
 		if (e != E_OK)
 			return e;
@@ -109,13 +119,16 @@ WAITS static enum err find_domain(struct hosts *h, slice_t domain, uint16_t port
 		return refuse(h, SMTP_REFUSED, "5.1.2", "Not a domain name", domain);
 	if (e != E_OK)
 		return e;
+	h->domain = arena_str(mem, domain);
+	h->domain_expanded = expanded(&mx.a, mem);
+	h->mx_secure = mx.a.secure;
 	if (mx.null_mx)
 		return refuse(h, SMTP_REFUSED, "5.1.10", "The domain takes no mail", domain);
 	if (mx.a.status == DNS_OK)
 		return find_mx(h, &mx, domain, port, mem, deadline_ms);
 	if (mx.a.status != DNS_NODATA)
 		return no_answer(h, &mx.a, domain);
-	e = add_addrs(h, domain, port, mem, deadline_ms, &a);
+	e = add_addrs(h, domain, HOST_DOMAIN, port, mem, deadline_ms, &a);
 	if (e != E_OK || h->n != 0)
 		return e;
 	return no_answer(h, &a, domain);
@@ -149,10 +162,13 @@ WAITS static enum err find_bracketed(struct hosts *h, slice_t destination, uint1
 	if (slice_istarts(inner, SL("IPv6:"))) /* RFC 5321 section 4.1.3 */
 		inner = slice_from(inner, 5);
 	if (ipaddr_parse(inner, &addr)) {
-		add(h, arena_str(mem, destination), &addr, port);
+		add(h, &(struct host){.name = arena_str(mem, destination),
+				      .addr = addr,
+				      .port = port,
+				      .source = HOST_LITERAL});
 		return E_OK;
 	}
-	e = add_addrs(h, inner, port, mem, deadline_ms, &a);
+	e = add_addrs(h, inner, HOST_NAMED, port, mem, deadline_ms, &a);
 	return e != E_OK || h->n != 0 ? e : no_answer(h, &a, inner);
 }
 

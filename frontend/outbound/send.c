@@ -52,7 +52,8 @@ static void fill_msg(struct outbound_job *j, struct smtp_msg *m)
 		.n = j->n,
 		.size = j->prefix.n + j->plain_size,
 		.needs = ((j->content & DELIVER_8BIT) != 0 ? SMTP_NEED_8BIT : 0u) |
-			 ((j->content & DELIVER_UTF8) != 0 ? SMTP_NEED_UTF8 : 0u),
+			 ((j->content & DELIVER_UTF8) != 0 ? SMTP_NEED_UTF8 : 0u) |
+			 ((j->content & DELIVER_REQUIRETLS) != 0 ? SMTP_NEED_TLS : 0u),
 		.ret = j->ret,
 		.envid = j->envid,
 		.arena = &j->mem,

@@ -38,7 +38,8 @@ bool smtp_msg_unfit(const struct smtp_msg *m, const struct smtp_offer *o, bool t
 	else if ((m->needs & SMTP_NEED_BINARY) &&
 		 (!chunking || !smtp_offers(o, SMTP_EXT_BINARYMIME)))
 		unfit(why, "5.6.3", "the host does not take binary mail (BINARYMIME)");
-	else if ((m->needs & SMTP_NEED_TLS) &&
+	/* A notice that nobody could pass on would be lost (RFC 8689 section 5). */
+	else if ((m->needs & SMTP_NEED_TLS) && m->sender.n != 0 &&
 		 (!tls_verified || !smtp_offers(o, SMTP_EXT_REQUIRETLS)))
 		unfit(why, "5.7.30", "the host does not support REQUIRETLS");
 	else if (o->size_max != 0 && m->size > o->size_max)
@@ -92,7 +93,7 @@ void smtp_msg_put_mail(struct buf *out, const struct smtp_msg *m, const struct s
 		buf_puts(out, " BODY=8BITMIME");
 	if (utf8 == SMTP_UTF8)
 		buf_puts(out, " SMTPUTF8");
-	if (m->needs & SMTP_NEED_TLS)
+	if ((m->needs & SMTP_NEED_TLS) && smtp_offers(o, SMTP_EXT_REQUIRETLS))
 		buf_puts(out, " REQUIRETLS");
 	if (smtp_offers(o, SMTP_EXT_DSN)) {
 		if (m->ret != 0)

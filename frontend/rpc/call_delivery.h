@@ -23,7 +23,7 @@
 
 /* Bits of content, as proto/delivery.proto: bytes above 127 in the body; in the header or an
  * address. */
-enum { DELIVER_8BIT = 1, DELIVER_UTF8 = 2 };
+enum { DELIVER_8BIT = 1, DELIVER_UTF8 = 2, DELIVER_REQUIRETLS = 4, DELIVER_TLS_OPTIONAL = 8 };
 
 struct rpc_link;
 struct rpc_call;
@@ -95,7 +95,7 @@ struct deliver_meta {
 	slice_t sender;              /* reverse-path, empty for <> */
 	slice_t envid;
 	uint32_t ret;     /* 1 FULL, 2 HDRS, 0 not given */
-	uint32_t content; /* DELIVER_8BIT, DELIVER_UTF8 */
+	uint32_t content; /* DELIVER_8BIT, ... */
 	slice_t prefix;
 	slice_t author; /* with sigs: the address in From */
 	const struct deliver_sig *sigs;

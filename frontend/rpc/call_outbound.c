@@ -62,6 +62,63 @@ static enum err take_targets(const Postern__OutboundJob *m, struct outbound_job 
 	return E_OK;
 }
 
+static enum err take_tls(const Postern__OutboundTls *m, struct outbound_job *j)
+{
+	uint8_t(*pins)[OUTBOUND_PIN_BYTES];
+
+	if (m == NULL)
+		return E_OK;
+	/* What we do not know demands more than we know of: nothing may go. */
+	if ((unsigned)m->level > OUTBOUND_TLS_PINNED || m->n_names > OUTBOUND_TLS_MAX ||
+	    m->n_pins > OUTBOUND_TLS_MAX)
+		return E_INVALID;
+	pins = arena_alloc(&j->mem, m->n_pins * sizeof *pins);
+	for (size_t i = 0; i < m->n_pins; i++) {
+		if (m->pins[i].len != sizeof *pins)
+			return E_INVALID;
+		memcpy(pins[i], m->pins[i].data, sizeof *pins);
+	}
+	j->tls = (struct outbound_tls){
+		.level = (enum outbound_tls_level)m->level,
+		.names = (const char *const *)m->names,
+		.nnames = m->n_names,
+		.pins = (const uint8_t(*)[OUTBOUND_PIN_BYTES])pins,
+		.npins = m->n_pins,
+	};
+	return E_OK;
+}
+
+bool outbound_tls_same(const struct outbound_tls *a, const struct outbound_tls *b)
+{
+	if (a->level != b->level || a->nnames != b->nnames || a->npins != b->npins)
+		return false;
+	for (size_t i = 0; i < a->nnames; i++) {
+		if (!slice_eq(slice_str(a->names[i]), slice_str(b->names[i])))
+			return false;
+	}
+	for (size_t i = 0; i < a->npins; i++) {
+		if (!slice_eq(slice(a->pins[i], sizeof a->pins[i]),
+			      slice(b->pins[i], sizeof b->pins[i])))
+			return false;
+	}
+	return true;
+}
+
+struct outbound_tls outbound_tls_copy(const struct outbound_tls *from, struct arena *mem)
+{
+	struct outbound_tls to = *from;
+	const char **names = arena_alloc(mem, from->nnames * sizeof *names);
+	uint8_t(*pins)[OUTBOUND_PIN_BYTES] = arena_alloc(mem, from->npins * sizeof *pins);
+
+	for (size_t i = 0; i < from->nnames; i++)
+		names[i] = arena_str(mem, slice_str(from->names[i]));
+	if (from->npins != 0)
+		memcpy(pins, from->pins, from->npins * sizeof *pins);
+	to.names = names;
+	to.pins = (const uint8_t(*)[OUTBOUND_PIN_BYTES])pins;
+	return to;
+}
+
 /* A back-end is no friend either: what the parts say must fit together. */
 static enum err check_job(const Postern__OutboundJob *m)
 {
@@ -113,7 +170,8 @@ static enum err take_job(const Postern__OutboundJob *m, struct outbound_job *j)
 	if (m->txid.len == sizeof j->txid)
 		memcpy(j->txid, m->txid.data, sizeof j->txid);
 	take_rcpts(m, j);
-	return take_targets(m, j);
+	e = take_tls(m->tls, j);
+	return e == E_OK ? take_targets(m, j) : e;
 }
 
 /* The message of a frame, copied: it outlives the frame. */

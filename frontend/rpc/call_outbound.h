@@ -12,6 +12,8 @@
 
 #define OUTBOUND_RCPTS_MAX   100 /* of a job */
 #define OUTBOUND_RESULTS_MAX 64  /* of one report */
+#define OUTBOUND_TLS_MAX     16  /* names, or fingerprints, of a destination */
+#define OUTBOUND_PIN_BYTES   32  /* SHA-256 */
 
 struct rpc_link;
 
@@ -29,6 +31,28 @@ struct outbound_rcpt {
 	int64_t last_us, expire_us;
 };
 
+/* What an administrator demands of a destination's servers; the numbers are those of
+ * proto/outbound.proto. */
+enum outbound_tls_level {
+	OUTBOUND_TLS_DANE,
+	OUTBOUND_TLS_NONE,
+	OUTBOUND_TLS_MAY,
+	OUTBOUND_TLS_ENCRYPT,
+	OUTBOUND_TLS_VERIFY,
+	OUTBOUND_TLS_DANE_ONLY,
+	OUTBOUND_TLS_PINNED,
+};
+struct outbound_tls {
+	enum outbound_tls_level level;
+	const char *const *names; /* VERIFY */
+	size_t nnames;
+	const uint8_t (*pins)[OUTBOUND_PIN_BYTES]; /* PINNED */
+	size_t npins;
+};
+bool outbound_tls_same(const struct outbound_tls *a, const struct outbound_tls *b);
+/* Into mem. */
+struct outbound_tls outbound_tls_copy(const struct outbound_tls *from, struct arena *mem);
+
 /* One message for recipients at one destination, or a notice about it. Its arena holds it all. */
 struct outbound_job {
 	struct arena mem;
@@ -44,7 +68,7 @@ struct outbound_job {
 	uint32_t ret;
 	slice_t envid;
 	uint8_t trace_id[DELIVER_TRACE_BYTES];
-	uint32_t content; /* DELIVER_8BIT, DELIVER_UTF8 */
+	uint32_t content; /* DELIVER_8BIT, ... */
 	slice_t prefix;
 	uint64_t plain_size, stored_size;
 	enum record_compression compression;
@@ -55,6 +79,7 @@ struct outbound_job {
 	uint8_t txid[DELIVER_TXID_BYTES]; /* a notice's, and who takes it: */
 	struct deliver_target targets[DELIVER_TARGETS_MAX];
 	size_t ntargets;
+	struct outbound_tls tls;
 };
 void outbound_job_free(struct outbound_job **j);
 /* Bytes that it keeps in memory, about. */

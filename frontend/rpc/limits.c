@@ -78,6 +78,8 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__outbound_job__descriptor, "stored", 0, FRAME_MAX},
 	{&postern__outbound_read_reply__descriptor, "blocks", RECORD_BLOCKS_MAX, 0},
 	{&postern__outbound_job__descriptor, "targets", 4, 0},
+	{&postern__outbound_tls__descriptor, "names", 16, 255},
+	{&postern__outbound_tls__descriptor, "pins", 16, 32},
 	{&postern__outbound_recipient__descriptor, "text", 0, 4096},
 	{NULL, NULL, 0, 0},
 };

@@ -143,7 +143,8 @@ static slice_t put_answer(struct buf *b, slice_t name, uint16_t type, unsigned *
 	const struct dnstwin_rr *alias;
 
 	/* One more than the resolver follows. */
-	while ((alias = find(name, "CNAME")) != NULL && *n <= DNS_CNAMES_MAX) {
+	while (type != DNS_TYPE_CNAME && (alias = find(name, "CNAME")) != NULL &&
+	       *n <= DNS_CNAMES_MAX) {
 		put_record(b, alias);
 		++*n;
 		name = slice_str(alias->data);

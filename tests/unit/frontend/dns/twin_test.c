@@ -249,3 +249,25 @@ TEST_FIBER(tlsa_data_at_their_limit)
 	resolver_replace(NULL);
 	arena_reset(&mem);
 }
+
+TEST_FIBER(twin_tells_an_alias)
+{
+	struct dns_answer a;
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	resolver_replace(dnstwin(records));
+	/* Its first step alone. */
+	CHECK_ERR(dns_cname(SL("c0.test"), &mem, SOON, &a), E_OK);
+	CHECK_INT(a.status, DNS_OK);
+	CHECK_SLICE(a.canonical, SL("c1.test"));
+	CHECK(!a.secure);
+	CHECK_ERR(dns_cname(SL("a.example.test"), &mem, SOON, &a), E_OK);
+	CHECK_INT(a.status, DNS_NODATA);
+	CHECK_ERR(dns_cname(SL("bogus.test"), &mem, SOON, &a), E_OK);
+	CHECK_INT(a.status, DNS_BOGUS);
+	CHECK_ERR(dns_cname(SL("-"), &mem, SOON, &a), E_OK);
+	CHECK_INT(a.status, DNS_NXDOMAIN);
+	resolver_replace(NULL);
+	arena_reset(&mem);
+}

@@ -118,6 +118,16 @@ TEST(rcpt_parameters)
 	check_rcpt(&r, &everything, "RCPT TO:<b@example.org>\r\n");
 }
 
+/* RFC 8689 section 5: a notice says it where it is understood. */
+TEST(a_notice_asks_for_tls_where_it_can)
+{
+	static const struct smtp_offer tls = {.has = SMTP_EXT_REQUIRETLS, .name = ""};
+	struct smtp_msg m = {.needs = SMTP_NEED_TLS};
+
+	check_mail(&m, &tls, SMTP_ASCII, "MAIL FROM:<> REQUIRETLS\r\n");
+	check_mail(&m, &nothing, SMTP_ASCII, "MAIL FROM:<>\r\n");
+}
+
 /* The longest of everything still is one command. */
 TEST(the_longest_commands_fit)
 {
@@ -181,9 +191,11 @@ TEST(needs_that_are_not_met)
 		{0, 0, 101, 100, "", "5.3.4", false},
 		{0, 0, 100, 100, "", NULL, false},
 		{0, 0, 100, 0, "", NULL, false},
-		{SMTP_NEED_TLS, 0, 0, 0, "", "5.7.30", true},
-		{SMTP_NEED_TLS, SMTP_EXT_REQUIRETLS, 0, 0, "", "5.7.30", false},
-		{SMTP_NEED_TLS, SMTP_EXT_REQUIRETLS, 0, 0, "", NULL, true},
+		{SMTP_NEED_TLS, 0, 0, 0, "a@example.org", "5.7.30", true},
+		{SMTP_NEED_TLS, SMTP_EXT_REQUIRETLS, 0, 0, "a@example.org", "5.7.30", false},
+		{SMTP_NEED_TLS, SMTP_EXT_REQUIRETLS, 0, 0, "a@example.org", NULL, true},
+		/* A notice is not lost for it (RFC 8689 section 5). */
+		{SMTP_NEED_TLS, 0, 0, 0, "", NULL, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
