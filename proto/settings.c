@@ -108,6 +108,10 @@ const struct conf_def settings_table[] = {
 	{"queue.bad_keep", CONF_DURATION, "30d", 0, 3650LL * 24 * HOUR, CONF_LIVE,
 	 "What could neither be delivered nor returned is kept so long; 0: until it is removed",
 	 NULL},
+	{"outbound.tls", CONF_WORD, "dane", 0, 0, CONF_LIVE,
+	 "Demanded of other systems' servers that have no policy of their own; dane: what they say "
+	 "by DANE and MTA-STS, or else as may",
+	 "may encrypt verify dane"},
 	{"smtp.port_out", CONF_INT, "25", 1, 65535, CONF_LIVE, "Port of other systems' servers",
 	 NULL},
 	{"imap.idle_timeout", CONF_DURATION, "30m", 1000, 24 * HOUR, CONF_LIVE,

@@ -193,6 +193,23 @@ static const struct ctl_arg dkim_name_args[] = {
 	{0},
 };
 
+static const struct ctl_arg tls_set_args[] = {
+	{"DESTINATION", NULL, "destination", ARG_REQUIRED,
+	 "a domain; .suffix: all below it; [host] or [host]:port; '*': all others"},
+	{"LEVEL", NULL, "level", ARG_REQUIRED,
+	 "none, may, encrypt, verify, dane, dane-only or pinned"},
+	{"--name", "NAME", "names", ARG_MANY,
+	 "verify: a name of the certificate; .NAME: any below it; default: the destination's own"},
+	{"--fingerprint", "HEX", "fingerprints", ARG_MANY,
+	 "pinned: SHA-256 of the certificate, or of its public key"},
+	{0},
+};
+
+static const struct ctl_arg tls_name_args[] = {
+	{"DESTINATION", NULL, "destination", ARG_REQUIRED, "as `tls-policy list` shows it"},
+	{0},
+};
+
 #define PASSWORD_ARGS \
 	{"--password", "PASSWORD", NULL, 0, "in clear: other users of this machine may see it"}, \
 		{"--password-stdin", NULL, NULL, 0, "from the first line of standard input"}, \
@@ -336,6 +353,14 @@ const struct ctl_command ctl_commands[] = {
 	 dkim_name_args, METHOD(DKIM_RETIRE), REQUEST(dkim_name), DONE},
 	{"dkim", "remove", "Forgets a key that is not active", dkim_name_args, METHOD(DKIM_REMOVE),
 	 REQUEST(dkim_name), DONE},
+	{"tls-policy", "set", "Demands TLS of a destination's servers, or not", tls_set_args,
+	 METHOD(TLS_SET), REQUEST(tls_set), DONE},
+	{"tls-policy", "list", "Lists what is demanded of other systems' servers", no_args,
+	 METHOD(TLS_LIST), REQUEST(tls_list), ROWS(tls)},
+	{"tls-policy", "show", "Shows what is demanded of a destination's servers", tls_name_args,
+	 METHOD(TLS_SHOW), REQUEST(tls_name), ONE(tls)},
+	{"tls-policy", "remove", "Goes back to the setting outbound.tls", tls_name_args,
+	 METHOD(TLS_REMOVE), REQUEST(tls_name), DONE},
 	{"account", "add", "Adds an account", account_add_args, METHOD(ACCOUNT_ADD),
 	 REQUEST(account_add), .prepare = account_password_prepare, .run = account_add_run},
 	{"account", "list", "Lists accounts", account_list_args, METHOD(ACCOUNT_LIST),

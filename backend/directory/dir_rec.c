@@ -138,6 +138,13 @@ void dir_rec_put_server(struct buf *out, const struct dir_server *r)
 	dir_rec_put_text(out, r->operators);
 }
 
+void dir_rec_put_tls(struct buf *out, const struct dir_tls *r)
+{
+	put_head(out);
+	buf_putc(out, (char)r->level);
+	put_u16(out, r->npeers);
+}
+
 void dir_rec_put_meta(struct buf *out, const struct dir_rec_meta *r)
 {
 	put_head(out);
@@ -374,6 +381,39 @@ bool dir_rec_server(slice_t value, struct dir_server *out)
 	return read_end(&r);
 }
 
+/* What a worker is told must be what the row means: a fingerprint is one. */
+static bool is_peer(enum dir_tls_level level, slice_t peer)
+{
+	if (level != DIR_TLS_PINNED)
+		return level == DIR_TLS_VERIFY && peer.n != 0 && peer.n <= DIR_TLS_PEER_MAX &&
+		       memchr(peer.p, '\0', peer.n) == NULL;
+	if (peer.n != DIR_TLS_PIN_TEXT)
+		return false;
+	for (size_t i = 0; i < peer.n; i++) {
+		if (memchr("0123456789abcdef", peer.p[i], 16) == NULL)
+			return false;
+	}
+	return true;
+}
+
+bool dir_rec_tls(slice_t value, struct dir_tls *out)
+{
+	struct reader r = read_head(value);
+	slice_t rest, peer;
+	size_t n = 0;
+
+	out->level = (enum dir_tls_level)take_enum(&r, DIR_TLS_PINNED);
+	out->npeers = take_u16(&r);
+	out->peers = rest = r.s;
+	if (!r.ok || out->npeers > DIR_TLS_PEERS_MAX)
+		return false;
+	for (; dir_rec_member(&rest, &peer); n++) {
+		if (!is_peer(out->level, peer))
+			return false;
+	}
+	return n == out->npeers && rest.n == 0;
+}
+
 bool dir_rec_meta(slice_t value, struct dir_rec_meta *out)
 {
 	struct reader r = read_head(value);
@@ -398,6 +438,7 @@ bool dir_rec_valid(slice_t key, slice_t value)
 	struct dir_rec_dkim dkim;
 	struct dir_server server;
 	struct dir_rec_meta meta;
+	struct dir_tls tls;
 	slice_t text;
 	int64_t until_s;
 
@@ -420,6 +461,8 @@ bool dir_rec_valid(slice_t key, slice_t value)
 		return key.n == 9 && dir_rec_server(value, &server);
 	case DIR_K_SESSION:
 		return key.n == 1 + DIR_SESSION_LEN && dir_rec_session(value, &until_s);
+	case DIR_K_TLS:
+		return dir_rec_tls(value, &tls);
 	case DIR_K_NODE:
 		return dir_rec_node(value, &node);
 	case DIR_K_SETTING:

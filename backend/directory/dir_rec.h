@@ -10,6 +10,7 @@
 #include "backend/directory/dir_admin.h"
 #include "backend/directory/dir_dkim.h"
 #include "backend/directory/dir_servers.h"
+#include "backend/directory/dir_tls.h"
 #include "common/base/buf.h"
 #include "common/base/num.h"
 
@@ -19,6 +20,7 @@ enum dir_kind {
 	DIR_K_DOMAIN = 'd',
 	DIR_K_DKIM = 'i',
 	DIR_K_KEY = 'k',
+	DIR_K_TLS = 'l',
 	DIR_K_META = 'm',
 	DIR_K_NODE = 'n',
 	DIR_K_PARTITION = 'p',
@@ -30,7 +32,7 @@ enum dir_kind {
 };
 
 #define DIR_REC_VERSION 1
-#define DIR_REC_KEY_MAX (1 + DIR_SETTING_KEY_MAX)
+#define DIR_REC_KEY_MAX (1 + DIR_TLS_DESTINATION_MAX + 1)
 
 struct dir_rec_domain {
 	enum dir_domain_kind kind;
@@ -105,6 +107,8 @@ void dir_rec_put_session(struct buf *out, int64_t until_s);
 void dir_rec_put_dkim(struct buf *out, const struct dir_rec_dkim *r);
 /* But for the id, which is the key. */
 void dir_rec_put_server(struct buf *out, const struct dir_server *r);
+/* peers: appended by the caller with dir_rec_put_text, npeers of them. */
+void dir_rec_put_tls(struct buf *out, const struct dir_tls *r);
 void dir_rec_put_meta(struct buf *out, const struct dir_rec_meta *r);
 void dir_rec_put_text(struct buf *out, slice_t text);
 
@@ -119,6 +123,7 @@ bool dir_rec_key(slice_t value, struct dir_rec_key *out) MUST_USE;
 bool dir_rec_session(slice_t value, int64_t *until_s) MUST_USE;
 bool dir_rec_dkim(slice_t value, struct dir_rec_dkim *out) MUST_USE;
 bool dir_rec_server(slice_t value, struct dir_server *out) MUST_USE;
+bool dir_rec_tls(slice_t value, struct dir_tls *out) MUST_USE;
 bool dir_rec_meta(slice_t value, struct dir_rec_meta *out) MUST_USE;
 /* The next of r->members, which moves on; false at the end. */
 bool dir_rec_member(slice_t *members, slice_t *out);

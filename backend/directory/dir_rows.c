@@ -120,6 +120,21 @@ static void server_row(const struct pg_result *r, size_t i, struct buf *out)
 	dir_rec_put_server(out, &x);
 }
 
+static void tls_row(const struct pg_result *r, size_t i, struct buf *out)
+{
+	struct dir_tls x = {.level = (enum dir_tls_level)pg_get_u64(r, i, 1),
+			    .npeers = (uint16_t)pg_get_u64(r, i, 2)};
+	slice_t rest = pg_get(r, i, 3);
+
+	dir_rec_put_tls(out, &x);
+	for (uint16_t k = 0; k < x.npeers; k++) {
+		size_t n = slice_find_char(rest, '\n');
+
+		dir_rec_put_text(out, slice_sub(rest, 0, n));
+		rest = slice_from(rest, n + 1);
+	}
+}
+
 static void row_value(enum dir_kind kind, const struct pg_result *r, size_t i, struct buf *out)
 {
 	switch (kind) {
@@ -146,6 +161,9 @@ static void row_value(enum dir_kind kind, const struct pg_result *r, size_t i, s
 		break;
 	case DIR_K_SERVER:
 		server_row(r, i, out);
+		break;
+	case DIR_K_TLS:
+		tls_row(r, i, out);
 		break;
 	case DIR_K_SETTING:
 		dir_rec_put_setting(out, pg_get(r, i, 1));
@@ -195,6 +213,7 @@ bool dir_rows_key(const struct dir_sql_kind *k, slice_t id, struct dir_key *mem,
 	case DIR_K_SESSION:
 		return bytes_key(id, mem, out);
 	case DIR_K_NODE:
+	case DIR_K_TLS:
 	case DIR_K_SETTING:
 	case DIR_K_CERT:
 		*out = dir_key_text(mem, k->kind, id);

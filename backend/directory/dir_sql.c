@@ -63,6 +63,7 @@ const char dir_sql_prune[] =
 #define SERVER_COLS \
 	"id, service, state, version, name, array_to_string(listeners, E'\\n')," \
 	" array_to_string(settings, E'\\n'), array_to_string(operators, E'\\n')"
+#define TLS_COLS     "destination, level, cardinality(peers), array_to_string(peers, E'\\n')"
 #define SESSION_COLS "id, extract(epoch FROM until)::bigint"
 
 #define BY_IDS(cols, from, key, cast) \
@@ -100,6 +101,8 @@ const struct dir_sql_kind dir_sql_kinds[] = {
 	 "-1", true},
 	{"server", DIR_K_SERVER, BY_IDS(SERVER_COLS, "smtp_servers", "id", "bigint"),
 	 PAGE(SERVER_COLS, "smtp_servers", "id", "bigint"), "-1", false},
+	{"tls", DIR_K_TLS, BY_IDS(TLS_COLS, "tls_policies", "destination", "text"),
+	 PAGE(TLS_COLS, "tls_policies", "destination", "text"), "", false},
 	{"session", DIR_K_SESSION, BY_IDS(SESSION_COLS, "ended_sessions", "id", "bytea"),
 	 PAGE(SESSION_COLS, "ended_sessions", "id", "bytea"), "\\x", false},
 };
@@ -362,6 +365,17 @@ const char dir_sql_server_state[] =
 	" WHERE name = $1 OR $1 = ''";
 const char dir_sql_server_remove[] =
 	"DELETE FROM smtp_servers WHERE name = $1 AND listeners <> '{}'";
+/* ---- TLS of other systems' servers ---- */
+
+const char dir_sql_tls_set[] =
+	"INSERT INTO tls_policies (destination, level, peers) VALUES ($1, $2::smallint, $3::text[])"
+	" ON CONFLICT (destination) DO UPDATE SET level = excluded.level, peers = excluded.peers,"
+	" changed = now()";
+const char dir_sql_tls_remove[] = "DELETE FROM tls_policies WHERE destination = $1";
+#define TLS_ROW "SELECT " TLS_COLS ", " US("changed") " FROM tls_policies"
+const char dir_sql_tls_list[] = TLS_ROW " WHERE destination COLLATE \"C\" > $1"
+					" ORDER BY destination COLLATE \"C\" LIMIT $2::bigint";
+const char dir_sql_tls_show[] = TLS_ROW " WHERE destination = $1";
 
 /* ---- audit ---- */
 

@@ -121,6 +121,11 @@ extern const char
 	dir_sql_server_check[]; /* name -> how many, bytes of all, who shares a listener */
 extern const char dir_sql_server_state[];  /* name or "", state */
 extern const char dir_sql_server_remove[]; /* name */
+/* ---- TLS of other systems' servers ---- */
+extern const char dir_sql_tls_set[];    /* destination, level, peers text[] */
+extern const char dir_sql_tls_remove[]; /* destination */
+extern const char dir_sql_tls_list[];   /* after, limit -> row */
+extern const char dir_sql_tls_show[];   /* destination -> row */
 
 /* ---- audit ---- */
 extern const char dir_sql_audit_add[];  /* who, origin, method, target, result, detail */

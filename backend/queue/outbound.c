@@ -51,6 +51,8 @@ void outbound_settings(struct outbound *o)
 	if (!slice_to_str(slice_str(conf_str(c, "outbound.bounce_copy")), o->bounce_copy,
 			  sizeof o->bounce_copy))
 		o->bounce_copy[0] = '\0';
+	if (!dir_tls_level_parse(slice_str(conf_str(c, "outbound.tls")), &o->tls))
+		o->tls = DIR_TLS_DANE;
 	if (o->sched == NULL) {
 		o->sched = sched_new(&s);
 		invariant(sched_limit_destination(o->sched, JOB_NOTICES, 0, SCHED_UNLIMITED,

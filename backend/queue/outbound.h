@@ -12,6 +12,7 @@
 #define BACKEND_QUEUE_OUTBOUND_H
 
 #include "backend/delivery/resolve.h"
+#include "backend/directory/dir_tls.h"
 #include "backend/policy/guard.h"
 #include "backend/queue/outcome.h"
 #include "backend/queue/sched.h"
@@ -61,6 +62,7 @@ struct outbound_job {
 	slice_t stored;          /* the blocks, or empty */
 	size_t bytes;            /* that it takes, about */
 	struct resolved targets; /* a notice's */
+	struct dir_tls tls;      /* what is demanded of the destination */
 	uint8_t txid[STORE_TXID_SIZE];
 };
 

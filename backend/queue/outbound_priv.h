@@ -32,6 +32,7 @@ struct outbound {
 	struct sched *sched;
 	struct guard *guard; /* NULL: nobody is held */
 	struct outcome_times times;
+	enum dir_tls_level tls;      /* of destinations without a policy */
 	struct outbound_part *parts; /* a place in it is the scheduler's number of a partition */
 	size_t nparts;
 	uint32_t workers; /* numbers given to workers so far */

@@ -80,6 +80,7 @@ struct taking {
 	size_t n;
 	slice_t destination;
 	uint32_t connections;
+	struct dir_tls tls;
 	struct arena *mem;
 	struct buf bytes;
 	size_t inlined;
@@ -159,6 +160,7 @@ static struct outbound_job *new_job(const struct outbound_worker *w, const struc
 	*j = (struct outbound_job){
 		.destination = t->destination,
 		.connections = t->connections,
+		.tls = t->tls,
 		.jobs = arena_alloc(&out->mem, (t->n - i) * sizeof *j->jobs),
 		.record = t->records[i],
 		.stored = t->stored[i],
@@ -366,6 +368,14 @@ WAITS static enum err await_opening(const struct outbound *o, struct waitq *q)
 	return E_OK;
 }
 
+/* As it is at this moment: a change holds for the next job. */
+static void take_policy(struct taking *t)
+{
+	if (!dir_tls_find(t->o->deliver->dir, t->destination, &t->tls))
+		t->tls = (struct dir_tls){.level = t->o->tls};
+	t->tls.peers = arena_dup(t->mem, t->tls.peers);
+}
+
 WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 {
 	struct sched_batch b;
@@ -384,6 +394,7 @@ WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 	t->n = b.n;
 	t->connections = b.connections;
 	t->destination = arena_dup(t->mem, b.destination);
+	take_policy(t);
 	return E_OK;
 }
 

@@ -74,6 +74,8 @@ const struct walk_limit be_walk_limits[] = {
 	{&postern__append_commit__descriptor, "keywords", STORE_KEYWORDS_MAX, STORE_KEYWORD_MAX},
 	{&postern__append_commit__descriptor, "text", 0, STORE_TEXT_MAX},
 	{&postern__admin_alias_spec__descriptor, "members", DIR_MEMBERS_MAX, DIR_ADDRESS_MAX},
+	{&postern__admin_tls_set__descriptor, "names", DIR_TLS_PEERS_MAX, DIR_TLS_PEER_MAX},
+	{&postern__admin_tls_set__descriptor, "fingerprints", DIR_TLS_PEERS_MAX, 128},
 	{&postern__admin_setting_set__descriptor, "value", 0, DIR_SETTING_VALUE_MAX},
 	{&postern__admin_server_add__descriptor, "listeners", SERVER_LISTENERS_MAX,
 	 SERVER_LISTENER_MAX},

@@ -7,6 +7,7 @@
 #include "backend/rpc/convert.h"
 #include "backend/rpc/rpc_methods.h"
 #include "common/base/clock.h"
+#include "common/base/codec.h"
 #include "common/log/log.h"
 #include "proto/outbound.pb-c.h"
 
@@ -70,6 +71,52 @@ static void pack_record(const struct outbound_job *j, Postern__OutboundJob *out)
 	}
 }
 
+static Postern__OutboundTlsLevel tls_level(enum dir_tls_level l)
+{
+	switch (l) {
+	case DIR_TLS_NONE:
+		return POSTERN__OUTBOUND_TLS_LEVEL__OUTBOUND_TLS_NONE;
+	case DIR_TLS_MAY:
+		return POSTERN__OUTBOUND_TLS_LEVEL__OUTBOUND_TLS_MAY;
+	case DIR_TLS_ENCRYPT:
+		return POSTERN__OUTBOUND_TLS_LEVEL__OUTBOUND_TLS_ENCRYPT;
+	case DIR_TLS_VERIFY:
+		return POSTERN__OUTBOUND_TLS_LEVEL__OUTBOUND_TLS_VERIFY;
+	case DIR_TLS_DANE:
+		return POSTERN__OUTBOUND_TLS_LEVEL__OUTBOUND_TLS_DANE;
+	case DIR_TLS_DANE_ONLY:
+		return POSTERN__OUTBOUND_TLS_LEVEL__OUTBOUND_TLS_DANE_ONLY;
+	case DIR_TLS_PINNED:
+		break;
+	}
+	return POSTERN__OUTBOUND_TLS_LEVEL__OUTBOUND_TLS_PINNED;
+}
+
+/* Fingerprints are digits of hex in the directory, bytes on the wire. */
+static Postern__OutboundTls *pack_tls(const struct dir_tls *t, struct arena *mem)
+{
+	Postern__OutboundTls *m = arena_new(mem, Postern__OutboundTls);
+	slice_t rest = t->peers, peer;
+	struct buf pin;
+
+	postern__outbound_tls__init(m);
+	m->level = tls_level(t->level);
+	m->names = arena_alloc(mem, (t->npeers + 1u) * sizeof *m->names);
+	m->pins = arena_alloc(mem, (t->npeers + 1u) * sizeof *m->pins);
+	buf_init(&pin, DIR_TLS_PIN_TEXT / 2, NULL);
+	while (dir_tls_peer(&rest, &peer)) {
+		if (t->level != DIR_TLS_PINNED) {
+			m->names[m->n_names++] = arena_str(mem, peer);
+			continue;
+		}
+		buf_reset(&pin);
+		invariant(hex_decode(&pin, peer));
+		m->pins[m->n_pins++] = MCALL_BYTES(arena_dup(mem, buf_slice(&pin)));
+	}
+	buf_fini(&pin);
+	return m;
+}
+
 static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *mem,
 			 Postern__OutboundJob *out)
 {
@@ -101,6 +148,8 @@ static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *
 		out->targets = convert_targets(&j->targets, mem);
 		out->n_targets = j->targets.n;
 	}
+	if (j->lease.kind == LEASE_SEND)
+		out->tls = pack_tls(&j->tls, mem);
 	pack_recipients(j, mem, out);
 	pack_record(j, out);
 	return E_OK;
