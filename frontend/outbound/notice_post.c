@@ -194,6 +194,8 @@ static void post_fini(struct post *p)
 WAITS static enum err compose(struct post *p, struct diag *d)
 {
 	struct outbound_job *j = p->job;
+	/* RFC 8689 section 5: its way back may be another than its way here. */
+	bool secret = (j->content & DELIVER_REQUIRETLS) != 0;
 	slice_t languages[NOTICE_LANGUAGES_MAX];
 	struct notice_draft *draft = NULL;
 	struct outbound_body body;
@@ -203,9 +205,9 @@ WAITS static enum err compose(struct post *p, struct diag *d)
 		.sender = j->sender,
 		.arrival_s = j->first_us / 1000000,
 		.envid = j->envid,
-		.ret = j->ret == 1   ? NOTICE_RET_FULL
-		       : j->ret == 2 ? NOTICE_RET_HDRS
-				     : NOTICE_RET_NONE,
+		.ret = j->ret == 1 && !secret  ? NOTICE_RET_FULL
+		       : j->ret == 2 || secret ? NOTICE_RET_HDRS
+					       : NOTICE_RET_NONE,
 		.languages = languages,
 		.nlanguages = notice_wanted_languages(look_at_header(j), languages),
 		.recipients = recipients(j),
@@ -220,7 +222,8 @@ WAITS static enum err compose(struct post *p, struct diag *d)
 	outbound_body_fini(&body);
 	if (e == E_OK) {
 		p->meta.content = (notice_is_8bit(draft) ? DELIVER_8BIT : 0u) |
-				  (notice_is_utf8(draft) ? DELIVER_UTF8 : 0u);
+				  (notice_is_utf8(draft) ? DELIVER_UTF8 : 0u) |
+				  (secret ? DELIVER_REQUIRETLS : 0u);
 		e = notice_write(draft, take_bytes, p);
 	}
 	notice_free(&draft);

@@ -16,6 +16,8 @@ static void put_extensions(const struct smtp *s, struct buf *b)
 	if (!stream_is_tls(st) && session_tls() != NULL &&
 	    server_tls_mode(s->base.server) != SERVER_TLS_NONE)
 		buf_puts(b, "250-STARTTLS\r\n");
+	if (stream_is_tls(st)) /* RFC 8689 section 2: not before */
+		buf_puts(b, "250-REQUIRETLS\r\n");
 	if (smtp_auth_mode(s) != SERVER_AUTH_NONE && stream_is_tls(st)) {
 		buf_puts(b, "250-AUTH");
 		sasl_list(b, " ", st, s->base.server);

@@ -48,6 +48,11 @@ static uint32_t content_of(const struct smtp_tx *tx)
 
 	if (tx->utf8 && (tx->utf8_addr || tx->in->header.eight))
 		content |= DELIVER_UTF8;
+	/* RFC 8689 section 3: the field does not count beside the parameter. */
+	if (tx->requiretls)
+		content |= DELIVER_REQUIRETLS;
+	else if (smtp_header_tls_optional(&tx->in->header))
+		content |= DELIVER_TLS_OPTIONAL;
 	return content;
 }
 

@@ -1,7 +1,8 @@
 #include "frontend/smtp/smtp_header.h"
 
 enum { AT_LINE, IN_NAME, IN_BODY, OVER };
-enum { FIELD_OTHER, FIELD_FROM, FIELD_SENDER };
+enum { FIELD_OTHER, FIELD_FROM, FIELD_SENDER, FIELD_TLS };
+enum { TLS_NOTHING, TLS_N, TLS_NO, TLS_ELSE };
 
 void smtp_header_init(struct smtp_header *h, struct budget *budget)
 {
@@ -22,12 +23,32 @@ bool smtp_header_over(const struct smtp_header *h)
 	return h->state == OVER;
 }
 
+bool smtp_header_tls_optional(const struct smtp_header *h)
+{
+	return h->tls == TLS_NO;
+}
+
+/* [FWS] "No" [FWS] */
+static void tls_byte(struct smtp_header *h, char c)
+{
+	if (c == ' ' || c == '\t' || c == '\n')
+		h->tls = h->tls == TLS_N ? TLS_ELSE : h->tls;
+	else if (h->tls == TLS_NOTHING && ascii_lower(c) == 'n')
+		h->tls = TLS_N;
+	else if (h->tls == TLS_N && ascii_lower(c) == 'o')
+		h->tls = TLS_NO;
+	else
+		h->tls = TLS_ELSE;
+}
+
 static void put_body(struct smtp_header *h, char c)
 {
 	if (h->field == FIELD_FROM)
 		buf_putc(&h->from, c);
 	else if (h->field == FIELD_SENDER)
 		buf_putc(&h->sender, c);
+	else if (h->field == FIELD_TLS)
+		tls_byte(h, c);
 }
 
 /* The colon: which field is it? */
@@ -47,6 +68,9 @@ static void name_ends(struct smtp_header *h)
 		h->has_from = true;
 	} else if (slice_ieq(name, SL("sender"))) {
 		h->field = FIELD_SENDER;
+	} else if (slice_ieq(name, SL("tls-required"))) {
+		h->field = FIELD_TLS;
+		h->tls = TLS_NOTHING;
 	}
 }
 

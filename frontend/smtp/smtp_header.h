@@ -1,7 +1,7 @@
 /*
  * smtp_header: watches a message's own header go by, for what the end of data must know: the
- * number of trace fields (loops), what a submission lacks (RFC 6409 section 8), and the addresses
- * of From and Sender. It reads the header only, byte by byte, and stops at the empty line.
+ * number of trace fields (loops), what a submission lacks (RFC 6409 section 8), the addresses
+ * of From and Sender, and whether TLS is of no importance to it. It reads the header only, byte by byte, and stops at the empty line.
  */
 #ifndef FRONTEND_SMTP_SMTP_HEADER_H
 #define FRONTEND_SMTP_SMTP_HEADER_H
@@ -17,6 +17,7 @@ struct smtp_header {
 	uint8_t state;
 	uint8_t field;
 	uint8_t name_n;
+	uint8_t tls; /* what TLS-Required has said so far */
 	bool spaced; /* white space after the name */
 	bool cr;
 	char name[SMTP_HEADER_NAME_MAX];
@@ -37,6 +38,8 @@ void smtp_header_fini(struct smtp_header *h);
 void smtp_header_feed(struct smtp_header *h, slice_t bytes);
 /* The empty line has gone by. */
 bool smtp_header_over(const struct smtp_header *h);
+/* TLS-Required: No (RFC 8689 section 3); of several fields the last counts. */
+bool smtp_header_tls_optional(const struct smtp_header *h);
 /* From or Sender did not fit: they cannot be judged. */
 static inline bool smtp_header_cut(const struct smtp_header *h)
 {

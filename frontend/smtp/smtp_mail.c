@@ -12,6 +12,8 @@ static enum smtp_say limits_check(const struct smtp *s, const struct smtp_mail_a
 		return SAY_MESSAGES;
 	if (s->bytes >= p->session_bytes_max)
 		return SAY_SESSION_BYTES;
+	if (m->requiretls && !stream_is_tls(s->base.stream))
+		return SAY_REQUIRETLS;
 	return m->size > p->message_bytes_max ? SAY_TOO_BIG : SAY_NOTHING;
 }
 

@@ -77,7 +77,8 @@ static enum smtp_say parse_size(slice_t v, uint64_t *out)
 
 static enum smtp_say mail_param(const struct param *p, struct smtp_mail_args *out, unsigned *seen)
 {
-	static const char *const names[] = {"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH"};
+	static const char *const names[] = {"SIZE",  "BODY", "SMTPUTF8",  "RET",
+					    "ENVID", "AUTH", "REQUIRETLS"};
 	char auth[VALUE_MAX];
 	size_t which = 0, n;
 
@@ -88,7 +89,7 @@ static enum smtp_say mail_param(const struct param *p, struct smtp_mail_args *ou
 	if (*seen & 1u << which)
 		return SAY_SYNTAX;
 	*seen |= 1u << which;
-	if (p->has_value == (which == 2))
+	if (p->has_value == (which == 2 || which == 6))
 		return SAY_SYNTAX;
 	switch (which) {
 	case 0:
@@ -114,6 +115,9 @@ static enum smtp_say mail_param(const struct param *p, struct smtp_mail_args *ou
 		return slice_eq(p->value, SL("<>")) || smtp_xtext_decode(p->value, auth, &n)
 			       ? SAY_NOTHING
 			       : SAY_SYNTAX;
+	case 6:
+		out->requiretls = true;
+		return SAY_NOTHING;
 	}
 	return SAY_PARAMETER;
 }

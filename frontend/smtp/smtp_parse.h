@@ -23,6 +23,7 @@ struct smtp_mail_args {
 	uint64_t size; /* 0: not said */
 	bool body_8bit;
 	bool utf8;
+	bool requiretls; /* RFC 8689 */
 	uint32_t ret;
 	size_t envid_n;
 	char envid[SMTP_ENVID_MAX]; /* decoded */

@@ -71,6 +71,7 @@ static const struct reply replies[SAY_LAST + 1] = {
 	[SAY_BDAT_GOES_ON] = {503, COUNTS, "5.5.1", "BDAT or RSET expected"},
 	[SAY_BDAT_FAILED] = {503, COUNTS, "5.5.1", "A chunk before this one failed, RSET expected"},
 	[SAY_TLS_FIRST] = {530, COUNTS, "5.7.0", "STARTTLS first"},
+	[SAY_REQUIRETLS] = {530, COUNTS, "5.7.10", "REQUIRETLS needs TLS, STARTTLS first"},
 	[SAY_TLS_ALREADY] = {503, COUNTS, "5.5.1", "TLS is on"},
 	[SAY_AUTH_FIRST] = {530, COUNTS, "5.7.0", "Authentication required"},
 	[SAY_AUTH_ALREADY] = {503, COUNTS, "5.5.1", "Already authenticated"},

@@ -10,7 +10,7 @@ void smtp_tx_begin(struct smtp_tx *tx, struct session *s, const struct smtp_mail
 {
 	struct buf b;
 
-	*tx = (struct smtp_tx){.utf8 = m->utf8, .size = m->size};
+	*tx = (struct smtp_tx){.utf8 = m->utf8, .requiretls = m->requiretls, .size = m->size};
 	tx->utf8_addr = (m->from.flags & ADDR_UTF8) != 0;
 	arena_init(&tx->arena, &s->budget);
 	tx->owners = arena_alloc(&tx->arena, SMTP_OWNERS_MAX * sizeof *tx->owners);
@@ -25,7 +25,8 @@ void smtp_tx_begin(struct smtp_tx *tx, struct session *s, const struct smtp_mail
 	tx->meta.sender = arena_dup(&tx->arena, buf_slice(&b));
 	buf_fini(&b);
 	tx->meta.envid = arena_dup(&tx->arena, slice(m->envid, m->envid_n));
-	tx->meta.ret = m->ret;
+	/* RFC 8689 section 5: a notice may go where TLS does not. */
+	tx->meta.ret = m->requiretls ? RET_HDRS : m->ret;
 	tx->meta.ticket = s->ticket;
 }
 

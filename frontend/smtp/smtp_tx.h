@@ -34,6 +34,7 @@ struct smtp_tx {
 	uint64_t size;          /* as declared */
 	bool utf8;              /* SMTPUTF8 was asked for */
 	bool utf8_addr;         /* an address of the envelope needs it */
+	bool requiretls;        /* RFC 8689 */
 	slice_t first_rcpt;     /* as given; for the trace field of a single recipient */
 	struct smtp_intake *in; /* once DATA or BDAT began */
 	bool bdat_failed;

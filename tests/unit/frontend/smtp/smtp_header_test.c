@@ -27,6 +27,41 @@ TEST(header_any_cut)
 	}
 }
 
+/* RFC 8689 section 3. */
+TEST(header_tls_required)
+{
+	static const struct {
+		slice_t header;
+		bool optional;
+	} rows[] = {
+		{SL("TLS-Required: No\r\n\r\n"), true},
+		{SL("tls-required:nO"), true},
+		{SL("Subject: a\r\nTLS-Required:\r\n No\r\n\t\r\nFrom: b\r\n\r\n"), true},
+		{SL("TLS-Required: Yes\r\nTLS-Required: No\r\n\r\n"), true},
+		{SL("TLS-Required: No\r\nTLS-Required: Yes\r\n\r\n"), false},
+		{SL("TLS-Required: N o\r\n\r\n"), false},
+		{SL("TLS-Required: N\r\n o\r\n\r\n"), false},
+		{SL("TLS-Required: No no\r\n\r\n"), false},
+		{SL("TLS-Required: Nothing\r\n\r\n"), false},
+		{SL("TLS-Required:\r\n\r\n"), false},
+		{SL("X-TLS-Required: No\r\n\r\n"), false},
+		{SL("Subject: a\r\n\r\nTLS-Required: No\r\n"), false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		for (size_t cut = 0; cut <= rows[i].header.n; cut++) {
+			struct smtp_header h;
+
+			check_note("row %zu cut %zu", i, cut);
+			smtp_header_init(&h, NULL);
+			smtp_header_feed(&h, slice_sub(rows[i].header, 0, cut));
+			smtp_header_feed(&h, slice_from(rows[i].header, cut));
+			CHECK_INT(smtp_header_tls_optional(&h), rows[i].optional);
+			smtp_header_fini(&h);
+		}
+	}
+}
+
 /* Obsolete white space before the colon, more than any name is long; and what only looks so. */
 TEST(header_spaced_names)
 {
