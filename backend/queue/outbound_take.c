@@ -164,7 +164,8 @@ static struct outbound_job *new_job(const struct outbound_worker *w, const struc
 		.jobs = arena_alloc(&out->mem, (t->n - i) * sizeof *j->jobs),
 		.record = t->records[i],
 		.stored = t->stored[i],
-		.bytes = t->stored[i].n + first->prefix.n + first->sender.n + LEASE_TOKEN_MAX,
+		.bytes = t->stored[i].n + first->prefix.n + first->sender.n + t->tls.peers.n +
+			 LEASE_TOKEN_MAX,
 		.lease = {.partition = partition_id(w->o->parts[part].part),
 			  .record_no = t->items[i].record_no},
 	};

@@ -1,7 +1,8 @@
 /*
  * smtp_header: watches a message's own header go by, for what the end of data must know: the
- * number of trace fields (loops), what a submission lacks (RFC 6409 section 8), the addresses
- * of From and Sender, and whether TLS is of no importance to it. It reads the header only, byte by byte, and stops at the empty line.
+ * number of trace fields (loops), what a submission lacks (RFC 6409 section 8), the addresses of
+ * From and Sender, and whether TLS is of no importance to it. It reads the header only, byte by
+ * byte, and stops at the empty line.
  */
 #ifndef FRONTEND_SMTP_SMTP_HEADER_H
 #define FRONTEND_SMTP_SMTP_HEADER_H

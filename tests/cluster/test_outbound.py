@@ -49,10 +49,12 @@ def tearDownModule():
     zone.close()
 
 
-def submit(to, who=0, fe=0, subject=None, options=(), rcpt_options=()):
+def submit(to, who=0, fe=0, subject=None, options=(), rcpt_options=(), headers=None):
     """Sends one message as a user to the addresses; its subject."""
     a = account(who)
     m = message(to[0], subject or "out " + uuid.uuid4().hex, sender=a["address"])
+    for name, value in (headers or {}).items():
+        m[name] = value
     with postern.smtp(fe, "submission") as s:
         s.starttls(context=tls())
         s.login(a["address"], a["password"])

@@ -5,8 +5,9 @@
     zone.change({"example.test": "@ MX 0 .\\n"})      # answered from now on
     zone.close()
 
-With signed=True the zones are signed, and zone.anchors is the file for --set dns_anchors=. Every
-record lives a second, so that changes are seen soon; what does not exist as well.
+With signed=True the zones are signed, and zone.anchors is the file for --set dns_anchors=. Where a
+cluster needs the anchors before there is a zone, make_keys() makes both, and keys= signs just those
+zones. Every record lives a second, so that changes are seen soon; what does not exist as well.
 """
 import contextlib
 import os
@@ -37,15 +38,34 @@ def free_port():
                 return udp.getsockname()[1]
 
 
-class Zone:
-    """records: {zone's name: lines of a zone file}; SOA and NS are there already."""
+def make_key(folder, zone):
+    """One key that does everything: its path, without what such files end in."""
+    return os.path.join(folder, subprocess.run(
+        ["ldns-keygen", "-a", "ECDSAP256SHA256", "-k", zone], cwd=folder, check=True,
+        capture_output=True, text=True).stdout.strip())
 
-    def __init__(self, records, signed=False, port=None):
+
+def make_keys(folder, zones):
+    """Keys for zones that are there later, and the file of their anchors."""
+    keys = {zone: make_key(folder, zone) for zone in zones}
+    anchors = os.path.join(folder, "anchors")
+    with open(anchors, "w") as out:
+        for key in keys.values():
+            with open(key + ".ds") as ds:
+                out.write(ds.read())
+    return keys, anchors
+
+
+class Zone:
+    """records: {zone's name: lines of a zone file}; SOA and NS are there already. keys: {zone's name:
+    key of make_keys}."""
+
+    def __init__(self, records, signed=False, port=None, keys=None):
         self.records, self.signed, self.port = dict(records), signed, port or free_port()
         self.server = "127.0.0.1:%d" % self.port
         self.folder = tempfile.mkdtemp(prefix="dnszone-")
         self.anchors = os.path.join(self.folder, "anchors") if signed else None
-        self.keys, self.serial, self.process = {}, 0, None
+        self.keys, self.serial, self.process = dict(keys or {}), 0, None
         try:
             self.write()
             self.start()
@@ -63,8 +83,8 @@ class Zone:
     def sign(self, zone):
         """With one key that does everything; it stays over changes."""
         if zone not in self.keys:
-            self.keys[zone] = self.run("ldns-keygen", "-a", "ECDSAP256SHA256", "-k", zone)
-            with open(self.anchors, "a") as out, open(self.path(self.keys[zone] + ".ds")) as ds:
+            self.keys[zone] = make_key(self.folder, zone)
+            with open(self.anchors, "a") as out, open(self.keys[zone] + ".ds") as ds:
                 out.write(ds.read())
         self.run("ldns-signzone", "-n", "-e", "20400101000000", "-f", zone + ".signed",
                  zone + ".zone", self.keys[zone])
@@ -75,7 +95,7 @@ class Zone:
         for zone, lines in self.records.items():
             with open(self.path(zone + ".zone"), "w") as f:
                 f.write(HEAD.format(zone=zone, serial=self.serial) + lines + "\n")
-            if self.signed:
+            if self.signed or zone in self.keys:
                 self.sign(zone)
         with open(self.path("nsd.conf"), "w") as f:
             f.write('server:\n ip-address: 127.0.0.1@%d\n username: ""\n chroot: ""\n'

@@ -6,14 +6,16 @@
 A file may set CLUSTER, a list of options for `deploy/cluster up`; files with equal options share
 one cluster, which is brought up before the first and down after the last. In an option {dns} is an
 address for a DNS server that the file starts, $POSTERN_TEST_DNS, and {out} the port of other
-systems' mail servers, $POSTERN_TEST_OUT. A file finds its cluster's folder in
-$POSTERN_TEST_CLUSTER. A test that kills nodes starts them again. A node that
+systems' mail servers, $POSTERN_TEST_OUT; {anchors} is a file of trust anchors for the zones
+signed.test and broken.test, whose keys $POSTERN_TEST_KEYS names (dnszone.make_keys). A file finds
+its cluster's folder in $POSTERN_TEST_CLUSTER. A test that kills nodes starts them again. A node that
 died by its own fault fails the files of its cluster. With
 $POSTERN_TEST_TIMES set it is shown what each file took.
 """
 import ast
 import contextlib
 import glob
+import json
 import os
 import re
 import shutil
@@ -23,6 +25,8 @@ import sys
 import tempfile
 import time
 import unittest
+
+import dnszone
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CLUSTER = os.path.join(TOP, "deploy", "cluster")
@@ -87,8 +91,12 @@ def run_files(files):
 
 def run_group(options, files, base_port):
     outside = {"dns": "127.0.0.1:%d" % (base_port + 353), "out": str(base_port + 26)}
+    folder, keys = tempfile.mkdtemp(prefix="postern-test-"), {}
+    if any("{anchors}" in o for o in options):
+        os.mkdir(os.path.join(folder, "keys"))
+        keys, outside["anchors"] = dnszone.make_keys(os.path.join(folder, "keys"),
+                                                     ["signed.test", "broken.test"])
     options = [o.format(**outside) for o in options]
-    folder = tempfile.mkdtemp(prefix="postern-test-")
     # Two workers of what people speak, however few processors there are: a session here and its
     # mailbox's other session there is what a larger machine does all day.
     two = [] if "--inside-out" in options else TWO_WORKERS
@@ -102,6 +110,7 @@ def run_group(options, files, base_port):
                                *files], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, env=dict(os.environ, POSTERN_TEST_CLUSTER=folder,
                                              POSTERN_TEST_DNS=outside["dns"],
+                                             POSTERN_TEST_KEYS=json.dumps(keys),
                                              POSTERN_TEST_OUT=outside["out"]))
         out, failed = done.stdout, done.returncode
     found = COUNT.findall(out)

@@ -41,6 +41,39 @@ TEST_FIBER(outbound_sends_one)
 	works_close(&w);
 }
 
+/* What is demanded of the destination's servers, as it is when the job is taken. */
+TEST_FIBER(outbound_takes_a_policy_along)
+{
+	struct mail mail = {.txid = 1, .to = {"x@elsewhere.test"}};
+	slice_t names[] = {SL("mx.example.net")};
+	struct dir_tls_row row = {.destination = SL("*"), .level = DIR_TLS_ENCRYPT};
+	struct outbound_job *j;
+	struct diag d;
+	struct works w;
+	slice_t name;
+
+	REQUIRE(works_open(&w));
+	works_submit(&w, &mail);
+	j = works_take(&w);
+	REQUIRE(j != NULL);
+	CHECK_INT(j->tls.level, DIR_TLS_DANE); /* the setting's default */
+	CHECK_INT(j->tls.npeers, 0);
+	CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+	CHECK_ERR(dir_tls_set(w.room.rig.d, &rig_actor, &row, &d), E_OK);
+	row = (struct dir_tls_row){
+		.destination = SL(".test"), .level = DIR_TLS_VERIFY, .peers = names, .npeers = 1};
+	CHECK_ERR(dir_tls_set(w.room.rig.d, &rig_actor, &row, &d), E_OK);
+	mail.txid = 2;
+	works_submit(&w, &mail);
+	j = works_take(&w);
+	REQUIRE(j != NULL);
+	CHECK_INT(j->tls.level, DIR_TLS_VERIFY);
+	REQUIRE(dir_tls_peer(&j->tls.peers, &name));
+	CHECK_SLICE(name, SL("mx.example.net"));
+	CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+	works_close(&w);
+}
+
 TEST_FIBER(outbound_tries_again_and_gives_up)
 {
 	static const int64_t pauses[] = {15, 30, 60, 240, 240};

@@ -81,6 +81,9 @@ struct sample {
 	Postern__OutboundJob m;
 	Postern__OutboundRecipient rcpts[OUTBOUND_RCPTS_MAX + 1], *list[OUTBOUND_RCPTS_MAX + 1];
 	Postern__Target target, *targets[DELIVER_TARGETS_MAX + 1];
+	Postern__OutboundTls tls;
+	char *names[OUTBOUND_TLS_MAX + 1];
+	ProtobufCBinaryData pins[OUTBOUND_TLS_MAX + 1];
 };
 
 static void sample(struct sample *s)
@@ -95,6 +98,14 @@ static void sample(struct sample *s)
 	s->target.token = bytes(10);
 	for (size_t i = 0; i < ARRAY_LEN(s->targets); i++)
 		s->targets[i] = &s->target;
+	postern__outbound_tls__init(&s->tls);
+	for (size_t i = 0; i < ARRAY_LEN(s->pins); i++) {
+		s->names[i] = (char *)(uintptr_t) "mx.example.test";
+		s->pins[i] = bytes(OUTBOUND_PIN_BYTES);
+	}
+	s->tls.names = s->names;
+	s->tls.pins = s->pins;
+	s->m.tls = &s->tls;
 	s->m.lease = bytes(20);
 	s->m.destination = (char *)(uintptr_t) "example.test";
 	s->m.recipients = s->list;
@@ -200,11 +211,33 @@ static void long_token(struct sample *s)
 	s->target.token = bytes(DELIVER_TOKEN_MAX + 1);
 }
 
+static void unknown_demand(struct sample *s)
+{
+	s->tls.level = (Postern__OutboundTlsLevel)(OUTBOUND_TLS_PINNED + 1);
+}
+
+static void many_names(struct sample *s)
+{
+	s->tls.n_names = OUTBOUND_TLS_MAX + 1;
+}
+
+static void many_pins(struct sample *s)
+{
+	s->tls.n_pins = OUTBOUND_TLS_MAX + 1;
+}
+
+static void short_pin(struct sample *s)
+{
+	s->tls.n_pins = 2;
+	s->pins[1].len--;
+}
+
 static void (*const spoil[])(struct sample *) = {
 	no_recipients,  many_recipients, no_lease,         no_destination,
 	short_trace,    too_large,       sealed,           compressed_somehow,
 	blocks_missing, strange_action,  notice_to_nobody, notice_without_id,
-	many_targets,   long_token,
+	many_targets,   long_token,      unknown_demand,   many_names,
+	many_pins,      short_pin,
 };
 
 TEST_FIBER(outbound_jobs)
@@ -227,6 +260,9 @@ TEST_FIBER(outbound_jobs)
 	s->m.n_targets = DELIVER_TARGETS_MAX;
 	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
 	CHECK_INT(taken, 1);
+	s->tls.n_names = s->tls.n_pins = OUTBOUND_TLS_MAX;
+	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
+	CHECK_INT(taken, 1);
 	for (size_t i = 0; i < ARRAY_LEN(spoil); i++) {
 		sample(s);
 		spoil[i](s);
@@ -237,6 +273,35 @@ TEST_FIBER(outbound_jobs)
 	xfree(&s);
 	played_down(&be);
 	played_end();
+}
+
+TEST(outbound_policies_compare)
+{
+	static const char *const names[] = {"a.test", "b.test"}, *const others[] = {"a.test", "c"};
+	static const uint8_t pins[2][OUTBOUND_PIN_BYTES] = {{1}, {2}};
+	const struct outbound_tls a = {.level = OUTBOUND_TLS_VERIFY,
+				       .names = names,
+				       .nnames = 2,
+				       .pins = pins,
+				       .npins = 1};
+	struct outbound_tls b;
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	b = outbound_tls_copy(&a, &mem);
+	CHECK(b.names != a.names && b.pins != a.pins && outbound_tls_same(&a, &b));
+	b.level = OUTBOUND_TLS_MAY;
+	CHECK(!outbound_tls_same(&a, &b));
+	b = a;
+	b.nnames = 1;
+	CHECK(!outbound_tls_same(&a, &b));
+	b = a;
+	b.names = others;
+	CHECK(!outbound_tls_same(&a, &b));
+	b = a;
+	b.pins = &pins[1];
+	CHECK(!outbound_tls_same(&a, &b));
+	arena_reset(&mem);
 }
 
 /* ---- messages ---- */
