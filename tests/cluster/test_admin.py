@@ -69,14 +69,14 @@ class CommandLine(unittest.TestCase):
     def test_help_of_every_verb(self):
         top = run("--help")
         for noun in ("domain", "account", "alias", "session", "setting", "status", "fsck", "pki",
-                     "queue", "audit"):
+                     "queue", "audit", "tls-policy"):
             self.assertIn(noun, top)
         verbs = {"domain": "add list show edit remove",
                  "account": "add list show lock unlock passwd quota remove import",
                  "alias": "add list show set remove on off", "session": "list kill",
                  "setting": "list show set unset", "pki": "init issue list revoke",
                  "queue": "list show hold release retry remove bounce reroute requeue",
-                 "audit": "list"}
+                 "audit": "list", "tls-policy": "set list show remove"}
         for noun, all_ in verbs.items():
             text = run(noun, "--help")
             for verb in all_.split():

@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 import dnszone
-from postern import postern, until
+from postern import cluster, message, postern, smtp, tls, until
 from sink import Sink
 from test_outbound import notice, queue, submit, waiting
 
@@ -23,7 +23,8 @@ CLUSTER = ["--accounts", "4", "--set", "dns={dns}", "--set", "dns_anchors={ancho
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 OFFERS = ("PIPELINING", "8BITMIME", "SIZE 60000000")
 # Hosts, each of a domain of its own: what waits for one is in nobody's way.
-SIGNED = ["ee", "eeon", "eeoff", "ta", "bad", "badmay", "badno", "wrong", "strip", "none"]
+SIGNED = ["ee", "eeon", "eeoff", "eehop", "ta", "bad", "badmay", "badno", "wrong", "strip",
+          "first", "second", "none"]
 PLAIN = ["p%d" % i for i in range(16)]
 HOSTS = [*SIGNED, *PLAIN, "broken"]
 EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -87,8 +88,10 @@ def zone_of(hosts, tlsa):
 def signed_zone():
     own, other = "3 1 1 " + pki.key_digest("self"), "3 1 1 " + pki.key_digest("ca")
     ta = "2 0 1 " + pki.cert_digest("ca")
-    return zone_of(SIGNED, {"ee": own, "eeon": own, "eeoff": own, "strip": own, "ta": ta,
-                            "wrong": ta, "bad": other, "badmay": other, "badno": other})
+    return zone_of(SIGNED, {"ee": own, "eeon": own, "eeoff": own, "eehop": own, "strip": own,
+                            "first": own, "second": own, "ta": ta,
+                            "wrong": ta, "bad": other, "badmay": other, "badno": other}) + \
+        "\ntwo MX 10 mx.first\ntwo MX 20 mx.second"
 
 
 def setUpModule():
@@ -178,6 +181,13 @@ class OutboundTls(unittest.TestCase):
         s = self.sink("strip", None)
         submit(["strip@strip.signed.test"])
         self.waits(s, "strip@strip.signed.test", "TLS is required")
+
+    def test_the_next_host_is_asked(self):
+        first, second = self.sink("first", None), self.sink("second")
+        submit(["a@two.signed.test"])
+        self.assertIsNotNone(self.taken(second).tls)
+        self.nothing_left(first)
+        self.assertEqual(first.sessions, 1)
 
     def test_no_records_in_a_signed_zone(self):
         s = self.sink("none", None)
@@ -286,6 +296,19 @@ class OutboundTls(unittest.TestCase):
     def test_requiretls_goes_on(self):
         s = self.sink("eeon", offers=(*OFFERS, "REQUIRETLS"))
         submit(["a@eeon.signed.test"], options=["REQUIRETLS"])
+        mail = self.taken(s)
+        self.assertIsNotNone(mail.tls)
+        self.assertIn(b" REQUIRETLS", mail.sender)
+
+    def test_requiretls_from_outside_through_an_alias(self):
+        alias = "hop@" + cluster()["domain"]
+        run("alias", "add", alias, "a@eehop.signed.test")
+        self.addCleanup(run, "alias", "remove", alias)
+        s = self.sink("eehop", offers=(*OFFERS, "REQUIRETLS"))
+        with smtp(0) as c:
+            m = message(alias)
+            c.starttls(context=tls())
+            c.send_message(m, "stranger@elsewhere.example", [alias], ["REQUIRETLS"])
         mail = self.taken(s)
         self.assertIsNotNone(mail.tls)
         self.assertIn(b" REQUIRETLS", mail.sender)
