@@ -270,6 +270,13 @@ static bool fits(const struct courier *k, const struct outbound_job *j)
 	return k->wish == tls_wish_of(j->content, j->sender) && outbound_tls_same(&k->tls, &j->tls);
 }
 
+/* That one message asks for a TLS that nobody has says nothing of the others. */
+static bool asks_too_much(const struct courier *k, const struct smtp_result *why)
+{
+	return k->wish == TLS_WISH_REQUIRED &&
+	       (why->phase == SMTP_AT_STARTTLS || why->phase == SMTP_AT_TLS);
+}
+
 /* Nobody there for this job, so for none that waits: REFUSED for all alike (there is no such
  * domain), LATER of one. */
 static void nobody_there(struct courier *k, struct outbound_job *j, const struct smtp_result *why)
@@ -305,8 +312,7 @@ WAITS static void carry(struct courier *k, struct outbound_job *j)
 			k->gave_up = true;
 			return;
 		}
-		/* That one message asks for more says nothing of the others. */
-		if (e == E_DENIED || (e == E_RETRY && k->wish == TLS_WISH_REQUIRED)) {
+		if (e == E_DENIED || (e == E_RETRY && asks_too_much(k, &why))) {
 			send_report_refused(j, &why);
 			return;
 		}

@@ -26,7 +26,8 @@ OFFERS = ("PIPELINING", "8BITMIME", "SIZE 60000000")
 SIGNED = ["ee", "eeon", "eeoff", "eehop", "ta", "bad", "badmay", "badno", "wrong", "strip",
           "first", "second", "none"]
 PLAIN = ["p%d" % i for i in range(16)]
-HOSTS = [*SIGNED, *PLAIN, "broken"]
+MATRIX = ["m%d" % i for i in range(15)]
+HOSTS = [*SIGNED, *PLAIN, *MATRIX, "broken"]
 EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
 
@@ -52,14 +53,14 @@ class Pki:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def leaf(self, name, host):
+    def leaf(self, name, host, days="2"):
         """The file has the authority's certificate behind it."""
         openssl("req", *EC, "-keyout", self.path(name + ".key"), "-out", self.path(name + ".csr"),
                 "-subj", "/CN=" + name)
         with open(self.path(name + ".ext"), "w") as f:
             f.write("subjectAltName=DNS:" + host)
         openssl("x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.path("ca.pem"),
-                "-CAkey", self.path("ca.key"), "-CAcreateserial", "-days", "2", "-extfile",
+                "-CAkey", self.path("ca.key"), "-CAcreateserial", "-days", days, "-extfile",
                 self.path(name + ".ext"), "-out", self.path(name + ".pem"))
         with open(self.path(name + ".pem"), "a") as f, open(self.path("ca.pem")) as ca:
             f.write(ca.read())
@@ -100,6 +101,7 @@ def setUpModule():
     pki = Pki(folder)
     pki.leaf("ta", "mx.ta.signed.test")
     pki.leaf("elsewhere", "mx.elsewhere.test")
+    pki.leaf("expired", "*.plain.test", "-1")
     keys = json.loads(os.environ["POSTERN_TEST_KEYS"])
     # Signed by another's key: a zone that is forged.
     keys["broken.test"] = dnszone.make_key(folder, "broken.test")
@@ -107,7 +109,8 @@ def setUpModule():
         "signed.test": signed_zone(),
         "broken.test": "@ MX 10 mx\nmx A %s" % address("broken"),
         # Where nothing is signed anybody may say this.
-        "plain.test": zone_of(PLAIN, dict.fromkeys(PLAIN, "3 1 1 " + pki.key_digest("ca"))),
+        "plain.test": zone_of(PLAIN, dict.fromkeys(PLAIN, "3 1 1 " + pki.key_digest("ca"))) +
+                      "\n" + zone_of(MATRIX, {}),
     }, port=int(os.environ["POSTERN_TEST_DNS"].partition(":")[2]), keys=keys)
 
 
@@ -278,6 +281,31 @@ class OutboundTls(unittest.TestCase):
         self.waits(s, "all@" + to, "TLS is required")
         self.policy(to, "may")
         self.assertIsNone(self.taken(s).tls)
+
+    def test_each_policy_against_each_host(self):
+        """Host: the policies under which it gets the mail, in their order below."""
+        kinds = {"clear": "", "breaks": "", "self": "encrypt pinned",
+                 "elsewhere": "encrypt pinned", "expired": "encrypt pinned"}
+        hosts, cases = iter(MATRIX), []
+        for kind, takes in kinds.items():
+            cert = None if kind == "clear" else "self" if kind == "breaks" else kind
+            for level in ("encrypt", "verify", "pinned"):
+                host = next(hosts)
+                s, to = self.sink(host, cert), "%s-%s@%s.plain.test" % (kind, level, host)
+                if kind == "breaks":
+                    s.does["starttls"] = "garbage"
+                pin = ["--fingerprint", pki.key_digest(cert or "self")] if level == "pinned" else []
+                self.policy(host + ".plain.test", level, *pin)
+                submit([to])
+                cases.append((s, to, level in takes.split()))
+        for s, to, takes in cases:
+            with self.subTest(to):
+                if takes:
+                    self.assertIsNotNone(self.taken(s).tls)
+                else:
+                    self.waits(s, to, "TLS is required" if to.startswith("clear") else
+                               "the host broke the protocol" if to.startswith("breaks") else
+                               "certificate")
 
     def test_what_may_be_set(self):
         self.policy("Names.Test", "verify", "--name", "a.example", "--name", "*.b.example")
