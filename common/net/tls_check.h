@@ -29,7 +29,8 @@ struct tls_tlsa {
 /* Everything is borrowed for the length of the handshake. */
 struct tls_peer_check {
 	enum tls_peer_kind kind;
-	/* NAMED, and DANE with usage 2: reference names, at least one. */
+	/* NAMED, and DANE with usage 2: reference names, at least one; with a dot before it: any
+	 * name below. */
 	const char *const *names;
 	size_t nnames;
 	/* DANE. Usages 0 and 1, and what cannot be used, are left out (RFC 7672 section 3.1.3);

@@ -201,6 +201,12 @@ static const struct {
 	{&p.leaf, NULL, "mail.example.org", NULL},
 	{&p.leaf, &p.ca, "MX.Example.Org", NULL},
 	{&p.wild, NULL, "any.example.org", NULL},
+	/* any name below */
+	{&p.leaf, NULL, ".Example.org", NULL},
+	{&p.wild, NULL, ".example.org", NULL},
+	{&p.leaf, NULL, ".org", NULL},
+	{&p.leaf, NULL, ".mx.example.org", "other names"},
+	{&p.leaf, NULL, ".ample.org", "other names"},
 	{&p.wild, NULL, "a.b.example.org", "other names: *.example.org"},
 	{&p.wild, NULL, "example.org", "other names"},
 	{&p.leaf, NULL, "mx.example.com", "other names: mx.example.org, mail.example.org"},
