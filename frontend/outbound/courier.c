@@ -191,7 +191,9 @@ WAITS static enum err connect_as(struct courier *k, const struct tls_plan *plan,
 		k->opts.tls = SMTP_TLS_NONE;
 		e = smtp_client_open(&k->opts, &k->client, why);
 	}
-	return e == E_OK ? check_offer(k, why) : e;
+	if (e != E_OK) /* that a host refuses us says nothing of what the message asks for */
+		return e == E_CANCELLED ? e : E_RETRY;
+	return check_offer(k, why);
 }
 
 /* k->host; E_DENIED: the message asks for what this host does not have. */

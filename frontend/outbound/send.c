@@ -100,6 +100,8 @@ static slice_t tls_words(const struct smtp_client *client, struct arena *mem)
 		return SLICE_NONE;
 	buf_init(&b, sizeof text - 1, NULL);
 	buf_printf(&b, "%s %s", tls->version, tls->cipher);
+	if (tls->verified != TLS_UNVERIFIED)
+		buf_printf(&b, " %s", tls_verified_name(tls->verified));
 	invariant(slice_to_str(buf_slice(&b), text, sizeof text));
 	buf_fini(&b);
 	return arena_dup(mem, slice_str(text));

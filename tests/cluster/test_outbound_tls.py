@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 import dnszone
-from postern import cluster, message, postern, smtp, tls, until
+from postern import cluster, log_lines, log_size, message, postern, smtp, tls, until
 from sink import Sink
 from test_outbound import notice, queue, submit, waiting
 
@@ -150,10 +150,11 @@ class OutboundTls(unittest.TestCase):
     def nothing_left(self, sink):
         self.assertEqual([c for c in sink.commands if c[:4] in (b"MAIL", b"RCPT", b"DATA")], [])
 
-    def waits(self, sink, to, why):
+    def waits(self, sink, to, why, status="4.7.5"):
         """It is tried, more than once, and waits for this reason; the host heard nothing of it."""
         row = waiting(to)
         self.assertIn(why, row["last_error"])
+        self.assertEqual(row["status"], status)
         self.assertTrue(until(lambda: any(
             r["address"] == to and r["attempts"] > row["attempts"] for r in queue())))
         self.nothing_left(sink)
@@ -161,9 +162,12 @@ class OutboundTls(unittest.TestCase):
     # ---- DANE ----
 
     def test_dane_ee_takes_a_certificate_that_nobody_signed(self):
-        s = self.sink("ee")
+        s, before = self.sink("ee"), log_size("be1")
         submit(["a@ee.signed.test"])
         self.assertIsNotNone(self.taken(s).tls)
+        # How the host was known stands in the log.
+        self.assertTrue(until(lambda: log_lines("be1", "event=outbound.sent", address("ee") + "]",
+                                                " dane-ee\"", since=before)))
 
     def test_dane_ta(self):
         s = self.sink("ta", "ta")
@@ -183,7 +187,7 @@ class OutboundTls(unittest.TestCase):
     def test_starttls_taken_away(self):
         s = self.sink("strip", None)
         submit(["strip@strip.signed.test"])
-        self.waits(s, "strip@strip.signed.test", "TLS is required")
+        self.waits(s, "strip@strip.signed.test", "TLS is required", "4.7.4")
 
     def test_the_next_host_is_asked(self):
         first, second = self.sink("first", None), self.sink("second")
@@ -239,14 +243,14 @@ class OutboundTls(unittest.TestCase):
         to, s = self.unsigned(None)
         self.policy(to, "encrypt")
         submit(["encrypt@" + to])
-        self.waits(s, "encrypt@" + to, "TLS is required")
+        self.waits(s, "encrypt@" + to, "TLS is required", "4.7.4")
 
     def test_encrypt_when_tls_breaks(self):
         to, s = self.unsigned()
         s.does["starttls"] = b"220 go\r\nnothing that a handshake begins with"
         self.policy(to, "encrypt")
         submit(["breaks@" + to])
-        self.waits(s, "breaks@" + to, "bytes in clear before the handshake")
+        self.waits(s, "breaks@" + to, "bytes in clear before the handshake", "4.5.0")
 
     def test_verify_a_certificate_that_nobody_signed(self):
         to, s = self.unsigned()
@@ -278,7 +282,7 @@ class OutboundTls(unittest.TestCase):
         run("setting", "set", "outbound.tls", "encrypt")
         self.addCleanup(run, "setting", "unset", "outbound.tls")
         submit(["all@" + to])
-        self.waits(s, "all@" + to, "TLS is required")
+        self.waits(s, "all@" + to, "TLS is required", "4.7.4")
         self.policy(to, "may")
         self.assertIsNone(self.taken(s).tls)
 
@@ -303,9 +307,9 @@ class OutboundTls(unittest.TestCase):
                 if takes:
                     self.assertIsNotNone(self.taken(s).tls)
                 else:
-                    self.waits(s, to, "TLS is required" if to.startswith("clear") else
-                               "the host broke the protocol" if to.startswith("breaks") else
-                               "certificate")
+                    self.waits(s, to, *({"clear": ("TLS is required", "4.7.4"),
+                                         "breaks": ("the host broke the protocol", "4.5.0")}.get(
+                                             to.partition("-")[0], ("certificate",))))
 
     def test_what_may_be_set(self):
         self.policy("Names.Test", "verify", "--name", "a.example", "--name", "*.b.example")
