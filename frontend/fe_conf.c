@@ -12,6 +12,10 @@ static const struct conf_def table[] = {
 	{"tls.cert", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Public certificate chain, PEM",
 	 NULL},
 	{"tls.key", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Its key, PEM", NULL},
+	{"tls.trust", CONF_STRING, "", 0, 4000, 0,
+	 "File with the authorities that other hosts' certificates are verified by, PEM; empty: "
+	 "the system's",
+	 NULL},
 	{"listen.smtp", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of SMTP (25)", NULL},
 	{"listen.submission", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of submission (587)", NULL},
 	{"listen.submissions", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of submission over TLS (465)",
@@ -33,6 +37,8 @@ static const struct conf_def table[] = {
 	 "File with trust anchors of DNSSEC, DS or DNSKEY records; empty: the system's for the "
 	 "root; none: nothing is validated",
 	 NULL},
+	{"sts.port", CONF_INT, "443", 1, 65535, 0,
+	 "Port at which domains' MTA-STS policies are fetched; another one is for tests", NULL},
 	{"log.level", CONF_WORD, "info", 0, 0, CONF_LIVE, "Least level that is logged",
 	 "debug info warn error"},
 };

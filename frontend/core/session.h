@@ -63,8 +63,10 @@ struct refusal {
 	bool lasting;                /* coming again is of no use */
 };
 
-/* For a service that asks DNS; lives as long as the process. */
+/* For a service that speaks to other hosts; lives as long as the process. */
 struct serve_conf {
+	struct tls_ctx *tls; /* TLS_PUBLIC_CLIENT, with the authorities that are believed */
+	uint16_t sts_port;   /* of the sites that MTA-STS policies are fetched from */
 	slice_t dns_server;  /* "127.0.0.1:53"; empty: from the root servers down */
 	slice_t dns_anchors; /* trust anchors as text; empty: nothing is validated */
 };

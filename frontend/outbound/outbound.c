@@ -1,7 +1,6 @@
 #include "frontend/outbound/outbound.h"
 
 #include "common/loop/fiber.h"
-#include "common/net/tls.h"
 #include "frontend/dns/resolver.h"
 #include "frontend/outbound/courier.h"
 #include "frontend/outbound/notice_post.h"
@@ -17,7 +16,6 @@
 #define FLUSH_MS       3000
 
 static struct {
-	struct tls_ctx *tls;
 	struct rpc_link *links[BACKENDS_MAX]; /* that have a stream; for comparison alone */
 	size_t nlinks;
 	struct scope streams;
@@ -130,32 +128,22 @@ WAITS static void finish(void)
 	reports_flush(deadline_in(FLUSH_MS));
 	fiber_shield_end();
 	resolver_stop();
-	tls_ctx_unref(&out.tls);
-}
-
-static enum err make_tls(struct diag *d)
-{
-	struct tls_config c = {.profile = TLS_PUBLIC_CLIENT};
-
-	return tls_ctx_new(&c, &out.tls, d);
 }
 
 WAITS static void serve(const struct serve_conf *conf)
 {
 	struct dns_conf dns = {.server = conf->dns_server, .anchors = conf->dns_anchors};
 	struct diag d = {""};
-	enum err e = make_tls(&d);
+	enum err e = resolver_start(&dns, &d);
 
 	waitq_init(&out.notice_room);
 	scope_init(&out.streams);
-	if (e == E_OK)
-		e = resolver_start(&dns, &d);
 	if (e != E_OK) {
 		LOG(LOG_ERROR, NULL, "outbound.start_refused", LF_ERR("error", e),
 		    LF_STR("why", d.text));
 		return;
 	}
-	couriers_init(out.tls);
+	couriers_init(conf->tls);
 	do
 		open_streams();
 	while (rpc_client_wait_change("outbound.links", NO_DEADLINE) == E_OK);

@@ -75,6 +75,8 @@ void setup_encode(const struct worker_setup *s, struct buf *out)
 	put_slice(out, s->tls_key_pem);
 	put_slice(out, s->dns_server);
 	put_slice(out, s->dns_anchors);
+	put_slice(out, s->trust_path);
+	put_u32(out, s->sts_port);
 	put_u32(out, s->rpc_listen);
 	put_list(out, s->listeners, s->nlisteners);
 	put_list(out, s->backends, s->nbackends);
@@ -93,7 +95,8 @@ enum err setup_decode(slice_t in, struct worker_setup *out)
 	    !take_slice(&in, &s.ca_pem) || !take_slice(&in, &s.cert_pem) ||
 	    !take_slice(&in, &s.key_pem) || !take_slice(&in, &s.tls_cert_pem) ||
 	    !take_slice(&in, &s.tls_key_pem) || !take_slice(&in, &s.dns_server) ||
-	    !take_slice(&in, &s.dns_anchors) || !take_u32(&in, &rpc_listen) ||
+	    !take_slice(&in, &s.dns_anchors) || !take_slice(&in, &s.trust_path) ||
+	    !take_u32(&in, &s.sts_port) || !take_u32(&in, &rpc_listen) ||
 	    !take_list(&in, s.listeners, SETUP_LISTENERS_MAX, &s.nlisteners) ||
 	    !take_list(&in, s.backends, SETUP_BACKENDS_MAX, &s.nbackends) || in.n != 0 ||
 	    service > SERVICE_LAST)

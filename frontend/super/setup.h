@@ -35,7 +35,9 @@ struct worker_setup {
 	slice_t ca_pem, cert_pem, key_pem; /* the cluster's */
 	slice_t tls_cert_pem, tls_key_pem; /* the public's; empty where there are no listeners */
 	slice_t dns_server, dns_anchors;   /* as in struct serve_conf */
-	bool rpc_listen;                   /* inside-out: the last descriptor is for back-ends */
+	slice_t trust_path;                /* of a service that verifies other hosts; else empty */
+	uint32_t sts_port;
+	bool rpc_listen; /* inside-out: the last descriptor is for back-ends */
 	slice_t listeners[SETUP_LISTENERS_MAX]; /* "smtp", "imaps", ... */
 	size_t nlisteners;
 	slice_t backends[SETUP_BACKENDS_MAX]; /* "127.0.0.1:7411" */

@@ -30,7 +30,8 @@
 #define SHUTDOWN_MS  10000 /* sessions get so long to hear their BYE */
 #define PEM_FILE_MAX (64 * 1024)
 
-#define ROOT_ANCHORS "/usr/share/dns/root.key" /* of the package dns-root-data */
+#define ROOT_ANCHORS "/usr/share/dns/root.key"            /* of the package dns-root-data */
+#define AUTHORITIES  "/etc/ssl/certs/ca-certificates.crt" /* of the package ca-certificates */
 #define NO_ANCHORS   "none"
 
 struct pems {
@@ -163,6 +164,16 @@ static enum err read_anchors(struct pems *p, struct diag *d)
 	return read_file(path[0] != '\0' ? path : ROOT_ANCHORS, &p->anchors, d);
 }
 
+/* A worker that found none would start again and again. */
+static enum err check_trust(struct diag *d)
+{
+	const char *path = conf_str(super.conf, "tls.trust");
+
+	return path[0] == '\0' || access(path, R_OK) == 0
+		       ? E_OK
+		       : diag_set(d, E_IO, "%s: %s", path, log_errno(errno));
+}
+
 static bool asks_dns(enum rpc_service s)
 {
 	return s == SERVICE_OUTBOUND;
@@ -190,6 +201,8 @@ static enum err read_pems(struct diag *d)
 			e = read_service_pems(dir, s, &p, d);
 		if (e == E_OK && asks_dns(s) && p.anchors.n == 0)
 			e = read_anchors(&p, d);
+		if (e == E_OK && asks_dns(s))
+			e = check_trust(d);
 	}
 	if (e == E_OK) {
 		pems_fini(&super.pems);
@@ -340,6 +353,10 @@ static void encode_setup(const struct worker *w, struct buf *out)
 		s.tls_key_pem = buf_slice(&super.pems.tls_key);
 	}
 	if (asks_dns(w->service)) {
+		const char *trust = conf_str(super.conf, "tls.trust");
+
+		s.trust_path = slice_str(trust[0] != '\0' ? trust : AUTHORITIES);
+		s.sts_port = (uint32_t)conf_int(super.conf, "sts.port");
 		s.dns_anchors = buf_slice(&super.pems.anchors);
 		if (conf_count(super.conf, "dns.server") != 0)
 			s.dns_server = addr_text("dns.server", 0, dns, sizeof dns);

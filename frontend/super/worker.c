@@ -98,6 +98,24 @@ static enum err make_public_tls(const struct worker_setup *s, struct tls_ctx **o
 	return e;
 }
 
+/* For who verifies other hosts. A machine without authorities verifies nobody by their word. */
+static enum err make_client_tls(const struct worker_setup *s, struct tls_ctx **out, struct diag *d)
+{
+	struct tls_config c = {.profile = TLS_PUBLIC_CLIENT};
+	struct diag why = {""};
+	struct arena a;
+	enum err e;
+
+	if (s->trust_path.n == 0)
+		return E_OK;
+	arena_init(&a, NULL);
+	e = tls_ctx_new(&c, out, d);
+	if (e == E_OK && tls_ctx_trust_file(*out, arena_str(&a, s->trust_path), &why) != E_OK)
+		LOG(LOG_WARN, NULL, "worker.no_authorities", LF_STR("why", why.text));
+	arena_reset(&a);
+	return e;
+}
+
 static enum err make_cluster_tls(const struct worker_setup *s, struct tls_ctx **out, struct diag *d)
 {
 	struct tls_config c = {.profile = s->rpc_listen ? TLS_CLUSTER_SERVER : TLS_CLUSTER_CLIENT};
@@ -431,6 +449,14 @@ static enum err prepare(struct diag *d)
 	session_tls_set(tls);
 	if (tls != NULL)
 		tls_ctx_unref(&tls);
+	worker.serve = (struct serve_conf){
+		.sts_port = (uint16_t)worker.setup.sts_port,
+		.dns_server = worker.setup.dns_server,
+		.dns_anchors = worker.setup.dns_anchors,
+	};
+	e = make_client_tls(&worker.setup, &worker.serve.tls, d);
+	if (e != E_OK)
+		return e;
 	invariant(slice_to_str(worker.setup.node, node, sizeof node));
 	policy_init(node);
 	charset_preload(); /* iconv loads modules, which the filter forbids later */
@@ -454,8 +480,6 @@ int worker_run(const struct protocol *const *protocols, size_t n)
 			  LOG_FIELDS(LF_SLICE("node", worker.setup.node),
 				     LF_STR("service", rpc_service_name(worker.setup.service))));
 		worker.started_us = clock_wall_us();
-		worker.serve =
-			(struct serve_conf){worker.setup.dns_server, worker.setup.dns_anchors};
 		worker.protocol = find_protocol(protocols, n);
 		e = worker.protocol != NULL ? E_OK : diag_set(&d, E_INVALID, "no such service");
 	}

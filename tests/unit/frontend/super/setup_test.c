@@ -24,6 +24,8 @@ static struct worker_setup sample(void)
 		.nbackends = 3,
 		.dns_server = SL("127.0.0.1:5353"),
 		.dns_anchors = SL(". IN DS 1 13 2 00\n"),
+		.trust_path = SL("/etc/ssl/all.pem"),
+		.sts_port = 443,
 	};
 }
 
@@ -49,6 +51,8 @@ static void check_same(const struct worker_setup *a, const struct worker_setup *
 		CHECK_SLICE(a->backends[i], b->backends[i]);
 	CHECK_SLICE(a->dns_server, b->dns_server);
 	CHECK_SLICE(a->dns_anchors, b->dns_anchors);
+	CHECK_SLICE(a->trust_path, b->trust_path);
+	CHECK_INT(a->sts_port, b->sts_port);
 }
 
 TEST(setup_round_trip)
