@@ -319,6 +319,14 @@ enum err tls_ctx_trust_file(struct tls_ctx *c, const char *path, struct diag *d)
 	return E_OK;
 }
 
+void tls_ctx_share_trust(struct tls_ctx *c, void *ssl_ctx)
+{
+	invariant(c->profile == TLS_PUBLIC_CLIENT);
+	SSL_CTX_set1_cert_store(ssl_ctx, SSL_CTX_get_cert_store(c->ssl_ctx));
+	SSL_CTX_set_max_cert_list(ssl_ctx, PUBLIC_CHAIN_MAX);
+	invariant(SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_2_VERSION) == 1);
+}
+
 void tls_ctx_ref(struct tls_ctx *c)
 {
 	atomic_fetch_add(&c->refs, 1);

@@ -30,6 +30,9 @@ enum err tls_ctx_new(const struct tls_config *c, struct tls_ctx **out, struct di
 /* PUBLIC_CLIENT, before its first handshake: adds the authorities that TLS_PEER_NAMED believes, a
  * bundle in PEM. Read now: before the process is confined. E_INVALID: none could be read. */
 enum err tls_ctx_trust_file(struct tls_ctx *c, const char *path, struct diag *d) MUST_USE;
+/* Another library's SSL_CTX, as void * so that OpenSSL stays quarantined, believes the same
+ * authorities as c from now on, in place of its own, and has our least version. */
+void tls_ctx_share_trust(struct tls_ctx *c, void *ssl_ctx);
 void tls_ctx_ref(struct tls_ctx *c);
 void tls_ctx_unref(struct tls_ctx **c); /* streams hold their own reference */
 /* PUBLIC_SERVER: asked with the name of each ClientHello (lower case; empty: none was sent); the
