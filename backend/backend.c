@@ -18,6 +18,7 @@
 #include "backend/partitions/purge.h"
 #include "backend/queue/outbound_admin.h"
 #include "backend/queue/runner.h"
+#include "backend/queue/sts_cache.h"
 #include "backend/rpc/be.h"
 #include "backend/rpc/peers.h"
 #include "backend/rpc/policy_push.h"
@@ -236,6 +237,8 @@ WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 		.deliver = be->deliver, .remote = peers_forward, .arg = backend.peers};
 	e = guard_open(be->dir, dir_kv_node_ops(backend.kv), be->conf.pushed, &be->guard);
 	if (e == E_OK)
+		e = sts_cache_open(be->node, 0, &be->sts);
+	if (e == E_OK)
 		e = outbound_start(be->deliver, be->conf.pushed, &be->outbound);
 	if (e == E_OK)
 		outbound_guard(be->outbound, be->guard);
@@ -285,6 +288,7 @@ WAITS static void close_all(void)
 	outbound_stop(&be->outbound);
 	runner_stop(&backend.runner);
 	guard_close(&be->guard);
+	sts_cache_close(&be->sts);
 	peers_stop(&backend.peers);
 	if (be->nodes != NULL)
 		policy_push_stop(be);

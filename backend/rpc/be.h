@@ -9,6 +9,7 @@
  *   limits        counts and lengths for the walker
  *   m_auth m_policy m_delivery m_outbound m_mailbox m_message m_append m_admin*   handlers, by
  *                 service
+ *   m_sts         MTA-STS policies that workers bring and ask for
  *   m_sign        signatures of a commit
  *   convert       C structs of the store <-> messages
  *   m_admin       what management calls share: the actor, lists, several back-ends
@@ -33,6 +34,7 @@
 struct guard;
 struct outbound;
 struct peers;
+struct sts_cache;
 
 struct be {
 	struct be_settings conf;
@@ -48,10 +50,11 @@ struct be {
 	struct nodes *nodes; /* what workers reported */
 	struct outbound *outbound;
 	struct guard *guard;
-	struct list senders; /* open OutboundWork streams */
-	struct list watches; /* open PolicyWatch streams */
-	struct map held;     /* by account, see mcall_hold */
-	struct list links;   /* of front-ends, back-ends and administrators, see rpc_server */
+	struct sts_cache *sts; /* MTA-STS policies that workers have found */
+	struct list senders;   /* open OutboundWork streams */
+	struct list watches;   /* open PolicyWatch streams */
+	struct map held;       /* by account, see mcall_hold */
+	struct list links;     /* of front-ends, back-ends and administrators, see rpc_server */
 	struct dir_sub dir_sub;
 	int64_t started_us;
 };

@@ -3,10 +3,12 @@
 #include "backend/auth/auth.h"
 #include "backend/directory/dir_servers.h"
 #include "backend/queue/outbound.h"
+#include "backend/queue/sts_cache.h"
 #include "backend/rpc/usage.h"
 #include "backend/store/search.h"
 #include "backend/store/store.h"
 #include "backend/store/summary.h"
+#include "common/parse/idn.h"
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/mailbox.pb-c.h"
@@ -51,6 +53,10 @@ const struct walk_limit be_walk_limits[] = {
 	{&postern__outbound_report__descriptor, "results", OUTBOUND_RESULTS_MAX, 0},
 	{&postern__outbound_result__descriptor, "results", LEASE_ITEMS_MAX, 0},
 	{&postern__outbound_result__descriptor, "remote", 0, OUTCOME_REMOTE_MAX},
+	{&postern__outbound_sts_get__descriptor, "domain", 0, DOMAIN_MAX},
+	{&postern__outbound_sts_put__descriptor, "domain", 0, DOMAIN_MAX},
+	{&postern__sts_policy__descriptor, "id", 0, STS_ROW_ID_MAX},
+	{&postern__sts_policy__descriptor, "mx", STS_ROW_MX_MAX, STS_ROW_NAME_MAX},
 	{&postern__outbound_recipient_result__descriptor, "text", 0, OUTCOME_TEXT_MAX},
 	{&postern__mailbox_create__descriptor, "path", 0, STORE_PATH_MAX},
 	{&postern__mailbox_delete__descriptor, "path", 0, STORE_PATH_MAX},

@@ -58,6 +58,8 @@ WAITS enum err m_deliver_settle(struct mcall *c);
 WAITS enum err m_outbound_work(struct mcall *c);
 WAITS enum err m_outbound_read(struct mcall *c);
 WAITS enum err m_outbound_report(struct mcall *c);
+WAITS enum err m_outbound_sts_get(struct mcall *c);
+WAITS enum err m_outbound_sts_put(struct mcall *c);
 WAITS enum err m_mailbox_list(struct mcall *c);
 WAITS enum err m_mailbox_create(struct mcall *c);
 WAITS enum err m_mailbox_delete(struct mcall *c);

@@ -1,7 +1,7 @@
 #include "frontend/rpc/limits.h"
 
 #include "common/record/record.h"
-
+#include "frontend/rpc/call_sts.h"
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/mailbox.pb-c.h"
@@ -81,5 +81,7 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__outbound_tls__descriptor, "names", 16, 255},
 	{&postern__outbound_tls__descriptor, "pins", 16, 32},
 	{&postern__outbound_recipient__descriptor, "text", 0, 4096},
+	{&postern__sts_policy__descriptor, "id", 0, 32},
+	{&postern__sts_policy__descriptor, "mx", CALL_STS_MX_MAX, 253},
 	{NULL, NULL, 0, 0},
 };

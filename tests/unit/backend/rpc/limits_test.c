@@ -1,10 +1,13 @@
 /* Limits of what front-ends send with a commit that asks for signatures. */
 #include "backend/rpc/limits.h"
 
+#include "backend/queue/sts_cache.h"
 #include "common/base/buf.h"
 #include "common/crypto/digest.h"
 #include "common/parse/dkim_sig.h"
+#include "common/parse/idn.h"
 #include "proto/delivery.pb-c.h"
+#include "proto/outbound.pb-c.h"
 #include "tests/lib/check.h"
 
 struct asked {
@@ -59,5 +62,56 @@ TEST(limits_of_signatures)
 	for (size_t i = 0; i < ARRAY_LEN(over); i++) {
 		check_note("case %zu", i);
 		CHECK_ERR(commit_of(over[i]), E_LIMIT);
+	}
+}
+
+struct policy {
+	size_t domain, id, mx, name; /* lengths, and how many */
+};
+
+static enum err put_of(struct policy p)
+{
+	Postern__OutboundStsPut m = POSTERN__OUTBOUND_STS_PUT__INIT;
+	Postern__StsPolicy policy = POSTERN__STS_POLICY__INIT;
+	char domain[300] = "", id[100] = "", name[300] = "", *mx[STS_ROW_MX_MAX + 1];
+	ProtobufCMessage *out;
+	struct arena mem;
+	struct diag d = {""};
+	uint8_t *bytes;
+	size_t size;
+	enum err e;
+
+	m.domain = memset(domain, 'd', p.domain);
+	m.policy = &policy;
+	policy.id = memset(id, 'i', p.id);
+	for (size_t i = 0; i < p.mx; i++)
+		mx[i] = memset(name, 'n', p.name);
+	policy.mx = mx;
+	policy.n_mx = p.mx;
+	size = protobuf_c_message_get_packed_size(&m.base);
+	bytes = xmalloc(size);
+	protobuf_c_message_pack(&m.base, bytes);
+	arena_init(&mem, NULL);
+	e = walk_unpack(&postern__outbound_sts_put__descriptor, be_walk_limits, slice(bytes, size),
+			&mem, &out, &d);
+	arena_reset(&mem);
+	xfree(&bytes);
+	return e;
+}
+
+TEST(limits_of_sts_policies)
+{
+	static const struct policy most = {DOMAIN_MAX, STS_ROW_ID_MAX, STS_ROW_MX_MAX,
+					   STS_ROW_NAME_MAX};
+	struct policy over[] = {most, most, most, most};
+
+	CHECK_ERR(put_of(most), E_OK);
+	over[0].domain++;
+	over[1].id++;
+	over[2].mx++;
+	over[3].name++;
+	for (size_t i = 0; i < ARRAY_LEN(over); i++) {
+		check_note("case %zu", i);
+		CHECK(put_of(over[i]) != E_OK);
 	}
 }
