@@ -4,7 +4,10 @@
 #include "frontend/dns/resolver.h"
 #include "frontend/outbound/courier.h"
 #include "frontend/outbound/notice_post.h"
+#include "frontend/outbound/https.h"
 #include "frontend/outbound/reports.h"
+#include "frontend/outbound/sts.h"
+#include "frontend/outbound/tls_policy.h"
 #include "frontend/rpc/rpc_client.h"
 
 #define BACKENDS_MAX   64  /* as rpc_client has */
@@ -127,7 +130,32 @@ WAITS static void finish(void)
 	couriers_stop(deadline_in(FINISH_MS));
 	reports_flush(deadline_in(FLUSH_MS));
 	fiber_shield_end();
+	https_stop();
 	resolver_stop();
+}
+
+/* ---- what sites say of their servers' TLS ---- */
+
+WAITS static enum err ask_sts(slice_t domain, const char *mx, int64_t deadline_ms,
+			      enum tls_sts *says)
+{
+	enum sts_verdict v;
+	enum err e = sts_ask(domain, mx, deadline_ms, &v);
+
+	*says = e != E_OK || v == STS_SILENT ? TLS_STS_NONE
+		: v == STS_NAMED             ? TLS_STS_MATCH
+					     : TLS_STS_MISMATCH;
+	return e;
+}
+
+WAITS static void start_sts(const struct serve_conf *conf)
+{
+	static const struct tls_sts_source source = {ask_sts};
+	struct https_conf https = {.tls = conf->tls, .port = conf->sts_port};
+
+	https_start(&https);
+	sts_init(&sts_ways_real);
+	tls_policy_sts(&source);
 }
 
 WAITS static void serve(const struct serve_conf *conf)
@@ -143,6 +171,7 @@ WAITS static void serve(const struct serve_conf *conf)
 		    LF_STR("why", d.text));
 		return;
 	}
+	start_sts(conf);
 	couriers_init(conf->tls);
 	do
 		open_streams();

@@ -6,8 +6,10 @@
  *   outbound          the service: streams of work, start and stop
  *   courier           destinations, and who carries jobs to them
  *   hosts             a destination into servers, by DNS
- *   sts_policy        what a domain says of its servers' TLS (MTA-STS), read
- *   sts_fetch         the same, asked of its site
+ *   sts               what domains say of their servers' TLS (MTA-STS): what is known, and
+ *                     when it is looked for again
+ *   sts_policy        the same, read
+ *   sts_fetch         the same, asked of the domain's site
  *   https             a question to a site
  *   send              one job over one connection, and its report
  *   sevenbit          a message made 7-bit on its way

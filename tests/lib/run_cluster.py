@@ -6,9 +6,11 @@
 A file may set CLUSTER, a list of options for `deploy/cluster up`; files with equal options share
 one cluster, which is brought up before the first and down after the last. In an option {dns} is an
 address for a DNS server that the file starts, $POSTERN_TEST_DNS, and {out} the port of other
-systems' mail servers, $POSTERN_TEST_OUT; {anchors} is a file of trust anchors for the zones
-signed.test and broken.test, whose keys $POSTERN_TEST_KEYS names (dnszone.make_keys). A file finds
-its cluster's folder in $POSTERN_TEST_CLUSTER. A test that kills nodes starts them again. A node that
+systems' mail servers, $POSTERN_TEST_OUT, {https} that of their sites, $POSTERN_TEST_HTTPS;
+{anchors} is a file of trust anchors for the zones signed.test and broken.test, whose keys
+$POSTERN_TEST_KEYS names (dnszone.make_keys), {trust} the certificate of the authority in the folder
+$POSTERN_TEST_PKI (authority.py). A file finds its cluster's folder in $POSTERN_TEST_CLUSTER. A test
+that kills nodes starts them again. A node that
 died by its own fault fails the files of its cluster. With
 $POSTERN_TEST_TIMES set it is shown what each file took.
 """
@@ -26,6 +28,7 @@ import tempfile
 import time
 import unittest
 
+import authority
 import dnszone
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -90,12 +93,16 @@ def run_files(files):
 
 
 def run_group(options, files, base_port):
-    outside = {"dns": "127.0.0.1:%d" % (base_port + 353), "out": str(base_port + 26)}
+    outside = {"dns": "127.0.0.1:%d" % (base_port + 353), "out": str(base_port + 26),
+               "https": str(base_port + 444)}
     folder, keys = tempfile.mkdtemp(prefix="postern-test-"), {}
     if any("{anchors}" in o for o in options):
         os.mkdir(os.path.join(folder, "keys"))
         keys, outside["anchors"] = dnszone.make_keys(os.path.join(folder, "keys"),
                                                      ["signed.test", "broken.test"])
+    pki = os.path.join(folder, "outside")
+    if any("{trust}" in o for o in options):
+        outside["trust"] = authority.Authority(pki, make=True).path("ca.pem")
     options = [o.format(**outside) for o in options]
     # Two workers of what people speak, however few processors there are: a session here and its
     # mailbox's other session there is what a larger machine does all day.
@@ -111,6 +118,8 @@ def run_group(options, files, base_port):
                               text=True, env=dict(os.environ, POSTERN_TEST_CLUSTER=folder,
                                              POSTERN_TEST_DNS=outside["dns"],
                                              POSTERN_TEST_KEYS=json.dumps(keys),
+                                             POSTERN_TEST_PKI=pki,
+                                             POSTERN_TEST_HTTPS=outside["https"],
                                              POSTERN_TEST_OUT=outside["out"]))
         out, failed = done.stdout, done.returncode
     found = COUNT.findall(out)
