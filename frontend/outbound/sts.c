@@ -30,6 +30,7 @@ struct entry {
 	int64_t fetched_us;
 	char failed_id[STS_ID_MAX + 1]; /* was not to be had, and is left alone until: */
 	int64_t again_ms;
+	int64_t dns_again_ms; /* its record could not be had; not asked for until then */
 	size_t name_n;
 	char name[];
 };
@@ -237,7 +238,7 @@ static bool is_wanted(const struct entry *x, slice_t id)
 }
 
 /* The record's id, empty: none; in mem. */
-WAITS static enum err ask_dns(const struct entry *x, struct arena *mem, int64_t deadline_ms,
+WAITS static enum err ask_dns(struct entry *x, struct arena *mem, int64_t deadline_ms,
 			      slice_t *id_out)
 {
 	char name[DNS_NAME_MAX + 1];
@@ -245,13 +246,19 @@ WAITS static enum err ask_dns(const struct entry *x, struct arena *mem, int64_t 
 	enum err e = E_OK;
 
 	*id_out = SLICE_NONE;
+	if (x->dns_again_ms > clock_mono_ms())
+		return E_OK;
 	if (snprintf(name, sizeof name, "_mta-sts.%.*s", (int)x->name_n, x->name) >=
 	    (int)sizeof name)
 		return E_OK; /* too long a name has no record */
-	e = dns_txt(slice_str(name), mem, deadline_ms, &t);
-	if (e == E_OK && t.a.status == DNS_OK && sts_record_parse(t.list, t.n, id_out) != E_OK)
+	e = dns_txt(slice_str(name), mem, MIN(deadline_ms, deadline_in(STS_DNS_MS)), &t);
+	if (e != E_OK)
+		return e == E_INVALID ? E_OK : e;
+	if (t.a.status == DNS_TEMPFAIL || t.a.status == DNS_BOGUS)
+		x->dns_again_ms = deadline_in(STS_DNS_AGAIN_MS);
+	if (t.a.status == DNS_OK && sts_record_parse(t.list, t.n, id_out) != E_OK)
 		*id_out = SLICE_NONE;
-	return e == E_INVALID ? E_OK : e;
+	return E_OK;
 }
 
 WAITS static enum err look(struct entry *x, int64_t deadline_ms)

@@ -151,7 +151,7 @@ class Starts(unittest.TestCase):
         self.assertFalse([x for x in told if x.startswith("--worker=outbound.")])
         self.assertEqual(tool("down", self.folder)[0], 0)
         # What is no address, and what is not there, is refused before anything is served.
-        for bad in ("dns=nowhere.example:53", "dns_anchors=/nowhere"):
+        for bad in ("dns=nowhere.example:53", "dns_anchors=/nowhere", "tls_trust=/nowhere"):
             status, said = tool("up", self.folder, "--set", bad)
             self.assertEqual((bad, status), (bad, 69), said)
 

@@ -151,6 +151,20 @@ TEST_FIBER(sts_modes)
 	}
 }
 
+/* Mail for it does not wait for DNS again and again. */
+TEST_FIBER(sts_dns_that_fails)
+{
+	begin(fails, ENFORCE);
+	CHECK_INT(ask(MX), STS_SILENT);
+	resolver_replace(dnstwin(id1));
+	w.ahead_s = STS_DNS_AGAIN_MS / 1000 - 10;
+	CHECK_INT(ask(MX), STS_SILENT);
+	CHECK_INT(dnstwin_asked(), 0); /* of the new table */
+	w.ahead_s = STS_DNS_AGAIN_MS / 1000 + 10;
+	CHECK_INT(ask(MX), STS_NAMED);
+	end();
+}
+
 /* RFC 8461 section 5.1: what is known holds to the end of its time. */
 TEST_FIBER(sts_outlives_record_and_site)
 {
@@ -161,8 +175,10 @@ TEST_FIBER(sts_outlives_record_and_site)
 	CHECK_INT(ask("evil.test"), STS_UNNAMED);
 	resolver_replace(dnstwin(fails));
 	CHECK_INT(ask("evil.test"), STS_UNNAMED);
+	w.ahead_s = HOUR_S;
 	resolver_replace(dnstwin(id2));
 	CHECK_INT(ask("evil.test"), STS_UNNAMED);
+	CHECK_INT(w.fetched, 2);
 	w.ahead_s = 239 * HOUR_S;
 	CHECK_INT(ask("evil.test"), STS_UNNAMED);
 	w.ahead_s = 241 * HOUR_S;
