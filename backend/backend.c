@@ -13,6 +13,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "backend/dns/asking.h"
 #include "backend/metrics/expo.h"
 #include "backend/node_key.h"
 #include "backend/partitions/purge.h"
@@ -229,6 +230,7 @@ WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 	enum err e;
 
 	be->nodes = nodes_new();
+	be->asking = asking_new();
 	x.nodes = be->nodes;
 	policy_push_start(be);
 	backend.peers = peers_start(be->dir, be->tickets, backend.dial_tls);
@@ -283,6 +285,7 @@ WAITS static void close_all(void)
 	backend.ready = false;
 	expo_stop(&backend.expo);
 	rpc_server_free(&backend.server);
+	asking_free(&be->asking);
 	map_fini(&backend.be.held); /* no call is left */
 	purge_stop(&backend.purge);
 	outbound_stop(&be->outbound);

@@ -7,8 +7,8 @@
  *   rpc_server    links, admission, dispatch: ticket, account and partition before the handler
  *   mcall         one call in progress, and its answer
  *   limits        counts and lengths for the walker
- *   m_auth m_policy m_delivery m_outbound m_mailbox m_message m_append m_admin*   handlers, by
- *                 service
+ *   m_auth m_policy m_delivery m_outbound m_dns m_mailbox m_message m_append m_admin*   handlers,
+ *                 by service
  *   m_sts         MTA-STS policies that workers bring and ask for
  *   m_sign        signatures of a commit
  *   convert       C structs of the store <-> messages
@@ -31,6 +31,7 @@
 #include "common/base/map.h"
 #include "common/rpc/dial.h"
 
+struct asking;
 struct guard;
 struct outbound;
 struct peers;
@@ -51,6 +52,7 @@ struct be {
 	struct outbound *outbound;
 	struct guard *guard;
 	struct sts_cache *sts; /* MTA-STS policies that workers have found */
+	struct asking *asking; /* questions to DNS */
 	struct list senders;   /* open OutboundWork streams */
 	struct list watches;   /* open PolicyWatch streams */
 	struct map held;       /* by account, see mcall_hold */

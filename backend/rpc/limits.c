@@ -2,6 +2,7 @@
 
 #include "backend/auth/auth.h"
 #include "backend/directory/dir_servers.h"
+#include "backend/dns/asking.h"
 #include "backend/queue/outbound.h"
 #include "backend/queue/sts_cache.h"
 #include "backend/rpc/usage.h"
@@ -11,6 +12,7 @@
 #include "common/parse/idn.h"
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
+#include "proto/dns.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
 #include "proto/outbound.pb-c.h"
@@ -58,6 +60,8 @@ const struct walk_limit be_walk_limits[] = {
 	{&postern__sts_policy__descriptor, "id", 0, STS_ROW_ID_MAX},
 	{&postern__sts_policy__descriptor, "mx", STS_ROW_MX_MAX, STS_ROW_NAME_MAX},
 	{&postern__outbound_recipient_result__descriptor, "text", 0, OUTCOME_TEXT_MAX},
+	{&postern__dns_answer__descriptor, "records", ASKING_RECORDS_MAX, ASKING_BYTES_MAX},
+	{&postern__dns_answer__descriptor, "canonical", 0, ASKING_NAME_MAX},
 	{&postern__mailbox_create__descriptor, "path", 0, STORE_PATH_MAX},
 	{&postern__mailbox_delete__descriptor, "path", 0, STORE_PATH_MAX},
 	{&postern__mailbox_rename__descriptor, "from", 0, STORE_PATH_MAX},

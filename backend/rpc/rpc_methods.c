@@ -5,6 +5,7 @@
 #include "backend/rpc/m_admin.h"
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
+#include "proto/dns.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
 #include "proto/method.pb-c.h"
@@ -101,6 +102,10 @@ const struct method methods[] = {
 	  SECONDS(30), RATE_LOOKUP, m_outbound_sts_get),
 	M(OUTBOUND_STS_PUT, "Outbound.StsPut", outbound_sts_put, FE, OUTBOUND, IDEMPOTENT, WHOLE,
 	  SECONDS(30), RATE_LOOKUP, m_outbound_sts_put),
+	M(DNS_WATCH, "Dns.Watch", dns_watch, FE, OUTBOUND, IDEMPOTENT, SMALL, NO_DEADLINE,
+	  RATE_LOOKUP, m_dns_watch),
+	M(DNS_ANSWER, "Dns.Answer", dns_answer, FE, OUTBOUND, IDEMPOTENT, 2 * SMALL, SECONDS(30),
+	  RATE_FREE, m_dns_answer),
 	T(MAILBOX_LIST, "Mailbox.List", mailbox_list, Postern__MailboxList, READERS, TICKET_READ,
 	  IDEMPOTENT, SMALL, MINUTES(2), m_mailbox_list),
 	T(MAILBOX_CREATE, "Mailbox.Create", mailbox_create, Postern__MailboxCreate, IMAP,

@@ -60,6 +60,8 @@ WAITS enum err m_outbound_read(struct mcall *c);
 WAITS enum err m_outbound_report(struct mcall *c);
 WAITS enum err m_outbound_sts_get(struct mcall *c);
 WAITS enum err m_outbound_sts_put(struct mcall *c);
+WAITS enum err m_dns_watch(struct mcall *c);
+WAITS enum err m_dns_answer(struct mcall *c);
 WAITS enum err m_mailbox_list(struct mcall *c);
 WAITS enum err m_mailbox_create(struct mcall *c);
 WAITS enum err m_mailbox_delete(struct mcall *c);

@@ -23,6 +23,7 @@
 #define DNS_TYPE_MX    15
 #define DNS_TYPE_TXT   16
 #define DNS_TYPE_AAAA  28
+#define DNS_TYPE_SRV   33
 #define DNS_TYPE_TLSA  52
 
 #define DNS_RCODE_OK       0

@@ -9,6 +9,7 @@
 #define CLASS_IN       1
 #define REVERSE_TEXT   80 /* 32 nibbles with dots and "ip6.arpa" */
 #define TLSA_FIXED     3
+#define SRV_FIXED      6
 #define UNUSABLE_NAMES "names that are not host names"
 
 const char *dns_status_name(enum dns_status s)
@@ -527,6 +528,50 @@ WAITS enum err dns_ptr(const struct ipaddr *addr, struct arena *mem, int64_t dea
 	e = ask_one(slice_str(name), DNS_TYPE_PTR, deadline_ms, &ask);
 	if (e == E_OK) {
 		read_ptr(ask, mem, out);
+		ask_leave(&ask);
+	}
+	return e;
+}
+
+/* ---- SRV ---- */
+
+static void read_srv(const struct ask *ask, struct arena *mem, struct dns_srv_answer *out)
+{
+	struct reading r;
+	struct dnsrr rr;
+	struct dnsname host;
+
+	*out = (struct dns_srv_answer){.list = arena_alloc(mem, DNS_SRV_MAX * sizeof *out->list)};
+	if (begin(&r, ask, &out->a)) {
+		while (next_record(&r, &rr)) {
+			if (!dnsrr_name(&r.m, &rr, SRV_FIXED, &host)) {
+				r.broken = true;
+			} else if (out->n == DNS_SRV_MAX) {
+				out->a.cut = true;
+			} else if (host.kind != DNSNAME_ODD) {
+				use_ttl(&r, rr.ttl);
+				out->list[out->n++] = (struct dns_srv){
+					.priority = be16_get(rr.data.p),
+					.weight = be16_get(rr.data.p + 2),
+					.port = be16_get(rr.data.p + 4),
+					.host = arena_dup(mem, slice(host.text, host.n)),
+				};
+			}
+		}
+	}
+	end(&r, ask, mem);
+	if (out->a.status != DNS_OK)
+		out->n = 0;
+}
+
+WAITS enum err dns_srv(slice_t name, struct arena *mem, int64_t deadline_ms,
+		       struct dns_srv_answer *out)
+{
+	struct ask *ask;
+	enum err e = ask_one(name, DNS_TYPE_SRV, deadline_ms, &ask);
+
+	if (e == E_OK) {
+		read_srv(ask, mem, out);
 		ask_leave(&ask);
 	}
 	return e;

@@ -1,7 +1,7 @@
 /*
  * frontend/dns: questions to DNS, for fibers of one loop.
  *
- *   resolver  typed questions and answers: MX, addresses, TXT, TLSA, CNAME, PTR
+ *   resolver  typed questions and answers: MX, addresses, TXT, TLSA, CNAME, PTR, SRV
  *   ask       one question on its way: libunbound, deadlines, who asks and who has left
  *   ubevent   the loop as libunbound's event base
  *   dnsmsg    an answer's bytes, read without trust
@@ -46,6 +46,7 @@
 #define DNS_TLSA_MAX      16
 #define DNS_TLSA_DATA_MAX 4096 /* a whole certificate, where somebody puts it there */
 #define DNS_PTR_MAX       10   /* what RFC 7208 section 5.5 looks at */
+#define DNS_SRV_MAX       16
 
 struct dns_conf {
 	slice_t server; /* "127.0.0.1:53", "[::1]:53"; empty: the root servers */
@@ -142,6 +143,18 @@ struct dns_ptr_answer {
 };
 WAITS enum err dns_ptr(const struct ipaddr *addr, struct arena *mem, int64_t deadline_ms,
 		       struct dns_ptr_answer *out) MUST_USE;
+
+struct dns_srv {
+	uint16_t priority, weight, port; /* RFC 2782 */
+	slice_t host;                    /* empty: the service is decidedly not there */
+};
+struct dns_srv_answer {
+	struct dns_answer a;
+	struct dns_srv *list; /* as they came */
+	size_t n;
+};
+WAITS enum err dns_srv(slice_t name, struct arena *mem, int64_t deadline_ms,
+		       struct dns_srv_answer *out) MUST_USE;
 
 /* "ok", "nxdomain", ... for the log. */
 const char *dns_status_name(enum dns_status s);

@@ -5,6 +5,7 @@
 #include "frontend/outbound/courier.h"
 #include "frontend/outbound/notice_post.h"
 #include "frontend/outbound/https.h"
+#include "frontend/outbound/questions.h"
 #include "frontend/outbound/reports.h"
 #include "frontend/outbound/sts.h"
 #include "frontend/outbound/tls_policy.h"
@@ -101,6 +102,13 @@ WAITS static void stream_run(void *arg)
 	rpc_link_unref(&l);
 }
 
+static void open_questions(struct rpc_link *l)
+{
+	rpc_link_ref(l);
+	if (scope_start(&out.streams, "outbound.questions", questions_run, l) != E_OK)
+		rpc_link_unref(&l);
+}
+
 static void open_streams(void)
 {
 	struct rpc_link *links[BACKENDS_MAX];
@@ -111,8 +119,10 @@ static void open_streams(void)
 			continue;
 		rpc_link_ref(links[i]);
 		out.links[out.nlinks++] = links[i];
-		if (scope_start(&out.streams, "outbound.work", stream_run, links[i]) == E_OK)
+		if (scope_start(&out.streams, "outbound.work", stream_run, links[i]) == E_OK) {
+			open_questions(links[i]);
 			continue;
+		}
 		out.nlinks--;
 		rpc_link_unref(&links[i]);
 	}

@@ -4,6 +4,7 @@
 #include "frontend/rpc/call_sts.h"
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
+#include "proto/dns.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
 #include "proto/outbound.pb-c.h"
@@ -83,5 +84,6 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__outbound_recipient__descriptor, "text", 0, 4096},
 	{&postern__sts_policy__descriptor, "id", 0, 32},
 	{&postern__sts_policy__descriptor, "mx", CALL_STS_MX_MAX, 253},
+	{&postern__dns_question__descriptor, "name", 0, 253},
 	{NULL, NULL, 0, 0},
 };

@@ -20,7 +20,7 @@ static const struct {
 } types[] = {
 	{"A", DNS_TYPE_A},     {"AAAA", DNS_TYPE_AAAA}, {"CNAME", DNS_TYPE_CNAME},
 	{"MX", DNS_TYPE_MX},   {"TXT", DNS_TYPE_TXT},   {"TLSA", DNS_TYPE_TLSA},
-	{"PTR", DNS_TYPE_PTR},
+	{"PTR", DNS_TYPE_PTR}, {"SRV", DNS_TYPE_SRV},
 };
 
 static uint16_t type_of(const struct dnstwin_rr *rr)
@@ -104,6 +104,11 @@ static void put_data(struct buf *b, uint16_t type, const char *data)
 		break;
 	case DNS_TYPE_MX:
 		put_u16(b, (unsigned)strtoul(data, &rest, 10));
+		put_name(b, slice_trim(slice_str(rest)));
+		break;
+	case DNS_TYPE_SRV:
+		for (put_u16(b, (unsigned)strtoul(data, &rest, 10)); at < 2; at++)
+			put_u16(b, (unsigned)strtoul(rest, &rest, 10));
 		put_name(b, slice_trim(slice_str(rest)));
 		break;
 	case DNS_TYPE_TLSA:

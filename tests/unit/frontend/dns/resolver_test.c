@@ -36,6 +36,10 @@ static const char plain[] = "@ MX 20 c.plain.test.\n"
 			    "alias2 CNAME a\n"
 			    "nowhere CNAME missing\n"
 			    "oddalias CNAME a\\032b\n"
+			    "_x._tcp SRV 5 1 993 a\n"
+			    "_x._tcp SRV 0 65535 0 B\n"
+			    "_x._tcp SRV 0 0 1 a\\032b\n"
+			    "_none._tcp SRV 0 0 0 .\n"
 			    "txt TXT \"v=spf1 \" \"-all\"\n"
 			    "txt TXT \"\"\n"
 			    "txt TXT \"other\"\n";
@@ -74,6 +78,8 @@ static char *crowd(void)
 		buf_printf(&b, "addrs A 192.0.2.%u\naddrs AAAA 2001:db8::%x\n", i, i);
 	for (unsigned i = 0; i < DNS_TLSA_MAX + 1; i++)
 		buf_printf(&b, "tlsa TLSA 3 1 1 %064x\n", i);
+	for (unsigned i = 0; i < DNS_SRV_MAX + 1; i++)
+		buf_printf(&b, "srv SRV 0 0 %u a\n", i);
 	for (unsigned i = 0; i < DNS_TXT_MAX + 1; i++)
 		buf_printf(&b, "txt TXT \"%u\"\n", i);
 	for (unsigned i = 0; i < DNS_TXT_BYTES_MAX / 240; i++)
@@ -269,6 +275,30 @@ TEST_FIBER(txt_is_joined)
 	rig_fini(&r);
 }
 
+TEST_FIBER(services)
+{
+	struct dns_srv_answer srv;
+	struct rig r;
+
+	REQUIRE(rig_init(&r));
+	CHECK_ERR(dns_srv(SL("_x._tcp.plain.test"), &r.mem, SOON, &srv), E_OK);
+	CHECK_INT(srv.a.status, DNS_OK);
+	REQUIRE(srv.n == 2);
+	if (srv.list[0].priority == 0)
+		srv.list++;
+	CHECK_INT(srv.list[0].priority, 5);
+	CHECK_INT(srv.list[0].weight, 1);
+	CHECK_INT(srv.list[0].port, 993);
+	CHECK_SLICE(srv.list[0].host, SL("a.plain.test"));
+	CHECK_ERR(dns_srv(SL("_none._tcp.plain.test"), &r.mem, SOON, &srv), E_OK);
+	REQUIRE(srv.n == 1);
+	CHECK_INT(srv.list[0].host.n, 0);
+	CHECK_ERR(dns_srv(SL("a.plain.test"), &r.mem, SOON, &srv), E_OK);
+	CHECK_INT(srv.a.status, DNS_NODATA);
+	CHECK_INT(srv.n, 0);
+	rig_fini(&r);
+}
+
 TEST_FIBER(names_of_addresses)
 {
 	struct dns_ptr_answer p;
@@ -373,6 +403,7 @@ TEST_FIBER(too_many_records_are_left_out)
 {
 	struct dns_addrs_answer a;
 	struct dns_tlsa_answer tlsa;
+	struct dns_srv_answer srv;
 	struct dns_txt_answer txt;
 	struct dns_mx_answer mx;
 	struct rig r;
@@ -391,6 +422,9 @@ TEST_FIBER(too_many_records_are_left_out)
 	CHECK_ERR(dns_tlsa(SL("tlsa.crowd.test"), &r.mem, SOON, &tlsa), E_OK);
 	CHECK(tlsa.a.cut);
 	CHECK_INT(tlsa.n, DNS_TLSA_MAX);
+	CHECK_ERR(dns_srv(SL("srv.crowd.test"), &r.mem, SOON, &srv), E_OK);
+	CHECK(srv.a.cut);
+	CHECK_INT(srv.n, DNS_SRV_MAX);
 	CHECK_ERR(dns_txt(SL("txt.crowd.test"), &r.mem, SOON, &txt), E_OK);
 	CHECK(txt.a.cut);
 	CHECK_INT(txt.n, DNS_TXT_MAX);
