@@ -114,6 +114,8 @@ const struct conf_def settings_table[] = {
 	 "may encrypt verify dane"},
 	{"smtp.port_out", CONF_INT, "25", 1, 65535, CONF_LIVE, "Port of other systems' servers",
 	 NULL},
+	{"dns.mx_hosts", CONF_STRINGS, "", 0, 16, CONF_LIVE,
+	 "Names of the hosts that take mail from outside, for `dns show`; empty: hostname", NULL},
 	{"imap.idle_timeout", CONF_DURATION, "30m", 1000, 24 * HOUR, CONF_LIVE,
 	 "Silence of a logged-in client (RFC 3501 section 5.4: at least 30 minutes)", NULL},
 	{"imap.login_timeout", CONF_DURATION, "3m", 1000, HOUR, CONF_LIVE,

@@ -184,6 +184,12 @@ static const struct ctl_arg dkim_show_args[] = {
 static const struct ctl_arg dkim_activate_args[] = {
 	{"DOMAIN", NULL, "domain", ARG_REQUIRED, "of the keys"},
 	{"SELECTOR", NULL, "selector", 0, "of one key; default: all that were never active"},
+	{"--force", NULL, "force", 0, "whether its record is in DNS or not"},
+	{0},
+};
+
+static const struct ctl_arg dns_show_args[] = {
+	{"DOMAIN", NULL, "domain", ARG_REQUIRED, "whose records they are"},
 	{0},
 };
 
@@ -348,7 +354,7 @@ const struct ctl_command ctl_commands[] = {
 	{"dkim", "show", "Shows the records of a domain's keys, for its DNS zone", dkim_show_args,
 	 METHOD(DKIM_LIST), REQUEST(dkim_list), ROWS(dkim), .run = dkim_show_run},
 	{"dkim", "activate", "Signs with a key from now on: its record is in DNS",
-	 dkim_activate_args, METHOD(DKIM_ACTIVATE), REQUEST(dkim_name), DONE},
+	 dkim_activate_args, METHOD(DKIM_ACTIVATE), REQUEST(dkim_activate), DONE},
 	{"dkim", "retire", "Signs with a key no more; its record stays in DNS for a week",
 	 dkim_name_args, METHOD(DKIM_RETIRE), REQUEST(dkim_name), DONE},
 	{"dkim", "remove", "Forgets a key that is not active", dkim_name_args, METHOD(DKIM_REMOVE),
@@ -361,6 +367,8 @@ const struct ctl_command ctl_commands[] = {
 	 METHOD(TLS_SHOW), REQUEST(tls_name), ONE(tls)},
 	{"tls-policy", "remove", "Goes back to the setting outbound.tls", tls_name_args,
 	 METHOD(TLS_REMOVE), REQUEST(tls_name), DONE},
+	{"dns", "show", "Shows the records that a domain needs, and what DNS has", dns_show_args,
+	 METHOD(DNS_SHOW), REQUEST(dns_show), ROWS(dns), .run = dns_show_run},
 	{"account", "add", "Adds an account", account_add_args, METHOD(ACCOUNT_ADD),
 	 REQUEST(account_add), .prepare = account_password_prepare, .run = account_add_run},
 	{"account", "list", "Lists accounts", account_list_args, METHOD(ACCOUNT_LIST),

@@ -25,6 +25,8 @@ static const struct walk_limit limits[] = {
 	{&postern__admin_server__descriptor, "settings", SERVER_SETTINGS_MAX, SERVER_SETTING_MAX},
 	{&postern__admin_audit_record__descriptor, "detail", 0, 64 * 1024},
 	{&postern__admin_queue_item__descriptor, "last_error", 0, 8192},
+	{&postern__admin_dns_row__descriptor, "value", 0, 8192},
+	{&postern__admin_dns_row__descriptor, "found", 0, 16 * 1024},
 	{NULL, NULL, 0, 0},
 };
 

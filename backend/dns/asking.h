@@ -2,6 +2,8 @@
  * backend/dns: what this side wants to know of DNS, and what follows from it.
  *
  *   asking     a question on its way through a front-end, and its answer
+ *   dkim_text  a key's record: as it is to be, and whether DNS has it
+ *   zone       which records a domain needs, and what is wrong with those it has
  *
  * A back-end reaches no name server: it asks a worker of the service outbound, which keeps a stream
  * of questions open. Nothing here reads DNS's bytes. What comes back was said by strangers and

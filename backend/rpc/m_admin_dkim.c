@@ -1,33 +1,23 @@
 /* Management of the keys that sign mail. */
+#include "backend/dns/dkim_text.h"
 #include "backend/rpc/m_admin.h"
-#include "common/base/codec.h"
 
-/* The text of the key's TXT record (RFC 6376 section 3.6.1, RFC 8463 section 4). */
-static char *record_text(const struct dir_dkim_row *r, struct arena *mem)
+#define ACTIVATE_ASK_MS (20 * 1000) /* of a person who waits, for one record */
+#define TEXT_BYTES      8192
+
+/* What write appends for a row. */
+static char *text_of(const struct dir_dkim_row *r,
+		     void (*write)(const struct dir_dkim_row *key, struct buf *out),
+		     struct arena *mem)
 {
 	struct buf b;
 	char *text;
 
-	buf_init(&b, 64 + 2 * SIGN_PUBLIC_MAX, NULL);
-	buf_printf(&b, "v=DKIM1; k=%s; p=", sign_key_type(r->algorithm));
-	base64_encode(&b, r->public_key);
+	buf_init(&b, TEXT_BYTES, NULL);
+	write(r, &b);
 	text = admin_str(mem, buf_slice(&b));
 	buf_fini(&b);
 	return text;
-}
-
-static char *record_name(const struct dir_dkim_row *r, struct arena *mem)
-{
-	struct buf b;
-	char *name;
-
-	buf_init(&b, 512, NULL);
-	buf_put(&b, r->selector);
-	buf_puts(&b, "._domainkey.");
-	buf_put(&b, r->domain);
-	name = admin_str(mem, buf_slice(&b));
-	buf_fini(&b);
-	return name;
 }
 
 static Postern__AdminDkim *pack_key(const struct dir_dkim_row *r, struct arena *mem)
@@ -43,8 +33,8 @@ static Postern__AdminDkim *pack_key(const struct dir_dkim_row *r, struct arena *
 	m->published_us = r->published_us;
 	m->activated_us = r->activated_us;
 	m->retired_us = r->retired_us;
-	m->record_name = record_name(r, mem);
-	m->record = record_text(r, mem);
+	m->record_name = text_of(r, dkim_text_name, mem);
+	m->record = text_of(r, dkim_text_record, mem);
 	return m;
 }
 
@@ -117,13 +107,58 @@ WAITS enum err m_admin_dkim_add(struct mcall *c)
 	return mcall_reply(c, &reply.base, RPC_NO_BODY);
 }
 
+/* Nobody could verify what it signs. */
+WAITS static enum err check_record(struct mcall *c, const struct dir_dkim_row *key)
+{
+	char *name = text_of(key, dkim_text_name, &c->mem);
+	enum dkim_sight sight;
+	struct diag why = {"no name server has answered"};
+	enum err e = dkim_text_look(c->be->asking, key, deadline_in(ACTIVATE_ASK_MS), &sight, &why);
+
+	if (e == E_CANCELLED)
+		return e;
+	switch (e == E_OK ? sight : DKIM_UNKNOWN) {
+	case DKIM_THERE:
+		return E_OK;
+	case DKIM_UNKNOWN:
+		if (key->state == DIR_DKIM_PUBLISHED)
+			return E_OK;
+		return diag_set(&c->diag, E_RETRY, "%.100s cannot be looked up: %.60s (--force?)",
+				name, why.text);
+	case DKIM_MISSING:
+	case DKIM_OTHER:
+		break;
+	}
+	return diag_set(&c->diag, E_INVALID, "DNS has no record of this key at %.120s (--force?)",
+			name);
+}
+
+WAITS static enum err check_records(struct mcall *c, slice_t domain, slice_t selector)
+{
+	struct dir_dkim_page page;
+	enum err e = dir_dkim_list(c->be->dir, domain, SLICE_NONE, DIR_DKIM_KEYS_MAX, &c->mem,
+				   &page, &c->diag);
+
+	for (size_t i = 0; e == E_OK && i < page.n; i++) {
+		const struct dir_dkim_row *k = &page.rows[i];
+
+		if (selector.n != 0 ? slice_eq(selector, k->selector)
+				    : k->state == DIR_DKIM_NEW || k->state == DIR_DKIM_PUBLISHED)
+			e = check_record(c, k);
+	}
+	return e;
+}
+
 WAITS enum err m_admin_dkim_activate(struct mcall *c)
 {
-	const Postern__AdminDkimName *m = (const void *)c->msg;
+	const Postern__AdminDkimActivate *m = (const void *)c->msg;
+	slice_t domain = slice_str(m->domain), selector = slice_str(m->selector);
 	struct dir_actor by = admin_actor(c);
+	enum err e = E_OK;
 
-	return dir_dkim_activate(c->be->dir, &by, slice_str(m->domain), slice_str(m->selector),
-				 &c->diag);
+	if (!m->force)
+		e = check_records(c, domain, selector);
+	return e == E_OK ? dir_dkim_activate(c->be->dir, &by, domain, selector, &c->diag) : e;
 }
 
 WAITS enum err m_admin_dkim_retire(struct mcall *c)

@@ -131,7 +131,7 @@ class Dkim(unittest.TestCase):
     def make_keys(self):
         """A pair of active keys that every back-end signs with; their selectors."""
         pair = json.loads(dkim("add", self.domain, "--json"))["selectors"]
-        dkim("activate", self.domain)
+        dkim("activate", self.domain, "--force")
         for who in (self.here, self.there):
             self.assertTrue(until(lambda: self.selectors(who) >= set(pair)), pair)
         return pair
@@ -217,7 +217,7 @@ class Dkim(unittest.TestCase):
             t.start()
         new = json.loads(dkim("add", self.domain, "--json"))["selectors"]
         self.assertEqual(len(set(old + new)), 4)
-        dkim("activate", self.domain)
+        dkim("activate", self.domain, "--force")
         self.assertTrue(until(lambda: self.selectors(self.here) >= set(new)))
         for selector in old:
             dkim("retire", self.domain, selector)
@@ -271,7 +271,7 @@ class Dkim(unittest.TestCase):
         self.assertEqual(status, 0, err)
         self.addCleanup(postern.postern, "domain", "remove", name)
         (selector,) = json.loads(dkim("add", name, "--algorithm", "rsa", "--json"))["selectors"]
-        dkim("activate", name)
+        dkim("activate", name, "--force")
         sender = account(self.here)["address"].replace("@" + self.domain, "@" + name.upper())
 
         def send():
@@ -302,7 +302,7 @@ class CapturedFrontend(unittest.TestCase):
         self.who, self.other = account_of("be1"), account_of("be1", 1)
         self.addCleanup(forget_keys)
         dkim("add", self.domain, "--selector", "one", "--algorithm", "ed25519")
-        dkim("activate", self.domain)
+        dkim("activate", self.domain, "--force")
         self.selector, self.digest = "one", secrets.token_bytes(32)
 
     def field(self, domain=None, selector="one", end=";\r\n\tb="):
@@ -402,7 +402,7 @@ class Management(unittest.TestCase):
         self.assertEqual((key["domain"], key["selector"], key["algorithm"], key["state"]),
                          (self.domain, "one", "ed25519", "new"))
         self.assertIsNone(key["activated"])
-        dkim("activate", self.domain, "one")
+        dkim("activate", self.domain, "one", "--force")
         self.assertIn("retire it first", self.refused("remove", self.domain, "one"))
         self.assertEqual(keys()[0]["state"], "active")
         dkim("retire", self.domain, "one")

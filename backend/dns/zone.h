@@ -1,0 +1,74 @@
+/*
+ * zone: the records that a domain of ours needs, each with the value to paste, and what DNS says of
+ * it now.
+ *
+ * What a host's address is to be nobody here knows: front-ends may stand behind a router that
+ * translates. An address counts as right when it leads back to a name that leads to it (RFC 8601
+ * calls that iprev); others refuse mail from one that does not.
+ */
+#ifndef BACKEND_DNS_ZONE_H
+#define BACKEND_DNS_ZONE_H
+
+#include "backend/directory/dir_dkim.h"
+#include "backend/dns/asking.h"
+#include "common/net/ipaddr.h"
+
+#define ZONE_HOSTS_MAX 16 /* as the setting dns.mx_hosts */
+#define ZONE_ADDRS_MAX 32 /* of one host, what a front-end's resolver gives */
+
+enum zone_verdict {
+	ZONE_OK = 1,
+	ZONE_MISSING,
+	ZONE_DIFFERS,
+	ZONE_UNKNOWN, /* DNS could not be asked */
+};
+enum zone_need {
+	ZONE_REQUIRED = 1, /* mail suffers without */
+	ZONE_OPTIONAL,
+};
+
+struct zone_row {
+	enum zone_verdict verdict;
+	enum zone_need need;
+	const char *type; /* "MX", "A", "PTR", "TXT", "TLSA", "SRV" */
+	/* Without a last dot; value empty: it is not for this side to say. */
+	slice_t name, value;
+	slice_t found; /* what DNS has, separated by " | " */
+	slice_t note;  /* why it is not right, or what to do */
+};
+
+struct zone_wants {
+	slice_t domain; /* in normalised form */
+	enum dir_domain_kind kind;
+	const slice_t *hosts; /* that take its mail, and send it */
+	size_t nhosts;
+	const struct dir_dkim_row *keys; /* of the domain */
+	size_t nkeys;
+	/* dns_ask(), or its like. */
+	WAITS enum err (*ask)(void *arg, slice_t name, enum ask_type type, struct arena *mem,
+			      struct ask_answer *out, struct diag *d);
+	void *arg;
+};
+
+struct zone_rows {
+	struct zone_row *rows; /* in mem */
+	size_t n;
+};
+
+/* Looks at all of them. What cannot be asked is ZONE_UNKNOWN, with the reason; after a question
+ * that could not be asked no other is. E_CANCELLED. */
+WAITS enum err zone_check(const struct zone_wants *w, struct arena *mem,
+			  struct zone_rows *out) MUST_USE;
+
+/* ---- what is judged without asking ---- */
+
+/* Does the domain's SPF record (RFC 7208) let these addresses, the MX hosts', send? a: all TXT of
+ * the domain, of which *found_out are SPF. Names, includes and redirects are not followed: where
+ * there are any, nothing is said against it. At most ZONE_HOSTS_MAX * ZONE_ADDRS_MAX addresses.
+ * NULL: all is well. */
+const char *zone_spf_fault(const struct ask_answer *a, const struct ipaddr *addrs, size_t naddrs,
+			   size_t *found_out);
+/* Of a record of _dmarc (RFC 7489 section 6.3). NULL: all is well. */
+const char *zone_dmarc_fault(slice_t record);
+
+#endif

@@ -1,0 +1,102 @@
+/* Management: the records that a domain needs. */
+#include "backend/dns/zone.h"
+#include "backend/policy/live.h"
+#include "backend/rpc/m_admin.h"
+#include "common/parse/idn.h"
+
+#define SHOW_MS (60 * 1000) /* all questions; a person waits */
+
+struct showing {
+	struct mcall *c;
+	int64_t deadline_ms;
+};
+
+WAITS static enum err ask(void *arg, slice_t name, enum ask_type type, struct arena *mem,
+			  struct ask_answer *out, struct diag *d)
+{
+	struct showing *s = arg;
+
+	return dns_ask(s->c->be->asking, name, type, s->deadline_ms, mem, out, d);
+}
+
+/* The hosts that take mail: what the administrator said, or the name that all front-ends use. */
+static enum err find_hosts(struct mcall *c, slice_t hosts[ZONE_HOSTS_MAX], size_t *n_out)
+{
+	struct conf *s = live_settings(c->be->dir, c->be->conf.pushed);
+	size_t n = 0;
+	enum err e = E_OK;
+
+	for (size_t i = 0; i < conf_count(s, "dns.mx_hosts") && n < ZONE_HOSTS_MAX; i++)
+		hosts[n++] = arena_dup(&c->mem, slice_str(conf_item(s, "dns.mx_hosts", i)));
+	if (n == 0 && conf_str(s, "hostname")[0] != '\0')
+		hosts[n++] = arena_dup(&c->mem, slice_str(conf_str(s, "hostname")));
+	conf_free(&s);
+	for (size_t i = 0; e == E_OK && i < n; i++) {
+		char name[256];
+
+		if (domain_normalise(hosts[i], name) != E_OK)
+			e = diag_set(&c->diag, E_INVALID, "%.*s is no host name",
+				     (int)MIN(hosts[i].n, 100u), hosts[i].p);
+		else
+			hosts[i] = arena_dup(&c->mem, slice_str(name));
+	}
+	if (e == E_OK && n == 0)
+		e = diag_set(&c->diag, E_INVALID,
+			     "which hosts take mail? say so with the setting dns.mx_hosts");
+	*n_out = n;
+	return e;
+}
+
+static ProtobufCMessage *pack(const struct zone_row *r, struct arena *mem)
+{
+	Postern__AdminDnsRow *m = arena_new(mem, Postern__AdminDnsRow);
+
+	postern__admin_dns_row__init(m);
+	m->state = (Postern__DnsState)r->verdict;
+	m->need = (Postern__DnsNeed)r->need;
+	m->type = admin_str(mem, slice_str(r->type));
+	m->name = admin_str(mem, r->name);
+	m->value = admin_str(mem, r->value);
+	m->found = admin_str(mem, r->found);
+	m->note = admin_str(mem, r->note);
+	return &m->base;
+}
+
+WAITS static enum err show(struct mcall *c, const struct zone_rows *rows)
+{
+	ProtobufCMessage **packed = arena_alloc(&c->mem, (rows->n + 1) * sizeof *packed);
+	enum err e;
+
+	for (size_t i = 0; i < rows->n; i++)
+		packed[i] = pack(&rows->rows[i], &c->mem);
+	e = mcall_reply(c, NULL, RPC_BODY);
+	if (e == E_OK)
+		e = admin_send_rows(c, &postern__admin_dns_page__descriptor, 0, packed, rows->n);
+	return e == E_OK ? rpc_req_send_end(c->req) : e;
+}
+
+WAITS enum err m_admin_dns_show(struct mcall *c)
+{
+	const Postern__AdminDnsShow *m = (const void *)c->msg;
+	struct showing s = {.c = c, .deadline_ms = deadline_in(SHOW_MS)};
+	slice_t hosts[ZONE_HOSTS_MAX];
+	struct zone_wants w = {.hosts = hosts, .ask = ask, .arg = &s};
+	struct dir_domain_row domain;
+	struct dir_dkim_page keys;
+	struct zone_rows rows;
+	enum err e = dir_domain_show(c->be->dir, slice_str(m->domain), &c->mem, &domain, &c->diag);
+
+	if (e == E_OK)
+		e = find_hosts(c, hosts, &w.nhosts);
+	if (e == E_OK)
+		e = dir_dkim_list(c->be->dir, domain.name, SLICE_NONE, DIR_DKIM_KEYS_MAX, &c->mem,
+				  &keys, &c->diag);
+	if (e != E_OK)
+		return e;
+	w.domain = domain.name;
+	w.kind = domain.kind;
+	w.keys = keys.rows;
+	w.nkeys = keys.n;
+	e = zone_check(&w, &c->mem, &rows);
+	return e == E_OK ? show(c, &rows) : e;
+}

@@ -1,0 +1,348 @@
+/* What a domain needs: each fault of each record has its word. DNS is a table. */
+#include "backend/dns/zone.h"
+
+#include <stdio.h>
+
+#include "tests/lib/check.h"
+
+#define KEY "0123456789abcdef0123456789abcdef"
+#define B64 "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+struct fact {
+	const char *name;
+	enum ask_type type;
+	const char *records; /* "|" between them; "": no such records; "!": no answer */
+	const char *canonical;
+};
+
+/* A zone without fault. */
+static const struct fact good[] = {
+	{"ours.test", ASK_MX, "10 mx1.ours.test|10 mx2.ours.test", ""},
+	{"mx1.ours.test", ASK_ADDRESS, "192.0.2.1|2001:db8::1", ""},
+	{"mx2.ours.test", ASK_ADDRESS, "192.0.2.2", ""},
+	{"192.0.2.1", ASK_PTR, "mx1.ours.test", ""},
+	{"2001:db8::1", ASK_PTR, "elsewhere.test|mx1.ours.test", ""},
+	{"192.0.2.2", ASK_PTR, "mx2.ours.test", ""},
+	{"_25._tcp.mx1.ours.test", ASK_TLSA, "3 1 1 00", ""},
+	{"_25._tcp.mx2.ours.test", ASK_TLSA, "3 1 1 00", ""},
+	{"ours.test", ASK_TXT, "x=y|v=spf1 mx -all", ""},
+	{"k._domainkey.ours.test", ASK_TXT, "v=DKIM1; p=" B64, ""},
+	{"_dmarc.ours.test", ASK_TXT, "v=DMARC1; p=reject", ""},
+	{"_smtp._tls.ours.test", ASK_TXT, "v=TLSRPTv1; rua=mailto:x@y.test", ""},
+	{"_imaps._tcp.ours.test", ASK_SRV, "0 1 993 mx1.ours.test", ""},
+	{"_submissions._tcp.ours.test", ASK_SRV, "0 1 465 mx1.ours.test", ""},
+	{"_submission._tcp.ours.test", ASK_SRV, "0 1 25 x.test|0 1 587 mx1.ours.test", ""},
+};
+
+static const struct dir_dkim_row key = {
+	.domain = {"ours.test", 9},
+	.selector = {"k", 1},
+	.algorithm = SIGN_RSA_SHA256,
+	.state = DIR_DKIM_ACTIVE,
+	.public_key = {KEY, 32},
+};
+
+struct table {
+	struct fact change; /* stands before the others; name NULL: none */
+	unsigned asked;
+	bool away, insecure;
+};
+
+static const struct fact *find(const struct table *t, slice_t name, enum ask_type type)
+{
+	if (t->change.name != NULL && slice_eq(slice_str(t->change.name), name) &&
+	    t->change.type == type)
+		return &t->change;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		if (slice_eq(slice_str(good[i].name), name) && good[i].type == type)
+			return &good[i];
+	}
+	return NULL;
+}
+
+static enum err ask(void *arg, slice_t name, enum ask_type type, struct arena *mem,
+		    struct ask_answer *out, struct diag *d)
+{
+	struct table *t = arg;
+	const struct fact *f = find(t, name, type);
+	slice_t rest = slice_str(f != NULL ? f->records : "");
+
+	t->asked++;
+	if (t->away)
+		return diag_set(d, E_RETRY, "nobody asks");
+	*out = (struct ask_answer){.outcome = ASK_ABSENT, .secure = !t->insecure};
+	out->records = arena_alloc(mem, ASKING_RECORDS_MAX * sizeof *out->records);
+	if (slice_eq(rest, SL("!"))) {
+		out->outcome = ASK_FAILED;
+		return E_OK;
+	}
+	while (rest.n > 0) {
+		size_t n = slice_find_char(rest, '|');
+
+		out->outcome = ASK_OK;
+		out->records[out->n++] = slice_sub(rest, 0, n);
+		rest = slice_from(rest, n + 1);
+	}
+	out->canonical = slice_str(f != NULL ? f->canonical : "");
+	return E_OK;
+}
+
+/* The rows of ours.test. */
+WAITS static struct zone_rows look(struct table *t, struct arena *mem, enum dir_domain_kind kind)
+{
+	slice_t hosts[] = {SL("mx1.ours.test"), SL("mx2.ours.test")};
+	struct zone_wants w = {.domain = SL("ours.test"),
+			       .kind = kind,
+			       .hosts = hosts,
+			       .nhosts = ARRAY_LEN(hosts),
+			       .keys = &key,
+			       .nkeys = 1,
+			       .ask = ask,
+			       .arg = t};
+	struct zone_rows rows;
+
+	CHECK_ERR(zone_check(&w, mem, &rows), E_OK);
+	return rows;
+}
+
+static size_t with(const struct zone_rows *rows, enum zone_verdict v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rows->n; i++)
+		n += rows->rows[i].verdict == v;
+	return n;
+}
+
+TEST_FIBER(zone_without_fault)
+{
+	struct table t = {.asked = 0};
+	struct zone_rows rows;
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
+	CHECK_INT(rows.n, 2 + 2 + 3 + 2 + 1 + 1 + 1 + 1 + 3);
+	CHECK_INT(with(&rows, ZONE_OK), rows.n);
+	for (size_t i = 0; i < rows.n; i++)
+		CHECK_SLICE(rows.rows[i].note, SL(""));
+	CHECK_SLICE(rows.rows[0].value, SL("10 mx1.ours.test"));
+	/* Of a domain whose mail is written elsewhere, only what takes its mail. */
+	rows = look(&t, &mem, DIR_DOMAIN_REMOTE);
+	CHECK_INT(rows.n, 2 + 2 + 3 + 2 + 1);
+	arena_reset(&mem);
+}
+
+/* One thing is changed: exactly one row says so. */
+TEST_FIBER(each_fault_is_named)
+{
+	static const struct {
+		struct fact change;
+		enum zone_verdict verdict;
+		const char *name, *note;
+	} cases[] = {
+		{{"ours.test", ASK_MX, "10 mx1.ours.test", ""},
+		 ZONE_DIFFERS,
+		 "ours.test",
+		 "this host is not among them"},
+		{{"ours.test", ASK_MX, "10 mx1.ours.test|10 MX2.ours.test|20 x.test", ""},
+		 ZONE_DIFFERS,
+		 "ours.test",
+		 "not one of our hosts (dns.mx_hosts)"},
+		{{"mx2.ours.test", ASK_ADDRESS, "192.0.2.2", "x.test"},
+		 ZONE_DIFFERS,
+		 "mx2.ours.test",
+		 "a host that takes mail may not be an alias (CNAME)"},
+		{{"192.0.2.2", ASK_PTR, "", ""}, ZONE_MISSING, "192.0.2.2", ""},
+		{{"192.0.2.2", ASK_PTR, "!", ""},
+		 ZONE_UNKNOWN,
+		 "192.0.2.2",
+		 "the name servers do not answer"},
+		{{"192.0.2.2", ASK_PTR, "mx1.ours.test|nobody.test", ""},
+		 ZONE_DIFFERS,
+		 "192.0.2.2",
+		 "the name does not lead back to the address"},
+		{{"ours.test", ASK_TXT, "x=y", ""}, ZONE_MISSING, "ours.test", ""},
+		{{"ours.test", ASK_TXT, "", ""}, ZONE_MISSING, "ours.test", ""},
+		{{"k._domainkey.ours.test", ASK_TXT, "p=MDEy", ""},
+		 ZONE_DIFFERS,
+		 "k._domainkey.ours.test",
+		 "p= is another key"},
+		{{"k._domainkey.ours.test", ASK_TXT, "", ""},
+		 ZONE_MISSING,
+		 "k._domainkey.ours.test",
+		 ""},
+		{{"_dmarc.ours.test", ASK_TXT, "", ""}, ZONE_MISSING, "_dmarc.ours.test", ""},
+		{{"_dmarc.ours.test", ASK_TXT, "v=DMARC1; p=none|v=DMARC1; p=none", ""},
+		 ZONE_DIFFERS,
+		 "_dmarc.ours.test",
+		 "there are several"},
+		{{"_dmarc.ours.test", ASK_TXT, "v=DMARC10; p=none", ""},
+		 ZONE_DIFFERS,
+		 "_dmarc.ours.test",
+		 "what is there is something else"},
+		{{"_smtp._tls.ours.test", ASK_TXT, "v=TLSRPTv1;", ""},
+		 ZONE_DIFFERS,
+		 "_smtp._tls.ours.test",
+		 "there is no rua="},
+		{{"_imaps._tcp.ours.test", ASK_SRV, "0 1 143 x.test", ""},
+		 ZONE_DIFFERS,
+		 "_imaps._tcp.ours.test",
+		 "no record has this service's port"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct table t = {.change = cases[i].change};
+		struct zone_rows rows;
+		struct arena mem;
+
+		check_note("case %zu", i);
+		arena_init(&mem, NULL);
+		rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
+		CHECK_INT(with(&rows, ZONE_OK), rows.n - 1);
+		for (size_t k = 0; k < rows.n; k++) {
+			if (rows.rows[k].verdict == ZONE_OK)
+				continue;
+			CHECK_INT(rows.rows[k].verdict, cases[i].verdict);
+			CHECK_SLICE(rows.rows[k].name, slice_str(cases[i].name));
+			CHECK_SLICE(rows.rows[k].note, slice_str(cases[i].note));
+		}
+		arena_reset(&mem);
+	}
+}
+
+TEST_FIBER(no_mail_at_all)
+{
+	struct table t = {.change = {"ours.test", ASK_MX, "0 .", ""}};
+	struct zone_rows rows;
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
+	CHECK_INT(with(&rows, ZONE_DIFFERS), 3);
+	CHECK_SLICE(rows.rows[2].note, SL("it says that the domain takes no mail"));
+	arena_reset(&mem);
+}
+
+/* Once it is known that nobody asks, nobody is waited for again; the values are there. */
+TEST_FIBER(nobody_asks)
+{
+	struct table t = {.away = true};
+	struct zone_rows rows;
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
+	CHECK_INT(t.asked, 1);
+	CHECK_INT(with(&rows, ZONE_UNKNOWN), rows.n);
+	for (size_t i = 0; i < rows.n; i++)
+		CHECK_SLICE(rows.rows[i].note, SL("nobody asks"));
+	arena_reset(&mem);
+}
+
+TEST_FIBER(tlsa_without_dnssec)
+{
+	struct table t = {.insecure = true};
+	struct zone_rows rows;
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
+	CHECK_INT(with(&rows, ZONE_DIFFERS), 2);
+	arena_reset(&mem);
+}
+
+/* The longest answers there can be: rows and addresses have their places. */
+static enum err ask_much(void *arg, slice_t name UNUSED, enum ask_type type, struct arena *mem,
+			 struct ask_answer *out, struct diag *d UNUSED)
+{
+	unsigned *asked = arg;
+	char text[64];
+
+	*out = (struct ask_answer){.outcome = ASK_OK};
+	out->records = arena_alloc(mem, ASKING_RECORDS_MAX * sizeof *out->records);
+	for (out->n = 0; out->n < ASKING_RECORDS_MAX; out->n++) {
+		snprintf(text, sizeof text, type == ASK_ADDRESS ? "2001:db8::%x" : "%u h.test",
+			 ++*asked % 0xFFFF);
+		out->records[out->n] = arena_dup(mem, slice_str(text));
+	}
+	return E_OK;
+}
+
+TEST_FIBER(much_of_everything)
+{
+	slice_t hosts[ZONE_HOSTS_MAX];
+	unsigned asked = 0;
+	struct zone_wants w = {.domain = SL("ours.test"),
+			       .kind = DIR_DOMAIN_LOCAL,
+			       .hosts = hosts,
+			       .nhosts = ZONE_HOSTS_MAX,
+			       .ask = ask_much,
+			       .arg = &asked};
+	struct zone_rows rows;
+	struct arena mem;
+
+	for (size_t i = 0; i < ZONE_HOSTS_MAX; i++)
+		hosts[i] = SL("mx.test");
+	arena_init(&mem, NULL);
+	CHECK_ERR(zone_check(&w, &mem, &rows), E_OK);
+	/* MX, 8 strangers' among them; addresses with their PTR; TLSA; SPF, no key, two policies,
+	 * three services. */
+	CHECK_INT(rows.n, ZONE_HOSTS_MAX + 8 + ZONE_HOSTS_MAX * (1 + ZONE_ADDRS_MAX) +
+				  ZONE_HOSTS_MAX + 1 + 1 + 2 + 3);
+	arena_reset(&mem);
+}
+
+static const char *spf(const char *record)
+{
+	slice_t s = slice_str(record);
+	struct ask_answer a = {.outcome = ASK_OK, .records = &s, .n = 1};
+	struct ipaddr addrs[2];
+	size_t n;
+
+	CHECK(ipaddr_parse(SL("192.0.2.1"), &addrs[0]));
+	CHECK(ipaddr_parse(SL("2001:db8::1"), &addrs[1]));
+	return zone_spf_fault(&a, addrs, 2, &n);
+}
+
+TEST(spf_records)
+{
+	static const struct {
+		const char *record;
+		bool fault;
+	} cases[] = {
+		{"v=spf1 mx -all", false},
+		{"V=SPF1  +MX  ~all", false},
+		{"v=spf1 ?mx -all", true},
+		{"v=spf1 -all", true},
+		{"v=spf1", true},
+		{"v=spf1 mx all", true},
+		{"v=spf1 mx +all", true},
+		{"v=spf1 ip4:192.0.2.1 ip6:2001:db8::/32 -all", false},
+		{"v=spf1 ip4:192.0.2.0/24 -all", true},
+		{"v=spf1 ip4:192.0.2.2 ip6:2001:db8::1 -all", true},
+		{"v=spf1 -ip4:192.0.2.1 ip6:2001:db8::1 -all", true},
+		{"v=spf1 include:x.test -all", false},
+		{"v=spf1 redirect=x.test", false},
+		{"v=spf1 a:x.test -all", false},
+		{"v=spf1 allow -all", true},
+		{"v=spf1 ip4: ip4:/ ip4:x - + -all", true},
+		{"v=spf10 mx", true},
+		{"mx", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("%s", cases[i].record);
+		CHECK((spf(cases[i].record) != NULL) == cases[i].fault);
+	}
+}
+
+TEST(dmarc_records)
+{
+	CHECK(zone_dmarc_fault(SL("v=DMARC1;p=none")) == NULL);
+	CHECK(zone_dmarc_fault(SL("v=DMARC1; rua=mailto:x@y.test; P = Reject ;")) == NULL);
+	CHECK(zone_dmarc_fault(SL("v=DMARC1; sp=none")) != NULL);
+	CHECK(zone_dmarc_fault(SL("v=DMARC1; p=no")) != NULL);
+	CHECK(zone_dmarc_fault(SL("v=DMARC1")) != NULL);
+	CHECK(zone_dmarc_fault(SL(";;=;p")) != NULL);
+}
