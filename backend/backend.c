@@ -13,7 +13,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "backend/dns/asking.h"
+#include "backend/dns/rotation.h"
 #include "backend/metrics/expo.h"
 #include "backend/node_key.h"
 #include "backend/partitions/purge.h"
@@ -46,6 +46,7 @@ static struct backend {
 	struct peers *peers;
 	struct runner *runner;
 	struct purge *purge;
+	struct rotation *rotation;
 	struct rpc_server *server;
 	struct expo *expo;
 	struct event stop;
@@ -251,6 +252,8 @@ WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 	if (e == E_OK)
 		e = purge_start(be->dir, be->parts, &backend.purge);
 	if (e == E_OK)
+		e = rotation_start(be->dir, be->asking, be->conf.pushed, &backend.rotation);
+	if (e == E_OK)
 		e = rpc_server_start(be, backend.accept_tls, backend.dial_tls, &backend.server, d);
 	if (e == E_OK && conf_count(conf, "metrics.listen") != 0) {
 		struct conf_addr a = conf_addr(conf, "metrics.listen", 0);
@@ -284,6 +287,7 @@ WAITS static void close_all(void)
 
 	backend.ready = false;
 	expo_stop(&backend.expo);
+	rotation_stop(&backend.rotation);
 	rpc_server_free(&backend.server);
 	asking_free(&be->asking);
 	map_fini(&backend.be.held); /* no call is left */

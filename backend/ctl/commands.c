@@ -350,7 +350,7 @@ const struct ctl_command ctl_commands[] = {
 	 dkim_add_args, METHOD(DKIM_ADD), REQUEST(dkim_add), ONE(dkim_added)},
 	{"dkim", "list", "Lists keys that sign mail", dkim_list_args, METHOD(DKIM_LIST),
 	 REQUEST(dkim_list), ROWS(dkim),
-	 .columns = "domain selector algorithm state created_us activated_us retired_us"},
+	 .columns = "domain selector algorithm state created_us activated_us retired_us note"},
 	{"dkim", "show", "Shows the records of a domain's keys, for its DNS zone", dkim_show_args,
 	 METHOD(DKIM_LIST), REQUEST(dkim_list), ROWS(dkim), .run = dkim_show_run},
 	{"dkim", "activate", "Signs with a key from now on: its record is in DNS",

@@ -195,6 +195,7 @@ WAITS static enum err add_one(struct adding *x, const struct dir_dkim_spec *s, s
 		pg_text(&a, buf_slice(&selector));
 		pg_u64(&a, s->algorithm);
 		pg_bytes(&a, s->public_key);
+		pg_u64(&a, s->origin == DIR_DKIM_SUCCESSOR);
 		e = dir_call_query(x->c, dir_sql_dkim_add, &a, &r, diag);
 		if (e == E_EXISTS)
 			diag_set(diag, e, "the domain has a key of that selector already");
@@ -296,6 +297,23 @@ WAITS enum err dir_dkim_activate(struct dir *d, const struct dir_actor *by, slic
 	return dir_call_end(&c, e, diag);
 }
 
+WAITS enum err dir_dkim_sight(struct dir *d, const struct dir_actor *by, slice_t domain,
+			      slice_t selector, enum dir_dkim_sight sight, struct diag *diag)
+{
+	bool seen = sight == DIR_DKIM_SEEN;
+	struct dir_call c;
+	uint64_t touched = 0;
+	char name[256];
+	enum err e = dir_call_begin(&c, d, by, seen ? "dkim.seen" : "dkim.gone", domain, diag);
+
+	if (e == E_OK)
+		e = change(&c, seen ? dir_sql_dkim_seen : dir_sql_dkim_gone, domain, selector, name,
+			   &touched, diag);
+	if (e == E_OK && touched == 0)
+		e = diag_set(diag, E_NOT_FOUND, "the domain has no such key in that state");
+	return dir_call_end(&c, e, diag);
+}
+
 WAITS enum err dir_dkim_retire(struct dir *d, const struct dir_actor *by, slice_t domain,
 			       slice_t selector, struct diag *diag)
 {
@@ -369,6 +387,7 @@ WAITS enum err dir_dkim_list(struct dir *d, slice_t domain, slice_t after, size_
 			.published_us = pg_get_i64(r, i, 6),
 			.activated_us = pg_get_i64(r, i, 7),
 			.retired_us = pg_get_i64(r, i, 8),
+			.origin = pg_get_u64(r, i, 9) != 0 ? DIR_DKIM_SUCCESSOR : DIR_DKIM_ASKED,
 		};
 	pg_result_free(&r);
 	return E_OK;

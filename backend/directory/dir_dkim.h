@@ -57,9 +57,16 @@ WAITS enum err dir_dkim_put(struct dir *d, uint64_t key, slice_t node, slice_t b
 
 /* ---- management; see dir_admin.h ---- */
 
+/* Why a key was made. */
+enum dir_dkim_origin {
+	DIR_DKIM_ASKED,     /* an administrator wanted it */
+	DIR_DKIM_SUCCESSOR, /* another one has grown old: nobody need activate it */
+};
+
 struct dir_dkim_spec {
 	slice_t selector; /* empty: made from the date and the algorithm */
 	enum sign_algorithm algorithm;
+	enum dir_dkim_origin origin;
 	slice_t public_key;
 	/* Appends the private key's box for a node; false: leave that node out. */
 	bool (*seal)(const struct dir_node *n, struct buf *out, void *arg);
@@ -71,6 +78,7 @@ struct dir_dkim_row {
 	slice_t domain, selector;
 	enum sign_algorithm algorithm;
 	enum dir_dkim_state state;
+	enum dir_dkim_origin origin;
 	slice_t public_key;
 	int64_t created_us, published_us, activated_us, retired_us; /* 0: not yet */
 };
@@ -87,6 +95,12 @@ WAITS enum err dir_dkim_add(struct dir *d, const struct dir_actor *by, slice_t d
 /* selector empty: of all that have never been active. At most DKIM_SIGS_MAX are active. */
 WAITS enum err dir_dkim_activate(struct dir *d, const struct dir_actor *by, slice_t domain,
 				 slice_t selector, struct diag *diag) MUST_USE;
+enum dir_dkim_sight { DIR_DKIM_SEEN, DIR_DKIM_GONE };
+/* A key that is new was seen in DNS: it is published; one that was published is there no more: it
+ * is new. E_NOT_FOUND: there is none in that state. */
+WAITS enum err dir_dkim_sight(struct dir *d, const struct dir_actor *by, slice_t domain,
+			      slice_t selector, enum dir_dkim_sight sight,
+			      struct diag *diag) MUST_USE;
 WAITS enum err dir_dkim_retire(struct dir *d, const struct dir_actor *by, slice_t domain,
 			       slice_t selector, struct diag *diag) MUST_USE;
 /* E_INVALID while it is active. */

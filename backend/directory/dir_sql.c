@@ -307,8 +307,9 @@ const char dir_sql_session_drop[] = "DELETE FROM ended_sessions WHERE until < no
 /* ---- keys that sign mail ---- */
 
 const char dir_sql_dkim_selectors[] = "SELECT selector FROM dkim_keys WHERE domain_id = $1::bigint";
-const char dir_sql_dkim_add[] = "INSERT INTO dkim_keys (domain_id, selector, algorithm, public_key)"
-				" VALUES ($1::bigint, $2, $3::smallint, $4::bytea) RETURNING id";
+const char dir_sql_dkim_add[] =
+	"INSERT INTO dkim_keys (domain_id, selector, algorithm, public_key, successor)"
+	" VALUES ($1::bigint, $2, $3::smallint, $4::bytea, $5::bigint <> 0) RETURNING id";
 /* A key or a node that has gone meanwhile needs none. */
 const char dir_sql_dkim_box_put[] =
 	"INSERT INTO dkim_boxes (key_id, node, sealed) SELECT k.id, n.name, $3::bytea"
@@ -328,6 +329,10 @@ const char dir_sql_dkim_activate[] =
 const char dir_sql_dkim_active[] =
 	"SELECT count(*) FROM dkim_keys k JOIN domains d ON d.id = k.domain_id"
 	" WHERE d.name = $1 AND k.state = 3";
+const char dir_sql_dkim_seen[] =
+	"UPDATE dkim_keys k SET state = 2, published = now()" DKIM_NAMED ") AND k.state = 1";
+const char dir_sql_dkim_gone[] =
+	"UPDATE dkim_keys k SET state = 1, published = NULL" DKIM_NAMED ") AND k.state = 2";
 const char dir_sql_dkim_retire[] =
 	"UPDATE dkim_keys k SET state = 4, retired = coalesce(k.retired, now())" DKIM_NAMED
 	") AND k.state IN (3, 4)";
@@ -336,7 +341,7 @@ const char dir_sql_dkim_remove[] =
 	" AND k.selector = $2 AND k.state <> 3";
 #define DKIM_ROW \
 	"SELECT d.name, k.selector, k.algorithm, k.state, k.public_key, " US("k.created") ", " US( \
-		"k.published") ", " US("k.activated") ", " US("k.retired")
+		"k.published") ", " US("k.activated") ", " US("k.retired") ", k.successor::int"
 const char dir_sql_dkim_list[] = DKIM_ROW
 	" FROM dkim_keys k JOIN domains d ON d.id = k.domain_id WHERE ($1 = '' OR d.name = $1)"
 	" AND (d.name COLLATE \"C\", k.selector COLLATE \"C\") > ($2, $3)"
@@ -365,6 +370,7 @@ const char dir_sql_server_state[] =
 	" WHERE name = $1 OR $1 = ''";
 const char dir_sql_server_remove[] =
 	"DELETE FROM smtp_servers WHERE name = $1 AND listeners <> '{}'";
+
 /* ---- TLS of other systems' servers ---- */
 
 const char dir_sql_tls_set[] =
@@ -376,6 +382,12 @@ const char dir_sql_tls_remove[] = "DELETE FROM tls_policies WHERE destination = 
 const char dir_sql_tls_list[] = TLS_ROW " WHERE destination COLLATE \"C\" > $1"
 					" ORDER BY destination COLLATE \"C\" LIMIT $2::bigint";
 const char dir_sql_tls_show[] = TLS_ROW " WHERE destination = $1";
+
+const char dir_sql_claim[] =
+	"INSERT INTO claims (name, node, until)"
+	" VALUES ($1, $2, now() + $3::bigint * interval '1 s')"
+	" ON CONFLICT (name) DO UPDATE SET node = excluded.node, until = excluded.until"
+	" WHERE claims.node = excluded.node OR claims.until < now() RETURNING node";
 
 /* ---- audit ---- */
 

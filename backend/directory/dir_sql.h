@@ -103,13 +103,16 @@ extern const char dir_sql_session_drop[];
 
 /* ---- keys that sign mail ---- */
 extern const char dir_sql_dkim_selectors[]; /* domain id -> selector */
-extern const char dir_sql_dkim_add[];       /* domain id, selector, algorithm, public key -> id */
-extern const char dir_sql_dkim_box_put[];   /* key id, node, box */
-extern const char dir_sql_dkim_lacking[];   /* own node, limit -> node as node_all, key id */
-extern const char dir_sql_dkim_activate[];  /* domain, selector or "" */
-extern const char dir_sql_dkim_active[];    /* domain -> how many */
-extern const char dir_sql_dkim_retire[];    /* domain, selector */
-extern const char dir_sql_dkim_remove[];    /* domain, selector */
+extern const char
+	dir_sql_dkim_add[]; /* domain id, selector, algorithm, public key, successor -> id */
+extern const char dir_sql_dkim_box_put[];  /* key id, node, box */
+extern const char dir_sql_dkim_lacking[];  /* own node, limit -> node as node_all, key id */
+extern const char dir_sql_dkim_activate[]; /* domain, selector or "" */
+extern const char dir_sql_dkim_active[];   /* domain -> how many */
+extern const char dir_sql_dkim_seen[];     /* domain, selector */
+extern const char dir_sql_dkim_gone[];     /* domain, selector */
+extern const char dir_sql_dkim_retire[];   /* domain, selector */
+extern const char dir_sql_dkim_remove[];   /* domain, selector */
 extern const char
 	dir_sql_dkim_list[]; /* domain or "", after domain, after selector, limit -> row */
 
@@ -121,11 +124,15 @@ extern const char
 	dir_sql_server_check[]; /* name -> how many, bytes of all, who shares a listener */
 extern const char dir_sql_server_state[];  /* name or "", state */
 extern const char dir_sql_server_remove[]; /* name */
+
 /* ---- TLS of other systems' servers ---- */
 extern const char dir_sql_tls_set[];    /* destination, level, peers text[] */
 extern const char dir_sql_tls_remove[]; /* destination */
 extern const char dir_sql_tls_list[];   /* after, limit -> row */
 extern const char dir_sql_tls_show[];   /* destination -> row */
+
+/* name, node, seconds -> node, or no row: another has it */
+extern const char dir_sql_claim[];
 
 /* ---- audit ---- */
 extern const char dir_sql_audit_add[];  /* who, origin, method, target, result, detail */

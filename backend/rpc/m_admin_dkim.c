@@ -1,6 +1,7 @@
 /* Management of the keys that sign mail. */
-#include "backend/dns/dkim_text.h"
+#include "backend/dns/rotate.h"
 #include "backend/rpc/m_admin.h"
+#include "common/base/clock.h"
 
 #define ACTIVATE_ASK_MS (20 * 1000) /* of a person who waits, for one record */
 #define TEXT_BYTES      8192
@@ -15,6 +16,21 @@ static char *text_of(const struct dir_dkim_row *r,
 
 	buf_init(&b, TEXT_BYTES, NULL);
 	write(r, &b);
+	text = admin_str(mem, buf_slice(&b));
+	buf_fini(&b);
+	return text;
+}
+
+static char *note_of(const struct dir_dkim_row *r, struct arena *mem)
+{
+	int64_t waits_us = clock_wall_us() - r->created_us;
+	struct buf b;
+	char *text;
+
+	buf_init(&b, TEXT_BYTES, NULL);
+	if (rotate_late(r, clock_wall_us()))
+		buf_printf(&b, "waits for its record in DNS for %d days",
+			   (int)(waits_us / (24 * 3600 * 1000000LL)));
 	text = admin_str(mem, buf_slice(&b));
 	buf_fini(&b);
 	return text;
@@ -35,6 +51,7 @@ static Postern__AdminDkim *pack_key(const struct dir_dkim_row *r, struct arena *
 	m->retired_us = r->retired_us;
 	m->record_name = text_of(r, dkim_text_name, mem);
 	m->record = text_of(r, dkim_text_record, mem);
+	m->note = note_of(r, mem);
 	return m;
 }
 
@@ -142,8 +159,7 @@ WAITS static enum err check_records(struct mcall *c, slice_t domain, slice_t sel
 	for (size_t i = 0; e == E_OK && i < page.n; i++) {
 		const struct dir_dkim_row *k = &page.rows[i];
 
-		if (selector.n != 0 ? slice_eq(selector, k->selector)
-				    : k->state == DIR_DKIM_NEW || k->state == DIR_DKIM_PUBLISHED)
+		if (selector.n != 0 ? slice_eq(selector, k->selector) : rotate_asks(k))
 			e = check_record(c, k);
 	}
 	return e;

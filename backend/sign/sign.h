@@ -33,6 +33,7 @@ WAITS void signer_close(struct signer **s);
 struct signer_key {
 	enum sign_algorithm algorithm;
 	char selector[DKIM_SELECTOR_MAX + 1];
+	enum dir_dkim_origin origin; /* signer_make's */
 };
 /* The active keys of a domain (in normalised form) that this node has, the newest first. */
 size_t signer_keys(const struct signer *s, slice_t domain, struct signer_key out[DKIM_SIGS_MAX]);

@@ -111,6 +111,7 @@ WAITS static enum err make_all(struct dir *dir, const struct dir_actor *by, slic
 		specs[i] = (struct dir_dkim_spec){
 			.selector = selector,
 			.algorithm = pairs[i].algorithm,
+			.origin = keys[i].origin,
 			.public_key = buf_slice(&pairs[i].public),
 			.seal = seal_pair,
 			.arg = &pairs[i],

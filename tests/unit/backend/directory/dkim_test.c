@@ -1,5 +1,7 @@
 /* Keys that sign mail: what management refuses, what it does, and what the image has of it. */
 #include "backend/directory/dir_dkim.h"
+
+#include "backend/directory/dir_claim.h"
 #include "tests/unit/backend/directory/rig.h"
 
 #define BOX "a box of some bytes"
@@ -109,6 +111,62 @@ TEST_FIBER(dkim_add_and_list)
 	CHECK_ERR(dir_domain_remove(r.d, &rig_actor, SL("alias.test"), &d), E_OK);
 	CHECK_INT(dir_dkim_count(r.d), 4);
 	arena_reset(&mem);
+	rig_close(&r);
+}
+
+WAITS static enum err sight(struct rig *r, enum dir_dkim_sight s)
+{
+	return dir_dkim_sight(r->d, &rig_actor, SL("example.org"), SL("a"), s, NULL);
+}
+
+TEST_FIBER(dkim_seen_in_dns)
+{
+	struct dir_dkim_page page;
+	struct arena mem;
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	arena_init(&mem, NULL);
+	CHECK_ERR(sight(&r, DIR_DKIM_SEEN), E_NOT_FOUND);
+	CHECK_ERR(add_named(&r, "example.org", SL("a")), E_OK);
+	CHECK_ERR(sight(&r, DIR_DKIM_GONE), E_NOT_FOUND);
+	CHECK_ERR(sight(&r, DIR_DKIM_SEEN), E_OK);
+	CHECK_ERR(sight(&r, DIR_DKIM_SEEN), E_NOT_FOUND);
+	CHECK_ERR(dir_dkim_list(r.d, SLICE_NONE, SLICE_NONE, 9, &mem, &page, NULL), E_OK);
+	REQUIRE(page.n == 1);
+	CHECK_INT(page.rows[0].state, DIR_DKIM_PUBLISHED);
+	CHECK(page.rows[0].published_us > 0);
+	CHECK_INT(page.rows[0].origin, DIR_DKIM_ASKED);
+	CHECK_ERR(sight(&r, DIR_DKIM_GONE), E_OK);
+	CHECK_ERR(dir_dkim_list(r.d, SLICE_NONE, SLICE_NONE, 9, &mem, &page, NULL), E_OK);
+	CHECK_INT(page.rows[0].state, DIR_DKIM_NEW);
+	CHECK_INT(page.rows[0].published_us, 0);
+	/* One that signs stays as it is, wherever its record is. */
+	CHECK_ERR(sight(&r, DIR_DKIM_SEEN), E_OK);
+	CHECK_ERR(activate(&r, "a"), E_OK);
+	CHECK_ERR(sight(&r, DIR_DKIM_GONE), E_NOT_FOUND);
+	arena_reset(&mem);
+	rig_close(&r);
+}
+
+/* Work of the cluster: whoever has it keeps it as long as it renews, or until it runs out. */
+TEST_FIBER(claims)
+{
+	struct rig r;
+	bool mine;
+
+	REQUIRE(rig_open(&r));
+	CHECK_ERR(dir_claim(r.d, "work", 3600, &mine, NULL), E_OK);
+	CHECK(mine);
+	CHECK_ERR(dir_claim(r.d, "work", 3600, &mine, NULL), E_OK);
+	CHECK(mine);
+	dir_close(&r.d);
+	REQUIRE(rig_start(&r, "be2") && rig_synced(&r));
+	CHECK_ERR(dir_claim(r.d, "work", 3600, &mine, NULL), E_OK);
+	CHECK(!mine);
+	pgserver_sql("UPDATE claims SET until = now() - interval '1 s'");
+	CHECK_ERR(dir_claim(r.d, "work", 3600, &mine, NULL), E_OK);
+	CHECK(mine);
 	rig_close(&r);
 }
 

@@ -184,14 +184,14 @@ TEST_FIBER(sign_leaves_out)
 
 	REQUIRE(world_open(&w));
 	REQUIRE(make_named(&w, "new") == E_OK);
-	other = (struct signer_key){SIGN_ED25519_SHA256, "new"};
+	other = (struct signer_key){.algorithm = SIGN_ED25519_SHA256, .selector = "new"};
 	CHECK_INT(signs(&w, &other), 0); /* not active yet */
 	REQUIRE(activate(&w) == E_OK);
 	REQUIRE(keys(&w, k) == 1);
 	CHECK(signs(&w, &other) > 0);
-	other = (struct signer_key){SIGN_RSA_SHA256, "new"};
+	other = (struct signer_key){.algorithm = SIGN_RSA_SHA256, .selector = "new"};
 	CHECK_INT(signs(&w, &other), 0);
-	other = (struct signer_key){SIGN_ED25519_SHA256, "none"};
+	other = (struct signer_key){.algorithm = SIGN_ED25519_SHA256, .selector = "none"};
 	CHECK_INT(signs(&w, &other), 0);
 
 	/* A field of another domain or selector than it is asked for; beside a good one. */
