@@ -44,7 +44,7 @@ def main():
     parts = [("unit", ["make", "-s", "unit"], 600),
              ("fuzz-replay", ["make", "-s", "fuzz-replay"], 600),
              ("lint", ["make", "-s", "lint"], 120),
-             ("cluster", [sys.executable, "tests/lib/run_cluster.py", "tests/cluster"], 900),
+             ("cluster", [sys.executable, "tests/lib/run_cluster.py", "tests/cluster"], 1500),
              ("interop", [sys.executable, "tests/lib/run_cluster.py", "tests/interop"], 600)]
     passed = failed = 0
     for name, argv, seconds in parts:
