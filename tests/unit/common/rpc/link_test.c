@@ -843,10 +843,13 @@ TEST_FIBER(ping_keeps_a_silent_link)
 	struct duo d;
 
 	REQUIRE(duo_open(&d));
-	d.ask->ping_ms = 20;
-	d.ask->dead_ms = 60;
+	d.ask->ping_ms = 100;
+	d.ask->dead_ms = 500;
 	CHECK_ERR(rig_echo(d.ask, SL("x")), E_OK); /* the readers take the new times */
-	rig_turns(200);
+	(void)fiber_sleep("test.silence", d.ask->dead_ms + 3 * d.ask->ping_ms);
+	/* Doubtful it is only until the answer to a PING. */
+	for (int i = 0; i < 1000 && rpc_link_doubtful(d.ask); i++)
+		rig_turns(1);
 	CHECK(rpc_link_usable(d.ask) && !rpc_link_doubtful(d.ask));
 	duo_close(&d);
 }
