@@ -164,7 +164,7 @@ def run(kills, seed, dns, port):
         left = postern.until(lambda: waiting(postern) == [], SETTLE_SECONDS)
         wrong, twice = judge(sink, load.sent, moments)
         if not left:
-            wrong.append("the queue is not empty: %s" % str(waiting(postern))[:2000])
+            wrong.insert(0, "the queue is not empty: %s" % str(waiting(postern))[:2000])
         return wrong, ("%d kills (seed %d): %d recipients answered, %d arrivals, %d of them twice"
                        % (kills, seed, len(load.sent),
                           sum(map(len, sink.arrivals.values())), twice))
