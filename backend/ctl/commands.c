@@ -216,6 +216,45 @@ static const struct ctl_arg tls_name_args[] = {
 	{0},
 };
 
+#define ROUTE_FOR \
+	{"DOMAIN", NULL, "domain", ARG_REQUIRED, "of recipients: example.org, .example.org, *"}, \
+	{ \
+		"--sender", "SENDER", "sender", 0, "only mail from: @example.org, or an address" \
+	}
+#define ROUTE_HOW \
+	{"--tls", "never|may|encrypt|verify|dane", "tls", 0, "what TLS must give"}, \
+		{"--user", "NAME", "user", ARG_NONE, "logs in; under TLS, to a verified name"}, \
+		{"--password", "PASSWORD", NULL, 0, "in clear: others here may see it"}, \
+		{"--password-stdin", NULL, NULL, 0, "from the first line of standard input"}, \
+		{"--password-file", "FILE", NULL, 0, "from the first line of a file"}, \
+		{"--first", "direct|relay", "first", 0, \
+		 "direct: the relay only when that fails for now"}, \
+		{"--connections", "N", "connections", 0, "at once to it, or none: as to others"}, \
+		{"--helo", "NAME", "helo", ARG_NONE, "our name in EHLO"}, \
+		{"--source4", "ADDRESS", "source4", ARG_NONE, "our end of connections, IPv4"}, \
+	{ \
+		"--source6", "ADDRESS", "source6", ARG_NONE, "the same, IPv6" \
+	}
+
+static const struct ctl_arg route_add_args[] = {
+	ROUTE_FOR,
+	{"ACTION", NULL, "action", ARG_REQUIRED, "mx, relay, lmtp, hold or reject"},
+	{"TARGET", NULL, "target", 0,
+	 "of relay and lmtp: host[:port], [host][:port] (not its MX); of reject: what is said"},
+	ROUTE_HOW,
+	{0},
+};
+
+static const struct ctl_arg route_edit_args[] = {
+	ROUTE_FOR,
+	{"--action", "ACTION", "action", 0, "mx, relay, lmtp, hold or reject"},
+	{"--target", "TARGET", "target", 0, "host[:port], [host][:port]; of reject: what is said"},
+	ROUTE_HOW,
+	{0},
+};
+
+static const struct ctl_arg route_name_args[] = {ROUTE_FOR, {0}};
+
 #define PASSWORD_ARGS \
 	{"--password", "PASSWORD", NULL, 0, "in clear: other users of this machine may see it"}, \
 		{"--password-stdin", NULL, NULL, 0, "from the first line of standard input"}, \
@@ -369,6 +408,16 @@ const struct ctl_command ctl_commands[] = {
 	 METHOD(TLS_REMOVE), REQUEST(tls_name), DONE},
 	{"dns", "show", "Shows the records that a domain needs, and what DNS has", dns_show_args,
 	 METHOD(DNS_SHOW), REQUEST(dns_show), ROWS(dns), .run = dns_show_run},
+	{"route", "add", "Sends mail to other systems another way than DNS says", route_add_args,
+	 METHOD(ROUTE_ADD), REQUEST(route_spec), DONE, .prepare = route_prepare, .run = route_run},
+	{"route", "list", "Lists routes", no_args, METHOD(ROUTE_LIST), REQUEST(route_list),
+	 ROWS(route), .columns = "domain sender action target tls user first connections"},
+	{"route", "show", "Shows a route", route_name_args, METHOD(ROUTE_SHOW), REQUEST(route_name),
+	 ONE(route)},
+	{"route", "edit", "Changes a route; what is not given stays", route_edit_args,
+	 METHOD(ROUTE_EDIT), REQUEST(route_spec), DONE, .prepare = route_prepare, .run = route_run},
+	{"route", "remove", "Removes a route; what waits goes where DNS says, at once",
+	 route_name_args, METHOD(ROUTE_REMOVE), REQUEST(route_name), DONE},
 	{"account", "add", "Adds an account", account_add_args, METHOD(ACCOUNT_ADD),
 	 REQUEST(account_add), .prepare = account_password_prepare, .run = account_add_run},
 	{"account", "list", "Lists accounts", account_list_args, METHOD(ACCOUNT_LIST),

@@ -196,6 +196,7 @@ enum dir_event_kind {
 	DIR_EV_KEYS,     /* ticket keys, or a node that has none yet */
 	DIR_EV_DKIM,     /* keys that sign mail, or a node that lacks some */
 	DIR_EV_SERVERS,  /* virtual SMTP servers */
+	DIR_EV_ROUTES,   /* of the way out, or a node that lacks their passwords */
 	DIR_EV_SESSION,  /* one session was ended by its id */
 };
 

@@ -7,8 +7,9 @@ struct dir_row {
 	char bytes[];  /* key, value */
 };
 
-/* Keys of im->names: a domain's name; an address's domain and local part. */
-#define NAME_KEY_MAX (1 + 8 + 255)
+/* Keys of im->names: a domain's name; an address's domain and local part; a route's domain and
+ * sender. */
+#define NAME_KEY_MAX (1 + DIR_ROUTE_DOMAIN_MAX + 1 + DIR_ADDRESS_MAX)
 
 void dir_image_init(struct dir_image *im)
 {
@@ -127,11 +128,26 @@ static slice_t name_address(struct name_key *k, uint64_t domain, slice_t local)
 	return slice(k->b, 9 + MIN(local.n, 255u));
 }
 
+/* No domain holds a space. */
+static slice_t name_route(struct name_key *k, slice_t domain, slice_t sender)
+{
+	size_t n = MIN(domain.n, (size_t)DIR_ROUTE_DOMAIN_MAX);
+	size_t m = MIN(sender.n, (size_t)DIR_ADDRESS_MAX);
+
+	k->b[0] = 'T';
+	memcpy(k->b + 1, domain.p, n);
+	k->b[1 + n] = ' ';
+	if (m != 0)
+		memcpy(k->b + 2 + n, sender.p, m);
+	return slice(k->b, 2 + n + m);
+}
+
 /* Empty: rows of this kind have no name. */
 static slice_t name_of(struct name_key *k, const struct dir_row *row)
 {
 	struct dir_rec_domain domain;
 	struct dir_rec_address address;
+	struct dir_route route;
 
 	if (row->bytes[0] == DIR_K_DOMAIN) {
 		invariant(dir_rec_domain(dir_row_value(row), &domain));
@@ -140,6 +156,10 @@ static slice_t name_of(struct name_key *k, const struct dir_row *row)
 	if (row->bytes[0] == DIR_K_ADDRESS) {
 		invariant(dir_rec_address(dir_row_value(row), &address));
 		return name_address(k, address.domain, address.local);
+	}
+	if (row->bytes[0] == DIR_K_ROUTE) {
+		invariant(dir_rec_route(dir_row_value(row), &route));
+		return name_route(k, route.domain, route.sender);
 	}
 	return SLICE_NONE;
 }
@@ -178,6 +198,8 @@ static void count(struct dir_image *im, char kind, bool more)
 		im->accounts += more ? 1 : UINT64_MAX;
 	if (kind == DIR_K_ADDRESS)
 		im->addresses += more ? 1 : UINT64_MAX;
+	if (kind == DIR_K_ROUTE)
+		im->routes += more ? 1 : UINT64_MAX;
 }
 
 void dir_image_put(struct dir_image *im, slice_t key, slice_t value)
@@ -291,6 +313,31 @@ bool dir_image_address(const struct dir_image *im, uint64_t domain, slice_t loca
 	if (row == NULL)
 		return false;
 	invariant(dir_rec_address(dir_row_value(row), out));
+	return true;
+}
+
+bool dir_image_route(const struct dir_image *im, slice_t domain, slice_t sender,
+		     struct dir_route *out)
+{
+	struct name_key k;
+	const struct dir_row *row = map_get(&im->names, name_route(&k, domain, sender));
+
+	if (row == NULL)
+		return false;
+	invariant(dir_rec_route(dir_row_value(row), out));
+	out->id = dir_key_id(dir_row_key(row));
+	return true;
+}
+
+bool dir_image_route_id(const struct dir_image *im, uint64_t id, struct dir_route *out)
+{
+	struct dir_key k;
+	slice_t v = dir_image_get(im, dir_key_u64(&k, DIR_K_ROUTE, id));
+
+	if (v.p == NULL)
+		return false;
+	invariant(dir_rec_route(v, out));
+	out->id = id;
 	return true;
 }
 

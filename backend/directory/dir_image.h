@@ -21,7 +21,7 @@ struct dir_image {
 	struct map rows;
 	struct map names;
 	struct dir_list partitions, nodes, settings, certs, keys, dkim, domains, servers;
-	uint64_t accounts, addresses;
+	uint64_t accounts, addresses, routes;
 	uint8_t round; /* see dir_image_begin */
 };
 
@@ -54,6 +54,10 @@ bool dir_image_domain(const struct dir_image *im, slice_t name, uint64_t *id_out
 bool dir_image_domain_id(const struct dir_image *im, uint64_t id, struct dir_rec_domain *out);
 bool dir_image_address(const struct dir_image *im, uint64_t domain, slice_t local,
 		       struct dir_rec_address *out);
+/* The route for exactly this pattern of recipients and senders. */
+bool dir_image_route(const struct dir_image *im, slice_t domain, slice_t sender,
+		     struct dir_route *out);
+bool dir_image_route_id(const struct dir_image *im, uint64_t id, struct dir_route *out);
 bool dir_image_account(const struct dir_image *im, uint64_t id, struct dir_rec_account *out);
 
 #endif

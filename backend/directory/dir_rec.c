@@ -145,6 +145,23 @@ void dir_rec_put_tls(struct buf *out, const struct dir_tls *r)
 	put_u16(out, r->npeers);
 }
 
+void dir_rec_put_route(struct buf *out, const struct dir_route *r)
+{
+	put_head(out);
+	buf_putc(out, (char)r->action);
+	buf_putc(out, (char)(r->tls + 1));
+	buf_putc(out, r->direct ? 1 : 0);
+	put_u32(out, r->connections);
+	dir_rec_put_text(out, r->domain);
+	dir_rec_put_text(out, r->sender);
+	dir_rec_put_text(out, r->target);
+	dir_rec_put_text(out, r->user);
+	dir_rec_put_text(out, r->helo);
+	dir_rec_put_text(out, r->source4);
+	dir_rec_put_text(out, r->source6);
+	dir_rec_put_text(out, r->box);
+}
+
 void dir_rec_put_meta(struct buf *out, const struct dir_rec_meta *r)
 {
 	put_head(out);
@@ -414,6 +431,25 @@ bool dir_rec_tls(slice_t value, struct dir_tls *out)
 	return n == out->npeers && rest.n == 0;
 }
 
+bool dir_rec_route(slice_t value, struct dir_route *out)
+{
+	struct reader r = read_head(value);
+
+	*out = (struct dir_route){.action = (enum dir_route_action)take_enum(&r, DIR_ROUTE_REJECT)};
+	out->tls = (enum dir_route_tls)(take_enum(&r, DIR_ROUTE_TLS_DANE + 1) - 1);
+	out->direct = take_bool(&r);
+	out->connections = take_u32(&r);
+	out->domain = take_text(&r, DIR_ROUTE_DOMAIN_MAX);
+	out->sender = take_text(&r, DIR_ADDRESS_MAX);
+	out->target = take_text(&r, DIR_ROUTE_TARGET_MAX);
+	out->user = take_text(&r, DIR_ROUTE_USER_MAX);
+	out->helo = take_text(&r, 255);
+	out->source4 = take_text(&r, DIR_ROUTE_SOURCE_MAX);
+	out->source6 = take_text(&r, DIR_ROUTE_SOURCE_MAX);
+	out->box = take_text(&r, DIR_ROUTE_BOX_MAX);
+	return read_end(&r) && out->connections <= DIR_ROUTE_CONNECTIONS_MAX;
+}
+
 bool dir_rec_meta(slice_t value, struct dir_rec_meta *out)
 {
 	struct reader r = read_head(value);
@@ -437,6 +473,7 @@ bool dir_rec_valid(slice_t key, slice_t value)
 	struct dir_rec_key tk;
 	struct dir_rec_dkim dkim;
 	struct dir_server server;
+	struct dir_route route;
 	struct dir_rec_meta meta;
 	struct dir_tls tls;
 	slice_t text;
@@ -459,6 +496,8 @@ bool dir_rec_valid(slice_t key, slice_t value)
 		return key.n == 9 && dir_rec_dkim(value, &dkim);
 	case DIR_K_SERVER:
 		return key.n == 9 && dir_rec_server(value, &server);
+	case DIR_K_ROUTE:
+		return key.n == 9 && dir_rec_route(value, &route);
 	case DIR_K_SESSION:
 		return key.n == 1 + DIR_SESSION_LEN && dir_rec_session(value, &until_s);
 	case DIR_K_TLS:

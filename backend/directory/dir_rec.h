@@ -9,6 +9,7 @@
 
 #include "backend/directory/dir_admin.h"
 #include "backend/directory/dir_dkim.h"
+#include "backend/directory/dir_route.h"
 #include "backend/directory/dir_servers.h"
 #include "backend/directory/dir_tls.h"
 #include "common/base/buf.h"
@@ -26,6 +27,7 @@ enum dir_kind {
 	DIR_K_PARTITION = 'p',
 	DIR_K_ADDRESS = 'r',
 	DIR_K_SETTING = 's',
+	DIR_K_ROUTE = 't',
 	DIR_K_CERT = 'v',
 	DIR_K_SERVER = 'w',
 	DIR_K_SESSION = 'x',
@@ -109,6 +111,8 @@ void dir_rec_put_dkim(struct buf *out, const struct dir_rec_dkim *r);
 void dir_rec_put_server(struct buf *out, const struct dir_server *r);
 /* peers: appended by the caller with dir_rec_put_text, npeers of them. */
 void dir_rec_put_tls(struct buf *out, const struct dir_tls *r);
+/* But for its id. */
+void dir_rec_put_route(struct buf *out, const struct dir_route *r);
 void dir_rec_put_meta(struct buf *out, const struct dir_rec_meta *r);
 void dir_rec_put_text(struct buf *out, slice_t text);
 
@@ -124,6 +128,7 @@ bool dir_rec_session(slice_t value, int64_t *until_s) MUST_USE;
 bool dir_rec_dkim(slice_t value, struct dir_rec_dkim *out) MUST_USE;
 bool dir_rec_server(slice_t value, struct dir_server *out) MUST_USE;
 bool dir_rec_tls(slice_t value, struct dir_tls *out) MUST_USE;
+bool dir_rec_route(slice_t value, struct dir_route *out) MUST_USE;
 bool dir_rec_meta(slice_t value, struct dir_rec_meta *out) MUST_USE;
 /* The next of r->members, which moves on; false at the end. */
 bool dir_rec_member(slice_t *members, slice_t *out);

@@ -135,6 +135,30 @@ static void tls_row(const struct pg_result *r, size_t i, struct buf *out)
 	}
 }
 
+static void route_row(const struct pg_result *r, size_t i, struct buf *out)
+{
+	struct dir_route x = {
+		.domain = pg_get(r, i, 1),
+		.sender = pg_get(r, i, 2),
+		.action = (enum dir_route_action)pg_get_u64(r, i, 3),
+		.target = pg_get(r, i, 4),
+		.tls = (enum dir_route_tls)pg_get_u64(r, i, 5),
+		.user = pg_get(r, i, 6),
+		.direct = pg_get_bool(r, i, 7),
+		.connections = (uint32_t)pg_get_u64(r, i, 8),
+		.helo = pg_get(r, i, 9),
+		.source4 = pg_get(r, i, 10),
+		.source6 = pg_get(r, i, 11),
+	};
+	struct buf box;
+
+	buf_init(&box, DIR_ROUTE_BOX_MAX, NULL);
+	pg_get_bytes(r, i, 12, &box);
+	x.box = buf_slice(&box);
+	dir_rec_put_route(out, &x);
+	buf_fini(&box);
+}
+
 static void row_value(enum dir_kind kind, const struct pg_result *r, size_t i, struct buf *out)
 {
 	switch (kind) {
@@ -164,6 +188,9 @@ static void row_value(enum dir_kind kind, const struct pg_result *r, size_t i, s
 		break;
 	case DIR_K_TLS:
 		tls_row(r, i, out);
+		break;
+	case DIR_K_ROUTE:
+		route_row(r, i, out);
 		break;
 	case DIR_K_SETTING:
 		dir_rec_put_setting(out, pg_get(r, i, 1));
@@ -206,6 +233,7 @@ bool dir_rows_key(const struct dir_sql_kind *k, slice_t id, struct dir_key *mem,
 	case DIR_K_KEY:
 	case DIR_K_DKIM:
 	case DIR_K_SERVER:
+	case DIR_K_ROUTE:
 		if (!num_parse(id, INT64_MAX, &n))
 			return false;
 		*out = dir_key_u64(mem, k->kind, n);

@@ -63,7 +63,13 @@ const char dir_sql_prune[] =
 #define SERVER_COLS \
 	"id, service, state, version, name, array_to_string(listeners, E'\\n')," \
 	" array_to_string(settings, E'\\n'), array_to_string(operators, E'\\n')"
-#define TLS_COLS     "destination, level, cardinality(peers), array_to_string(peers, E'\\n')"
+#define TLS_COLS "destination, level, cardinality(peers), array_to_string(peers, E'\\n')"
+/* $N is the node. */
+#define ROUTE_COLS \
+	"r.id, r.domain, r.sender, r.action, r.target, r.tls, r.username, r.direct, r.connections," \
+	" r.helo, r.source4, r.source6, coalesce(b.sealed, '')"
+#define ROUTE_FROM(node) \
+	" FROM routes r LEFT JOIN route_boxes b ON b.route_id = r.id AND b.node = " node
 #define SESSION_COLS "id, extract(epoch FROM until)::bigint"
 
 #define BY_IDS(cols, from, key, cast) \
@@ -103,6 +109,11 @@ const struct dir_sql_kind dir_sql_kinds[] = {
 	 PAGE(SERVER_COLS, "smtp_servers", "id", "bigint"), "-1", false},
 	{"tls", DIR_K_TLS, BY_IDS(TLS_COLS, "tls_policies", "destination", "text"),
 	 PAGE(TLS_COLS, "tls_policies", "destination", "text"), "", false},
+	{"route", DIR_K_ROUTE,
+	 "SELECT " ROUTE_COLS ROUTE_FROM("$2") " WHERE r.id = ANY ($1::text[]::bigint[])",
+	 "SELECT " ROUTE_COLS ROUTE_FROM("$3") " WHERE r.id > $1::bigint"
+					       " ORDER BY r.id LIMIT $2::bigint",
+	 "-1", true},
 	{"session", DIR_K_SESSION, BY_IDS(SESSION_COLS, "ended_sessions", "id", "bytea"),
 	 PAGE(SESSION_COLS, "ended_sessions", "id", "bytea"), "\\x", false},
 };
@@ -253,7 +264,8 @@ const char dir_sql_node_register[] =
 	" public_key = excluded.public_key WHERE (nodes.address, nodes.port, nodes.public_key)"
 	" IS DISTINCT FROM (excluded.address, excluded.port, excluded.public_key)"
 	" RETURNING coalesce((SELECT public_key <> $4::bytea FROM old), false)";
-const char dir_sql_node_forget_keys[] = "WITH boxes AS (DELETE FROM dkim_boxes WHERE node = $1)"
+const char dir_sql_node_forget_keys[] = "WITH boxes AS (DELETE FROM dkim_boxes WHERE node = $1),"
+					" others AS (DELETE FROM route_boxes WHERE node = $1)"
 					" DELETE FROM ticket_keys WHERE node = $1";
 const char dir_sql_node_owns[] = "SELECT count(*) FROM partitions WHERE node = $1";
 const char dir_sql_node_remove[] = "DELETE FROM nodes WHERE name = $1";
@@ -388,6 +400,37 @@ const char dir_sql_claim[] =
 	" VALUES ($1, $2, now() + $3::bigint * interval '1 s')"
 	" ON CONFLICT (name) DO UPDATE SET node = excluded.node, until = excluded.until"
 	" WHERE claims.node = excluded.node OR claims.until < now() RETURNING node";
+
+/* ---- routes ---- */
+
+const char dir_sql_route_add[] =
+	"INSERT INTO routes (domain, sender, action, target, tls, username, direct, connections,"
+	" helo, source4, source6) VALUES ($1, $2, $3::smallint, $4, $5::smallint, $6, $7::boolean,"
+	" $8::integer, $9, $10, $11) RETURNING id";
+const char dir_sql_route_edit[] =
+	"UPDATE routes SET action = $3::smallint, target = $4, tls = $5::smallint, username = $6,"
+	" direct = $7::boolean, connections = $8::integer, helo = $9, source4 = $10, source6 = $11"
+	" WHERE domain = $1 AND sender = $2 RETURNING id";
+const char dir_sql_route_remove[] = "DELETE FROM routes WHERE domain = $1 AND sender = $2";
+/* A route or a node that has gone meanwhile needs none. */
+const char dir_sql_route_box_put[] =
+	"INSERT INTO route_boxes (route_id, node, sealed) SELECT r.id, n.name, $3::bytea"
+	" FROM routes r, nodes n WHERE r.id = $1::bigint AND n.name = $2 ON CONFLICT DO NOTHING";
+const char dir_sql_route_box_drop[] = "DELETE FROM route_boxes WHERE route_id = $1::bigint";
+const char dir_sql_route_boxes[] = "SELECT count(*) FROM route_boxes WHERE route_id = $1::bigint";
+const char dir_sql_route_lacking[] =
+	"SELECT n.name, n.address, n.port, n.public_key, own.route_id FROM route_boxes own"
+	" CROSS JOIN nodes n WHERE own.node = $1 AND NOT EXISTS (SELECT 1 FROM route_boxes o"
+	" WHERE o.route_id = own.route_id AND o.node = n.name) ORDER BY own.route_id DESC"
+	" LIMIT $2::bigint";
+#define ROUTE_ROW \
+	"SELECT domain, sender, action, target, tls, username, direct, connections, helo," \
+	" source4, source6, " US("created") ", EXISTS (SELECT 1 FROM route_boxes b" \
+					    " WHERE b.route_id = routes.id) FROM routes"
+const char dir_sql_route_list[] =
+	ROUTE_ROW " WHERE (domain COLLATE \"C\", sender COLLATE \"C\") > ($1, $2)"
+		  " ORDER BY domain COLLATE \"C\", sender COLLATE \"C\" LIMIT $3::bigint";
+const char dir_sql_route_show[] = ROUTE_ROW " WHERE domain = $1 AND sender = $2";
 
 /* ---- audit ---- */
 

@@ -133,6 +133,17 @@ extern const char dir_sql_tls_show[];   /* destination -> row */
 
 /* name, node, seconds -> node, or no row: another has it */
 extern const char dir_sql_claim[];
+/* ---- routes of the way out ---- */
+/* domain, sender, action, target, tls, user, direct, connections, helo, source4, source6 -> id */
+extern const char dir_sql_route_add[];
+extern const char dir_sql_route_edit[];     /* the same -> id */
+extern const char dir_sql_route_remove[];   /* domain, sender */
+extern const char dir_sql_route_box_put[];  /* route id, node, box */
+extern const char dir_sql_route_box_drop[]; /* route id */
+extern const char dir_sql_route_boxes[];    /* route id -> how many */
+extern const char dir_sql_route_lacking[];  /* own node, limit -> node as node_all, route id */
+extern const char dir_sql_route_list[];     /* after domain, after sender, limit -> row */
+extern const char dir_sql_route_show[];     /* domain, sender -> row */
 
 /* ---- audit ---- */
 extern const char dir_sql_audit_add[];  /* who, origin, method, target, result, detail */

@@ -28,7 +28,7 @@ METRIC_GAUGE(m_confirmed, "directory_confirmed_timestamp_seconds", "When the ima
 
 /* What a round has touched, for the events without an id. */
 struct touched {
-	bool settings, cluster, certs, keys, dkim, servers;
+	bool settings, cluster, certs, keys, dkim, servers, routes;
 };
 
 void dir_emit(struct dir *d, const struct dir_event *ev)
@@ -86,7 +86,7 @@ static void note(struct dir *d, struct touched *t, slice_t key, slice_t before, 
 		t->cluster = true;
 		break;
 	case DIR_K_NODE:
-		t->cluster = t->keys = t->dkim = true;
+		t->cluster = t->keys = t->dkim = t->routes = true;
 		break;
 	case DIR_K_CERT:
 		t->certs = true;
@@ -99,6 +99,9 @@ static void note(struct dir *d, struct touched *t, slice_t key, slice_t before, 
 		break;
 	case DIR_K_SERVER:
 		t->servers = true;
+		break;
+	case DIR_K_ROUTE:
+		t->routes = true;
 		break;
 	default:
 		break;
@@ -119,6 +122,8 @@ static void emit_touched(struct dir *d, const struct touched *t)
 		dir_emit(d, &(struct dir_event){.kind = DIR_EV_DKIM});
 	if (t->servers)
 		dir_emit(d, &(struct dir_event){.kind = DIR_EV_SERVERS});
+	if (t->routes)
+		dir_emit(d, &(struct dir_event){.kind = DIR_EV_ROUTES});
 }
 
 /* One change into the image. False: it changed nothing. The old value is kept for the event. */

@@ -361,6 +361,7 @@ static void on_dir_event(const struct dir_event *ev, void *arg)
 		break;
 	case DIR_EV_KEYS:
 	case DIR_EV_DKIM:
+	case DIR_EV_ROUTES:
 		break;
 	}
 }

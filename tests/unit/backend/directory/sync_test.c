@@ -199,6 +199,8 @@ static void hear(const struct dir_event *ev, void *arg)
 	case DIR_EV_KEYS:
 		h->keys++;
 		break;
+	case DIR_EV_ROUTES:
+		break;
 	case DIR_EV_DKIM:
 		h->dkim++;
 		break;

@@ -1,0 +1,105 @@
+/*
+ * dir_route: routes of the way out: what the image has of them, which the queue asks, and their
+ * management.
+ *
+ * A route is for a recipient's domain (itself, .suffix for all below it, * for any) and, if it says
+ * so, for a sender (an address, or @domain). The most specific one holds: first by the recipient's
+ * domain, then by the sender. Mail for which there is none goes where DNS says.
+ *
+ * A password for a relay is never here but in boxes, one for each node (common/crypto/seal).
+ */
+#ifndef BACKEND_DIRECTORY_DIR_ROUTE_H
+#define BACKEND_DIRECTORY_DIR_ROUTE_H
+
+#include "backend/directory/dir_admin.h"
+#include "common/crypto/secret.h"
+
+#define DIR_ROUTE_DOMAIN_MAX      256 /* "." and a domain */
+#define DIR_ROUTE_TARGET_MAX      300 /* a host of 255 bytes with brackets and port; a text */
+#define DIR_ROUTE_USER_MAX        255
+#define DIR_ROUTE_PASSWORD_MAX    255
+#define DIR_ROUTE_BOX_MAX         (DIR_ROUTE_PASSWORD_MAX + NODE_BOX_OVERHEAD)
+#define DIR_ROUTE_SOURCE_MAX      45  /* an address in words */
+#define DIR_ROUTE_CONNECTIONS_MAX 100 /* what no other system minds from one that it knows */
+
+/* The numbers are stored: they never change. */
+enum dir_route_action {
+	DIR_ROUTE_MX = 1, /* where DNS says; the rest of the row holds */
+	DIR_ROUTE_RELAY = 2,
+	DIR_ROUTE_LMTP = 3,
+	DIR_ROUTE_HOLD = 4, /* waits for the other side to ask for it */
+	DIR_ROUTE_REJECT = 5,
+};
+enum dir_route_tls {
+	DIR_ROUTE_TLS_DEFAULT = 0,
+	DIR_ROUTE_TLS_NONE = 1,
+	DIR_ROUTE_TLS_MAY = 2,
+	DIR_ROUTE_TLS_ENCRYPT = 3,
+	DIR_ROUTE_TLS_VERIFY = 4,
+	DIR_ROUTE_TLS_DANE = 5,
+};
+
+struct dir_route {
+	uint64_t id;
+	slice_t domain, sender; /* as above, normalised; sender empty: any */
+	enum dir_route_action action;
+	slice_t target; /* RELAY: host[:port], [host][:port]; LMTP: [host][:port]; REJECT: text */
+	enum dir_route_tls tls;
+	slice_t user;         /* empty: no log-in */
+	bool direct;          /* RELAY: where DNS says first */
+	uint32_t connections; /* at once to the destination; 0: as to others */
+	slice_t helo, source4, source6; /* empty: as to others */
+	slice_t box;                    /* for this node; empty: none */
+};
+
+/* ---- the image: never waits ---- */
+
+/* The slices are borrowed from the row: until the next wait. */
+size_t dir_route_count(const struct dir *d);
+/* The route of a message from `sender` (a reverse-path, empty for <>) to an address. False: there
+ * is none. */
+bool dir_route_find(const struct dir *d, slice_t sender, slice_t address, struct dir_route *out);
+/* The password of a route that has a user. E_NOT_FOUND: this node has no box of it yet, or cannot
+ * open it. */
+enum err dir_route_password(const struct dir *d, const struct dir_route *r,
+			    struct secret *out) MUST_USE;
+
+/* ---- handing passwords to nodes that lack them ---- */
+
+/* Makes up to max boxes that other nodes lack and this one has; *made_out: how many. */
+WAITS enum err dir_route_share(struct dir *d, size_t max, size_t *made_out,
+			       struct diag *diag) MUST_USE;
+
+/* ---- management; see dir_admin.h ---- */
+
+struct dir_route_spec {
+	struct dir_route r;        /* but for id and box, as people type it */
+	const slice_t *password;   /* NULL: as it is */
+};
+
+struct dir_route_row {
+	struct dir_route r;
+	bool has_password;
+	int64_t created_us;
+};
+
+struct dir_route_page {
+	struct dir_route_row *rows;
+	size_t n;
+};
+
+WAITS enum err dir_route_add(struct dir *d, const struct dir_actor *by,
+			     const struct dir_route_spec *s, struct diag *diag) MUST_USE;
+/* Replaces all of the route of that domain and sender, but for the password, if none is given and
+ * there is a user still. */
+WAITS enum err dir_route_edit(struct dir *d, const struct dir_actor *by,
+			      const struct dir_route_spec *s, struct diag *diag) MUST_USE;
+WAITS enum err dir_route_remove(struct dir *d, const struct dir_actor *by, slice_t domain,
+				slice_t sender, struct diag *diag) MUST_USE;
+/* In order of domain and sender; `after` is "domain sender". */
+WAITS enum err dir_route_list(struct dir *d, slice_t after, size_t limit, struct arena *mem,
+			      struct dir_route_page *out, struct diag *diag) MUST_USE;
+WAITS enum err dir_route_show(struct dir *d, slice_t domain, slice_t sender, struct arena *mem,
+			      struct dir_route_row *out, struct diag *diag) MUST_USE;
+
+#endif
