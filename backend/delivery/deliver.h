@@ -4,6 +4,8 @@
  *   resolve  an address into owners and sealed tokens
  *   inbound  messages between Begin and Commit
  *   deliver  Commit: tokens into copies and queue items, one change of the partition
+ *   rewrite  senders of what an alias passes on to other systems, and the way back
+ *   srs      how such senders are written
  *   forward  a message that is here already, to accounts of any partition of any node
  *
  * Delivery decides nothing about content; verdicts come from the front-end (and, later, Sieve).

@@ -1,5 +1,6 @@
 #include "backend/delivery/resolve.h"
 
+#include "backend/delivery/rewrite.h"
 #include "common/log/log.h"
 #include "common/loop/work.h"
 
@@ -162,13 +163,29 @@ WAITS static enum err inside(struct deliver *d, const struct resolve_ask *ask,
 	return e;
 }
 
+/* A bounce to a sender of ours that stands for another: one job, which finds out for whom. */
+static enum err bounce(struct deliver *d, const struct resolve_ask *ask, struct arena *mem,
+		       struct resolved *out, struct diag *diag)
+{
+	struct dir_resolved r = {.address = ask->address};
+	slice_t who;
+	enum err e = rewrite_back(d->dir, ask->address, mem, &who);
+
+	if (e == E_NOT_FOUND)
+		return diag_set(diag, e, "no such address");
+	return e == E_OK ? as_job(d, ask->peer, &r, mem, out) : e;
+}
+
 WAITS enum err resolve_address(struct deliver *d, const struct resolve_ask *ask, struct arena *mem,
 			       struct resolved *out, struct diag *diag)
 {
 	struct dir_resolved r;
-	enum err e = dir_resolve(d->dir, ask->address, mem, &r, diag);
+	enum err e;
 
 	*out = (struct resolved){0};
+	if (ask->null_sender && rewrite_is_ours(d->dir, ask->address))
+		return bounce(d, ask, mem, out, diag);
+	e = dir_resolve(d->dir, ask->address, mem, &r, diag);
 	if (e == E_TOO_BIG)
 		LOG_SELDOM(LOG_WARN, NULL, "resolve.too_many", LF_SLICE("address", ask->address));
 	if (ask->relay && (e == E_DENIED || (e == E_OK && r.via == DIR_VIA_REMOTE)))

@@ -27,11 +27,12 @@ struct resolve_ask {
 	 * by the queue of this partition. */
 	bool relay;
 	uint32_t partition;
-	bool held;     /* with relay: but not now, E_RATE */
-	bool no_quota; /* the commit sees to it */
+	bool held; /* with relay: but not now, E_RATE */
 	/* One job of the queue of this partition, whoever is behind the address: taken even while
 	 * its owners are away. */
 	bool as_job;
+	bool no_quota;    /* the commit sees to it */
+	bool null_sender; /* a bounce, or the like: may be for a sender that was rewritten */
 };
 
 /*   E_OK  E_NOT_FOUND  E_RETRY  E_INVALID  E_QUOTA

@@ -133,6 +133,7 @@ extern const char dir_sql_tls_show[];   /* destination -> row */
 
 /* name, node, seconds -> node, or no row: another has it */
 extern const char dir_sql_claim[];
+
 /* ---- routes of the way out ---- */
 /* domain, sender, action, target, tls, user, direct, connections, helo, source4, source6 -> id */
 extern const char dir_sql_route_add[];

@@ -5,6 +5,7 @@
  */
 #include "backend/queue/runner.h"
 
+#include "backend/delivery/rewrite.h"
 #include "backend/queue/outcome.h"
 #include "backend/store/due.h"
 #include "common/base/clock.h"
@@ -71,10 +72,21 @@ static void add_account(struct task *t, uint64_t account, uint32_t partition)
 static enum err expand_address(struct task *t)
 {
 	const struct dir *dir = t->runner->ways->deliver->dir;
+	slice_t address = t->job.address;
 	struct dir_resolved r;
 	struct diag d = {""};
-	enum err e = dir_resolve(dir, t->job.address, &t->mem, &r, &d);
+	enum err e = E_OK;
 
+	/* A bounce of what was passed on: once, so that nothing goes round. */
+	if (t->job.sender.n == 0 && rewrite_is_ours(dir, address)) {
+		e = rewrite_back(dir, t->job.address, &t->mem, &address);
+		if (e == E_OK && dir_resolve(dir, address, &t->mem, &r, &d) == E_DENIED) {
+			t->outside[t->noutside++] = address;
+			return E_OK;
+		}
+	}
+	if (e == E_OK)
+		e = dir_resolve(dir, address, &t->mem, &r, &d);
 	if (e != E_OK)
 		return e;
 	for (size_t i = 0; i < r.ntargets; i++) {
@@ -148,11 +160,16 @@ WAITS static enum err queue_outside(struct task *t)
 {
 	struct queue_add *items = xcalloc(t->noutside, sizeof *items);
 	struct change_deliver c;
-	enum err e;
+	slice_t sender = t->job.sender;
+	enum err e = E_OK;
 
+	if (t->noutside != 0)
+		e = rewrite_sender(t->runner->ways->deliver->dir, t->job.sender, t->job.address,
+				   &t->mem, &sender);
 	for (size_t i = 0; i < t->noutside; i++) {
 		struct job j = t->job;
 
+		j.sender = sender;
 		j.kind = JOB_OUTSIDE;
 		j.address = t->outside[i];
 		j.naccounts = 0;
@@ -168,7 +185,8 @@ WAITS static enum err queue_outside(struct task *t)
 	c.record_no = t->record_no;
 	c.items = items;
 	c.nitems = t->noutside;
-	e = t->noutside != 0 ? store_change(t->part, &c.change) : E_OK;
+	if (e == E_OK && t->noutside != 0)
+		e = store_change(t->part, &c.change);
 	xfree(&items);
 	return e;
 }

@@ -34,8 +34,10 @@ WAITS enum err m_resolve(struct mcall *c)
 {
 	const Postern__Resolve *m = (const void *)c->msg;
 	Postern__ResolveReply reply = POSTERN__RESOLVE_REPLY__INIT;
-	struct resolve_ask ask = {
-		.peer = c->peer, .address = MCALL_SLICE(m->address), .size = m->size};
+	struct resolve_ask ask = {.peer = c->peer,
+				  .address = MCALL_SLICE(m->address),
+				  .size = m->size,
+				  .null_sender = m->sender.len == 0};
 	struct resolved r;
 	enum err e = may_relay(c, &m->ticket, &ask);
 

@@ -1,4 +1,5 @@
 /* Resolve: owners and tokens for an address; quota; what goes by reference to a queue job. */
+#include "backend/delivery/rewrite.h"
 #include "tests/unit/backend/delivery/room.h"
 
 #include <stdio.h>
@@ -113,6 +114,41 @@ TEST_FIBER(resolve_refuses)
 		CHECK_ERR(a.e, E_RATE);
 		CHECK_INT(a.r.n, 0);
 	}
+	arena_reset(&a.mem);
+	room_close(&r);
+}
+
+/* A bounce to a sender that stands for another: to the queue; nobody else may write to it. */
+TEST_FIBER(resolve_rewritten_sender)
+{
+	struct resolve_ask q = {.peer = &room_peer, .null_sender = true};
+	struct asked a = {.e = E_OK};
+	struct arena mem;
+	struct rcpt_token t;
+	struct room r;
+
+	arena_init(&a.mem, NULL);
+	arena_init(&mem, NULL);
+	REQUIRE(room_open(&r));
+	CHECK_ERR(rewrite_sender(r.rig.d, SL("s@elsewhere.test"), SL("a@example.org"), &mem,
+				 &q.address),
+		  E_OK);
+	ask_as(&r, &a, &q);
+	CHECK_ERR(a.e, E_OK);
+	REQUIRE(a.r.n == 1 && opened(&r, &a, 0, &t));
+	CHECK_INT(t.kind, RCPT_ADDRESS);
+	CHECK_SLICE(slice(t.address, t.address_n), q.address);
+	q.null_sender = false;
+	ask_as(&r, &a, &q);
+	CHECK_ERR(a.e, E_NOT_FOUND);
+	q.null_sender = true;
+	q.address = SL("SRS0=aaaaaa=aa=elsewhere.test=s@example.org");
+	ask_as(&r, &a, &q);
+	CHECK_ERR(a.e, E_NOT_FOUND);
+	q.address = SL("SRS0=aaaaaa=aa=elsewhere.test=s@elsewhere.test");
+	ask_as(&r, &a, &q);
+	CHECK_ERR(a.e, E_DENIED);
+	arena_reset(&mem);
 	arena_reset(&a.mem);
 	room_close(&r);
 }

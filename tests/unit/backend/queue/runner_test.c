@@ -2,6 +2,8 @@
  * partition that refuses. The time of day is the tests' own: moving it makes items due. */
 #include "backend/queue/runner.h"
 
+#include "backend/delivery/rewrite.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
@@ -145,6 +147,75 @@ static slice_t by_reference(struct works *w, const char *address)
 	return room_token(&w->room, RCPT_ADDRESS, 0, NULL, 0, address, &w->mem);
 }
 
+/* A bounce of what an alias has passed on goes to whom its sender stood for; once. */
+TEST_FIBER(runner_returns_a_bounce)
+{
+	struct room_mail m;
+	struct works w;
+	struct diag d = {""};
+	struct job j;
+	slice_t path;
+
+	REQUIRE(works_open(&w));
+	CHECK_ERR(rig_alias(&w.room.rig, "away@example.org", DIR_ALIAS, "x@other.test"), E_OK);
+	CHECK_ERR(rewrite_sender(w.room.rig.d, SL("sender@elsewhere.test"), SL("away@example.org"),
+				 &w.mem, &path),
+		  E_OK);
+	room_mail(&w.room, &m, 1, 0, 1);
+	m.msg.sender = SLICE_NONE;
+	room_to(&m, by_reference(&w, arena_str(&w.mem, path)));
+	CHECK_ERR(deliver_commit(&w.room.deliver, &m.msg, &d), E_OK);
+	room_mail_fini(&m);
+	works_start(&w);
+	REQUIRE(until(&w, 1, QUEUE_PARKED_US));
+	j = first_job(&w);
+	CHECK_INT(j.kind, JOB_OUTSIDE);
+	CHECK_SLICE(j.address, SL("sender@elsewhere.test"));
+	CHECK_INT(j.sender.n, 0);
+	works_close(&w);
+}
+
+TEST_FIBER(runner_rewrites_strangers_alone)
+{
+	static const struct {
+		const char *sender, *alias, *to;
+	} stay[] = {
+		{"", "away@example.org", NULL},
+		{"a@example.org", "away@example.org", NULL},
+		{"a@alias.test", "away@example.org", NULL},
+		{"\"a b\"@elsewhere.test", "away@example.org", NULL},
+		{"a@[192.0.2.1]", "away@example.org", NULL},
+		/* We are a server of that domain, and pass its mail on. */
+		{"a@elsewhere.test", "b@far.test", NULL},
+	};
+	struct works w;
+	struct diag d = {""};
+	slice_t out;
+
+	REQUIRE(works_open(&w));
+	CHECK_ERR(rig_domain(&w.room.rig, "alias.test", DIR_DOMAIN_ALIAS, "example.org", ""), E_OK);
+	CHECK_ERR(rig_domain(&w.room.rig, "far.test", DIR_DOMAIN_REMOTE, "", ""), E_OK);
+	for (size_t i = 0; i < ARRAY_LEN(stay); i++) {
+		check_note("%s", stay[i].sender);
+		CHECK_ERR(rewrite_sender(w.room.rig.d, slice_str(stay[i].sender),
+					 slice_str(stay[i].alias), &w.mem, &out),
+			  E_OK);
+		CHECK_SLICE(out, slice_str(stay[i].sender));
+	}
+	CHECK_ERR(dir_setting_set(w.room.rig.d, &rig_actor, SL("srs.domain"), SL("alias.test"), &d),
+		  E_OK);
+	CHECK_ERR(rewrite_sender(w.room.rig.d, SL("a@Elsewhere.TEST"), SL("away@example.org"),
+				 &w.mem, &out),
+		  E_OK);
+	CHECK(slice_ends(out, SL("=elsewhere.test=a@alias.test")));
+	CHECK_ERR(rewrite_back(w.room.rig.d, out, &w.mem, &out), E_OK);
+	CHECK_SLICE(out, SL("a@elsewhere.test"));
+	CHECK_ERR(
+		rewrite_back(w.room.rig.d, SL("SRS0=aaaaaa=aa=x.test=a@example.org"), &w.mem, &out),
+		E_NOT_FOUND);
+	works_close(&w);
+}
+
 TEST_FIBER(runner_expands_an_address)
 {
 	struct works w;
@@ -166,7 +237,9 @@ TEST_FIBER(runner_expands_an_address)
 	j = first_job(&w);
 	CHECK_INT(j.kind, JOB_OUTSIDE);
 	CHECK_SLICE(j.address, SL("x@elsewhere.test"));
-	CHECK_SLICE(j.sender, SL("sender@elsewhere.test"));
+	/* A stranger's: nobody but its own servers may send as it. */
+	CHECK(slice_starts(j.sender, SL("SRS0=")) &&
+	      slice_ends(j.sender, SL("=elsewhere.test=sender@example.org")));
 	CHECK_INT(j.naccounts, 0);
 	CHECK_INT(j.depth, 1);
 	CHECK_INT(room_count(&w.room, 0, a, "INBOX"), 1);
