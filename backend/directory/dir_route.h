@@ -45,9 +45,9 @@ struct dir_route {
 	enum dir_route_action action;
 	slice_t target; /* RELAY: host[:port], [host][:port]; LMTP: [host][:port]; REJECT: text */
 	enum dir_route_tls tls;
-	slice_t user;         /* empty: no log-in */
-	bool direct;          /* RELAY: where DNS says first */
-	uint32_t connections; /* at once to the destination; 0: as to others */
+	slice_t user;                   /* empty: no log-in */
+	bool direct;                    /* RELAY: where DNS says first */
+	uint32_t connections;           /* at once to the destination; 0: as to others */
 	slice_t helo, source4, source6; /* empty: as to others */
 	slice_t box;                    /* for this node; empty: none */
 };
@@ -73,8 +73,8 @@ WAITS enum err dir_route_share(struct dir *d, size_t max, size_t *made_out,
 /* ---- management; see dir_admin.h ---- */
 
 struct dir_route_spec {
-	struct dir_route r;        /* but for id and box, as people type it */
-	const slice_t *password;   /* NULL: as it is */
+	struct dir_route r;      /* but for id and box, as people type it */
+	const slice_t *password; /* NULL: as it is */
 };
 
 struct dir_route_row {

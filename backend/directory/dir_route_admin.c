@@ -98,8 +98,7 @@ static enum err target_form(const struct dir_route *r, struct buf *out, struct d
 	switch (r->action) {
 	case DIR_ROUTE_MX:
 	case DIR_ROUTE_HOLD:
-		return r->target.n == 0 ? E_OK
-					: bad(diag, r->target, "this action has no target");
+		return r->target.n == 0 ? E_OK : bad(diag, r->target, "this action has no target");
 	case DIR_ROUTE_RELAY:
 		return host_form(r->target, out, diag);
 	case DIR_ROUTE_LMTP:
@@ -130,9 +129,9 @@ static enum err check_target(const struct dir_route *r, char out[DIR_ROUTE_TARGE
 	e = target_form(r, &b, diag);
 	if (e == E_OK && r->action == DIR_ROUTE_LMTP) /* put in brackets above, not looked at */
 		e = host_form(buf_slice(&b), &again, diag);
-	if (e == E_OK && (buf_failed(&b) ||
-			  !slice_to_str(buf_slice(r->action == DIR_ROUTE_LMTP ? &again : &b), out,
-					DIR_ROUTE_TARGET_MAX + 1)))
+	if (e == E_OK &&
+	    (buf_failed(&b) || !slice_to_str(buf_slice(r->action == DIR_ROUTE_LMTP ? &again : &b),
+					     out, DIR_ROUTE_TARGET_MAX + 1)))
 		e = bad(diag, r->target, "too long");
 	buf_fini(&again);
 	buf_fini(&b);

@@ -66,8 +66,8 @@ const char dir_sql_prune[] =
 #define TLS_COLS "destination, level, cardinality(peers), array_to_string(peers, E'\\n')"
 /* $N is the node. */
 #define ROUTE_COLS \
-	"r.id, r.domain, r.sender, r.action, r.target, r.tls, r.username, r.direct, r.connections," \
-	" r.helo, r.source4, r.source6, coalesce(b.sealed, '')"
+	"r.id, r.domain, r.sender, r.action, r.target, r.tls, r.username, r.direct," \
+	" r.connections, r.helo, r.source4, r.source6, coalesce(b.sealed, '')"
 #define ROUTE_FROM(node) \
 	" FROM routes r LEFT JOIN route_boxes b ON b.route_id = r.id AND b.node = " node
 #define SESSION_COLS "id, extract(epoch FROM until)::bigint"

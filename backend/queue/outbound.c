@@ -17,7 +17,6 @@
 
 #define LOOK_ITEMS     256
 #define LOOK_BYTES     (4u << 20)
-#define AT_ONCE        64   /* items whose time is over, in one change */
 #define ERROR_PAUSE_MS 5000 /* after a read or a change that failed */
 #define PARTS_MAX      1024 /* as partitions has */
 
@@ -39,6 +38,9 @@ void outbound_settings(struct outbound *o)
 
 	sched_settings_init(&s);
 	s.nsteps = ARRAY_LEN(steps);
+	s.window_max = (uint32_t)conf_int(c, "outbound.connections_per_destination");
+	buf_reset(&o->masquerade);
+	buf_puts(&o->masquerade, conf_str(c, "outbound.masquerade"));
 	o->times.nretry = ARRAY_LEN(steps);
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		o->times.retry_us[i] = conf_ms(c, steps[i]) * 1000;
@@ -69,6 +71,8 @@ static void on_dir_event(const struct dir_event *ev, void *arg)
 {
 	struct outbound *o = arg;
 
+	if (ev->kind == DIR_EV_ROUTES)
+		outbound_routes_changed(o);
 	if (ev->kind != DIR_EV_SETTINGS)
 		return;
 	outbound_settings(o);
@@ -116,13 +120,14 @@ void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 {
 	struct sched_item s = {.key = {(uint16_t)part, item->id}, .record = item->record_no};
 	struct arena mem;
+	struct way w;
 	struct job j;
 	enum err e;
 
 	arena_init(&mem, NULL);
 	e = job_unpack(item->payload, &mem, &j);
 	if (e == E_OK && (j.kind == JOB_OUTSIDE || j.kind == JOB_NOTICE)) {
-		s.destination = job_destination(&j);
+		s.destination = outbound_destination(o, &j, &w);
 		s.sender = sender_key(&j);
 		s.domain = j.kind == JOB_NOTICE ? 0 : domain_key(j.sender);
 		s.next_us = j.next_us;
@@ -134,6 +139,7 @@ void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 					      : SCHED_NORMAL;
 		s.hold = j.held ? SCHED_ON_HOLD : SCHED_FREE;
 		e = sched_add(o->sched, &s, clock_wall_us());
+		outbound_hint(o, &j, &w);
 	}
 	if (e != E_OK && e != E_EXISTS)
 		LOG_SELDOM(LOG_ERROR, NULL, "queue.item_left", LF_UINT("item", item->id),
@@ -192,6 +198,8 @@ static void tell_sched(struct outbound *o, size_t part, struct outbound_verdict 
 	(void)sched_done(o->sched, key, v->worker, clock_wall_us(), &v->result);
 	if (v->what == OUTCOME_NOTICE)
 		outbound_add(o, part, &item);
+	else if (v->what == OUTCOME_KEEP)
+		outbound_place(o, key, &v->job);
 }
 
 WAITS enum err outbound_settle(struct outbound *o, size_t part, struct outbound_verdict *v,
@@ -323,7 +331,7 @@ void outbound_turned(struct outbound *o, struct partition *part, uint64_t item)
 
 /* ---- time ---- */
 
-/* Up to AT_ONCE rows of one partition, out of keys of any; returns how many keys are left. */
+/* Up to OUTBOUND_PAGE rows of one partition, out of keys of any; returns how many keys are left. */
 static size_t take_of_one(struct sched_key *keys, size_t n, uint64_t *ids, size_t *nids_out)
 {
 	uint16_t part = keys[0].partition;
@@ -339,20 +347,8 @@ static size_t take_of_one(struct sched_key *keys, size_t n, uint64_t *ids, size_
 	return left;
 }
 
-/* The rows of one partition that are there, and their jobs. */
-struct rows {
-	struct due_item items[AT_ONCE];
-	struct outbound_verdict verdicts[AT_ONCE];
-	struct outbound_rows load;
-	uint64_t ids[AT_ONCE];
-	struct arena mem;
-};
-
-/* Makes verdicts of rows; returns how many. */
-typedef WAITS size_t rows_fn(struct outbound *o, size_t part, struct rows *r);
-
-WAITS static enum err for_rows_of(struct outbound *o, size_t part, struct rows *r,
-				  WAITS rows_fn *fn)
+WAITS static enum err for_rows_of(struct outbound *o, size_t part, struct outbound_page *r,
+				  WAITS outbound_page_fn *fn)
 {
 	enum err e;
 
@@ -364,14 +360,14 @@ WAITS static enum err for_rows_of(struct outbound *o, size_t part, struct rows *
 	return e == E_OK ? outbound_settle(o, part, r->verdicts, fn(o, part, r)) : e;
 }
 
-WAITS static enum err for_rows(struct outbound *o, struct sched_key *keys, size_t n,
-			       WAITS rows_fn *fn)
+WAITS enum err outbound_pages(struct outbound *o, struct sched_key *keys, size_t n,
+			      WAITS outbound_page_fn *fn)
 {
-	struct rows *r = xcalloc(1, sizeof *r);
+	struct outbound_page *r = xcalloc(1, sizeof *r);
 	enum err e = E_OK;
 
 	arena_init(&r->mem, NULL);
-	buf_init(&r->load.bytes, AT_ONCE * (size_t)STORE_PAYLOAD_MAX, NULL);
+	buf_init(&r->load.bytes, OUTBOUND_PAGE * (size_t)STORE_PAYLOAD_MAX, NULL);
 	while (e == E_OK && n != 0) {
 		size_t part = keys[0].partition;
 
@@ -384,8 +380,7 @@ WAITS static enum err for_rows(struct outbound *o, struct sched_key *keys, size_
 	return e;
 }
 
-/* The i-th row as a verdict to be filled; NULL: it is gone, or cannot be read. */
-static struct outbound_verdict *row_verdict(struct rows *r, size_t i, size_t n)
+struct outbound_verdict *outbound_page_row(struct outbound_page *r, size_t i, size_t n)
 {
 	struct outbound_verdict *v = &r->verdicts[n];
 
@@ -395,12 +390,12 @@ static struct outbound_verdict *row_verdict(struct rows *r, size_t i, size_t n)
 	return v;
 }
 
-WAITS static size_t expire(struct outbound *o UNUSED, size_t part UNUSED, struct rows *r)
+WAITS static size_t expire(struct outbound *o UNUSED, size_t part UNUSED, struct outbound_page *r)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->load.n; i++) {
-		struct outbound_verdict *v = row_verdict(r, i, n);
+		struct outbound_verdict *v = outbound_page_row(r, i, n);
 
 		if (v == NULL)
 			continue;
@@ -412,12 +407,12 @@ WAITS static size_t expire(struct outbound *o UNUSED, size_t part UNUSED, struct
 	return n;
 }
 
-WAITS static size_t delay(struct outbound *o, size_t part, struct rows *r)
+WAITS static size_t delay(struct outbound *o, size_t part, struct outbound_page *r)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->load.n; i++) {
-		struct outbound_verdict *v = row_verdict(r, i, n);
+		struct outbound_verdict *v = outbound_page_row(r, i, n);
 		struct job notice;
 
 		if (v == NULL || outcome_warn_at(&v->job, &o->times) == 0)
@@ -435,16 +430,16 @@ WAITS static size_t delay(struct outbound *o, size_t part, struct rows *r)
 
 WAITS static enum err over_time(struct outbound *o)
 {
-	struct sched_key keys[AT_ONCE];
+	struct sched_key keys[OUTBOUND_PAGE];
 	enum err e = E_OK;
 	size_t n;
 
 	while (e == E_OK && !o->stop &&
-	       (n = sched_expired(o->sched, clock_wall_us(), keys, AT_ONCE)) != 0)
-		e = for_rows(o, keys, n, expire);
+	       (n = sched_expired(o->sched, clock_wall_us(), keys, OUTBOUND_PAGE)) != 0)
+		e = outbound_pages(o, keys, n, expire);
 	while (e == E_OK && !o->stop &&
-	       (n = sched_delayed(o->sched, clock_wall_us(), keys, AT_ONCE)) != 0)
-		e = for_rows(o, keys, n, delay);
+	       (n = sched_delayed(o->sched, clock_wall_us(), keys, OUTBOUND_PAGE)) != 0)
+		e = outbound_pages(o, keys, n, delay);
 	return e;
 }
 
@@ -475,6 +470,8 @@ WAITS static void run(void *arg)
 			e = over_time(o);
 		if (e == E_OK && o->bad_us <= clock_wall_us())
 			outbound_expire_bad(o);
+		if (e == E_OK)
+			e = outbound_reroute(o);
 		waitq_wake_all(&o->takers);
 		if (event_wait(&o->wake, "outbound.due", wait_until(o, e, gone_us)) == E_CANCELLED)
 			break;
@@ -499,10 +496,14 @@ WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overri
 	o->open_us = clock_wall_us() + OUTBOUND_GRACE_US;
 	event_init(&o->wake);
 	event_init(&o->ended);
+	way_down_init(&o->down);
+	buf_init(&o->masquerade, CONF_VALUE_MAX, NULL);
 	outbound_settings(o);
 	o->sub = (struct dir_sub){.fn = on_dir_event, .arg = o};
 	dir_subscribe(deliver->dir, &o->sub);
 	e = fiber_start("outbound.queue", run, o, &o->fiber);
+	if (e == E_OK)
+		e = outbound_share_start(o);
 	*out = o;
 	if (e != E_OK)
 		outbound_stop(out);
@@ -525,9 +526,12 @@ WAITS void outbound_stop(struct outbound **po)
 		while (event_wait(&o->ended, "outbound.stop", NO_DEADLINE) != E_OK)
 			;
 	}
+	outbound_share_stop(o);
 	fiber_shield_end();
 	(void)outbound_forget_gone(o, INT64_MAX);
 	outbound_suspend_fini(o);
+	way_down_fini(&o->down);
+	buf_fini(&o->masquerade);
 	sched_free(&o->sched);
 	xfree(&o->parts);
 	xfree(po);

@@ -12,6 +12,7 @@
 #define BACKEND_QUEUE_OUTBOUND_H
 
 #include "backend/delivery/resolve.h"
+#include "backend/directory/dir_route.h"
 #include "backend/directory/dir_tls.h"
 #include "backend/policy/guard.h"
 #include "backend/queue/outcome.h"
@@ -59,10 +60,15 @@ struct outbound_job {
 	struct job *jobs; /* of the recipients: what they share is that of the first */
 	size_t n;
 	struct msg_record record;
-	slice_t stored;          /* the blocks, or empty */
-	size_t bytes;            /* that it takes, about */
-	struct resolved targets; /* a notice's */
-	struct dir_tls tls;      /* what is demanded of the destination */
+	slice_t stored;                /* the blocks, or empty */
+	size_t bytes;                  /* that it takes, about */
+	struct resolved targets;       /* a notice's */
+	const struct dir_route *route; /* NULL: where `destination` says; in the arena */
+	slice_t target;                /* of the route: host and port, or the domain */
+	struct dir_tls tls;            /* what is demanded of its servers; in the arena, too */
+	slice_t mail_from;             /* the reverse-path, as others see it */
+	struct secret password;
+	slice_t refused; /* by a route, with these words; such a job comes to no worker */
 	uint8_t txid[STORE_TXID_SIZE];
 };
 

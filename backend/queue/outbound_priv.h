@@ -3,6 +3,7 @@
 #define BACKEND_QUEUE_OUTBOUND_PRIV_H
 
 #include "backend/queue/outbound.h"
+#include "backend/queue/way.h"
 #include "backend/store/due.h"
 #include "common/loop/fiber.h"
 
@@ -50,8 +51,14 @@ struct outbound {
 	slice_t *suspended_names;
 	uint64_t *suspended_senders;
 	size_t nsuspended_names, nsuspended_senders;
-	int64_t bad_keep_us; /* JOB_BAD is removed after it; 0: never */
-	int64_t bad_us;      /* when to look for such */
+	int64_t bad_keep_us;   /* JOB_BAD is removed after it; 0: never */
+	int64_t bad_us;        /* when to look for such */
+	struct buf masquerade; /* the setting */
+	struct way_down down;  /* what a direct try did not reach */
+	bool routes_changed;   /* every item is to be looked at */
+	bool down_changed;     /* those for domains that are down */
+	struct fiber *sharer;  /* of relays' passwords with nodes that lack them */
+	struct event share, shared;
 };
 
 /* The scheduler gets it, when it is of the way out. */
@@ -94,6 +101,46 @@ struct outbound_verdict {
 	uint32_t worker;            /* whose lease ends; SCHED_SELF */
 	struct sched_result result; /* for the scheduler; its outcome is set for what is no KEEP */
 };
+
+/* The rows of one partition that are there, and their jobs. */
+#define OUTBOUND_PAGE 64 /* in one change */
+struct outbound_page {
+	struct due_item items[OUTBOUND_PAGE];
+	struct outbound_verdict verdicts[OUTBOUND_PAGE];
+	struct outbound_rows load;
+	uint64_t ids[OUTBOUND_PAGE];
+	struct arena mem;
+};
+/* Makes verdicts of rows; returns how many. */
+typedef WAITS size_t outbound_page_fn(struct outbound *o, size_t part, struct outbound_page *r);
+/* Loads the rows of up to OUTBOUND_PAGE keys of any partitions, and settles what fn says. */
+WAITS enum err outbound_pages(struct outbound *o, struct sched_key *keys, size_t n,
+			      WAITS outbound_page_fn *fn) MUST_USE;
+/* The i-th row as the n-th verdict to be filled; NULL: it is gone, or cannot be read. */
+struct outbound_verdict *outbound_page_row(struct outbound_page *r, size_t i, size_t n);
+
+/* ---- outbound_route: where items go ---- */
+
+/* The scheduler's name for where it goes; *mem (filled but for a notice) holds it. Ready to be
+ * used: a destination that holds its mail does so already. */
+slice_t outbound_destination(struct outbound *o, const struct job *j, struct way *mem);
+/* How many connections its destination may have, once it has items. */
+void outbound_hint(struct outbound *o, const struct job *j, const struct way *w);
+/* What j's servers must have, once its route is known. As it is at this moment: a change holds for
+ * the next job. */
+void outbound_demand(const struct outbound *o, struct arena *mem, struct outbound_job *j);
+/* An item that is not leased goes where it belongs now. */
+void outbound_place(struct outbound *o, struct sched_key key, const struct job *j);
+/* A direct try did not reach the domain: what waits for it goes to the relay. */
+void outbound_direct_down(struct outbound *o, slice_t domain);
+/* Items that were leased are not any more, and may have missed that. */
+void outbound_came_back(struct outbound *o);
+void outbound_routes_changed(struct outbound *o);
+/* Looks at items whose way may be another one than it was, if there are such. */
+WAITS enum err outbound_reroute(struct outbound *o) MUST_USE;
+/* Passwords of relays, for nodes that lack them. */
+enum err outbound_share_start(struct outbound *o) MUST_USE;
+WAITS void outbound_share_stop(struct outbound *o);
 
 /* One change of the partition; when it is durable the scheduler hears of it. Else nothing has
  * happened. */

@@ -68,12 +68,23 @@ static void count(enum outcome what, const struct outcome_try *t)
 	metric_add(is_success(t) ? &m_sent : what == OUTCOME_KEEP ? &m_later : &m_failed, 1);
 }
 
+/* It was, or could have been, a try without the relay that is next. */
+static bool is_direct(struct outbound *o, const struct job *j, struct way *w)
+{
+	if (j->kind == JOB_NOTICE)
+		return false;
+	way_of(o->deliver->dir, &o->down, j, clock_wall_us(), w);
+	return w->routed && w->route.direct && j->attempts == 0;
+}
+
 /* The k-th item's verdict, by its row. */
 static void judge_row(struct reporting *p, const struct outbound_result *r, size_t k,
 		      const struct due_item *row)
 {
 	const struct outcome_try *t = &r->tries[r->end == OUTBOUND_TRIED ? k : 0];
 	struct outbound_verdict *v = &p->verdicts[p->n];
+	struct way way;
+	bool direct;
 
 	if (row->id == 0 || job_unpack(row->payload, &p->mem, &v->job) != E_OK) {
 		v->what = OUTCOME_REMOVE; /* gone already */
@@ -81,9 +92,15 @@ static void judge_row(struct reporting *p, const struct outbound_result *r, size
 		return;
 	}
 	v->record_no = row->record_no;
+	direct = is_direct(p->o, &v->job, &way);
 	v->what = outcome_of_try(&v->job, t, &p->o->times);
 	if (r->end == OUTBOUND_UNREACHABLE)
 		v->result.outcome = k == 0 ? SCHED_DEST_DOWN : SCHED_BACK;
+	if (direct && v->what == OUTCOME_KEEP) {
+		v->job.next_us = t->at_us; /* the relay, now */
+		if (r->end == OUTBOUND_UNREACHABLE)
+			outbound_direct_down(p->o, way.domain);
+	}
 	v->result.next_us = v->job.next_us;
 	job_log(event_of(v->what, t), v->what == OUTCOME_KEEP ? LOG_INFO : LOG_WARN, v->item,
 		&v->job);
@@ -142,10 +159,12 @@ static void give_back(struct reporting *p, const struct outbound_result *r)
 {
 	static const struct sched_result back = {.outcome = SCHED_BACK};
 
-	for (size_t k = 0; k < r->lease->n; k++)
-		(void)sched_done(p->o->sched,
-				 (struct sched_key){(uint16_t)p->part, r->lease->items[k]},
-				 r->worker, clock_wall_us(), &back);
+	for (size_t k = 0; k < r->lease->n; k++) {
+		struct sched_key key = {(uint16_t)p->part, r->lease->items[k]};
+
+		(void)sched_done(p->o->sched, key, r->worker, clock_wall_us(), &back);
+	}
+	outbound_came_back(p->o);
 }
 
 static void judge_all(struct reporting *p, const struct outbound_result *v, size_t n)

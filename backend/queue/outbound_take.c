@@ -63,6 +63,7 @@ int64_t outbound_forget_gone(struct outbound *o, int64_t now_us)
 		if (g->until_us > now_us)
 			return g->until_us;
 		sched_worker_gone(o->sched, g->worker, now_us);
+		outbound_came_back(o);
 		list_remove(&g->node);
 		xfree(&g);
 	}
@@ -80,7 +81,6 @@ struct taking {
 	size_t n;
 	slice_t destination;
 	uint32_t connections;
-	struct dir_tls tls;
 	struct arena *mem;
 	struct buf bytes;
 	size_t inlined;
@@ -160,12 +160,10 @@ static struct outbound_job *new_job(const struct outbound_worker *w, const struc
 	*j = (struct outbound_job){
 		.destination = t->destination,
 		.connections = t->connections,
-		.tls = t->tls,
 		.jobs = arena_alloc(&out->mem, (t->n - i) * sizeof *j->jobs),
 		.record = t->records[i],
 		.stored = t->stored[i],
-		.bytes = t->stored[i].n + first->prefix.n + first->sender.n + t->tls.peers.n +
-			 LEASE_TOKEN_MAX,
+		.bytes = t->stored[i].n + first->prefix.n + first->sender.n + LEASE_TOKEN_MAX,
 		.lease = {.partition = partition_id(w->o->parts[part].part),
 			  .record_no = t->items[i].record_no},
 	};
@@ -177,6 +175,32 @@ static struct outbound_job *new_job(const struct outbound_worker *w, const struc
 static size_t recipient_bytes(const struct job *job)
 {
 	return job->address.n + job->orcpt.n + job->last_error.n + job->remote.n + 64;
+}
+
+/* The route of a transaction, and what else of the way its worker has to know. */
+static enum err set_way(const struct outbound_worker *w, const struct way *way,
+			const struct job *job, struct arena *mem, struct outbound_job *j)
+{
+	struct dir_route *r;
+
+	j->mail_from = way_masquerade(job->sender, buf_slice(&w->o->masquerade), mem);
+	if (!way->routed)
+		return E_OK;
+	r = arena_new(mem, struct dir_route);
+	r->helo = arena_dup(mem, way->route.helo);
+	r->source4 = arena_dup(mem, way->route.source4);
+	r->source6 = arena_dup(mem, way->route.source6);
+	r->action = way->direct ? DIR_ROUTE_MX : way->route.action;
+	j->target = way->domain;
+	j->route = r;
+	if (way->direct)
+		return E_OK;
+	r->tls = way->route.tls;
+	r->user = arena_dup(mem, way->route.user);
+	if (r->action != DIR_ROUTE_MX)
+		j->target = arena_dup(mem, way->route.target);
+	return r->user.n != 0 ? dir_route_password(w->o->deliver->dir, &way->route, &j->password)
+			      : E_OK;
 }
 
 static void put_recipient(struct outbound_job *j, uint64_t item, const struct job *job)
@@ -197,13 +221,54 @@ static void forget(const struct taking *t, size_t i)
 		LOG(LOG_DEBUG, NULL, "queue.forgotten", LF_UINT("item", t->picks[i].key.item));
 }
 
+/* Not now, and not to there. */
+static void put_back(const struct taking *t, size_t i, uint32_t worker, const struct job *job)
+{
+	static const struct sched_result back = {.outcome = SCHED_BACK};
+	struct sched_key key = t->picks[i].key;
+
+	(void)sched_done(t->o->sched, key, worker, clock_wall_us(), &back);
+	outbound_place(t->o, key, job);
+}
+
+/* Another node has to seal the relay's password for this one: a moment after it was set. */
+static void wait_for_password(const struct taking *t, struct outbound_job *j, uint32_t worker)
+{
+	struct sched_result later = {.outcome = SCHED_LATER};
+	struct sched_key key;
+
+	LOG_SELDOM(LOG_WARN, NULL, "route.no_password", LF_SLICE("destination", t->destination));
+	later.next_us = clock_wall_us() + NOTICE_WAIT_US;
+	for (size_t i = 0; i < j->lease.n; i++) {
+		if (outbound_key(t->o, j->lease.partition, j->lease.items[i], &key))
+			(void)sched_done(t->o->sched, key, worker, clock_wall_us(), &later);
+	}
+}
+
+/* All jobs of a batch were put together, all with their ways; those that have to wait leave. */
+static void leave_out(const struct outbound_worker *w, const struct taking *t,
+		      struct outbound_batch *out, const bool *waits)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < out->n; i++) {
+		if (waits[i])
+			wait_for_password(t, &out->jobs[i], w->number);
+		else
+			out->jobs[n++] = out->jobs[i];
+	}
+	out->n = n;
+}
+
 static void put_together(const struct outbound_worker *w, const struct taking *t,
 			 struct outbound_batch *out)
 {
+	bool waits[OUTBOUND_BATCH_MAX] = {false};
 	struct outbound_job *j = NULL;
 	size_t last = 0;
 
 	for (size_t i = 0; i < t->n; i++) {
+		struct way way = {.kind = WAY_DNS};
 		struct job job;
 
 		if (t->items[i].id == 0 ||
@@ -212,13 +277,60 @@ static void put_together(const struct outbound_worker *w, const struct taking *t
 			forget(t, i);
 			continue;
 		}
+		/* Its way is decided now, so that a change applies at once. */
+		if (!slice_eq(outbound_destination(t->o, &job, &way), t->destination)) {
+			put_back(t, i, w->number, &job);
+			continue;
+		}
 		if (j == NULL || !same_tx(t, last, i) || !same_envelope(&j->jobs[0], &job) ||
 		    j->lease.n == LEASE_ITEMS_MAX ||
-		    j->bytes + recipient_bytes(&job) > OUTBOUND_JOB_BYTES_MAX)
+		    j->bytes + recipient_bytes(&job) > OUTBOUND_JOB_BYTES_MAX) {
 			j = new_job(w, t, out, i, &job);
+			j->refused = way.kind == WAY_REJECT ? arena_dup(&out->mem, way.route.target)
+							    : SLICE_NONE;
+			waits[out->n - 1] = set_way(w, &way, &job, &out->mem, j) != E_OK;
+			outbound_demand(t->o, &out->mem, j);
+			j->bytes += j->tls.peers.n;
+		}
 		put_recipient(j, t->items[i].id, &job);
 		last = i;
 	}
+	leave_out(w, t, out, waits);
+}
+
+/* ---- refusals by a route ---- */
+
+WAITS static void refuse(struct outbound_worker *w, const struct outbound_job *j, size_t part)
+{
+	struct outbound_verdict *v = xcalloc(j->n, sizeof *v);
+
+	for (size_t i = 0; i < j->n; i++) {
+		v[i] = (struct outbound_verdict){.item = j->lease.items[i],
+						 .record_no = j->lease.record_no,
+						 .job = j->jobs[i],
+						 .worker = w->number};
+		v[i].what = outcome_given_up(&v[i].job, SL("5.7.1"), j->refused, clock_wall_us());
+		job_log("queue.refused", LOG_WARN, v[i].item, &v[i].job);
+	}
+	if (outbound_settle(w->o, part, v, j->n) != E_OK)
+		LOG(LOG_WARN, NULL, "queue.item_failed", LF_UINT("item", j->lease.items[0]));
+	xfree(&v);
+}
+
+WAITS static void refuse_all(struct outbound_worker *w, struct outbound_batch *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < out->n; i++) {
+		struct outbound_job *j = &out->jobs[i];
+		struct sched_key key;
+
+		if (j->refused.n == 0)
+			out->jobs[n++] = *j;
+		else if (outbound_key(w->o, j->lease.partition, 0, &key))
+			refuse(w, j, key.partition);
+	}
+	out->n = n;
 }
 
 /* ---- notices: whom they go to ---- */
@@ -324,8 +436,11 @@ WAITS static void add_copy(struct outbound_worker *w, struct outbound_job *j, st
 WAITS static enum err address_notice(struct outbound_worker *w, struct outbound_job *j,
 				     struct arena *mem)
 {
-	struct resolve_ask ask = {
-		.peer = &w->peer, .relay = true, .partition = j->lease.partition, .no_quota = true};
+	struct resolve_ask ask = {.peer = &w->peer,
+				  .relay = true,
+				  .partition = j->lease.partition,
+				  .no_quota = true,
+				  .null_sender = true};
 	struct diag d = {""};
 	enum err e = plain_address(j->jobs[0].sender, mem, &ask.address);
 
@@ -369,14 +484,6 @@ WAITS static enum err await_opening(const struct outbound *o, struct waitq *q)
 	return E_OK;
 }
 
-/* As it is at this moment: a change holds for the next job. */
-static void take_policy(struct taking *t)
-{
-	if (!dir_tls_find(t->o->deliver->dir, t->destination, &t->tls))
-		t->tls = (struct dir_tls){.level = t->o->tls};
-	t->tls.peers = arena_dup(t->mem, t->tls.peers);
-}
-
 WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 {
 	struct sched_batch b;
@@ -395,7 +502,6 @@ WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 	t->n = b.n;
 	t->connections = b.connections;
 	t->destination = arena_dup(t->mem, b.destination);
-	take_policy(t);
 	return E_OK;
 }
 
@@ -427,6 +533,7 @@ WAITS enum err outbound_take(struct outbound_worker *w, struct outbound_batch *o
 			give_back(w, t);
 		} else if (e == E_OK) {
 			put_together(w, t, out);
+			refuse_all(w, out);
 			address_notices(w, out);
 		}
 	}
@@ -437,6 +544,8 @@ WAITS enum err outbound_take(struct outbound_worker *w, struct outbound_batch *o
 
 void outbound_batch_fini(struct outbound_batch *b)
 {
+	for (size_t i = 0; i < b->n; i++)
+		secret_clear(&b->jobs[i].password);
 	arena_reset(&b->mem);
 	b->n = 0;
 }

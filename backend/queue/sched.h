@@ -198,6 +198,10 @@ void sched_limit_one(struct sched *s, enum sched_by by, uint64_t key, uint32_t p
 enum err sched_limit_destination(struct sched *s, slice_t name, uint32_t window_max,
 				 uint32_t per_minute, int64_t now_us) MUST_USE;
 
+/* The maximum of one that has none of its own, for as long as it has items; 0: the default. Does
+ * nothing when there is no such destination. */
+void sched_hint_window(struct sched *s, slice_t name, uint32_t window_max);
+
 /* ---- the administrator ---- */
 
 /* An item that is leased is held when it comes back. E_NOT_FOUND. */

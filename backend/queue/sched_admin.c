@@ -42,6 +42,17 @@ enum err sched_limit_destination(struct sched *s, slice_t name, uint32_t window_
 	return E_OK;
 }
 
+void sched_hint_window(struct sched *s, slice_t name, uint32_t window_max)
+{
+	struct dest *d = dest_find(s, name);
+
+	if (d == NULL || d->window_hint == window_max)
+		return;
+	d->window_hint = MIN(window_max, (uint32_t)SCHED_WINDOW_MAX);
+	dest_set_window(s, d, d->window_own);
+	dest_settle(s, d);
+}
+
 /* ---- holds ---- */
 
 enum err sched_hold_item(struct sched *s, struct sched_key key, enum sched_hold hold,

@@ -155,7 +155,9 @@ struct dest *dest_find(const struct sched *s, slice_t name)
 
 static uint32_t window_max(const struct sched *s, const struct dest *d)
 {
-	return d->window_own != 0 ? d->window_own : s->set.window_max;
+	if (d->window_own != 0)
+		return d->window_own;
+	return d->window_hint != 0 ? d->window_hint : s->set.window_max;
 }
 
 struct dest *dest_make(struct sched *s, slice_t name)

@@ -117,6 +117,25 @@ static Postern__OutboundTls *pack_tls(const struct dir_tls *t, struct arena *mem
 	return m;
 }
 
+static void pack_route(struct outbound_job *j, struct arena *mem, Postern__OutboundJob *out)
+{
+	const struct dir_route *r = j->route;
+	Postern__OutboundRoute *m;
+
+	if (r == NULL)
+		return;
+	m = arena_new(mem, Postern__OutboundRoute);
+	postern__outbound_route__init(m);
+	m->target = arena_str(mem, j->target);
+	m->lmtp = r->action == DIR_ROUTE_LMTP;
+	m->user = MCALL_BYTES(r->user);
+	m->password = MCALL_BYTES(secret_slice(&j->password));
+	m->helo = arena_str(mem, r->helo);
+	m->source4 = arena_str(mem, r->source4);
+	m->source6 = arena_str(mem, r->source6);
+	out->route = m;
+}
+
 static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *mem,
 			 Postern__OutboundJob *out)
 {
@@ -136,7 +155,7 @@ static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *
 	out->destination = arena_str(mem, j->destination);
 	out->connections = j->connections;
 	out->partition = j->lease.partition;
-	out->sender = MCALL_BYTES(first->sender);
+	out->sender = MCALL_BYTES(j->lease.kind == LEASE_NOTICE ? first->sender : j->mail_from);
 	out->ret = first->ret;
 	out->envid = MCALL_BYTES(first->envid);
 	out->trace_id = MCALL_BYTES(slice(first->trace_id, sizeof first->trace_id));
@@ -150,6 +169,7 @@ static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *
 	}
 	if (j->lease.kind == LEASE_SEND)
 		out->tls = pack_tls(&j->tls, mem);
+	pack_route(j, mem, out);
 	pack_recipients(j, mem, out);
 	pack_record(j, out);
 	return E_OK;

@@ -26,9 +26,15 @@ struct policy {
 	const char *default_domain; /* may be empty */
 	/* SMTP (25) and submission */
 	struct policy_smtp smtp, submission;
-	uint32_t smtp_hops_max;       /* 100 Received fields */
-	uint32_t smtp_port_out;       /* of other systems' servers */
-	bool submission_hide_client;  /* Received fields say nothing of the client */
+	uint32_t smtp_hops_max;      /* 100 Received fields */
+	uint32_t smtp_port_out;      /* of other systems' servers */
+	bool submission_hide_client; /* Received fields say nothing of the client */
+	struct policy_outbound {
+		uint32_t connections_max;      /* 1000 of a worker */
+		int64_t connect_timeout_ms;    /* 30 s */
+		const char *helo;              /* "": hostname */
+		const char *source4, *source6; /* "": the system's choice */
+	} outbound;
 	bool smtp_local_sender_check; /* no MAIL FROM or From of ours without AUTH */
 	/* IMAP */
 	int64_t imap_idle_timeout_ms;   /* 30 min */

@@ -8,14 +8,14 @@
 #include "frontend/core/policy.h"
 #include "frontend/outbound/hosts.h"
 #include "frontend/outbound/reports.h"
+#include "frontend/outbound/route.h"
 #include "frontend/outbound/send.h"
 #include "frontend/outbound/tls_policy.h"
 
-#define IDLE_MS         2000                /* a connection waits so long for the next message */
-#define DNS_MS          30000               /* all questions about a destination, about a host */
-#define MESSAGES_MAX    200                 /* of one connection: servers have such limits, too */
-#define CONNECTIONS_MAX 1000                /* of a worker */
-#define HELD_MAX        ((size_t)128 << 20) /* bytes of jobs that wait in a worker */
+#define IDLE_MS      2000                /* a connection waits so long for the next message */
+#define DNS_MS       30000               /* all questions about a destination, about a host */
+#define MESSAGES_MAX 200                 /* of one connection: servers have such limits, too */
+#define HELD_MAX     ((size_t)128 << 20) /* bytes of jobs that wait in a worker */
 
 METRIC_GAUGE(m_connections, "outbound_connections", "Connections of the way out");
 METRIC_GAUGE(m_waiting, "outbound_jobs_waiting", "Jobs that wait in this worker");
@@ -117,11 +117,13 @@ struct courier {
 	struct dest *dest;
 	struct smtp_client *client;
 	struct smtp_client_opts opts; /* of the client */
+	struct route_own way;         /* what they borrow */
 	struct host host;
 	char remote[OUTBOUND_REMOTE_STR];
 	struct arena mem; /* of the hosts, and of the policy */
 	struct hosts hosts;
-	struct outbound_tls tls; /* under which the client was opened: */
+	const struct outbound_route *route; /* while connecting: the job's */
+	struct outbound_tls tls;            /* under which the client was opened: */
 	enum tls_wish wish;
 	unsigned messages; /* of the client */
 	bool gave_up;      /* the destination cannot be reached: this courier ends */
@@ -179,18 +181,19 @@ WAITS static enum err connect_as(struct courier *k, const struct tls_plan *plan,
 	k->opts = (struct smtp_client_opts){
 		.addr = k->host.addr,
 		.port = k->host.port,
-		.helo = policy()->hostname,
 		.tls = plan->demand,
 		.tls_ctx = c.tls,
 		.check = plan->check,
 		.sni = plan->sni,
 	};
+	route_apply(k->route, &k->way, &k->opts);
 	e = smtp_client_open(&k->opts, &k->client, why);
 	if (e != E_OK && e != E_CANCELLED && why->try_clear) {
 		log_no_connection(k, plan, &why->result);
 		k->opts.tls = SMTP_TLS_NONE;
 		e = smtp_client_open(&k->opts, &k->client, why);
 	}
+	route_forget(&k->way);
 	if (e != E_OK) /* that a host refuses us says nothing of what the message asks for */
 		return e == E_CANCELLED ? e : E_RETRY;
 	return check_offer(k, why);
@@ -237,8 +240,9 @@ WAITS static enum err connect_any(struct courier *k, const struct outbound_job *
 	arena_reset(&k->mem);
 	k->tls = outbound_tls_copy(&j->tls, &k->mem);
 	k->wish = tls_wish_of(j->content, j->sender);
-	e = hosts_find(slice(k->dest->name, k->dest->name_n), (uint16_t)policy()->smtp_port_out,
-		       &k->mem, deadline_in(DNS_MS), &k->hosts);
+	k->route = &j->route;
+	e = hosts_find(j->route.target, route_port(&j->route), &k->mem, deadline_in(DNS_MS),
+		       &k->hosts);
 	if (e != E_OK || k->hosts.n == 0) {
 		*why = k->hosts.why;
 		return e != E_OK ? e : E_NOT_FOUND;
@@ -380,7 +384,8 @@ WAITS static void courier_run(void *arg)
 /* One more, if there is work for it. */
 static void start_courier(struct dest *d)
 {
-	if (d->njobs == 0 || d->couriers >= d->allowed || c.couriers >= CONNECTIONS_MAX)
+	if (d->njobs == 0 || d->couriers >= d->allowed ||
+	    c.couriers >= policy()->outbound.connections_max)
 		return;
 	d->couriers++;
 	c.couriers++;
@@ -394,7 +399,8 @@ WAITS void couriers_take(struct outbound_job *j)
 {
 	struct dest *d;
 
-	while (!c.stopping && (c.held >= HELD_MAX || c.couriers >= CONNECTIONS_MAX)) {
+	while (!c.stopping &&
+	       (c.held >= HELD_MAX || c.couriers >= policy()->outbound.connections_max)) {
 		if (waitq_wait(&c.room, "outbound.room", NO_DEADLINE) != E_OK)
 			break;
 	}

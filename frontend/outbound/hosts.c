@@ -175,8 +175,12 @@ WAITS static enum err find_bracketed(struct hosts *h, slice_t destination, uint1
 WAITS enum err hosts_find(slice_t destination, uint16_t port, struct arena *mem,
 			  int64_t deadline_ms, struct hosts *out)
 {
+	size_t colon = slice_find_char(destination, ':');
+
 	*out = (struct hosts){.n = 0};
 	if (slice_starts(destination, SL("[")))
 		return find_bracketed(out, destination, port, mem, deadline_ms);
-	return find_domain(out, destination, port, mem, deadline_ms);
+	if (!take_port(slice_from(destination, colon), &port))
+		return refuse(out, SMTP_REFUSED, "5.1.2", "Not an address", destination);
+	return find_domain(out, slice_sub(destination, 0, colon), port, mem, deadline_ms);
 }

@@ -1,7 +1,7 @@
 /*
  * hosts: a destination into the servers that take its mail (RFC 5321 section 5.1): a domain by its
- * MX records, or, where it has none, its own address; an address literal as it stands; a route
- * [host] or [host]:port by the host's addresses.
+ * MX records, or, where it has none, its own address; an address literal as it stands; a relay
+ * [host] by the host's addresses. Each may have a :port.
  */
 #ifndef FRONTEND_OUTBOUND_HOSTS_H
 #define FRONTEND_OUTBOUND_HOSTS_H

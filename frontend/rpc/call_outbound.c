@@ -141,6 +141,32 @@ static enum err check_job(const Postern__OutboundJob *m)
 	return E_OK;
 }
 
+static enum err take_source(const char *text, uint8_t family, struct ipaddr *out)
+{
+	if (text[0] == '\0')
+		return E_OK;
+	return ipaddr_parse(slice_str(text), out) && out->family == family ? E_OK : E_INVALID;
+}
+
+static enum err take_route(const Postern__OutboundJob *m, struct outbound_job *j)
+{
+	const Postern__OutboundRoute *r = m->route;
+	enum err e;
+
+	j->route = (struct outbound_route){.target = j->destination, .helo = ""};
+	if (r == NULL)
+		return E_OK;
+	if (r->target[0] == '\0')
+		return E_INVALID;
+	j->route.target = slice_str(r->target);
+	j->route.lmtp = r->lmtp;
+	j->route.user = call_slice(r->user);
+	j->route.password = call_slice(r->password);
+	j->route.helo = r->helo;
+	e = take_source(r->source4, 4, &j->route.source4);
+	return e == E_OK ? take_source(r->source6, 6, &j->route.source6) : e;
+}
+
 static enum err take_job(const Postern__OutboundJob *m, struct outbound_job *j)
 {
 	enum err e = check_job(m);
@@ -171,6 +197,8 @@ static enum err take_job(const Postern__OutboundJob *m, struct outbound_job *j)
 		memcpy(j->txid, m->txid.data, sizeof j->txid);
 	take_rcpts(m, j);
 	e = take_tls(m->tls, j);
+	if (e == E_OK)
+		e = take_route(m, j);
 	return e == E_OK ? take_targets(m, j) : e;
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/list.h"
+#include "common/net/ipaddr.h"
 #include "frontend/record/record_read.h"
 #include "frontend/rpc/call_delivery.h"
 
@@ -14,6 +15,9 @@
 #define OUTBOUND_RESULTS_MAX 64  /* of one report */
 #define OUTBOUND_TLS_MAX     16  /* names, or fingerprints, of a destination */
 #define OUTBOUND_PIN_BYTES   32  /* SHA-256 */
+
+#define OUTBOUND_TARGET_MAX 300 /* a host of 255 bytes, brackets and a port */
+#define OUTBOUND_LOGIN_MAX  255 /* a user's name, a password */
 
 struct rpc_link;
 
@@ -53,6 +57,15 @@ bool outbound_tls_same(const struct outbound_tls *a, const struct outbound_tls *
 /* Into mem. */
 struct outbound_tls outbound_tls_copy(const struct outbound_tls *from, struct arena *mem);
 
+/* Another way than the destination's name says. */
+struct outbound_route {
+	slice_t target; /* as hosts_find wants it */
+	bool lmtp;
+	slice_t user, password;         /* never logged; empty: no log-in */
+	const char *helo;               /* "": as to anybody */
+	struct ipaddr source4, source6; /* family 0: as to anybody */
+};
+
 /* One message for recipients at one destination, or a notice about it. Its arena holds it all. */
 struct outbound_job {
 	struct arena mem;
@@ -60,7 +73,8 @@ struct outbound_job {
 	slice_t lease;
 	enum outbound_kind kind;
 	slice_t destination;
-	uint32_t connections; /* this worker may have to the destination */
+	struct outbound_route route; /* without one: its target is the destination */
+	uint32_t connections;        /* this worker may have to the destination */
 	uint32_t partition;
 	slice_t sender;
 	struct outbound_rcpt *rcpts;

@@ -85,5 +85,9 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__sts_policy__descriptor, "id", 0, 32},
 	{&postern__sts_policy__descriptor, "mx", CALL_STS_MX_MAX, 253},
 	{&postern__dns_question__descriptor, "name", 0, 253},
+	{&postern__outbound_route__descriptor, "target", 0, 300},
+	{&postern__outbound_route__descriptor, "user", 0, 255},
+	{&postern__outbound_route__descriptor, "password", 0, 255},
+	{&postern__outbound_route__descriptor, "helo", 0, 255},
 	{NULL, NULL, 0, 0},
 };

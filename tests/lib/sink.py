@@ -7,9 +7,14 @@ badly as it is told to.
         s.wait(3)                            # three messages have come
         s.mails[0].sender, .rcpts, .data     # bytes as they came; .lines: all commands
 
+With users={b"name": b"password"} MAIL needs AUTH PLAIN, offered under TLS alone; mails[i].user is who
+it was. With lmtp=True it speaks LMTP (RFC 2033), with an answer for each recipient after the dot: a
+local part dot-452 gets 452 there.
+
 What a stage (greeting, ehlo, starttls, mail, rcpt, data, dot) does is looked up when it is reached.
 A recipient whose local part is a reply code (550@...) gets that code, while .codes is true.
 """
+import base64
 import contextlib
 import socket
 import ssl
@@ -21,11 +26,13 @@ FLOOD = b"250-" + b"x" * 1000 + b"\r\n"
 class Mail:
     def __init__(self, sender):
         self.sender, self.rcpts, self.data, self.tls = sender, [], b"", None
+        self.user, self.helo, self.peer = None, b"", None
 
 
 class Sink:
     def __init__(self, host, port, offers=("PIPELINING", "8BITMIME", "SIZE 60000000"), cert=None,
-                 key=None):
+                 key=None, users=None, lmtp=False):
+        self.users, self.lmtp = users, lmtp
         self.offers, self.does, self.mails, self.sessions = list(offers), {}, [], 0
         self.open_now = self.open_most = 0
         self.commands, self.codes, self.open = [], True, set()
@@ -107,6 +114,7 @@ class EndOfSession(Exception):
 class Session:
     def __init__(self, sink, s):
         self.sink, self.s, self.buf, self.mail, self.secure = sink, s, b"", None, None
+        self.user, self.helo = None, b""
 
     def line(self):
         while b"\n" not in self.buf:
@@ -155,8 +163,14 @@ class Session:
             else:
                 self.s.sendall(b"500 what?\r\n")
 
-    def do_ehlo(self, _):
+    def do_ehlo(self, line):
+        if line[:4].upper() != (b"LHLO" if self.sink.lmtp else b"EHLO"):
+            self.s.sendall(b"500 not this protocol\r\n")
+            return
+        self.helo = line.split()[1]
         offers = [o for o in self.sink.offers if o != "STARTTLS" or not self.secure]
+        if self.sink.users is not None and self.secure:
+            offers.append("AUTH PLAIN")
         words = ["sink.test", *offers]
         lines = ["250%s%s" % ("-" if i + 1 < len(words) else " ", w) for i, w in enumerate(words)]
         self.say("ehlo", "\r\n".join(lines).encode())
@@ -179,10 +193,22 @@ class Session:
                 self.sink.open.add(self.s)
             self.secure, self.buf = self.s.version(), b""
 
+    def do_auth(self, line):
+        words = line.split()
+        name, password = base64.b64decode(words[2]).split(b"\0")[1:] if len(words) == 3 else 2 * [b""]
+        if self.secure and words[1].upper() == b"PLAIN" and self.sink.users.get(name) == password:
+            self.user = name
+            self.s.sendall(b"235 2.7.0 welcome\r\n")
+        else:
+            self.s.sendall(b"535 5.7.8 not you\r\n")
+
     def do_mail(self, line):
-        if self.say("mail", b"250 2.1.0 ok"):
+        if self.sink.users is not None and not self.user:
+            self.s.sendall(b"530 5.7.0 log in first\r\n")
+        elif self.say("mail", b"250 2.1.0 ok"):
             self.mail = Mail(line)
-            self.mail.tls = self.secure
+            self.mail.tls, self.mail.user, self.mail.helo = self.secure, self.user, self.helo
+            self.mail.peer = self.s.getpeername()[0]
 
     def do_rcpt(self, line):
         local = line.partition(b"<")[2].partition(b"@")[0]
@@ -201,9 +227,26 @@ class Session:
         while (line := self.line()) != b".\r\n":
             data.append(line[1:] if line.startswith(b".") else line)
         self.mail.data = b"".join(data)
-        if self.say("dot", b"250 2.0.0 taken"):
+        if self.sink.lmtp:
+            self.answer_each()
+        elif self.say("dot", b"250 2.0.0 taken"):
             with self.sink.changed:
                 self.sink.mails.append(self.mail)
                 self.sink.took(self.mail)
                 self.sink.changed.notify_all()
         self.mail = None
+
+    def answer_each(self):
+        """RFC 2033 section 4.2: a reply for each recipient that was taken."""
+        taken = []
+        for line in self.mail.rcpts:
+            local = line.partition(b"<")[2].partition(b"@")[0]
+            code = local[4:7] if local.startswith(b"dot-") else b"250"
+            self.s.sendall(code + b" %c.2.2 that is so\r\n" % code[0])
+            if code == b"250":
+                taken.append(line)
+        self.mail.rcpts = taken
+        if taken:
+            with self.sink.changed:
+                self.sink.mails.append(self.mail)
+                self.sink.changed.notify_all()

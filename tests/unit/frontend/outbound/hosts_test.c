@@ -66,6 +66,8 @@ static const struct {
 	{"[192.0.2.7]:2525", "[192.0.2.7]:2525 192.0.2.7 2525"},
 	{"[relay.test]", "relay.test 192.0.2.9 25"},
 	{"[relay.test]:587", "relay.test 192.0.2.9 587"},
+	{"relay.test:587", "relay.test 192.0.2.9 587"},
+	{"half.test:2525", "b.two.test 192.0.2.2 2525"},
 };
 
 TEST_FIBER(hosts_found)

@@ -84,6 +84,8 @@ struct sample {
 	Postern__OutboundTls tls;
 	char *names[OUTBOUND_TLS_MAX + 1];
 	ProtobufCBinaryData pins[OUTBOUND_TLS_MAX + 1];
+	Postern__OutboundRoute route;
+	char text[512];
 };
 
 static void sample(struct sample *s)
@@ -232,12 +234,77 @@ static void short_pin(struct sample *s)
 	s->pins[1].len--;
 }
 
+static Postern__OutboundRoute *route_of(struct sample *s)
+{
+	postern__outbound_route__init(&s->route);
+	s->route.target = (char *)(uintptr_t) "[relay.test]:587";
+	s->m.route = &s->route;
+	return &s->route;
+}
+
+static void route_to_nowhere(struct sample *s)
+{
+	route_of(s)->target = (char *)(uintptr_t) "";
+}
+
+static void route_from_no_address(struct sample *s)
+{
+	route_of(s)->source4 = (char *)(uintptr_t) "x";
+}
+
+static void route_from_the_other_family(struct sample *s)
+{
+	route_of(s)->source6 = (char *)(uintptr_t) "192.0.2.1";
+}
+
+static void route_with_a_long_user(struct sample *s)
+{
+	route_of(s)->user = bytes(OUTBOUND_LOGIN_MAX + 1);
+}
+
+static void route_with_a_long_password(struct sample *s)
+{
+	route_of(s)->password = bytes(OUTBOUND_LOGIN_MAX + 1);
+}
+
+static void route_with_a_long_target(struct sample *s)
+{
+	memset(s->text, 'x', OUTBOUND_TARGET_MAX + 1);
+	route_of(s)->target = s->text;
+}
+
+static void route_with_a_long_name(struct sample *s)
+{
+	memset(s->text, 'x', 256);
+	route_of(s)->helo = s->text;
+}
+
 static void (*const spoil[])(struct sample *) = {
-	no_recipients,  many_recipients, no_lease,         no_destination,
-	short_trace,    too_large,       sealed,           compressed_somehow,
-	blocks_missing, strange_action,  notice_to_nobody, notice_without_id,
-	many_targets,   long_token,      unknown_demand,   many_names,
-	many_pins,      short_pin,
+	route_to_nowhere,
+	route_from_no_address,
+	route_from_the_other_family,
+	route_with_a_long_user,
+	route_with_a_long_password,
+	route_with_a_long_target,
+	route_with_a_long_name,
+	no_recipients,
+	many_recipients,
+	no_lease,
+	no_destination,
+	short_trace,
+	too_large,
+	sealed,
+	compressed_somehow,
+	blocks_missing,
+	strange_action,
+	notice_to_nobody,
+	notice_without_id,
+	many_targets,
+	long_token,
+	unknown_demand,
+	many_names,
+	many_pins,
+	short_pin,
 };
 
 TEST_FIBER(outbound_jobs)
@@ -253,6 +320,11 @@ TEST_FIBER(outbound_jobs)
 	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
 	CHECK_INT(taken, 1);
 	s->m.n_recipients = OUTBOUND_RCPTS_MAX;
+	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
+	CHECK_INT(taken, 1);
+	route_of(s)->user = bytes(OUTBOUND_LOGIN_MAX);
+	s->route.password = bytes(OUTBOUND_LOGIN_MAX);
+	s->route.source4 = (char *)(uintptr_t) "192.0.2.1";
 	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
 	CHECK_INT(taken, 1);
 	notice_to_nobody(s);

@@ -1,0 +1,65 @@
+/*
+ * way: where one item of the way out goes: by an administrator's word about this item, by a route
+ * of the directory, or where DNS says. It is asked anew whenever that matters: when an item is
+ * first known, when routes change, and when a worker takes it.
+ *
+ * The destination is the scheduler's name for it, and what a worker keys its connections by. Ways
+ * that would look different to the other side (another log-in, another name or address of ours,
+ * another demand for TLS) have different names:
+ *
+ *	example.org  example.org#1a2b3c4d  relay:[host]:587#1a2b3c4d  lmtp:[host]:24
+ *	hold:.example.org  reject:example.org
+ */
+#ifndef BACKEND_QUEUE_WAY_H
+#define BACKEND_QUEUE_WAY_H
+
+#include "backend/directory/dir_route.h"
+#include "backend/queue/job.h"
+#include "backend/queue/sched.h"
+#include "common/base/map.h"
+
+/* Domains that could not be reached directly and whose mail goes to the relay meanwhile. More of
+ * them at a time are found out one by one. */
+#define WAY_DOWN_MAX 1024
+
+/* Remembers them. Times are wall clock, microseconds. */
+struct way_down {
+	struct map until; /* domain -> int64_t * */
+	int64_t last_us;  /* all of them are over then */
+};
+void way_down_init(struct way_down *d);
+void way_down_fini(struct way_down *d);
+void way_down_put(struct way_down *d, slice_t domain, int64_t until_us, int64_t now_us);
+bool way_any_down(const struct way_down *d, int64_t now_us);
+bool way_is_down(const struct way_down *d, slice_t domain, int64_t now_us);
+
+enum way_kind {
+	WAY_DNS,   /* the address's domain, or what an administrator said instead */
+	WAY_ROUTE, /* as the route says; of one with `direct`, its second part */
+	WAY_HOLD,
+	WAY_REJECT,
+};
+
+struct way {
+	enum way_kind kind;
+	bool routed;            /* there is a route */
+	bool direct;            /* WAY_DNS that becomes WAY_ROUTE when it fails for now */
+	struct dir_route route; /* borrowed from the directory: until the next wait */
+	slice_t domain;         /* of the address */
+	size_t destination_n;
+	char destination[SCHED_NAME_MAX];
+};
+
+static inline slice_t way_destination(const struct way *w)
+{
+	return slice(w->destination, w->destination_n);
+}
+
+void way_of(const struct dir *dir, const struct way_down *down, const struct job *j, int64_t now_us,
+	    struct way *out);
+
+/* The reverse-path as others see it: of a sender at a host below one of the domains (separated by
+ * spaces), at that domain itself. In the arena, or `sender` as it is. */
+slice_t way_masquerade(slice_t sender, slice_t domains, struct arena *mem);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * route: how a connection is made, as the job's route and the settings say: the protocol, the
+ * log-in, our name and our address. What a connection is for is the destination's name; the
+ * back-end gives ways that the other side can tell apart different names.
+ */
+#ifndef FRONTEND_OUTBOUND_ROUTE_H
+#define FRONTEND_OUTBOUND_ROUTE_H
+
+#include "frontend/outbound/smtp_client.h"
+#include "frontend/rpc/call_outbound.h"
+
+#define ROUTE_LMTP_PORT 24  /* by custom; RFC 2033 section 5: anything but 25 */
+#define ROUTE_SMTPS     465 /* RFC 8314 section 7.3: TLS at once */
+
+/* Of hosts that name none. */
+uint16_t route_port(const struct outbound_route *r);
+
+/* What the client's options borrow, for as long as the client lives. */
+struct route_own {
+	struct ipaddr source;
+	struct smtp_timeouts wait;
+	char helo[256];
+	char user[OUTBOUND_LOGIN_MAX], password[OUTBOUND_LOGIN_MAX];
+};
+
+/* Completes options that have an address, a port and a demand for TLS already. The log-in's copy in
+ * own is to be wiped once the client is open, or is not (route_forget). */
+void route_apply(const struct outbound_route *r, struct route_own *own, struct smtp_client_opts *o);
+void route_forget(struct route_own *own);
+
+#endif
