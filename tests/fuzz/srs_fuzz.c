@@ -1,5 +1,5 @@
-/* Senders that stand for others: whatever is rewritten comes back as it was but for case, fits where
- * a local part must, and nothing that we have not made is taken for ours. */
+/* Senders that stand for others: whatever is rewritten comes back as it was and fits where a local
+ * part must, and nothing that we have not made is taken for ours. */
 #include "backend/delivery/srs.h"
 #include "common/parse/addr.h"
 #include "tests/fuzz/fuzz.h"
