@@ -1,0 +1,61 @@
+"""What tests of the way out share: a user's submission, the queue's rows, the notices that came."""
+import email
+import json
+import uuid
+
+import postern
+from postern import account, imap, message, tls, until
+
+
+def submit_bytes(who, to, data, fe=0, options=(), rcpt_options=()):
+    """Sends bytes as a user to the addresses, in one transaction."""
+    a = account(who)
+    with postern.smtp(fe, "submission") as s:
+        s.starttls(context=tls())
+        s.login(a["address"], a["password"])
+        s.sendmail(a["address"], to, data, options, rcpt_options)
+
+
+def submit(to, who=0, fe=0, subject=None, options=(), rcpt_options=()):
+    """Sends one message as a user to the addresses; its subject."""
+    m = message(to[0], subject or "out " + uuid.uuid4().hex, sender=account(who)["address"])
+    submit_bytes(who, to, m.as_bytes(policy=m.policy.clone(linesep="\r\n")), fe, options,
+                 rcpt_options)
+    return m["Subject"]
+
+
+def queue():
+    """Rows of `queue list`."""
+    status, out, err = postern.postern("--json", "queue", "list")
+    assert status == 0, err
+    return json.loads(out)
+
+
+def waiting(address):
+    """The queue's row for an address, once it was tried."""
+    def look():
+        return next((r for r in queue() if r["address"] == address and r.get("attempts")), None)
+    return until(look)
+
+
+def notice(who, about):
+    """The notice in a user's INBOX that tells of an address: a parsed message."""
+    def look():
+        box = imap(who)
+        try:
+            box.select("INBOX", readonly=True)
+            for n in box.search(None, "ALL")[1][0].split():
+                m = email.message_from_bytes(box.fetch(n, "(BODY.PEEK[])")[1][0][1])
+                parts = m.get_payload() if m.is_multipart() else []
+                if len(parts) > 1 and parts[1].get_content_type() == "message/delivery-status" and \
+                        about in parts[1].as_string():
+                    return m
+            return None
+        finally:
+            box.logout()
+    return until(look)
+
+
+def fields(m, n=1):
+    """Of a recipient in a notice's machine-readable part, the first is 1; of the message: 0."""
+    return m.get_payload()[1].get_payload()[n]
