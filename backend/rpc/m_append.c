@@ -26,7 +26,7 @@ WAITS static enum err check_mailbox(struct mcall *c)
 	struct lookup l = {.part = c->part, .account = c->account.id, .path = slice_str(m->path)};
 	enum err e = mcall_read("append.mailbox", read_status, &l);
 
-	if (e == E_OK && l.result == E_NOT_FOUND && mcall_account_made(c))
+	if (e == E_OK && l.result == E_NOT_FOUND && mcall_account_there(c))
 		e = mcall_read("append.mailbox", read_status, &l);
 	if (e != E_OK)
 		return e;

@@ -20,7 +20,7 @@ WAITS static enum err read_store(struct mcall *c, const struct read *r)
 {
 	enum err e = mcall_read(c->method->name, r->fn, r->arg);
 
-	if (e == E_OK && *r->result == E_NOT_FOUND && mcall_account_made(c))
+	if (e == E_OK && *r->result == E_NOT_FOUND && mcall_account_there(c))
 		e = mcall_read(c->method->name, r->fn, r->arg);
 	return e == E_OK ? *r->result : e;
 }
@@ -329,7 +329,7 @@ WAITS static enum err change(struct mcall *c, struct change *ch)
 	enum err e = store_change(c->part, ch);
 
 	/* An account that has never been used has no folders yet. */
-	if (e == E_NOT_FOUND && mcall_account_made(c))
+	if (e == E_NOT_FOUND && mcall_account_there(c))
 		e = store_change(c->part, ch);
 	return e == E_OK ? E_OK : diag_set(&c->diag, e, "%s", ch->diag.text);
 }

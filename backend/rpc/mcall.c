@@ -177,13 +177,15 @@ static void read_usage(void *arg)
 	u->result = partition_usage(u->part, u->account, &u->bytes, &u->messages);
 }
 
-WAITS bool mcall_account_made(struct mcall *c)
+WAITS bool mcall_account_there(struct mcall *c)
 {
 	struct usage u = {.part = c->part, .account = c->account.id, .result = E_OK};
 	struct change_account make;
 
-	if (mcall_read("store.account", read_usage, &u) != E_OK || u.result != E_NOT_FOUND)
+	if (mcall_read("store.account", read_usage, &u) != E_OK)
 		return false;
+	if (u.result != E_NOT_FOUND)
+		return u.result == E_OK;
 	change_account_init(&make, c->account.id, ACCOUNT_ENSURE);
 	return store_change(c->part, &make.change) == E_OK;
 }

@@ -37,9 +37,9 @@ WAITS enum err mcall_wrong_owner(struct mcall *c, uint32_t partition);
 
 /* Finds the owner of the account's partition: E_OK and c->part, or the answer was given. */
 WAITS enum err mcall_partition(struct mcall *c, uint32_t partition) MUST_USE;
-/* After a read said E_NOT_FOUND: makes the account's row if that was what is missing. True: it was
- * made; ask again. */
-WAITS bool mcall_account_made(struct mcall *c);
+/* After a read said E_NOT_FOUND: makes the account's row if that was what is missing. True: it is
+ * there now, perhaps since the read; ask again. */
+WAITS bool mcall_account_there(struct mcall *c);
 
 /* What reader threads found for the call, n bytes in all from now on, is charged to the link and to
  * the account until the call ends: whoever does not read an answer holds it. False: there is no
