@@ -12,9 +12,10 @@
 #define TRIES            50 /* of a back-end that is too busy just now */
 #define BUSY_PAUSE_MS    200
 
-/* address,password[,quota]; a field may stand in quotes, where "" is a quote (RFC 4180). */
+/* address,password[,quota[,partition]]; a field may stand in quotes, where "" is a quote
+ * (RFC 4180). */
 struct record {
-	slice_t address, password, quota;
+	slice_t address, password, quota, partition;
 	size_t line;
 };
 
@@ -70,7 +71,7 @@ static bool take_field(slice_t *line, struct arena *mem, slice_t *out)
 /* NULL, or what is wrong with the line. */
 static const char *parse_line(slice_t line, struct arena *mem, struct record *out)
 {
-	static const char form[] = "not address,password[,quota]";
+	static const char form[] = "not address,password[,quota[,partition]]";
 
 	/* Text ends at a NUL: the password would be another. */
 	if (slice_find_char(line, '\0') != line.n)
@@ -78,6 +79,8 @@ static const char *parse_line(slice_t line, struct arena *mem, struct record *ou
 	if (!take_field(&line, mem, &out->address) || !take_field(&line, mem, &out->password))
 		return form;
 	if (line.n > 0 && !take_field(&line, mem, &out->quota))
+		return form;
+	if (line.n > 0 && !take_field(&line, mem, &out->partition))
 		return form;
 	if (line.n > 0 || out->address.n == 0)
 		return form;
@@ -131,6 +134,11 @@ WAITS static void add_account(struct import *im, const struct record *r, struct 
 	m.password = arena_str(mem, r->password);
 	if (r->quota.n > 0 && ctl_fill_field(mem, &m.base, "quota_bytes", r->quota, &d) != E_OK) {
 		fail(im, r, EX_DATAERR, "the quota is not a number of bytes");
+		return;
+	}
+	if (r->partition.n > 0 &&
+	    ctl_fill_field(mem, &m.base, "partition", r->partition, &d) != E_OK) {
+		fail(im, r, EX_DATAERR, "the partition is not a number");
 		return;
 	}
 	for (unsigned i = 0; i < TRIES; i++) {

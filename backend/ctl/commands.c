@@ -319,7 +319,8 @@ static const struct ctl_arg account_hold_args[] = {
 };
 
 static const struct ctl_arg account_import_args[] = {
-	{"FILE", NULL, NULL, ARG_REQUIRED, "lines address,password[,quota]; -: standard input"},
+	{"FILE", NULL, NULL, ARG_REQUIRED,
+	 "lines address,password[,quota[,partition]]; -: standard input"},
 	{0},
 };
 

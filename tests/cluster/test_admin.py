@@ -409,13 +409,17 @@ class Accounts(unittest.TestCase):
         self.assertEqual({r["backend"] for r in found.values()}, {"be1", "be2"})
         self.assertTrue(all(r["items"] == 0 for r in found.values()))
         self.assertIsNotNone(can_log_in("u7@" + d, 'pass, "word" 7'))
+        run("account", "import", "-", text_in="p@%s,good enough,,3\n" % d)
+        self.assertEqual(rows("account", "show", "p@" + d)["partition"], 3)
         # What cannot be imported is told by line; the rest is.
         bad = "u1@%s,a long enough one\n\nno address\nu60@%s,short\nu61@%s,good enough,1x\n" \
-              "u62@%s,good enough\n\"u63@%s,open\n" % (d, d, d, d, d)
+              "u62@%s,good enough\nu64@%s,good enough,,here\nu65@%s,good enough,,99\n" \
+              "\"u63@%s,open\n" % (d, d, d, d, d, d, d)
         status, printed, err = postern("account", "import", "-", text_in=bad)
         self.assertEqual(status, DATA)
-        self.assertEqual(printed, "1 imported, 5 failed\n")
-        self.assertEqual(sorted(re.findall(r"line (\d+): ", err)), ["1", "3", "4", "5", "7"])
+        self.assertEqual(printed, "1 imported, 7 failed\n")
+        self.assertEqual(sorted(re.findall(r"line (\d+): ", err)),
+                         ["1", "3", "4", "5", "7", "8", "9"])
         run("account", "import", "/nonexistent", want=66)
 
     def test_import_without_password(self):
