@@ -4,6 +4,7 @@
 #include "common/base/num.h"
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
+#include "proto/dns.pb-c.h"
 #include "proto/outbound.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
@@ -30,6 +31,10 @@ static const struct ask_method table[] = {
 	ROW(OUTBOUND_WORK, outbound_work, NULL),
 	ROW(OUTBOUND_READ, outbound_read, NULL),
 	ROW(OUTBOUND_REPORT, outbound_report, NULL),
+	ROW(OUTBOUND_STS_GET, outbound_sts_get, REPLY(sts_policy)),
+	ROW(OUTBOUND_STS_PUT, outbound_sts_put, NULL),
+	ROW(DNS_WATCH, dns_watch, NULL),
+	ROW(DNS_ANSWER, dns_answer, NULL),
 	ROW(DELIVER_COMMIT, deliver_commit, REPLY(deliver_reply)),
 	ROW(DELIVER_ABORT, deliver_abort, NULL),
 	ROW(DELIVER_SETTLE, deliver_settle, NULL),

@@ -12,7 +12,11 @@ import crash_out  # noqa: E402
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "8", "--set", "dns={dns}",
            "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=1s",
            "--set", "outbound.retry_second=1s", "--set", "outbound.retry_third=1s",
-           "--set", "outbound.retry_later=1s"]
+           "--set", "outbound.retry_later=1s", "--set", "submission.burst_recipients=0",
+           "--set", "submission.burst_failed_percent=0", "--set", "submission.burst_factor=0",
+           "--set", "submission.limit_minute=0", "--set", "submission.limit_hour=0",
+           "--set", "submission.limit_day=0", "--set", "submission.recipients_hour=0",
+           "--set", "submission.recipients_day=0"]
 
 
 class CrashOut(unittest.TestCase):

@@ -20,7 +20,8 @@ from postern import (account, account_of, cluster, cluster_command, frontend, im
                      until)
 
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40",
-           "--set", "submission.limit_minute=0"]
+           "--set", "submission.limit_minute=0", "--set", "submission.limit_hour=0",
+           "--set", "submission.limit_day=0"]
 
 
 def dkim(*argv):

@@ -14,7 +14,8 @@ from postern import account_of, cluster, until
 from test_dkim import dkim, fetch, forget_keys, keys, records, session, simple, submit
 
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40", "--set", "dns={dns}",
-           "--set", "submission.limit_minute=0"]
+           "--set", "submission.limit_minute=0", "--set", "submission.limit_hour=0",
+           "--set", "submission.limit_day=0"]
 
 
 def setUpModule():

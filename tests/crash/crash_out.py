@@ -35,8 +35,8 @@ OPTIONS = ["--frontends", "2", "--backends", "2", "--accounts", "8",
            "--set", "outbound.retry_first=1s", "--set", "outbound.retry_second=1s",
            "--set", "outbound.retry_third=1s", "--set", "outbound.retry_later=1s",
            "--set", "submission.burst_recipients=0", "--set", "submission.burst_failed_percent=0",
-           "--set", "submission.limit_minute=0", "--set", "submission.limit_hour=0",
-           "--set", "submission.limit_day=0",
+           "--set", "submission.burst_factor=0", "--set", "submission.limit_minute=0",
+           "--set", "submission.limit_hour=0", "--set", "submission.limit_day=0",
            "--set", "submission.recipients_hour=0", "--set", "submission.recipients_day=0"]
 TARGETS = ["fe1/outbound", "fe2/outbound", "be1", "be2", "fe1/outbound", "fe2/outbound",
            "fe1/submission", "fe2"]

@@ -43,6 +43,7 @@ needs STARTTLS
 1 tls
 1> EHLO client.example
 1<* 250-REQUIRETLS
+1< 250 ENHANCEDSTATUSCODES
 1> MAIL FROM:<a@far.example> REQUIRETLS
 1= 250
 1> RCPT TO:<$user1>
