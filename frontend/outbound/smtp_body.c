@@ -12,10 +12,19 @@ bool smtp_body_clean_end(struct smtp_body *b)
 	return !b->eol.bare;
 }
 
+/* Up to and with the line end that a dot follows. A dot is rarer than a line end. */
+static size_t until_dot(slice_t s)
+{
+	for (size_t at = 1; at < s.n; at++) {
+		at += slice_find_char(slice_from(s, at), '.');
+		if (at < s.n && s.p[at - 1] == '\n')
+			return at;
+	}
+	return s.n;
+}
+
 bool smtp_body_next(struct smtp_body *b, slice_t *rest, slice_t *piece)
 {
-	const char *hit;
-
 	if (rest->n == 0)
 		return false;
 	if (!b->in_line && rest->p[0] == '.') {
@@ -23,8 +32,7 @@ bool smtp_body_next(struct smtp_body *b, slice_t *rest, slice_t *piece)
 		*piece = SL(".");
 		return true;
 	}
-	hit = memmem(rest->p, rest->n, "\n.", 2);
-	*piece = slice_sub(*rest, 0, hit != NULL ? (size_t)(hit - rest->p) + 1 : rest->n);
+	*piece = slice_sub(*rest, 0, until_dot(*rest));
 	*rest = slice_from(*rest, piece->n);
 	b->in_line = piece->p[piece->n - 1] != '\n';
 	return true;

@@ -128,8 +128,7 @@ static bool answer(struct session *s, const char *command)
 	if (strncasecmp(command, "DATA", 4) == 0)
 		return say(s, "354 go on\r\n") && message(s) && taken(s);
 	if (sscanf(command, "%*4s %zu %7s", &n, last) >= 1 && strncasecmp(command, "BDAT", 4) == 0)
-		return block(s, n) &&
-		       (last[0] != '\0' ? taken(s) : say(s, "250 2.0.0 more\r\n"));
+		return block(s, n) && (last[0] != '\0' ? taken(s) : say(s, "250 2.0.0 more\r\n"));
 	if (strncasecmp(command, "QUIT", 4) == 0)
 		return say(s, "221 2.0.0 bye\r\n") && false;
 	return say(s, "250 2.0.0 yes\r\n");

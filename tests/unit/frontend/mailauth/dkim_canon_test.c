@@ -35,6 +35,7 @@ TEST(dkim_body_forms)
 		{"\xc3\xa9 \xff\r\n", "\xc3\xa9 \xff\r\n", "\xc3\xa9 \xff\r\n"},
 		{"one\rtwo\nthree\r", "one\rtwo\nthree\r\r\n", "one\rtwo\nthree\r\r\n"},
 		{"\r\r\n", "\r\r\n", "\r\r\n"},
+		{"a \rb\t\r\r\n", "a \rb \r\r\n", "a \rb\t\r\r\n"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
