@@ -358,7 +358,7 @@ WAITS static struct outbound_job *next_job(struct courier *k)
 	}
 }
 
-static void start_courier(struct dest *d);
+static void put_to_work(struct dest *d);
 
 WAITS static void courier_run(void *arg)
 {
@@ -376,8 +376,9 @@ WAITS static void courier_run(void *arg)
 	waitq_wake_all(&c.room);
 	if (c.stopping)
 		give_all_back(d);
+	/* It may have been woken for a job, and ended since it was one too many. */
 	if (d->njobs != 0)
-		start_courier(d);
+		put_to_work(d);
 	dest_free_if_idle(d);
 }
 
@@ -393,6 +394,14 @@ static void start_courier(struct dest *d)
 		return;
 	d->couriers--;
 	c.couriers--;
+}
+
+static void put_to_work(struct dest *d)
+{
+	if (!list_empty(&d->more.waiters))
+		waitq_wake_one(&d->more);
+	else
+		start_courier(d);
 }
 
 WAITS void couriers_take(struct outbound_job *j)
@@ -411,10 +420,7 @@ WAITS void couriers_take(struct outbound_job *j)
 	d = dest_get(j->destination);
 	d->allowed = MAX(j->connections, 1U);
 	push(d, j);
-	if (!list_empty(&d->more.waiters))
-		waitq_wake_one(&d->more);
-	else
-		start_courier(d);
+	put_to_work(d);
 	/* No fiber for it, and nobody else who would take it. */
 	if (d->couriers == 0) {
 		give_all_back(d);

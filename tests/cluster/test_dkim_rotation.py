@@ -35,12 +35,6 @@ def publish(known):
         for name, text in known.items())})
 
 
-def setting(key, value=None):
-    argv = ["set", key, value] if value else ["unset", key]
-    status, _, err = postern.postern("setting", *argv)
-    assert status == 0, err
-
-
 def states():
     return {k["selector"]: k["state"] for k in keys()}
 
@@ -55,8 +49,8 @@ class Rotation(unittest.TestCase):
         self.addCleanup(postern.restore)
         for key, value in (("dkim.check_every", "1s"), ("dkim.seen_for", "2s"),
                            ("dkim.rotate_after", "1h"), ("dkim.overlap", "1h")):
-            setting(key, value)
-            self.addCleanup(setting, key)
+            postern.setting(key, value)
+            self.addCleanup(postern.setting, key)
         publish({})
 
     def first_keys(self):
@@ -67,10 +61,10 @@ class Rotation(unittest.TestCase):
         return pair
 
     def successors(self, old):
-        setting("dkim.rotate_after", "1s")
+        postern.setting("dkim.rotate_after", "1s")
         self.assertTrue(until(lambda: len(states()) == 4), states())
         # These are not to be followed at once, too.
-        setting("dkim.rotate_after", "1h")
+        postern.setting("dkim.rotate_after", "1h")
         return [selector for selector in states() if selector not in old]
 
     def send_until(self, end, who, mark, failures):
@@ -111,7 +105,7 @@ class Rotation(unittest.TestCase):
         for good in dkim_check.verify(got, known):
             self.assertTrue(set(good) >= set(old) or set(good) >= set(new), good)
             self.assertTrue(all(good.values()), good)
-        setting("dkim.overlap", "1s")
+        postern.setting("dkim.overlap", "1s")
         self.assertTrue(until(lambda: states() == {s: "active" for s in new}), states())
         done = {row[0] for row in postern.sql(
             "select method from audit where who like 'backend/be_' and result = 'ok'")}
@@ -120,7 +114,7 @@ class Rotation(unittest.TestCase):
 
     def test_record_that_goes_away(self):
         """What was seen once has to be there still."""
-        setting("dkim.seen_for", "1h")
+        postern.setting("dkim.seen_for", "1h")
         old = self.first_keys()
         new = self.successors(old)
         publish(records())

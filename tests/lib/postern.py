@@ -103,6 +103,12 @@ def until(test, seconds=20):
         time.sleep(0.05)
 
 
+def setting(key, value=None):
+    """Sets it, or without a value leaves it to its default."""
+    status, _, err = postern("setting", *(["set", key, value] if value else ["unset", key]))
+    assert status == 0, err
+
+
 # ---- the cluster's nodes ----
 
 def sql(text):

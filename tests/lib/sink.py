@@ -2,7 +2,8 @@
 badly as it is told to.
 
     with sink.Sink("127.0.1.1", port) as s:
-        s.does["rcpt"] = "hang"             # or "close", "garbage", "flood", b"450 4.2.1 no"
+        s.does["rcpt"] = "hang"             # or "close", "garbage", "flood", b"450 4.2.1 no", or
+                                        # what is called and gives one of these, or None
         ...
         s.wait(3)                            # three messages have come
         s.mails[0].sender, .rcpts, .data     # bytes as they came; .lines: all commands
@@ -128,6 +129,8 @@ class Session:
     def say(self, stage, reply):
         """The reply, unless the stage is to do something else; whether it was the reply."""
         what = self.sink.does.get(stage)
+        if callable(what):
+            what = what()
         if what == "hang":
             self.sink.closing.wait()
             raise EndOfSession
