@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "backend/dns/rotation.h"
+#include "backend/dns/watch.h"
 #include "backend/metrics/expo.h"
 #include "backend/node_key.h"
 #include "backend/partitions/purge.h"
@@ -47,6 +48,7 @@ static struct backend {
 	struct runner *runner;
 	struct purge *purge;
 	struct rotation *rotation;
+	struct watch *watch;
 	struct rpc_server *server;
 	struct expo *expo;
 	struct event stop;
@@ -254,6 +256,8 @@ WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 	if (e == E_OK)
 		e = rotation_start(be->dir, be->asking, be->conf.pushed, &backend.rotation);
 	if (e == E_OK)
+		e = watch_start(be->dir, be->asking, be->conf.pushed, &backend.watch);
+	if (e == E_OK)
 		e = rpc_server_start(be, backend.accept_tls, backend.dial_tls, &backend.server, d);
 	if (e == E_OK && conf_count(conf, "metrics.listen") != 0) {
 		struct conf_addr a = conf_addr(conf, "metrics.listen", 0);
@@ -288,6 +292,7 @@ WAITS static void close_all(void)
 	backend.ready = false;
 	expo_stop(&backend.expo);
 	rotation_stop(&backend.rotation);
+	watch_stop(&backend.watch);
 	rpc_server_free(&backend.server);
 	asking_free(&be->asking);
 	map_fini(&backend.be.held); /* no call is left */

@@ -409,6 +409,8 @@ const struct ctl_command ctl_commands[] = {
 	 METHOD(TLS_REMOVE), REQUEST(tls_name), DONE},
 	{"dns", "show", "Shows the records that a domain needs, and what DNS has", dns_show_args,
 	 METHOD(DNS_SHOW), REQUEST(dns_show), ROWS(dns), .run = dns_show_run},
+	{"dns", "listings", "Asks block lists about our addresses and domains", no_args,
+	 METHOD(DNS_LISTINGS), REQUEST(dns_listings), ROWS(listing), .run = listings_run},
 	{"route", "add", "Sends mail to other systems another way than DNS says", route_add_args,
 	 METHOD(ROUTE_ADD), REQUEST(route_spec), DONE, .prepare = route_prepare, .run = route_run},
 	{"route", "list", "Lists routes", no_args, METHOD(ROUTE_LIST), REQUEST(route_list),

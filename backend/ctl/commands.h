@@ -39,6 +39,7 @@ int queue_edit_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 WAITS int queue_edit_run(struct ctl *c, const struct ctl_args *a);
 /* cmd_dns.c */
 WAITS int dns_show_run(struct ctl *c, const struct ctl_args *a);
+WAITS int listings_run(struct ctl *c, const struct ctl_args *a);
 /* cmd_route.c */
 int route_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 WAITS int route_run(struct ctl *c, const struct ctl_args *a);

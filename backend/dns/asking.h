@@ -5,7 +5,10 @@
  *   dkim_text  a key's record: as it is to be, and whether DNS has it
  *   zone       which records a domain needs, and what is wrong with those it has
  *   rotate     what is to be done with a domain's keys: decisions alone
- *   rotation   the fiber that does it
+ *   rotation   does it, again and again
+ *   hosts      which hosts take mail, by the settings
+ *   listing    what block lists say of addresses and domains of ours
+ *   watch      asks them again and again
  *
  * A back-end reaches no name server: it asks a worker of the service outbound, which keeps a stream
  * of questions open. Nothing here reads DNS's bytes. What comes back was said by strangers and

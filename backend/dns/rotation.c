@@ -1,6 +1,7 @@
 #include "backend/dns/rotation.h"
 
 #include "backend/directory/dir_claim.h"
+#include "backend/policy/chore.h"
 #include "backend/policy/live.h"
 #include "backend/sign/sign.h"
 #include "common/base/clock.h"
@@ -17,9 +18,7 @@ struct rotation {
 	struct dir *dir;
 	struct asking *asking;
 	const struct conf *overrides;
-	struct dir_sub sub;
-	struct event wake, ended;
-	struct fiber *fiber;
+	struct chore *chore;
 	slice_t cursor; /* where an unfinished look ended, "selector@domain"; in cursor_text */
 	char cursor_text[DKIM_SELECTOR_MAX + 260];
 	int64_t told_us; /* wall; when late keys were told */
@@ -233,76 +232,38 @@ WAITS enum err rotation_look(struct rotation *r)
 
 /* ---- life ---- */
 
-static void on_dir_event(const struct dir_event *ev, void *arg)
+WAITS static enum err look(void *arg)
 {
-	struct rotation *r = arg;
-
-	if (ev->kind == DIR_EV_SETTINGS)
-		event_set(&r->wake);
-}
-
-static int64_t pause_ms(const struct rotation *r)
-{
-	struct conf *c = live_settings(r->dir, r->overrides);
-	int64_t ms = conf_ms(c, "dkim.check_every");
-
-	conf_free(&c);
-	return ms;
-}
-
-WAITS static void rotation_run(void *arg)
-{
-	struct rotation *r = arg;
-
-	while (event_wait(&r->wake, "dkim.rotation", deadline_in(pause_ms(r))) != E_CANCELLED) {
-		struct dir_status st;
-		enum err e;
-
-		dir_get_status(r->dir, &st);
-		if (!st.connected)
-			continue;
-		e = rotation_look(r);
-		if (e != E_OK && e != E_BUSY && e != E_CANCELLED)
-			LOG(LOG_WARN, NULL, "dkim.look_failed", LF_ERR("error", e));
-	}
-	r->fiber = NULL;
-	event_set(&r->ended);
+	return rotation_look(arg);
 }
 
 enum err rotation_start(struct dir *dir, struct asking *asking, const struct conf *overrides,
 			struct rotation **out)
 {
 	struct rotation *r = xcalloc(1, sizeof *r);
+	struct chore_opts opts = {
+		.name = "dkim.rotation",
+		.every = "dkim.check_every",
+		.dir = dir,
+		.overrides = overrides,
+		.look = look,
+		.arg = r,
+	};
 	enum err e;
 
 	*r = (struct rotation){.dir = dir, .asking = asking, .overrides = overrides};
-	event_init(&r->wake);
-	event_init(&r->ended);
-	e = fiber_start("dkim.rotation", rotation_run, r, &r->fiber);
-	if (e != E_OK) {
+	e = chore_start(&opts, &r->chore);
+	if (e != E_OK)
 		xfree(&r);
-		return e;
-	}
-	r->sub = (struct dir_sub){.fn = on_dir_event, .arg = r};
-	dir_subscribe(dir, &r->sub);
-	*out = r;
-	return E_OK;
+	else
+		*out = r;
+	return e;
 }
 
-WAITS void rotation_stop(struct rotation **pr)
+WAITS void rotation_stop(struct rotation **r)
 {
-	struct rotation *r = *pr;
-
-	if (r == NULL)
+	if (*r == NULL)
 		return;
-	dir_unsubscribe(&r->sub);
-	fiber_shield_begin();
-	if (r->fiber != NULL) {
-		fiber_cancel(r->fiber);
-		while (r->fiber != NULL &&
-		       event_wait(&r->ended, "dkim.rotation_end", NO_DEADLINE) != E_OK)
-			;
-	}
-	fiber_shield_end();
-	xfree(pr);
+	chore_stop(&(*r)->chore);
+	xfree(r);
 }

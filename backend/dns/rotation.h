@@ -1,5 +1,5 @@
 /*
- * rotation: the fiber that looks after the keys that sign mail, for the whole cluster: what rotate
+ * rotation: looks after the keys that sign mail, for the whole cluster: what rotate
  * decides is done, on whichever back-end has the claim. A key that waits too long for its record is
  * told in the log once a day.
  */

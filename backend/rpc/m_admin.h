@@ -93,6 +93,7 @@ WAITS enum err m_admin_dkim_add(struct mcall *c);
 WAITS enum err m_admin_dkim_list(struct mcall *c);
 WAITS enum err m_admin_dkim_activate(struct mcall *c);
 WAITS enum err m_admin_dns_show(struct mcall *c);
+WAITS enum err m_admin_dns_listings(struct mcall *c);
 WAITS enum err m_admin_dkim_retire(struct mcall *c);
 WAITS enum err m_admin_dkim_remove(struct mcall *c);
 WAITS enum err m_admin_tls_set(struct mcall *c);

@@ -1,8 +1,8 @@
 /* Management: the records that a domain needs. */
+#include "backend/dns/hosts.h"
 #include "backend/dns/zone.h"
 #include "backend/policy/live.h"
 #include "backend/rpc/m_admin.h"
-#include "common/parse/idn.h"
 
 #define SHOW_MS (60 * 1000) /* all questions; a person waits */
 
@@ -19,31 +19,12 @@ WAITS static enum err ask(void *arg, slice_t name, enum ask_type type, struct ar
 	return dns_ask(s->c->be->asking, name, type, s->deadline_ms, mem, out, d);
 }
 
-/* The hosts that take mail: what the administrator said, or the name that all front-ends use. */
 static enum err find_hosts(struct mcall *c, slice_t hosts[ZONE_HOSTS_MAX], size_t *n_out)
 {
 	struct conf *s = live_settings(c->be->dir, c->be->conf.pushed);
-	size_t n = 0;
-	enum err e = E_OK;
+	enum err e = dns_hosts(s, &c->mem, hosts, n_out, &c->diag);
 
-	for (size_t i = 0; i < conf_count(s, "dns.mx_hosts") && n < ZONE_HOSTS_MAX; i++)
-		hosts[n++] = arena_dup(&c->mem, slice_str(conf_item(s, "dns.mx_hosts", i)));
-	if (n == 0 && conf_str(s, "hostname")[0] != '\0')
-		hosts[n++] = arena_dup(&c->mem, slice_str(conf_str(s, "hostname")));
 	conf_free(&s);
-	for (size_t i = 0; e == E_OK && i < n; i++) {
-		char name[256];
-
-		if (domain_normalise(hosts[i], name) != E_OK)
-			e = diag_set(&c->diag, E_INVALID, "%.*s is no host name",
-				     (int)MIN(hosts[i].n, 100u), hosts[i].p);
-		else
-			hosts[i] = arena_dup(&c->mem, slice_str(name));
-	}
-	if (e == E_OK && n == 0)
-		e = diag_set(&c->diag, E_INVALID,
-			     "which hosts take mail? say so with the setting dns.mx_hosts");
-	*n_out = n;
 	return e;
 }
 

@@ -246,6 +246,8 @@ const struct method methods[] = {
 	A(SERVER_REMOVE, "Admin.ServerRemove", server_name, ONCE, SMALL, MINUTES(1),
 	  m_admin_server_remove),
 	A(DNS_SHOW, "Admin.DnsShow", dns_show, IDEMPOTENT, SMALL, MINUTES(2), m_admin_dns_show),
+	A(DNS_LISTINGS, "Admin.DnsListings", dns_listings, IDEMPOTENT, SMALL, MINUTES(10),
+	  m_admin_dns_listings),
 	P(USAGE, "Peer.Usage", peer_usage, IDEMPOTENT, SMALL, SECONDS(30), m_peer_usage),
 	P(SESSION_LIST, "Peer.SessionList", admin_session_list, IDEMPOTENT, SMALL, MINUTES(10),
 	  m_peer_session_list),

@@ -1,0 +1,57 @@
+/* Management: what block lists say of our addresses and domains. */
+#include "backend/dns/listing.h"
+#include "backend/policy/live.h"
+#include "backend/rpc/m_admin.h"
+#include "common/base/clock.h"
+
+#define LOOK_MS (8 * 60 * 1000) /* all questions; who waits sees the answers come */
+
+WAITS static enum err send_row(const struct listing *l, void *arg)
+{
+	struct mcall *c = arg;
+	Postern__AdminListing row = POSTERN__ADMIN_LISTING__INIT;
+	ProtobufCMessage *rows[] = {&row.base};
+	struct arena mem;
+	enum err e = c->replied ? E_OK : mcall_reply(c, NULL, RPC_BODY);
+
+	arena_init(&mem, NULL);
+	row.verdict = (Postern__ListingVerdict)l->verdict;
+	row.what = admin_str(&mem, l->what);
+	row.list = admin_str(&mem, l->list);
+	row.reason = admin_str(&mem, l->reason);
+	if (e == E_OK)
+		e = admin_send_rows(c, &postern__admin_listing_page__descriptor, 0, rows, 1);
+	arena_reset(&mem);
+	return e;
+}
+
+/* The answer has begun: why it is not whole is a part of it. */
+WAITS static enum err send_away(struct mcall *c, enum err why)
+{
+	Postern__AdminAway away = POSTERN__ADMIN_AWAY__INIT;
+	ProtobufCMessage *rows[] = {&away.base};
+
+	away.backend = arena_str(&c->mem, slice_str(dir_node_name(c->be->dir)));
+	away.why = c->diag.text[0] != '\0' ? c->diag.text
+					   : arena_str(&c->mem, slice_str(err_name(why)));
+	return admin_send_rows(c, &postern__admin_listing_page__descriptor, 1, rows, 1);
+}
+
+WAITS enum err m_admin_dns_listings(struct mcall *c)
+{
+	struct conf *settings = live_settings(c->be->dir, c->be->conf.pushed);
+	struct listing_wants w = {
+		.dir = c->be->dir,
+		.asking = c->be->asking,
+		.settings = settings,
+		.deadline_ms = deadline_in(LOOK_MS),
+	};
+	enum err e = listing_each(&w, send_row, c, &c->diag);
+
+	conf_free(&settings);
+	if (e != E_OK && e != E_CANCELLED && c->replied)
+		e = send_away(c, e);
+	if (e == E_OK && !c->replied) /* there is nothing to ask for */
+		e = mcall_reply(c, NULL, RPC_BODY);
+	return e == E_OK ? rpc_req_send_end(c->req) : e;
+}
