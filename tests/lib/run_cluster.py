@@ -13,12 +13,15 @@ $POSTERN_TEST_PKI (authority.py). A file finds its cluster's folder in $POSTERN_
 that kills nodes starts them again. A node that
 died by its own fault fails the files of its cluster. With
 $POSTERN_TEST_TIMES set it is shown what each file took.
+
+Two clusters are up at a time, for most of a test is waiting; $POSTERN_TEST_JOBS says another number.
 """
 import ast
 import contextlib
 import glob
 import json
 import os
+import queue
 import re
 import shutil
 import socket
@@ -27,6 +30,7 @@ import sys
 import tempfile
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 import authority
 import dnszone
@@ -35,6 +39,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 CLUSTER = os.path.join(TOP, "deploy", "cluster")
 TWO_WORKERS = ["--set", "workers.smtp=2", "--set", "workers.imap=2"]
 DEFAULT = ["--accounts", "20"]
+JOBS = 2
 DIED = re.compile(r"level=fatal|Sanitizer|: runtime error: |"
                   r"event=worker.ended .*signal=(?:4|5|6|7|8|11|31) ")
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
@@ -141,15 +146,17 @@ def run_group(options, files, base_port):
     return passed, failed
 
 
-def free_ports():
-    """The base of a thousand ports that no other cluster of this machine uses."""
-    first = os.getpid() % 20
+def free_ports(n):
+    """The bases of so many thousands of ports that no other cluster of this machine uses."""
+    first, found = os.getpid() % 20, []
     for base in (12000 + (first + i) % 20 * 1000 for i in range(20)):
         with contextlib.suppress(OSError), contextlib.ExitStack() as held:
             for host in range(11, 19):
                 for port in (525, 5411):
                     held.enter_context(socket.create_server(("127.0.0.%d" % host, base + port)))
-            return base
+            found.append(base)
+        if len(found) == n:
+            return found
     sys.exit("every port is taken")
 
 
@@ -162,11 +169,21 @@ def main():
     for path in sorted(glob.glob(os.path.join(TOP, sys.argv[1], "test_*.py"))):
         if not names or any(n in os.path.basename(path) for n in names):
             groups.setdefault(tuple(options_of(path)), []).append(path)
-    passed = failed = 0
-    base_port = int(os.environ.get("POSTERN_TEST_PORT", 0)) or free_ports()
-    for options, files in groups.items():
-        p, f = run_group(options, files, base_port)
-        passed, failed = passed + p, failed + f
+    jobs, bases = int(os.environ.get("POSTERN_TEST_JOBS", JOBS)), queue.SimpleQueue()
+    fixed = int(os.environ.get("POSTERN_TEST_PORT", 0))
+    for base in [fixed] if fixed else free_ports(min(jobs, len(groups))):
+        bases.put(base)
+
+    def one(group):
+        base = bases.get()
+        try:
+            return run_group(*group, base)
+        finally:
+            bases.put(base)
+    with ThreadPoolExecutor(jobs) as pool:
+        # The longest ones first, as far as one can tell.
+        counts = list(pool.map(one, sorted(groups.items(), key=lambda g: -len(g[1]))))
+    passed, failed = (sum(column) for column in zip((0, 0), *counts))
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
 

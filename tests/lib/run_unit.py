@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""Runs unit test programs one after the other, shows what the failing ones printed, and ends
-with the totals: `N passed, N failed`."""
+"""Runs unit test programs, two at a time, for some of them wait for a disk or a database most of
+the time; shows what the failing ones printed, and ends with the totals: `N passed, N failed`."""
 
 import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 PROGRAM_SECONDS = 600
+JOBS = 2
 TOTALS = re.compile(r"^(\d+) passed, (\d+) failed$")
 
 
 def run(program):
-    """(passed, failed) of one program; a crash or a hang counts as one failed test."""
+    """(passed, failed, what to show) of one program; a crash or a hang counts as one failed test."""
     path = program if os.sep in program else os.path.join(".", program)
     try:
         done = subprocess.run([path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -30,21 +32,18 @@ def run(program):
         failed = 1
     if status == 0 and not totals:
         failed = 1
-    if failed:
-        print(f"---- {program}: status {status}")
-        print("\n".join(lines))
-    else:
-        print(f"ok   {program}: {passed}")
-    sys.stdout.flush()
-    return passed, failed
+    said = "\n".join([f"---- {program}: status {status}", *lines]) if failed else \
+        f"ok   {program}: {passed}"
+    return passed, failed, said
 
 
 def main():
     passed = failed = 0
-    for program in sys.argv[1:]:
-        p, f = run(program)
-        passed += p
-        failed += f
+    with ThreadPoolExecutor(JOBS) as pool:
+        for p, f, said in pool.map(run, sys.argv[1:]):
+            print(said, flush=True)
+            passed += p
+            failed += f
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
