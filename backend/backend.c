@@ -187,7 +187,7 @@ static void queue_changed(uint32_t partition UNUSED, void *arg UNUSED)
 		outbound_wake(backend.be.outbound);
 }
 
-static void item_turned(struct partition *part, uint64_t item, void *arg UNUSED)
+static void item_turned(struct partition *part, const struct due_item *item, void *arg UNUSED)
 {
 	if (backend.be.outbound != NULL)
 		outbound_turned(backend.be.outbound, part, item);

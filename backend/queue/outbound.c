@@ -319,14 +319,12 @@ WAITS static enum err look(struct outbound *o, struct looking *l)
 	return e;
 }
 
-void outbound_turned(struct outbound *o, struct partition *part, uint64_t item)
+/* No look finds it: one that is over passed it by, and one that is under way may have read the row
+ * as it was. */
+void outbound_turned(struct outbound *o, struct partition *part, const struct due_item *item)
 {
-	size_t i = part_number(o, part);
-
-	/* One that is not known yet comes with the next look. */
-	if (item <= o->parts[i].last)
-		o->parts[i].last = MIN(o->parts[i].last, item - 1);
-	outbound_wake(o);
+	outbound_add(o, part_number(o, part), item);
+	outbound_wake(o); /* time counts for it, and somebody may take it */
 }
 
 /* ---- time ---- */

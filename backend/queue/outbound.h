@@ -22,6 +22,7 @@
 #include "common/conf/conf.h"
 
 struct outbound;
+struct due_item;
 
 /* Borrowed; overrides: settings (proto/settings.h) that win over the directory's. */
 WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overrides,
@@ -31,8 +32,8 @@ WAITS void outbound_stop(struct outbound **o);
 void outbound_guard(struct outbound *o, struct guard *g);
 /* Items were added: look for them. */
 void outbound_wake(struct outbound *o);
-/* An item of the runner's became the way out's. */
-void outbound_turned(struct outbound *o, struct partition *part, uint64_t item);
+/* An item of the runner's became the way out's: its row as it is now. */
+void outbound_turned(struct outbound *o, struct partition *part, const struct due_item *item);
 
 /* ---- workers ---- */
 

@@ -223,14 +223,16 @@ WAITS static enum err give_up(struct task *t, struct job j, const char *event, s
 			      slice_t words)
 {
 	enum outcome what = outcome_given_up(&j, status, words, clock_wall_us());
+	struct due_item row = {.id = t->id, .due_us = QUEUE_PARKED_US, .record_no = t->record_no};
 	enum err e;
 
 	job_log(event, LOG_WARN, t->id, &j);
 	if (what == OUTCOME_REMOVE)
 		return edit_item(t, QUEUE_REMOVE, 0, SLICE_NONE);
-	e = edit_item(t, QUEUE_RESCHEDULE, QUEUE_PARKED_US, job_pack(&j, &t->mem));
+	row.payload = job_pack(&j, &t->mem);
+	e = edit_item(t, QUEUE_RESCHEDULE, row.due_us, row.payload);
 	if (e == E_OK && t->runner->turned != NULL)
-		t->runner->turned(t->part, t->id, t->runner->arg);
+		t->runner->turned(t->part, &row, t->runner->arg);
 	return e;
 }
 

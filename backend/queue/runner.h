@@ -7,9 +7,11 @@
 #define RUNNER_AT_ONCE  16                      /* items under way at a time, of all partitions */
 #define QUEUE_EXPIRE_US (2LL * 86400 * 1000000) /* as deliveries are known */
 struct runner;
+struct due_item;
 
-/* An item became the way out's: whoever sent the message is to be told. May be NULL. */
-typedef void runner_turned_fn(struct partition *part, uint64_t item, void *arg);
+/* An item became the way out's: whoever sent the message is to be told. The row is as it was
+ * committed a moment ago. May be NULL. */
+typedef void runner_turned_fn(struct partition *part, const struct due_item *item, void *arg);
 
 /* ways is borrowed. */
 enum err runner_start(const struct forward_ways *ways, runner_turned_fn *turned, void *arg,

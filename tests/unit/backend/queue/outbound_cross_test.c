@@ -1,0 +1,146 @@
+/* What crosses on the way out: looks, reports, orders and time, each under way while another one
+ * changes the same item. */
+#include "backend/queue/outbound_admin.h"
+
+#include <semaphore.h>
+
+#include "common/base/clock.h"
+#include "common/loop/work.h"
+#include "tests/unit/backend/queue/works.h"
+
+static struct partition *part_of(struct works *w)
+{
+	return partitions_get(w->room.parts, 0);
+}
+
+/* ---- looks ---- */
+
+#define POOL_MOST 64 /* threads that a pool may have here */
+
+/* Keeps every thread of the pool, so that whoever reads the store waits. */
+struct gate {
+	sem_t opened;
+	struct scope scope;
+};
+
+static void wait_at_gate(void *arg)
+{
+	while (sem_wait(arg) != 0)
+		;
+}
+
+WAITS static void stand_at_gate(void *arg)
+{
+	CHECK_ERR(work_run("test.gate", wait_at_gate, arg), E_OK);
+}
+
+WAITS static void gate_shut(struct gate *g)
+{
+	sem_init(&g->opened, 0, 0);
+	scope_init(&g->scope);
+	for (size_t i = 0; i < POOL_MOST; i++)
+		CHECK_ERR(scope_start(&g->scope, "test.gate", stand_at_gate, &g->opened), E_OK);
+	fiber_yield();
+}
+
+WAITS static void gate_open(struct gate *g)
+{
+	for (size_t i = 0; i < POOL_MOST; i++)
+		sem_post(&g->opened);
+	CHECK_ERR(scope_join(&g->scope, NO_DEADLINE), E_OK);
+	sem_destroy(&g->opened);
+}
+
+struct waits_for {
+	const char *name;
+	bool found;
+};
+
+static void is_it(const struct fiber_info *f, void *arg)
+{
+	struct waits_for *x = arg;
+
+	x->found = x->found || (f->waits_for != NULL && strcmp(f->waits_for, x->name) == 0);
+}
+
+/* Until some fiber waits for what is called so. */
+WAITS static bool somebody_waits(const char *name)
+{
+	int64_t deadline = deadline_in(10000);
+	struct waits_for x = {.name = name};
+
+	while (!x.found && clock_mono_ms() < deadline) {
+		fiber_yield();
+		fiber_dump(is_it, &x);
+	}
+	return x.found;
+}
+
+/* An item that is the runner's, if there were one; returns its number. */
+WAITS static uint64_t add_inside(struct works *w, uint64_t record_no)
+{
+	struct job j = {.kind = JOB_ACCOUNTS,
+			.address = SL("gone@example.org"),
+			.sender = SL("sender@elsewhere.test"),
+			.origin = SL("test"),
+			.first_us = clock_wall_us()};
+	struct queue_add add = {.key = SL("inside"), .due_us = QUEUE_PARKED_US};
+	struct change_deliver c;
+
+	add.payload = job_pack(&j, &w->mem);
+	change_deliver_init(&c);
+	c.record_no = record_no;
+	c.items = &add;
+	c.nitems = 1;
+	CHECK_ERR(store_change(part_of(w), &c.change), E_OK);
+	return add.id;
+}
+
+/* As the runner does with what nobody is left for. */
+WAITS static void turn(struct works *w, uint64_t id, uint64_t record_no)
+{
+	struct job j = {.kind = JOB_NOTICE,
+			.address = SL("gone@example.org"),
+			.sender = SL("sender@elsewhere.test"),
+			.origin = SL("test"),
+			.status = SL("5.1.1"),
+			.first_us = clock_wall_us(),
+			.notice_us = clock_wall_us()};
+	struct queue_edit edit = {.what = QUEUE_RESCHEDULE, .id = id, .due_us = QUEUE_PARKED_US};
+	struct due_item item = {.id = id, .record_no = record_no};
+	struct change_queue c;
+
+	item.payload = edit.payload = job_pack(&j, &w->mem);
+	change_queue_init(&c);
+	c.edits = &edit;
+	c.n = 1;
+	CHECK_ERR(store_change(part_of(w), &c.change), E_OK);
+	CHECK(edit.found);
+	outbound_turned(w->o, part_of(w), &item);
+}
+
+/* While the way out looks at what came after it. */
+TEST_FIBER(cross_turned_during_a_look)
+{
+	struct mail first = {1, 0, NULL, {"x@elsewhere.test"}, 0};
+	struct mail later = {2, 0, NULL, {"y@elsewhere.test"}, 0};
+	struct works w;
+	struct gate g;
+	uint64_t id, record_no;
+
+	REQUIRE(works_open(&w));
+	works_submit(&w, &first);
+	REQUIRE(works_items(&w) == 1);
+	record_no = w.items[0].record_no;
+	id = add_inside(&w, record_no);
+	first.txid = 3;
+	works_submit(&w, &first);
+	REQUIRE(works_known(&w, 2)); /* it is behind what was looked at */
+	gate_shut(&g);
+	works_submit(&w, &later);
+	CHECK(somebody_waits("outbound.look"));
+	turn(&w, id, record_no);
+	gate_open(&g);
+	CHECK(works_known(&w, 4));
+	works_close(&w);
+}
