@@ -77,6 +77,13 @@ static bool is_direct(struct outbound *o, const struct job *j, struct way *w)
 	return w->routed && w->route.direct && j->attempts == 0;
 }
 
+/* Else the report came before, and its answer was lost; or an administrator was quicker. Whoever
+ * changed the row has told the scheduler. */
+static bool is_of_lease(const struct lease_token *l, const struct job *j)
+{
+	return j->kind == (l->kind == LEASE_NOTICE ? JOB_NOTICE : JOB_OUTSIDE);
+}
+
 /* The k-th item's verdict, by its row. */
 static void judge_row(struct reporting *p, const struct outbound_result *r, size_t k,
 		      const struct due_item *row)
@@ -91,6 +98,8 @@ static void judge_row(struct reporting *p, const struct outbound_result *r, size
 		p->n++;
 		return;
 	}
+	if (!is_of_lease(r->lease, &v->job))
+		return;
 	v->record_no = row->record_no;
 	direct = is_direct(p->o, &v->job, &way);
 	v->what = outcome_of_try(&v->job, t, &p->o->times);

@@ -144,3 +144,46 @@ TEST_FIBER(cross_turned_during_a_look)
 	CHECK(works_known(&w, 4));
 	works_close(&w);
 }
+
+/* ---- reports ---- */
+
+/* Its answer was lost, so it comes again: what it made of the item stays. */
+TEST_FIBER(cross_report_comes_twice)
+{
+	static const struct {
+		const char *status;
+		enum job_kind kind;
+		enum job_action action;
+	} cases[] = {
+		{"5.1.1", JOB_NOTICE, JOB_FAILED},
+		{"2.0.0", JOB_NOTICE, JOB_RELAYED},
+	};
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct mail mail = {
+			1 + i, 0, NULL, {"x@elsewhere.test"}, NOTIFY_SUCCESS | NOTIFY_FAILURE};
+		struct outbound_job *j;
+		struct job row;
+
+		works_submit(&w, &mail);
+		j = works_take(&w);
+		REQUIRE(j != NULL && j->lease.kind == LEASE_SEND);
+		check_note("%s", cases[i].status);
+		for (size_t k = 0; k < 3; k++)
+			CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, cases[i].status, "words"),
+				  E_OK);
+		REQUIRE(works_items(&w) == 1);
+		row = works_job_at(&w, 0);
+		CHECK_INT(row.kind, cases[i].kind);
+		CHECK_INT(row.action, cases[i].action);
+		j = works_take(&w);
+		REQUIRE(j != NULL && j->lease.kind == LEASE_NOTICE);
+		for (size_t k = 0; k < 2; k++)
+			CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", ""), E_OK);
+		CHECK_INT(works_items(&w), 0);
+		CHECK_INT(sched_count(outbound_sched(w.o)), 0);
+	}
+	works_close(&w);
+}
