@@ -38,6 +38,8 @@ void outbound_settings(struct outbound *o)
 
 	sched_settings_init(&s);
 	s.nsteps = ARRAY_LEN(steps);
+	/* Who is here still has it: nobody else gets it while a result would count. */
+	s.lease_us = LEASE_TOKEN_LIFE_S * 1000000LL;
 	s.window_max = (uint32_t)conf_int(c, "outbound.connections_per_destination");
 	buf_reset(&o->masquerade);
 	buf_puts(&o->masquerade, conf_str(c, "outbound.masquerade"));

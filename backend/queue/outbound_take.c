@@ -14,6 +14,7 @@
 /* Of a batch; what is beyond is read by its worker. */
 #define INLINE_ALL     (1u << 20)
 #define NOTICE_WAIT_US (60 * 1000000LL) /* before a notice is tried again that could not be told */
+#define FAILED_WAIT_US (60 * 1000000LL) /* before the store is asked again that failed */
 
 struct outbound_worker {
 	struct outbound *o;
@@ -231,18 +232,35 @@ static void put_back(const struct taking *t, size_t i, uint32_t worker, const st
 	outbound_place(t->o, key, job);
 }
 
-/* Another node has to seal the relay's password for this one: a moment after it was set. */
-static void wait_for_password(const struct taking *t, struct outbound_job *j, uint32_t worker)
+/* A job that its worker does not get now. */
+static void put_off(struct outbound *o, const struct outbound_job *j, uint32_t worker,
+		    int64_t wait_us)
 {
 	struct sched_result later = {.outcome = SCHED_LATER};
 	struct sched_key key;
 
-	LOG_SELDOM(LOG_WARN, NULL, "route.no_password", LF_SLICE("destination", t->destination));
-	later.next_us = clock_wall_us() + NOTICE_WAIT_US;
+	later.next_us = clock_wall_us() + wait_us;
 	for (size_t i = 0; i < j->lease.n; i++) {
-		if (outbound_key(t->o, j->lease.partition, j->lease.items[i], &key))
-			(void)sched_done(t->o->sched, key, worker, clock_wall_us(), &later);
+		if (outbound_key(o, j->lease.partition, j->lease.items[i], &key))
+			(void)sched_done(o->sched, key, worker, clock_wall_us(), &later);
 	}
+}
+
+/* Another node has to seal the relay's password for this one: a moment after it was set. */
+static void wait_for_password(const struct taking *t, struct outbound_job *j, uint32_t worker)
+{
+	LOG_SELDOM(LOG_WARN, NULL, "route.no_password", LF_SLICE("destination", t->destination));
+	put_off(t->o, j, worker, NOTICE_WAIT_US);
+}
+
+/* What becomes of a job's items without a worker. */
+WAITS static void settle(struct outbound_worker *w, const struct outbound_job *j, size_t part,
+			 struct outbound_verdict *v)
+{
+	if (outbound_settle(w->o, part, v, j->n) == E_OK)
+		return;
+	LOG(LOG_WARN, NULL, "queue.item_failed", LF_UINT("item", j->lease.items[0]));
+	put_off(w->o, j, w->number, FAILED_WAIT_US);
 }
 
 /* All jobs of a batch were put together, all with their ways; those that have to wait leave. */
@@ -312,8 +330,7 @@ WAITS static void refuse(struct outbound_worker *w, const struct outbound_job *j
 		v[i].what = outcome_given_up(&v[i].job, SL("5.7.1"), j->refused, clock_wall_us());
 		job_log("queue.refused", LOG_WARN, v[i].item, &v[i].job);
 	}
-	if (outbound_settle(w->o, part, v, j->n) != E_OK)
-		LOG(LOG_WARN, NULL, "queue.item_failed", LF_UINT("item", j->lease.items[0]));
+	settle(w, j, part, v);
 	xfree(&v);
 }
 
@@ -389,8 +406,7 @@ WAITS static void notice_fails(struct outbound_worker *w, const struct outbound_
 		job_log(later ? "queue.notice_waits" : "queue.notice_bad", LOG_WARN, v[i].item,
 			&v[i].job);
 	}
-	if (outbound_settle(w->o, part, v, j->n) != E_OK)
-		LOG(LOG_WARN, NULL, "queue.item_failed", LF_UINT("item", j->lease.items[0]));
+	settle(w, j, part, v);
 	xfree(&v);
 }
 
@@ -510,7 +526,7 @@ static void give_back(struct outbound_worker *w, const struct taking *t)
 {
 	struct sched_result back = {.outcome = SCHED_LATER};
 
-	back.next_us = clock_wall_us() + NOTICE_WAIT_US;
+	back.next_us = clock_wall_us() + FAILED_WAIT_US;
 	for (size_t i = 0; i < t->n; i++)
 		(void)sched_done(w->o->sched, t->picks[i].key, w->number, clock_wall_us(), &back);
 }

@@ -88,7 +88,7 @@ static void push(struct dest *d, struct outbound_job *j)
 	metric_add(&m_waiting, 1);
 }
 
-static struct outbound_job *pop(struct dest *d)
+static struct outbound_job *pop_first(struct dest *d)
 {
 	struct list *n = list_pop(&d->jobs);
 	struct outbound_job *j;
@@ -107,8 +107,18 @@ static void give_all_back(struct dest *d)
 {
 	struct outbound_job *j;
 
-	while ((j = pop(d)) != NULL)
+	while ((j = pop_first(d)) != NULL)
 		reports_put_untried(j);
+}
+
+/* The next one that is not too late. */
+static struct outbound_job *pop(struct dest *d)
+{
+	struct outbound_job *j;
+
+	while ((j = pop_first(d)) != NULL && outbound_job_is_late(j))
+		reports_put_untried(j);
+	return j;
 }
 
 /* ---- one courier ---- */
@@ -324,6 +334,10 @@ WAITS static void carry(struct courier *k, struct outbound_job *j)
 		}
 		if (e != E_OK) {
 			nobody_there(k, j, &why);
+			return;
+		}
+		if (outbound_job_is_late(j)) {
+			reports_put_untried(j);
 			return;
 		}
 		e = send_job(k->client, k->remote, j);

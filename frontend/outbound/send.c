@@ -245,7 +245,8 @@ WAITS enum err send_job(struct smtp_client *client, const char *remote, struct o
 	fill_msg(j, &m);
 	do
 		e = send_once(client, j, &m);
-	while (e == E_OK && smtp_client_usable(client) && once_more(&m));
+	while (e == E_OK && smtp_client_usable(client) && !outbound_job_is_late(j) &&
+	       once_more(&m));
 	if (unheard(&m, e))
 		return E_NOT_FOUND;
 	base.remote = arena_dup(&j->mem, slice_str(remote));

@@ -1,12 +1,12 @@
 #include "frontend/rpc/call_outbound.h"
 
+#include "common/base/clock.h"
 #include "common/log/log.h"
 #include "common/loop/fiber.h"
 #include "frontend/rpc/call_priv.h"
 #include "proto/outbound.pb-c.h"
 
 #define REPORT_MS 30000
-#define READ_MS   (60 * 60 * 1000) /* as long as a slow server takes the message */
 
 /* ---- jobs ---- */
 
@@ -16,6 +16,11 @@ void outbound_job_free(struct outbound_job **pj)
 		return;
 	arena_reset(&(*pj)->mem);
 	xfree(pj);
+}
+
+bool outbound_job_is_late(const struct outbound_job *j)
+{
+	return clock_mono_ms() - j->came_ms > OUTBOUND_BEGIN_MS;
 }
 
 size_t outbound_job_memory(const struct outbound_job *j)
@@ -211,6 +216,7 @@ static enum err job_new(slice_t frame, struct outbound_job **out)
 
 	arena_init(&j->mem, NULL);
 	list_init(&j->node);
+	j->came_ms = clock_mono_ms();
 	e = rpc_client_unpack(&postern__outbound_job__descriptor, frame, &j->mem, &m);
 	if (e == E_OK)
 		e = take_job((const Postern__OutboundJob *)m, j);
@@ -267,7 +273,7 @@ WAITS static enum err body_ask(struct outbound_body *b)
 	req.lease = call_bytes(b->job->lease);
 	e = rpc_client_open(rpc_client_partition(b->job->partition),
 			    POSTERN__METHOD__METHOD_OUTBOUND_READ, &req.base, RPC_NO_BODY,
-			    deadline_in(READ_MS), &b->call);
+			    b->job->came_ms + OUTBOUND_READ_MS, &b->call);
 	if (e == E_OK)
 		e = rpc_call_response(b->call, &payload);
 	if (e == E_OK)

@@ -16,6 +16,12 @@
 #define OUTBOUND_TLS_MAX     16  /* names, or fingerprints, of a destination */
 #define OUTBOUND_PIN_BYTES   32  /* SHA-256 */
 
+/* A job's lease counts for 90 minutes, and what is not reported by then is sent again. So it is
+ * begun, on a connection that is there, so long after it came at the latest; and its message is
+ * read so long, which leaves ten minutes for the answer to the last dot and some for the report. */
+#define OUTBOUND_BEGIN_MS (30 * 60 * 1000)
+#define OUTBOUND_READ_MS  (75 * 60 * 1000)
+
 #define OUTBOUND_TARGET_MAX 300 /* a host of 255 bytes, brackets and a port */
 #define OUTBOUND_LOGIN_MAX  255 /* a user's name, a password */
 
@@ -70,6 +76,7 @@ struct outbound_route {
 struct outbound_job {
 	struct arena mem;
 	struct list node; /* whoever has it */
+	int64_t came_ms;
 	slice_t lease;
 	enum outbound_kind kind;
 	slice_t destination;
@@ -96,6 +103,8 @@ struct outbound_job {
 	struct outbound_tls tls;
 };
 void outbound_job_free(struct outbound_job **j);
+/* It is too late to begin with it. */
+bool outbound_job_is_late(const struct outbound_job *j);
 /* Bytes that it keeps in memory, about. */
 size_t outbound_job_memory(const struct outbound_job *j);
 

@@ -187,3 +187,23 @@ TEST_FIBER(cross_report_comes_twice)
 	}
 	works_close(&w);
 }
+
+/* ---- leases ---- */
+
+/* Who is here still has it, for as long as what it says would count. */
+TEST_FIBER(cross_lease_lasts_as_its_token)
+{
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
+	struct works w;
+	struct outbound_job *j;
+
+	REQUIRE(works_open(&w));
+	works_submit(&w, &mail);
+	j = works_take(&w);
+	REQUIRE(j != NULL);
+	works_move_clock(&w, LEASE_TOKEN_LIFE_S * 1000000LL - MINUTE_US);
+	CHECK_INT(sched_tick(outbound_sched(w.o), clock_wall_us()), 0);
+	works_move_clock(&w, 2 * MINUTE_US);
+	CHECK_INT(sched_tick(outbound_sched(w.o), clock_wall_us()), 1);
+	works_close(&w);
+}

@@ -2,6 +2,7 @@
  * fit together; the message's bytes, along with the job or asked for; and what a report says. */
 #include "frontend/rpc/call_outbound.h"
 
+#include "common/base/clock.h"
 #include "common/loop/fiber.h"
 #include "frontend/record/record_write.h"
 #include "proto/method.pb-c.h"
@@ -122,6 +123,9 @@ WAITS static void count(struct outbound_job *j, void *arg)
 
 	++*n;
 	CHECK_SLICE(j->destination, SL("example.test"));
+	CHECK(!outbound_job_is_late(j));
+	j->came_ms -= OUTBOUND_BEGIN_MS + 1;
+	CHECK(outbound_job_is_late(j));
 	outbound_job_free(&j);
 }
 
@@ -430,7 +434,8 @@ TEST_FIBER(outbound_message)
 {
 	struct giver g = {.cut = 1000};
 	struct played_node be = {.name = "be1", .answer = answer, .arg = &g};
-	struct outbound_job j = {.prefix = SL("Received: x\r\n"), .lease = SL("lease")};
+	struct outbound_job j = {
+		.prefix = SL("Received: x\r\n"), .lease = SL("lease"), .came_ms = clock_mono_ms()};
 	struct buf plain, got;
 
 	played_begin(map, 1);
@@ -445,6 +450,10 @@ TEST_FIBER(outbound_message)
 	CHECK_ERR(read_all(&j, &got), E_CLOSED);
 	CHECK_SLICE(slice_sub(buf_slice(&got), 0, 13), SL("Received: x\r\n"));
 	CHECK_SLICE(slice_from(buf_slice(&got), 13), buf_slice(&plain));
+	/* No longer than the lease allows. */
+	j.came_ms -= OUTBOUND_READ_MS;
+	CHECK_ERR(read_all(&j, &got), E_TIMEOUT);
+	j.came_ms = clock_mono_ms();
 	/* Along with the job. */
 	j.stored = buf_slice(&g.stored);
 	j.blocks = g.blocks;
