@@ -178,6 +178,24 @@ WAITS enum err outbound_load(struct outbound_rows *r)
 	return e == E_OK ? r->result : e;
 }
 
+WAITS enum err outbound_rows_begin(struct outbound *o, size_t part)
+{
+	struct outbound_part *p = &o->parts[part];
+
+	while (p->in_use) {
+		if (waitq_wait(&p->users, "outbound.rows", NO_DEADLINE) != E_OK)
+			return E_CANCELLED;
+	}
+	p->in_use = true;
+	return E_OK;
+}
+
+void outbound_rows_end(struct outbound *o, size_t part)
+{
+	o->parts[part].in_use = false;
+	waitq_wake_all(&o->parts[part].users);
+}
+
 /* ---- changes ---- */
 
 WAITS enum err outbound_change(struct partition *part, struct queue_edit *edits, size_t n)
@@ -305,6 +323,7 @@ static size_t part_number(struct outbound *o, struct partition *p)
 	}
 	invariant(o->nparts < PARTS_MAX);
 	o->parts[o->nparts] = (struct outbound_part){.part = p};
+	waitq_init(&o->parts[o->nparts].users);
 	return o->nparts++;
 }
 
@@ -350,14 +369,19 @@ static size_t take_of_one(struct sched_key *keys, size_t n, uint64_t *ids, size_
 WAITS static enum err for_rows_of(struct outbound *o, size_t part, struct outbound_page *r,
 				  WAITS outbound_page_fn *fn)
 {
-	enum err e;
+	enum err e = outbound_rows_begin(o, part);
 
+	if (e != E_OK)
+		return e;
 	r->load.part = o->parts[part].part;
 	r->load.items = r->items;
 	r->load.ids = r->ids;
 	buf_reset(&r->load.bytes);
 	e = outbound_load(&r->load);
-	return e == E_OK ? outbound_settle(o, part, r->verdicts, fn(o, part, r)) : e;
+	if (e == E_OK)
+		e = outbound_settle(o, part, r->verdicts, fn(o, part, r));
+	outbound_rows_end(o, part);
+	return e;
 }
 
 WAITS enum err outbound_pages(struct outbound *o, struct sched_key *keys, size_t n,
@@ -368,11 +392,14 @@ WAITS enum err outbound_pages(struct outbound *o, struct sched_key *keys, size_t
 
 	arena_init(&r->mem, NULL);
 	buf_init(&r->load.bytes, OUTBOUND_PAGE * (size_t)STORE_PAYLOAD_MAX, NULL);
-	while (e == E_OK && n != 0) {
+	while (n != 0) {
 		size_t part = keys[0].partition;
+		enum err one;
 
 		n = take_of_one(keys, n, r->ids, &r->load.n);
-		e = for_rows_of(o, part, r, fn);
+		one = for_rows_of(o, part, r, fn);
+		if (e == E_OK)
+			e = one;
 		arena_reset(&r->mem);
 	}
 	buf_fini(&r->load.bytes);
@@ -390,15 +417,27 @@ struct outbound_verdict *outbound_page_row(struct outbound_page *r, size_t i, si
 	return v;
 }
 
-WAITS static size_t expire(struct outbound *o UNUSED, size_t part UNUSED, struct outbound_page *r)
+/* One whose row is gone or unreadable is not leased to us for ever. */
+static void forget(struct outbound *o, size_t part, uint64_t item)
+{
+	struct sched_key key = {(uint16_t)part, item};
+
+	LOG(LOG_WARN, NULL, "queue.forgotten", LF_UINT("item", item));
+	if (sched_remove(o->sched, key) != E_OK)
+		LOG(LOG_DEBUG, NULL, "queue.not_scheduled", LF_UINT("item", item));
+}
+
+WAITS static size_t expire(struct outbound *o, size_t part, struct outbound_page *r)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->load.n; i++) {
 		struct outbound_verdict *v = outbound_page_row(r, i, n);
 
-		if (v == NULL)
+		if (v == NULL) {
+			forget(o, part, r->ids[i]);
 			continue;
+		}
 		metric_add(&m_expired, 1);
 		job_log("queue.expired", LOG_WARN, v->item, &v->job);
 		v->what = outcome_expired(&v->job, clock_wall_us());

@@ -311,7 +311,7 @@ static void tell_sched(struct ordering *p)
 	}
 }
 
-WAITS static enum err carry_out(struct ordering *p)
+WAITS static enum err change_rows(struct ordering *p)
 {
 	enum err e = p->load.n != 0 ? outbound_load(&p->load) : E_OK;
 
@@ -321,6 +321,17 @@ WAITS static enum err carry_out(struct ordering *p)
 		e = outbound_change(p->load.part, p->edits, p->n);
 	if (e == E_OK)
 		tell_sched(p);
+	return e;
+}
+
+WAITS static enum err carry_out(struct ordering *p)
+{
+	enum err e = outbound_rows_begin(p->o, p->part);
+
+	if (e == E_OK) {
+		e = change_rows(p);
+		outbound_rows_end(p->o, p->part);
+	}
 	/* What the scheduler has learnt anew is claimed no more. */
 	for (size_t i = 0; i < p->load.n; i++) {
 		if (e != E_OK || p->claimed[i] == FROM_RUNNER)

@@ -13,6 +13,8 @@ struct runner;
 struct outbound_part {
 	struct partition *part;
 	uint64_t last;
+	bool in_use; /* outbound_rows_begin */
+	struct waitq users;
 };
 
 /* A worker whose link is lost is often alive, and knows what became of what it has: so long it may
@@ -90,6 +92,12 @@ struct outbound_rows {
 };
 WAITS enum err outbound_load(struct outbound_rows *r) MUST_USE;
 
+/* Who reads rows of a partition and changes them by what they say has them to himself meanwhile:
+ * or a report, an order and time would undo what another one has made of the same item. What is
+ * removed unread needs none of this. Waits. E_CANCELLED. */
+WAITS enum err outbound_rows_begin(struct outbound *o, size_t part) MUST_USE;
+void outbound_rows_end(struct outbound *o, size_t part);
+
 /* One change of the partition's queue; nobody is told. */
 WAITS enum err outbound_change(struct partition *part, struct queue_edit *edits, size_t n) MUST_USE;
 
@@ -113,7 +121,8 @@ struct outbound_page {
 };
 /* Makes verdicts of rows; returns how many. */
 typedef WAITS size_t outbound_page_fn(struct outbound *o, size_t part, struct outbound_page *r);
-/* Loads the rows of up to OUTBOUND_PAGE keys of any partitions, and settles what fn says. */
+/* Loads the rows of up to OUTBOUND_PAGE keys of any partitions, and settles what fn says. The first
+ * error of a partition; the others' rows are done all the same. */
 WAITS enum err outbound_pages(struct outbound *o, struct sched_key *keys, size_t n,
 			      WAITS outbound_page_fn *fn) MUST_USE;
 /* The i-th row as the n-th verdict to be filled; NULL: it is gone, or cannot be read. */

@@ -199,13 +199,37 @@ static size_t items_of(const struct outbound_result *v, size_t n)
 	return sum;
 }
 
+/* All of it. */
+WAITS static enum err carry_out(struct reporting *p, const struct outbound_result *v, size_t n)
+{
+	enum err e = p->rows.n != 0 ? outbound_load(&p->rows) : E_OK;
+
+	if (e != E_OK)
+		return e;
+	note_senders(p, v, n);
+	judge_all(p, v, n);
+	return outbound_settle(p->o, p->part, p->verdicts, p->n);
+}
+
+WAITS static enum err carry_out_alone(struct reporting *p, const struct outbound_result *v,
+				      size_t n)
+{
+	enum err e = outbound_rows_begin(p->o, p->part);
+
+	if (e != E_OK)
+		return e;
+	e = carry_out(p, v, n);
+	outbound_rows_end(p->o, p->part);
+	return e;
+}
+
 WAITS enum err outbound_report(struct outbound *o, struct partition *part,
 			       const struct outbound_result *v, size_t n)
 {
 	size_t items = items_of(v, n);
 	struct reporting p = {.o = o, .rows = {.part = part}};
 	struct sched_key key;
-	enum err e = E_OK;
+	enum err e;
 
 	if (!outbound_key(o, partition_id(part), 0, &key))
 		return E_RETRY; /* opened a moment ago */
@@ -217,13 +241,7 @@ WAITS enum err outbound_report(struct outbound *o, struct partition *part,
 	arena_init(&p.mem, NULL);
 	buf_init(&p.rows.bytes, items * (size_t)STORE_PAYLOAD_MAX, NULL);
 	collect_ids(&p, v, n);
-	if (p.rows.n != 0)
-		e = outbound_load(&p.rows);
-	if (e == E_OK) {
-		note_senders(&p, v, n);
-		judge_all(&p, v, n);
-		e = outbound_settle(o, p.part, p.verdicts, p.n);
-	}
+	e = p.rows.n != 0 ? carry_out_alone(&p, v, n) : carry_out(&p, v, n);
 	if (e == E_OK)
 		tell_guard(&p);
 	buf_fini(&p.rows.bytes);

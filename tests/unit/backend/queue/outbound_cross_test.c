@@ -207,3 +207,156 @@ TEST_FIBER(cross_lease_lasts_as_its_token)
 	CHECK_INT(sched_tick(outbound_sched(w.o), clock_wall_us()), 1);
 	works_close(&w);
 }
+
+/* The worker is gone; what it had is ready again, and it may still report. */
+WAITS static bool lose_worker(struct works *w, const struct outbound_job *j)
+{
+	int64_t deadline = deadline_in(10000);
+	struct sched_info info;
+	struct sched_key key;
+
+	outbound_worker_free(&w->worker);
+	works_move_clock(w, MINUTE_US);
+	if (!outbound_key(w->o, 0, j->lease.items[0], &key))
+		return false;
+	do
+		fiber_yield();
+	while (sched_get(outbound_sched(w->o), key, clock_wall_us(), &info) == E_OK &&
+	       info.state == SCHED_LEASED && clock_mono_ms() < deadline);
+	return info.state == SCHED_READY &&
+	       outbound_worker_new(w->o, &works_fe2, &w->worker) == E_OK;
+}
+
+/* The i-th item's place in w->items. */
+static size_t place_of(struct works *w, uint64_t item)
+{
+	size_t n = works_items(w), i = 0;
+
+	while (i < n && w->items[i].id != item)
+		i++;
+	return i;
+}
+
+/* While senders are told of delays, one of the messages turns out to have been refused: that is
+ * what its sender hears, and it is not sent again. */
+TEST_FIBER(cross_delay_and_refusal)
+{
+	enum { MANY = 20 };
+	struct outbound_job *j, late;
+	struct works w;
+	struct job row;
+	int64_t deadline;
+
+	REQUIRE(works_open(&w));
+	for (unsigned i = 1; i <= MANY; i++) {
+		struct mail mail = {i, 0, NULL, {"x@elsewhere.test"}, 0};
+
+		works_submit(&w, &mail);
+	}
+	REQUIRE(works_known(&w, MANY));
+	j = works_take(&w);
+	REQUIRE(j != NULL);
+	late = *j;
+	REQUIRE(lose_worker(&w, &late));
+	works_move_clock(&w, 12 * HOUR_US);
+	deadline = deadline_in(10000);
+	while (works_items(&w) < MANY + 2 && clock_mono_ms() < deadline)
+		fiber_yield();
+	CHECK(works_items(&w) < 2 * MANY); /* or nothing crosses */
+	CHECK_ERR(works_tell(&w, &late, OUTBOUND_TRIED, "5.1.1", "550 no such user"), E_OK);
+	while (works_items(&w) < 2 * MANY && clock_mono_ms() < deadline)
+		fiber_yield();
+	REQUIRE(works_known(&w, 2 * MANY));
+	REQUIRE(works_restart(&w, NULL)); /* all that was under way has ended */
+	row = works_job_at(&w, place_of(&w, late.lease.items[0]));
+	CHECK_INT(row.kind, JOB_NOTICE);
+	CHECK_INT(row.action, JOB_FAILED);
+	CHECK_SLICE(row.status, SL("5.1.1"));
+	works_close(&w);
+}
+
+struct ordering {
+	struct works *w;
+	enum queue_action action;
+	uint64_t item;
+	struct queue_done done;
+};
+
+WAITS static void give_order(void *arg)
+{
+	struct ordering *p = arg;
+	struct queue_order order = {
+		.action = p->action, .reason = SL("because"), .who = SL("admin/test")};
+
+	CHECK_ERR(outbound_order(p->w->o, part_of(p->w), &order, &p->item, 1, &p->done), E_OK);
+}
+
+/* An order and a late report for the same item, at the same time: neither undoes the other. */
+TEST_FIBER(cross_order_and_report)
+{
+	static const struct {
+		enum queue_action action;
+		const char *status;
+		enum job_kind kind; /* that the item is afterwards */
+		bool held;
+		uint32_t attempts;
+	} cases[] = {
+		{QUEUE_ACT_HOLD, "4.2.2", JOB_OUTSIDE, true, 1},
+		{QUEUE_ACT_HOLD, "5.1.1", JOB_NOTICE, true, 0},
+		{QUEUE_ACT_BOUNCE, "4.2.2", JOB_NOTICE, false, 0},
+		{QUEUE_ACT_BOUNCE, "5.1.1", JOB_NOTICE, false, 0},
+	};
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct mail mail = {1 + i, 0, NULL, {"x@elsewhere.test"}, 0};
+		struct ordering p = {.w = &w, .action = cases[i].action};
+		struct outbound_job *j, late;
+		struct scope scope;
+		struct job row;
+
+		check_note("case %u", i);
+		works_submit(&w, &mail);
+		j = works_take(&w);
+		REQUIRE(j != NULL && j->lease.kind == LEASE_SEND);
+		late = *j;
+		REQUIRE(lose_worker(&w, &late));
+		p.item = late.lease.items[0];
+		scope_init(&scope);
+		CHECK_ERR(scope_start(&scope, "test.order", give_order, &p), E_OK);
+		fiber_yield();
+		CHECK_ERR(works_tell(&w, &late, OUTBOUND_TRIED, cases[i].status, "words"), E_OK);
+		CHECK_ERR(scope_join(&scope, NO_DEADLINE), E_OK);
+		row = works_job_at(&w, place_of(&w, p.item));
+		CHECK_INT(row.kind, cases[i].kind);
+		CHECK_INT(row.held, cases[i].held && cases[i].kind == JOB_OUTSIDE);
+		CHECK_INT(row.attempts, cases[i].attempts);
+		p.action = QUEUE_ACT_DROP;
+		give_order(&p);
+		CHECK_INT(works_items(&w), 0);
+		CHECK_INT(sched_count(outbound_sched(w.o)), 0);
+	}
+	works_close(&w);
+}
+
+/* What an item's time is over for is not there any more: nor does the scheduler know it. */
+TEST_FIBER(cross_expired_row_is_gone)
+{
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
+	struct queue_edit edit = {.what = QUEUE_REMOVE};
+	struct change_queue c;
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	works_submit(&w, &mail);
+	REQUIRE(works_known(&w, 1) && works_items(&w) == 1);
+	edit.id = w.items[0].id;
+	change_queue_init(&c);
+	c.edits = &edit;
+	c.n = 1;
+	CHECK_ERR(store_change(part_of(&w), &c.change), E_OK);
+	works_move_clock(&w, 49 * HOUR_US);
+	CHECK(works_known(&w, 0));
+	works_close(&w);
+}
