@@ -81,6 +81,8 @@ uint64_t outbound_sender_key(uint64_t account, slice_t address);
 /* Removes items that have been JOB_BAD for too long, and says when to look again. */
 WAITS void outbound_expire_bad(struct outbound *o);
 
+/* ---- outbound_rows: items' rows in the store ---- */
+
 /* Many rows of one partition by their numbers, on a work thread: those that are there. */
 struct outbound_rows {
 	struct partition *part;
@@ -109,6 +111,14 @@ struct outbound_verdict {
 	uint32_t worker;            /* whose lease ends; SCHED_SELF */
 	struct sched_result result; /* for the scheduler; its outcome is set for what is no KEEP */
 };
+
+/* One change of the partition; when it is durable the scheduler hears of it. Else nothing has
+ * happened. */
+WAITS enum err outbound_settle(struct outbound *o, size_t part, struct outbound_verdict *v,
+			       size_t n) MUST_USE;
+/* The notice of a delay as an item of its own, once. */
+WAITS enum err outbound_tell_delay(struct outbound *o, size_t part, uint64_t item,
+				   uint64_t record_no, const struct job *notice) MUST_USE;
 
 /* The rows of one partition that are there, and their jobs. */
 #define OUTBOUND_PAGE 64 /* in one change */
@@ -150,13 +160,5 @@ WAITS enum err outbound_reroute(struct outbound *o) MUST_USE;
 /* Passwords of relays, for nodes that lack them. */
 enum err outbound_share_start(struct outbound *o) MUST_USE;
 WAITS void outbound_share_stop(struct outbound *o);
-
-/* One change of the partition; when it is durable the scheduler hears of it. Else nothing has
- * happened. */
-WAITS enum err outbound_settle(struct outbound *o, size_t part, struct outbound_verdict *v,
-			       size_t n) MUST_USE;
-/* The notice of a delay as an item of its own, once. */
-WAITS enum err outbound_tell_delay(struct outbound *o, size_t part, uint64_t item,
-				   uint64_t record_no, const struct job *notice) MUST_USE;
 
 #endif
