@@ -143,14 +143,17 @@ static void tell_guard(const struct reporting *p)
 		guard_tried(p->o->guard, p->tried[i].sender, 1, p->tried[i].failed);
 }
 
+static enum sched_sign sign_of(const struct outbound_result *r)
+{
+	return r->crowded ? SCHED_CROWDED : SCHED_SMOOTH;
+}
+
 static void judge(struct reporting *p, const struct outbound_result *r, size_t k, size_t *row)
 {
 	struct outbound_verdict *v = &p->verdicts[p->n];
 
 	*v = (struct outbound_verdict){.item = r->lease->items[k], .worker = r->worker};
-	v->result = (struct sched_result){.outcome = SCHED_LATER,
-					  .sign = r->crowded ? SCHED_CROWDED : SCHED_SMOOTH,
-					  .ms = r->ms};
+	v->result = (struct sched_result){.outcome = SCHED_LATER, .sign = sign_of(r), .ms = r->ms};
 	if (needs_row(r, k)) {
 		judge_row(p, r, k, &p->rows.items[(*row)++]);
 		return;
@@ -166,7 +169,7 @@ static void judge(struct reporting *p, const struct outbound_result *r, size_t k
 /* What was not tried needs no change of the store. */
 static void give_back(struct reporting *p, const struct outbound_result *r)
 {
-	static const struct sched_result back = {.outcome = SCHED_BACK};
+	const struct sched_result back = {.outcome = SCHED_BACK, .sign = sign_of(r)};
 
 	for (size_t k = 0; k < r->lease->n; k++) {
 		struct sched_key key = {(uint16_t)p->part, r->lease->items[k]};

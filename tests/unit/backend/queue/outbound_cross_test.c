@@ -360,3 +360,28 @@ TEST_FIBER(cross_expired_row_is_gone)
 	CHECK(works_known(&w, 0));
 	works_close(&w);
 }
+
+/* A host that turns away a second connection gets fewer, instead of one after the other. */
+TEST_FIBER(cross_crowded_is_heard)
+{
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
+	struct sched_destination before, after;
+	struct outbound_result r;
+	struct outbound_job *j;
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	works_submit(&w, &mail);
+	j = works_take(&w);
+	REQUIRE(j != NULL);
+	r = (struct outbound_result){.lease = &j->lease,
+				     .worker = outbound_worker_number(w.worker),
+				     .end = OUTBOUND_UNTRIED,
+				     .crowded = true};
+	CHECK_ERR(sched_destination_get(outbound_sched(w.o), SL("elsewhere.test"), &before), E_OK);
+	CHECK_ERR(outbound_report(w.o, part_of(&w), &r, 1), E_OK);
+	CHECK_ERR(sched_destination_get(outbound_sched(w.o), SL("elsewhere.test"), &after), E_OK);
+	CHECK_INT(after.window, before.window / 2);
+	CHECK_INT(after.leased, 0);
+	works_close(&w);
+}
