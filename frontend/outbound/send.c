@@ -201,7 +201,20 @@ static bool wants_7bit(const struct smtp_client *client, const struct smtp_msg *
 	       !smtp_offers(smtp_client_offer(client), SMTP_EXT_8BITMIME);
 }
 
-/* What cannot be made so goes as it is: the client says why it is not sent (5.6.3). */
+/* Nothing was sent, and who is left is told so. */
+static void not_now(struct smtp_msg *m)
+{
+	struct smtp_result *why = arena_new(m->arena, struct smtp_result);
+
+	smtp_result_own(why, SMTP_AT_BODY, SMTP_LATER, "4.3.0", "The message cannot be read now");
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->rcpts[i].result == NULL)
+			m->rcpts[i].result = why;
+	}
+}
+
+/* What cannot be made so goes as it is: the client says why it is not sent (5.6.3). One that cannot
+ * be read is not such. */
 WAITS static enum err send_7bit(struct smtp_client *client, struct outbound_job *j,
 				struct smtp_msg *m)
 {
@@ -214,7 +227,12 @@ WAITS static enum err send_7bit(struct smtp_client *client, struct outbound_job 
 		m->read = sevenbit_read;
 		m->arg = &s;
 	}
-	e = smtp_client_send(client, m);
+	if (e == E_OK || e == E_INVALID) {
+		e = smtp_client_send(client, m);
+	} else {
+		not_now(m);
+		e = E_OK; /* the connection is as good as it was */
+	}
 	sevenbit_close(&s);
 	return e;
 }

@@ -5,8 +5,10 @@
 #include "common/loop/fiber.h"
 #include "frontend/core/policy.h"
 #include "frontend/outbound/reports.h"
+#include "frontend/outbound/send.h"
 #include "proto/method.pb-c.h"
 #include "proto/outbound.pb-c.h"
+#include "tests/unit/frontend/outbound/client_lib.h"
 #include "tests/unit/frontend/rpc/played.h"
 
 #define NOBODY SL("[127.0.0.1]:1")
@@ -17,17 +19,30 @@ static const char *const map[] = {"be1"};
 struct heard {
 	unsigned results;
 	Postern__OutboundOutcome outcome;
+	char status[16]; /* of the first recipient */
 	struct event now;
 };
 
+/* Reports count; a message cannot be read. */
 WAITS static void answer(struct played_node *n, struct rpc_req *r)
 {
 	struct heard *h = n->arg;
-	ProtobufCMessage *m = played_message(r, &postern__outbound_report__descriptor);
-	const Postern__OutboundReport *report = (const Postern__OutboundReport *)m;
+	const Postern__OutboundReport *report;
+	ProtobufCMessage *m;
 
+	if (rpc_req_method(r) != POSTERN__METHOD__METHOD_OUTBOUND_REPORT) {
+		played_reply(r, E_BUSY, NULL);
+		return;
+	}
+	m = played_message(r, &postern__outbound_report__descriptor);
+	report = (const Postern__OutboundReport *)m;
 	for (size_t i = 0; i < report->n_results; i++) {
-		h->outcome = report->results[i]->outcome;
+		const Postern__OutboundResult *one = report->results[i];
+
+		h->outcome = one->outcome;
+		if (one->n_results != 0)
+			CHECK(slice_to_str(slice_str(one->results[0]->status), h->status,
+					   sizeof h->status));
 		h->results++;
 	}
 	protobuf_c_message_free_unpacked(m, NULL);
@@ -95,5 +110,39 @@ TEST_FIBER(courier_too_late)
 		CHECK_INT(h.results, i + 1);
 		CHECK_INT(h.outcome, cases[i].outcome);
 	}
+	end(&be);
+}
+
+/* A server without 8BITMIME, while the message cannot be had: that passes. */
+TEST_FIBER(courier_message_cannot_be_read)
+{
+	static const char *const script[] = {
+		"> 220 mx.example.org ESMTP",
+		"< EHLO me.example.net",
+		"> 250 mx.example.org",
+		"< QUIT",
+		"> 221 bye",
+		"!end",
+		NULL,
+	};
+	struct outbound_job *j = job_of(0);
+	struct played_node be;
+	struct heard h;
+	struct rig r;
+
+	begin(&be, &h);
+	played_up(&be);
+	rig_start(&r, script);
+	CHECK_ERR(rig_open(&r), E_OK);
+	REQUIRE(r.client != NULL);
+	j->content = DELIVER_8BIT;
+	j->plain_size = 100;
+	CHECK_ERR(send_job(r.client, "mx.example.org [192.0.2.1]", j), E_OK);
+	CHECK(smtp_client_usable(r.client));
+	smtp_client_quit(r.client);
+	CHECK_ERR(event_wait(&h.now, "test.heard", deadline_in(WIRE_MS)), E_OK);
+	CHECK_INT(h.outcome, POSTERN__OUTBOUND_OUTCOME__OUTBOUND_TRIED);
+	CHECK_STR(h.status, "4.3.0");
+	rig_end(&r);
 	end(&be);
 }
