@@ -83,6 +83,7 @@ static void on_hold(uint64_t account, bool held, void *arg)
 {
 	struct outbound *o = arg;
 
+	held = held || outbound_is_suspended(o, account);
 	sched_hold_sender(o->sched, account, held ? SCHED_ON_HOLD : SCHED_FREE, clock_wall_us());
 	outbound_wake(o);
 }

@@ -72,8 +72,10 @@ void outbound_settings(struct outbound *o);
  * SCHED_NEVER: there is none. */
 int64_t outbound_forget_gone(struct outbound *o, int64_t now_us);
 
-/* The scheduler holds what the settings say now, and nothing else. */
+/* The scheduler holds what the settings say now, and whom the guard holds. */
 void outbound_suspend(struct outbound *o, const struct conf *settings);
+/* A sender, by the scheduler's key. */
+bool outbound_is_suspended(const struct outbound *o, uint64_t sender);
 void outbound_suspend_fini(struct outbound *o);
 /* As the scheduler knows the senders of items: by account, or by address. */
 uint64_t outbound_sender_key(uint64_t account, slice_t address);

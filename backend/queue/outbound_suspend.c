@@ -1,6 +1,7 @@
 /*
  * What the operator has suspended: all mail to a destination, or from a sender, that which is still
- * to come too. Settings say so, which makes it durable and the same on every node.
+ * to come too. Settings say so, which makes it durable and the same on every node. The guard holds
+ * senders as well: one is free when neither of them holds it.
  */
 #include "backend/queue/outbound_priv.h"
 
@@ -11,8 +12,12 @@ static void tell_sched(struct outbound *o, enum sched_hold hold)
 {
 	int64_t now_us = clock_wall_us();
 
-	for (size_t i = 0; i < o->nsuspended_senders; i++)
-		sched_hold_sender(o->sched, o->suspended_senders[i], hold, now_us);
+	for (size_t i = 0; i < o->nsuspended_senders; i++) {
+		uint64_t sender = o->suspended_senders[i];
+		bool held = o->guard != NULL && guard_is_held(o->guard, sender);
+
+		sched_hold_sender(o->sched, sender, held ? SCHED_ON_HOLD : hold, now_us);
+	}
 	for (size_t i = 0; i < o->nsuspended_names; i++) {
 		slice_t name = o->suspended_names[i];
 
@@ -56,6 +61,15 @@ void outbound_suspend(struct outbound *o, const struct conf *settings)
 	outbound_suspend_fini(o);
 	read_settings(o, settings);
 	tell_sched(o, SCHED_ON_HOLD);
+}
+
+bool outbound_is_suspended(const struct outbound *o, uint64_t sender)
+{
+	for (size_t i = 0; i < o->nsuspended_senders; i++) {
+		if (o->suspended_senders[i] == sender)
+			return true;
+	}
+	return false;
 }
 
 void outbound_suspend_fini(struct outbound *o)

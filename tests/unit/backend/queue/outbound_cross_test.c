@@ -385,3 +385,59 @@ TEST_FIBER(cross_crowded_is_heard)
 	CHECK_INT(after.leased, 0);
 	works_close(&w);
 }
+
+/* ---- holds ---- */
+
+static enum sched_state state_of(struct works *w, uint64_t item)
+{
+	struct sched_info info = {.state = SCHED_STATES};
+	struct sched_key key;
+
+	CHECK(outbound_key(w->o, 0, item, &key));
+	CHECK_ERR(sched_get(outbound_sched(w->o), key, clock_wall_us(), &info), E_OK);
+	return info.state;
+}
+
+/* A sender is held by the guard and suspended by the operator: until both have let go. */
+TEST_FIBER(cross_two_holds_of_one_sender)
+{
+	static const char key[] = "outbound.suspended_senders";
+	slice_t alice = SL("alice@example.org");
+	struct mail mail = {1, 0, "alice@example.org", {"x@elsewhere.test"}, 0};
+	struct guard *g = NULL;
+	struct diag d = {""};
+	struct works w;
+	struct dir *dir;
+	uint64_t item;
+
+	REQUIRE(works_open(&w));
+	dir = w.room.rig.d;
+	mail.account = room_account(&w.room, "alice@example.org", 0, 0);
+	REQUIRE(guard_open(dir, dir_kv_mem_ops(w.room.rig.kv), w.none, &g) == E_OK);
+	outbound_guard(w.o, g);
+	works_submit(&w, &mail);
+	REQUIRE(works_known(&w, 1) && works_items(&w) == 1);
+	item = w.items[0].id;
+	CHECK_INT(state_of(&w, item), SCHED_READY);
+	/* The operator lets go first. */
+	CHECK_ERR(dir_account_hold(dir, &rig_actor, alice, SL("odd"), &d), E_OK);
+	CHECK_ERR(dir_setting_set(dir, &rig_actor, slice_str(key), alice, &d), E_OK);
+	REQUIRE(rig_synced(&w.room.rig));
+	CHECK_INT(state_of(&w, item), SCHED_HELD_SENDER);
+	CHECK_ERR(dir_setting_unset(dir, &rig_actor, slice_str(key), &d), E_OK);
+	REQUIRE(rig_synced(&w.room.rig));
+	CHECK_INT(state_of(&w, item), SCHED_HELD_SENDER);
+	/* The guard does. */
+	CHECK_ERR(dir_setting_set(dir, &rig_actor, slice_str(key), alice, &d), E_OK);
+	REQUIRE(rig_synced(&w.room.rig));
+	CHECK_ERR(dir_account_release(dir, &rig_actor, alice, &d), E_OK);
+	REQUIRE(rig_synced(&w.room.rig));
+	CHECK_INT(state_of(&w, item), SCHED_HELD_SENDER);
+	CHECK_ERR(dir_setting_unset(dir, &rig_actor, slice_str(key), &d), E_OK);
+	REQUIRE(rig_synced(&w.room.rig));
+	CHECK_INT(state_of(&w, item), SCHED_READY);
+	outbound_worker_free(&w.worker);
+	outbound_stop(&w.o);
+	guard_close(&g);
+	works_close(&w);
+}
