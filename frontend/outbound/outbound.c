@@ -154,6 +154,7 @@ WAITS static enum err ask_sts(slice_t domain, const char *mx, int64_t deadline_m
 
 	*says = e != E_OK || v == STS_SILENT ? TLS_STS_NONE
 		: v == STS_NAMED             ? TLS_STS_MATCH
+		: v == STS_UNKNOWN           ? TLS_STS_UNKNOWN
 					     : TLS_STS_MISMATCH;
 	return e;
 }

@@ -277,7 +277,8 @@ WAITS static enum err look(struct entry *x, int64_t deadline_ms)
 	return e;
 }
 
-/* One looks, the others wait and find it done. Whoever waited too long goes by what is known. */
+/* One looks, the others wait and find it done. Whoever waited too long goes by what is known, if
+ * anything is. */
 WAITS static enum err look_in_turn(struct entry *x, int64_t deadline_ms)
 {
 	enum err e;
@@ -298,6 +299,8 @@ WAITS static enum err look_in_turn(struct entry *x, int64_t deadline_ms)
 
 static enum sts_verdict judge(const struct entry *x, const char *mx)
 {
+	if (!in_force(x) && !x->asked)
+		return STS_UNKNOWN;
 	if (!in_force(x) || x->p.mode == STS_NONE)
 		return STS_SILENT;
 	if (sts_policy_names(&x->p, slice_str(mx)))

@@ -38,6 +38,7 @@ void sts_fini(void);
 
 enum sts_verdict {
 	STS_SILENT,  /* no policy is in force, or one that enforces nothing */
+	STS_UNKNOWN, /* no back-end says now whether one is in force that we would not find anew */
 	STS_NAMED,   /* the server is the policy's: it must show a certificate for its name */
 	STS_UNNAMED, /* the policy does not have it: no mail may go there (section 5.1) */
 };

@@ -237,6 +237,9 @@ WAITS static enum err plan_sts(const struct tls_ask *a, struct tls_plan *p)
 		return e;
 	if (says == TLS_STS_MATCH) {
 		demand_name(p, TLS_BY_STS, a);
+	} else if (says == TLS_STS_UNKNOWN) {
+		p->basis = TLS_BY_STS;
+		bar(p, SMTP_LATER, "4.7.5", "Whether an MTA-STS policy is in force is not known");
 	} else if (says == TLS_STS_MISMATCH) {
 		p->basis = TLS_BY_STS;
 		bar(p, SMTP_LATER, "4.7.5", "The domain's MTA-STS policy does not have this host");

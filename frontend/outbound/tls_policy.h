@@ -46,6 +46,7 @@ enum tls_sts {
 	TLS_STS_NONE,     /* none is in force; one that only tests among it */
 	TLS_STS_MATCH,    /* the host is one of the policy's: a certificate for its name */
 	TLS_STS_MISMATCH, /* the policy is enforced and does not have the host */
+	TLS_STS_UNKNOWN,  /* one may be in force that was seen before: not without knowing it */
 };
 /* Who knows of them. */
 struct tls_sts_source {

@@ -288,6 +288,36 @@ TEST_FIBER(sts_backends_that_cannot_say)
 	end();
 }
 
+/* Whoever stands between can hide record and site, but not what the back-ends know: without them
+ * nothing is taken for free of a policy. */
+TEST_FIBER(sts_nobody_can_say)
+{
+	static const enum err answers[] = {E_RETRY, E_TIMEOUT, E_BUSY, E_CLOSED};
+
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		begin(i % 2 == 0 ? gone : fails, NULL);
+		check_note("answer %zu", i);
+		w.get = answers[i];
+		CHECK_INT(ask(MX), STS_UNKNOWN);
+		/* They come back, and know one. */
+		keep(STS_ENFORCE, MX, 0);
+		w.get = E_OK;
+		CHECK_INT(ask(MX), STS_NAMED);
+		CHECK_INT(ask("evil.test"), STS_UNNAMED);
+		/* It holds when they are away again. */
+		w.get = answers[i];
+		CHECK_INT(ask("evil.test"), STS_UNNAMED);
+		end();
+		/* Or they know none. */
+		begin(gone, NULL);
+		w.get = answers[i];
+		CHECK_INT(ask(MX), STS_UNKNOWN);
+		w.get = E_NOT_FOUND;
+		CHECK_INT(ask(MX), STS_SILENT);
+		end();
+	}
+}
+
 TEST_FIBER(sts_unsound_ones_from_the_backends)
 {
 	for (unsigned i = 0; i < 7; i++) {

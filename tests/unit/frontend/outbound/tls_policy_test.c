@@ -267,6 +267,7 @@ TEST_FIBER(a_site_says)
 		{"nomx.test", TLS_STS_NONE, TLS_BY_CHANCE, SMTP_TLS_MAY, 1, false},
 		{"nomx.test", TLS_STS_MATCH, TLS_BY_STS, SMTP_TLS_VERIFY, 1, false},
 		{"nomx.test", TLS_STS_MISMATCH, TLS_BY_STS, SMTP_TLS_MAY, 1, true},
+		{"nomx.test", TLS_STS_UNKNOWN, TLS_BY_STS, SMTP_TLS_MAY, 1, true},
 		/* DANE is not to be softened by it (RFC 8461 section 2). */
 		{"ee.test", TLS_STS_MATCH, TLS_BY_DANE, SMTP_TLS_DANE, 0, false},
 		{"fail.test", TLS_STS_MATCH, TLS_BY_DANE, SMTP_TLS_MAY, 0, true},
