@@ -291,10 +291,14 @@ WAITS static enum err over_time(struct outbound *o)
 
 /* ---- the fiber ---- */
 
+static int64_t next_us(const struct outbound *o, int64_t gone_us)
+{
+	return MIN(MIN(sched_next_us(o->sched), gone_us), o->bad_us);
+}
+
 static int64_t wait_until(const struct outbound *o, enum err e, int64_t gone_us)
 {
-	int64_t next = MIN(MIN(sched_next_us(o->sched), gone_us), o->bad_us);
-	int64_t wait = next - clock_wall_us();
+	int64_t next = next_us(o, gone_us), wait = next - clock_wall_us();
 
 	if (e != E_OK)
 		return deadline_in(ERROR_PAUSE_MS);
@@ -319,8 +323,11 @@ WAITS static void run(void *arg)
 		if (e == E_OK)
 			e = outbound_reroute(o);
 		waitq_wake_all(&o->takers);
+		if (e == E_OK)
+			o->look_us = next_us(o, gone_us);
 		if (event_wait(&o->wake, "outbound.due", wait_until(o, e, gone_us)) == E_CANCELLED)
 			break;
+		o->look_us = INT64_MIN;
 	}
 	buf_fini(&l->bytes);
 	xfree(&l);
@@ -339,6 +346,7 @@ WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overri
 	o->parts = xcalloc(PARTS_MAX, sizeof *o->parts);
 	waitq_init(&o->takers);
 	list_init(&o->gone);
+	o->look_us = INT64_MIN;
 	o->open_us = clock_wall_us() + OUTBOUND_GRACE_US;
 	event_init(&o->wake);
 	event_init(&o->ended);

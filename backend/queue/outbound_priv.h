@@ -40,6 +40,7 @@ struct outbound {
 	size_t nparts;
 	uint32_t workers; /* numbers given to workers so far */
 	struct waitq takers;
+	int64_t look_us;  /* the fiber waits until then; INT64_MIN: it is at work, or pauses */
 	int64_t open_us;  /* nothing is handed out before */
 	struct list gone; /* in order of time */
 	struct fiber *fiber;

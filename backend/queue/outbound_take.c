@@ -509,6 +509,9 @@ WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 		return e;
 	while ((e = sched_pick(w->o->sched, w->number, clock_wall_us(), OUTBOUND_BATCH_MAX,
 			       t->picks, &b)) == E_NOT_FOUND) {
+		/* What was put to sleep just now wakes before the fiber would look. */
+		if (sched_next_us(w->o->sched) < w->o->look_us)
+			outbound_wake(w->o);
 		e = waitq_wait(&w->o->takers, "outbound.work", NO_DEADLINE);
 		if (e != E_OK)
 			return e;

@@ -441,3 +441,57 @@ TEST_FIBER(cross_two_holds_of_one_sender)
 	guard_close(&g);
 	works_close(&w);
 }
+
+/* ---- time ---- */
+
+struct taker {
+	struct works *w;
+	struct outbound_batch batch;
+	struct event took;
+};
+
+WAITS static void take_one(void *arg)
+{
+	struct taker *t = arg;
+
+	while (outbound_take(t->w->worker, &t->batch) == E_OK && t->batch.n == 0)
+		outbound_batch_fini(&t->batch);
+	event_set(&t->took);
+}
+
+/* A sender that has sent enough for now sleeps from a moment on at which nobody looks at the time:
+ * its next message goes when its pause is over all the same. */
+TEST_FIBER(cross_pace_wakes_by_itself)
+{
+	enum { BURST = 10 }; /* a sixth of a minute's */
+	struct taker *t = xcalloc(1, sizeof *t);
+	struct outbound_job *j;
+	struct scope scope;
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	REQUIRE(works_restart(&w, "outbound.pace_account=60"));
+	for (unsigned i = 0; i <= BURST; i++) {
+		char to[] = {'x', '@', (char)('a' + i), '.', 't', 'e', 's', 't', '\0'};
+		struct mail mail = {1 + i, 0, NULL, {to}, 0};
+
+		works_submit(&w, &mail);
+	}
+	REQUIRE(works_known(&w, BURST + 1));
+	CHECK(somebody_waits("outbound.due"));
+	for (size_t n = 0; n < BURST; n += w.batch->n) {
+		j = works_take(&w);
+		REQUIRE(j != NULL);
+	}
+	t->w = &w;
+	event_init(&t->took);
+	scope_init(&scope);
+	CHECK_ERR(scope_start(&scope, "test.take", take_one, t), E_OK);
+	CHECK_ERR(event_wait(&t->took, "test.took", deadline_in(8000)), E_OK);
+	CHECK_INT(t->batch.n, 1);
+	scope_cancel(&scope);
+	(void)scope_join(&scope, NO_DEADLINE);
+	outbound_batch_fini(&t->batch);
+	xfree(&t);
+	works_close(&w);
+}
