@@ -305,6 +305,11 @@ static int64_t wait_until(const struct outbound *o, enum err e, int64_t gone_us)
 	return next == SCHED_NEVER ? NO_DEADLINE : deadline_in(MAX(wait / 1000 + 1, 1));
 }
 
+static enum err first_of(enum err first, enum err then)
+{
+	return first != E_OK ? first : then;
+}
+
 WAITS static void run(void *arg)
 {
 	struct outbound *o = arg;
@@ -315,13 +320,12 @@ WAITS static void run(void *arg)
 		enum err e = look(o, l);
 		int64_t gone_us = outbound_forget_gone(o, clock_wall_us());
 
+		/* A partition that cannot be read does not stop time for the others. */
 		(void)sched_tick(o->sched, clock_wall_us());
-		if (e == E_OK)
-			e = over_time(o);
-		if (e == E_OK && o->bad_us <= clock_wall_us())
+		e = first_of(e, over_time(o));
+		if (o->bad_us <= clock_wall_us())
 			outbound_expire_bad(o);
-		if (e == E_OK)
-			e = outbound_reroute(o);
+		e = first_of(e, outbound_reroute(o));
 		waitq_wake_all(&o->takers);
 		if (e == E_OK)
 			o->look_us = next_us(o, gone_us);

@@ -32,27 +32,37 @@ WAITS static enum err expire_page(struct outbound *o, const struct queue_walk *w
 	return n != 0 ? outbound_order(o, w->part, &order, items, n, &done) : E_OK;
 }
 
-WAITS void outbound_expire_bad(struct outbound *o)
+WAITS static enum err expire_part(struct outbound *o, struct queue_walk *w, struct partition *part)
 {
 	static const struct queue_filter bad = {.kinds = 1U << JOB_BAD};
-	struct queue_walk *w;
 	enum err e = E_OK;
+
+	queue_walk_init(w, part, &bad);
+	while (e == E_OK && w->more && !o->stop) {
+		e = queue_walk_next(w);
+		if (e == E_OK)
+			e = expire_page(o, w);
+	}
+	queue_walk_fini(w);
+	return e;
+}
+
+WAITS void outbound_expire_bad(struct outbound *o)
+{
+	struct queue_walk *w;
 
 	o->bad_us = SCHED_NEVER;
 	if (o->bad_keep_us == 0)
 		return;
 	o->bad_us = clock_wall_us() + LOOK_EVERY_US;
 	w = xcalloc(1, sizeof *w);
-	for (size_t i = 0; e == E_OK && i < o->nparts && !o->stop; i++) {
-		queue_walk_init(w, o->parts[i].part, &bad);
-		while (e == E_OK && w->more && !o->stop) {
-			e = queue_walk_next(w);
-			if (e == E_OK)
-				e = expire_page(o, w);
-		}
-		queue_walk_fini(w);
+	for (size_t i = 0; i < o->nparts && !o->stop; i++) {
+		enum err e = expire_part(o, w, o->parts[i].part);
+
+		if (e != E_OK)
+			LOG(LOG_WARN, NULL, "queue.bad_left",
+			    LF_UINT("partition", partition_id(o->parts[i].part)),
+			    LF_ERR("error", e));
 	}
-	if (e != E_OK)
-		LOG(LOG_WARN, NULL, "queue.bad_left", LF_ERR("error", e));
 	xfree(&w);
 }

@@ -5,6 +5,7 @@
 #include <semaphore.h>
 
 #include "common/base/clock.h"
+#include "backend/store/partition_priv.h"
 #include "common/loop/work.h"
 #include "tests/unit/backend/queue/works.h"
 
@@ -493,5 +494,37 @@ TEST_FIBER(cross_pace_wakes_by_itself)
 	(void)scope_join(&scope, NO_DEADLINE);
 	outbound_batch_fini(&t->batch);
 	xfree(&t);
+	works_close(&w);
+}
+
+/* A row that cannot be read, in a queue of its own. */
+static void break_partition(struct works *w)
+{
+	struct partition *part = partitions_get(w->room.parts, 1);
+	struct kv_txn *t = NULL;
+	struct rec_key key;
+
+	key_id(&key, 1);
+	CHECK_ERR(kv_write(part->kv, &t), E_OK);
+	CHECK_ERR(kv_put(t, T_QUEUE, rec_key(&key), SL("?")), E_OK);
+	CHECK_ERR(kv_commit(&t), E_OK);
+}
+
+/* One partition that cannot be read does not stop time for the others. */
+TEST_FIBER(cross_broken_partition)
+{
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, NOTIFY_FAILURE};
+	int64_t deadline = deadline_in(10000);
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	works_submit(&w, &mail);
+	REQUIRE(works_known(&w, 1) && somebody_waits("outbound.due"));
+	break_partition(&w);
+	works_move_clock(&w, 49 * HOUR_US);
+	while (works_job_at(&w, 0).kind != JOB_NOTICE && clock_mono_ms() < deadline)
+		fiber_yield();
+	CHECK_INT(works_job_at(&w, 0).kind, JOB_NOTICE);
+	CHECK_SLICE(works_job_at(&w, 0).status, SL("5.4.7"));
 	works_close(&w);
 }
