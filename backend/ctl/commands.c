@@ -3,21 +3,24 @@
 #include "proto/admin.pb-c.h"
 #include "proto/method.pb-c.h"
 
-#define MEMBERS_ARG \
+#define SENDERS_ARG \
 	{ \
-		"MEMBER", NULL, "members", ARG_REQUIRED | ARG_MANY, "addresses, here or outside" \
+		"--send-as", "WHO", "send_as", 0, \
+			"who of them may: auto (whom an alias leads to alone), members, nobody" \
 	}
 
 static const struct ctl_arg alias_add_args[] = {
 	{"ADDRESS", NULL, "address", ARG_REQUIRED, "in a local domain"},
-	MEMBERS_ARG,
-	{"--group", NULL, "group", 0, "a group: its members may not send as it"},
+	{"MEMBER", NULL, "members", ARG_REQUIRED | ARG_MANY, "addresses, here or outside"},
+	{"--group", NULL, "group", 0, "a group: its members may not send as it, unless it says so"},
+	SENDERS_ARG,
 	{0},
 };
 
 static const struct ctl_arg alias_set_args[] = {
 	{"ADDRESS", NULL, "address", ARG_REQUIRED, "of the alias or group"},
-	MEMBERS_ARG,
+	{"MEMBER", NULL, "members", ARG_MANY, "addresses, here or outside; none: as they are"},
+	SENDERS_ARG,
 	{0},
 };
 
@@ -318,6 +321,19 @@ static const struct ctl_arg account_hold_args[] = {
 	{0},
 };
 
+static const struct ctl_arg account_grant_args[] = {
+	{"ADDRESS", NULL, "address", ARG_REQUIRED, "whose addresses they are"},
+	{"--send-as", "USER", "send_as", 0, "may send as it: in From alone"},
+	{"--on-behalf", "USER", "on_behalf", 0, "may, with an address of its own in Sender"},
+	{0},
+};
+
+static const struct ctl_arg account_revoke_args[] = {
+	{"ADDRESS", NULL, "address", ARG_REQUIRED, "whose addresses they are"},
+	{"USER", NULL, "user", ARG_REQUIRED, "may not any more, at once"},
+	{0},
+};
+
 static const struct ctl_arg account_import_args[] = {
 	{"FILE", NULL, NULL, ARG_REQUIRED,
 	 "lines address,password[,quota[,partition]]; -: standard input"},
@@ -445,6 +461,10 @@ const struct ctl_command ctl_commands[] = {
 	 account_hold_args, METHOD(ACCOUNT_HOLD), REQUEST(account_hold), DONE},
 	{"account", "release", "Lets the mail of a held account go", account_name_args,
 	 METHOD(ACCOUNT_RELEASE), REQUEST(account_name), DONE},
+	{"account", "grant", "Lets another account send with its addresses", account_grant_args,
+	 METHOD(ACCOUNT_GRANT), REQUEST(account_grant), DONE, .prepare = change_prepare},
+	{"account", "revoke", "Takes that right away", account_revoke_args, METHOD(ACCOUNT_REVOKE),
+	 REQUEST(account_revoke), DONE},
 	{"account", "remove", "Removes an account and its mail", account_name_args,
 	 METHOD(ACCOUNT_REMOVE), REQUEST(account_name), DONE},
 	{"account", "import", "Adds many accounts", account_import_args, METHOD(ACCOUNT_ADD),
@@ -452,11 +472,12 @@ const struct ctl_command ctl_commands[] = {
 	{"alias", "add", "Adds an alias or a group", alias_add_args, METHOD(ALIAS_ADD),
 	 REQUEST(alias_spec), DONE},
 	{"alias", "list", "Lists aliases and groups", alias_list_args, METHOD(ALIAS_LIST),
-	 REQUEST(alias_list), ROWS(alias), .columns = "address kind enabled member_count members"},
+	 REQUEST(alias_list), ROWS(alias),
+	 .columns = "address kind enabled send_as member_count members"},
 	{"alias", "show", "Shows all members", alias_name_args, METHOD(ALIAS_SHOW),
 	 REQUEST(alias_name), ONE(alias)},
-	{"alias", "set", "Replaces the members", alias_set_args, METHOD(ALIAS_SET),
-	 REQUEST(alias_spec), DONE},
+	{"alias", "set", "Replaces the members, or who may send as it", alias_set_args,
+	 METHOD(ALIAS_SET), REQUEST(alias_spec), DONE, .prepare = change_prepare},
 	{"alias", "remove", "Removes it", alias_name_args, METHOD(ALIAS_REMOVE),
 	 REQUEST(alias_name), DONE},
 	{"alias", "on", "Switches it on again", alias_name_args, METHOD(ALIAS_ON),

@@ -101,9 +101,6 @@ enum err dir_name_normalise(const struct dir *d, slice_t name,
 /* All accounts of this partition, in no order; false from fn ends it. fn must not wait. */
 void dir_accounts_each(const struct dir *d, uint32_t partition,
 		       bool (*fn)(const struct dir_account *, void *arg), void *arg);
-/* May the account send as this address: its main address, the same at a domain alias, with a
- * plus detail, or an alias (not a group) that leads to it. E_OK, E_DENIED, E_RETRY. */
-enum err dir_may_send_as(const struct dir *d, uint64_t account, slice_t address) MUST_USE;
 
 /* ---- resolution ---- */
 

@@ -445,6 +445,8 @@ WAITS enum err dir_account_remove(struct dir *d, const struct dir_actor *by, sli
 	if (e == E_OK)
 		e = dir_call_exec(&c, dir_sql_account_uncred, &a, NULL, diag);
 	if (e == E_OK)
+		e = dir_call_exec(&c, dir_sql_account_unright, &a, NULL, diag);
+	if (e == E_OK)
 		e = dir_call_exec(&c, dir_sql_account_remove, &a, NULL, diag);
 	return dir_call_end(&c, e, diag);
 }

@@ -155,11 +155,19 @@ WAITS enum err dir_account_purged(struct dir *d, uint64_t id, struct diag *diag)
 
 enum dir_alias_kind { DIR_ALIAS = 1, DIR_GROUP = 2 };
 
+/* Who of those it leads to may send as it. The numbers are stored: they never change. */
+enum dir_alias_senders {
+	DIR_SENDERS_ALONE = 0,   /* of an alias: whom it leads to alone; of a group: nobody */
+	DIR_SENDERS_MEMBERS = 1, /* every account it leads to */
+	DIR_SENDERS_NOBODY = 2,
+};
+
 struct dir_alias_spec {
 	slice_t address; /* in a local domain */
 	enum dir_alias_kind kind;
 	const slice_t *members; /* 1 .. DIR_MEMBERS_MAX addresses, local or outside */
 	size_t nmembers;
+	enum dir_alias_senders senders;
 };
 
 struct dir_alias_row {
@@ -168,6 +176,7 @@ struct dir_alias_row {
 	bool enabled;
 	slice_t *members;
 	size_t nmembers;
+	enum dir_alias_senders senders;
 	int64_t created_us;
 };
 
@@ -178,7 +187,7 @@ struct dir_alias_page {
 
 WAITS enum err dir_alias_add(struct dir *d, const struct dir_actor *by,
 			     const struct dir_alias_spec *s, struct diag *diag) MUST_USE;
-/* Replaces the members. */
+/* Replaces the members, and who may send. */
 WAITS enum err dir_alias_set(struct dir *d, const struct dir_actor *by,
 			     const struct dir_alias_spec *s, struct diag *diag) MUST_USE;
 WAITS enum err dir_alias_list(struct dir *d, slice_t domain, slice_t after, size_t limit,

@@ -11,6 +11,8 @@ static enum err members_form(const struct dir *d, const struct dir_name *n,
 
 	if (s->kind != DIR_ALIAS && s->kind != DIR_GROUP)
 		return diag_set(diag, E_INVALID, "neither an alias nor a group");
+	if ((unsigned)s->senders > DIR_SENDERS_NOBODY)
+		return diag_set(diag, E_INVALID, "unknown who may send");
 	if (s->nmembers == 0 || s->nmembers > DIR_MEMBERS_MAX)
 		return diag_set(diag, E_INVALID, "1 to %d members are allowed", DIR_MEMBERS_MAX);
 	map_init(&seen);
@@ -53,8 +55,10 @@ static enum dir_address_kind table_kind(enum dir_alias_kind k)
 
 static void detail(struct dir_call *c, const struct dir_alias_spec *s)
 {
-	buf_printf(&c->detail, "kind=%s members=%zu", s->kind == DIR_GROUP ? "group" : "alias",
-		   s->nmembers);
+	static const char *const senders[] = {"auto", "members", "nobody"};
+
+	buf_printf(&c->detail, "kind=%s send-as=%s members=%zu",
+		   s->kind == DIR_GROUP ? "group" : "alias", senders[s->senders], s->nmembers);
 	for (size_t i = 0; i < s->nmembers && i < 10; i++)
 		buf_printf(&c->detail, " %.*s", (int)MIN(s->members[i].n, 320u), s->members[i].p);
 }
@@ -79,6 +83,7 @@ WAITS static enum err alias_add(struct dir_call *c, const struct dir_alias_spec 
 		pg_text(&a, slice_str(n.local));
 		pg_u64(&a, table_kind(s->kind));
 		pg_text(&a, buf_slice(&members));
+		pg_u64(&a, s->senders);
 		e = dir_call_exec(c, dir_sql_alias_add, &a, NULL, diag);
 	}
 	if (e == E_EXISTS)
@@ -140,6 +145,7 @@ WAITS enum err dir_alias_set(struct dir *d, const struct dir_actor *by,
 		detail(&c, s);
 		pg_u64(&a, table_kind(s->kind));
 		pg_text(&a, buf_slice(&members));
+		pg_u64(&a, s->senders);
 		e = touch(&c, dir_sql_alias_set, &a, &n, diag);
 	}
 	e = dir_call_end(&c, e, diag);
@@ -205,6 +211,7 @@ static void alias_row(const struct pg_result *r, size_t i, struct arena *mem,
 		.enabled = pg_get_bool(r, i, 2),
 		.created_us = pg_get_i64(r, i, 4),
 		.nmembers = pg_get_u64(r, i, 5),
+		.senders = (enum dir_alias_senders)pg_get_u64(r, i, 6),
 	};
 	out->members = arena_alloc(mem, (out->nmembers + 1) * sizeof(*out->members));
 	for (size_t m = 0; m < out->nmembers; m++) {

@@ -8,7 +8,7 @@ struct dir_row {
 };
 
 /* Keys of im->names: a domain's name; an address's domain and local part; a route's domain and
- * sender. */
+ * sender; the two accounts of a right. */
 #define NAME_KEY_MAX (1 + DIR_ROUTE_DOMAIN_MAX + 1 + DIR_ADDRESS_MAX)
 
 void dir_image_init(struct dir_image *im)
@@ -142,11 +142,20 @@ static slice_t name_route(struct name_key *k, slice_t domain, slice_t sender)
 	return slice(k->b, 2 + n + m);
 }
 
+static slice_t name_right(struct name_key *k, uint64_t owner, uint64_t user)
+{
+	k->b[0] = 'G';
+	be64_put(k->b + 1, owner);
+	be64_put(k->b + 9, user);
+	return slice(k->b, 17);
+}
+
 /* Empty: rows of this kind have no name. */
 static slice_t name_of(struct name_key *k, const struct dir_row *row)
 {
 	struct dir_rec_domain domain;
 	struct dir_rec_address address;
+	struct dir_rec_right right;
 	struct dir_route route;
 
 	if (row->bytes[0] == DIR_K_DOMAIN) {
@@ -160,6 +169,10 @@ static slice_t name_of(struct name_key *k, const struct dir_row *row)
 	if (row->bytes[0] == DIR_K_ROUTE) {
 		invariant(dir_rec_route(dir_row_value(row), &route));
 		return name_route(k, route.domain, route.sender);
+	}
+	if (row->bytes[0] == DIR_K_RIGHT) {
+		invariant(dir_rec_right(dir_row_value(row), &right));
+		return name_right(k, right.owner, right.user);
 	}
 	return SLICE_NONE;
 }
@@ -338,6 +351,18 @@ bool dir_image_route_id(const struct dir_image *im, uint64_t id, struct dir_rout
 		return false;
 	invariant(dir_rec_route(v, out));
 	out->id = id;
+	return true;
+}
+
+bool dir_image_right(const struct dir_image *im, uint64_t owner, uint64_t user,
+		     struct dir_rec_right *out)
+{
+	struct name_key k;
+	const struct dir_row *row = map_get(&im->names, name_right(&k, owner, user));
+
+	if (row == NULL)
+		return false;
+	invariant(dir_rec_right(dir_row_value(row), out));
 	return true;
 }
 

@@ -58,6 +58,9 @@ bool dir_image_address(const struct dir_image *im, uint64_t domain, slice_t loca
 bool dir_image_route(const struct dir_image *im, slice_t domain, slice_t sender,
 		     struct dir_route *out);
 bool dir_image_route_id(const struct dir_image *im, uint64_t id, struct dir_route *out);
+/* The right of one account to another's addresses. */
+bool dir_image_right(const struct dir_image *im, uint64_t owner, uint64_t user,
+		     struct dir_rec_right *out);
 bool dir_image_account(const struct dir_image *im, uint64_t id, struct dir_rec_account *out);
 
 #endif

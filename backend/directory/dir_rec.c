@@ -75,6 +75,11 @@ void dir_rec_put_address(struct buf *out, const struct dir_rec_address *r)
 	put_u16(out, r->nmembers);
 }
 
+void dir_rec_put_senders(struct buf *out, enum dir_alias_senders senders)
+{
+	buf_putc(out, (char)senders);
+}
+
 void dir_rec_put_partition(struct buf *out, const struct dir_rec_partition *r)
 {
 	put_head(out);
@@ -160,6 +165,14 @@ void dir_rec_put_route(struct buf *out, const struct dir_route *r)
 	dir_rec_put_text(out, r->source4);
 	dir_rec_put_text(out, r->source6);
 	dir_rec_put_text(out, r->box);
+}
+
+void dir_rec_put_right(struct buf *out, const struct dir_rec_right *r)
+{
+	put_head(out);
+	buf_putc(out, (char)r->kind);
+	put_u64(out, r->owner);
+	put_u64(out, r->user);
 }
 
 void dir_rec_put_meta(struct buf *out, const struct dir_rec_meta *r)
@@ -311,9 +324,16 @@ bool dir_rec_address(slice_t value, struct dir_rec_address *out)
 	out->members = rest = r.s;
 	if (!r.ok || out->nmembers > DIR_MEMBERS_MAX)
 		return false;
-	while (dir_rec_member(&rest, &member))
+	while (n < out->nmembers && dir_rec_member(&rest, &member))
 		n++;
-	return n == out->nmembers && rest.n == 0;
+	out->members.n -= rest.n;
+	out->senders = DIR_SENDERS_ALONE;
+	if (n == out->nmembers && rest.n == 0) /* rows of before do not say it */
+		return true;
+	if (n != out->nmembers || rest.n != 1 || (uint8_t)rest.p[0] > DIR_SENDERS_NOBODY)
+		return false;
+	out->senders = (enum dir_alias_senders)rest.p[0];
+	return true;
 }
 
 bool dir_rec_member(slice_t *members, slice_t *out)
@@ -450,6 +470,16 @@ bool dir_rec_route(slice_t value, struct dir_route *out)
 	return read_end(&r) && out->connections <= DIR_ROUTE_CONNECTIONS_MAX;
 }
 
+bool dir_rec_right(slice_t value, struct dir_rec_right *out)
+{
+	struct reader r = read_head(value);
+
+	out->kind = (enum dir_right_kind)take_enum(&r, DIR_ON_BEHALF);
+	out->owner = take_u64(&r);
+	out->user = take_u64(&r);
+	return read_end(&r);
+}
+
 bool dir_rec_meta(slice_t value, struct dir_rec_meta *out)
 {
 	struct reader r = read_head(value);
@@ -474,6 +504,7 @@ bool dir_rec_valid(slice_t key, slice_t value)
 	struct dir_rec_dkim dkim;
 	struct dir_server server;
 	struct dir_route route;
+	struct dir_rec_right right;
 	struct dir_rec_meta meta;
 	struct dir_tls tls;
 	slice_t text;
@@ -496,6 +527,8 @@ bool dir_rec_valid(slice_t key, slice_t value)
 		return key.n == 9 && dir_rec_dkim(value, &dkim);
 	case DIR_K_SERVER:
 		return key.n == 9 && dir_rec_server(value, &server);
+	case DIR_K_RIGHT:
+		return key.n == 9 && dir_rec_right(value, &right);
 	case DIR_K_ROUTE:
 		return key.n == 9 && dir_rec_route(value, &route);
 	case DIR_K_SESSION:

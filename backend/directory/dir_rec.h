@@ -9,6 +9,7 @@
 
 #include "backend/directory/dir_admin.h"
 #include "backend/directory/dir_dkim.h"
+#include "backend/directory/dir_rights.h"
 #include "backend/directory/dir_route.h"
 #include "backend/directory/dir_servers.h"
 #include "backend/directory/dir_tls.h"
@@ -19,6 +20,7 @@
 enum dir_kind {
 	DIR_K_ACCOUNT = 'a',
 	DIR_K_DOMAIN = 'd',
+	DIR_K_RIGHT = 'g',
 	DIR_K_DKIM = 'i',
 	DIR_K_KEY = 'k',
 	DIR_K_TLS = 'l',
@@ -60,6 +62,7 @@ struct dir_rec_address {
 	slice_t local;
 	uint16_t nmembers;
 	slice_t members; /* encoded: dir_rec_member takes one after the other */
+	enum dir_alias_senders senders;
 };
 
 struct dir_rec_partition {
@@ -87,6 +90,11 @@ struct dir_rec_dkim {
 	slice_t box; /* for this node; empty: none yet */
 };
 
+struct dir_rec_right {
+	uint64_t owner, user; /* accounts */
+	enum dir_right_kind kind;
+};
+
 struct dir_rec_meta {
 	bool complete;
 	uint64_t txid, serial; /* position in dir_change */
@@ -98,8 +106,9 @@ struct dir_rec_meta {
 /* Each appends a value; one with a text that is too long makes the buffer fail. */
 void dir_rec_put_domain(struct buf *out, const struct dir_rec_domain *r);
 void dir_rec_put_account(struct buf *out, const struct dir_rec_account *r);
-/* members: appended by the caller with dir_rec_put_text, nmembers of them. */
+/* members: appended by the caller with dir_rec_put_text, nmembers of them, and then the senders. */
 void dir_rec_put_address(struct buf *out, const struct dir_rec_address *r);
+void dir_rec_put_senders(struct buf *out, enum dir_alias_senders senders);
 void dir_rec_put_partition(struct buf *out, const struct dir_rec_partition *r);
 void dir_rec_put_node(struct buf *out, const struct dir_rec_node *r);
 void dir_rec_put_setting(struct buf *out, slice_t value);
@@ -113,6 +122,7 @@ void dir_rec_put_server(struct buf *out, const struct dir_server *r);
 void dir_rec_put_tls(struct buf *out, const struct dir_tls *r);
 /* But for its id. */
 void dir_rec_put_route(struct buf *out, const struct dir_route *r);
+void dir_rec_put_right(struct buf *out, const struct dir_rec_right *r);
 void dir_rec_put_meta(struct buf *out, const struct dir_rec_meta *r);
 void dir_rec_put_text(struct buf *out, slice_t text);
 
@@ -129,6 +139,7 @@ bool dir_rec_dkim(slice_t value, struct dir_rec_dkim *out) MUST_USE;
 bool dir_rec_server(slice_t value, struct dir_server *out) MUST_USE;
 bool dir_rec_tls(slice_t value, struct dir_tls *out) MUST_USE;
 bool dir_rec_route(slice_t value, struct dir_route *out) MUST_USE;
+bool dir_rec_right(slice_t value, struct dir_rec_right *out) MUST_USE;
 bool dir_rec_meta(slice_t value, struct dir_rec_meta *out) MUST_USE;
 /* The next of r->members, which moves on; false at the end. */
 bool dir_rec_member(slice_t *members, slice_t *out);

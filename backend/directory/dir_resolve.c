@@ -15,11 +15,6 @@
 /* Members that were looked at; also those that led nowhere. A group of groups of strangers. */
 #define STEPS_MAX (10 * DIR_MEMBERS_MAX)
 
-enum walk_mode {
-	WALK_ALL,
-	WALK_SENDERS, /* aliases only: what an account may send as */
-};
-
 struct step {
 	struct step *next;
 	slice_t address; /* row bytes: no wait happens during a walk */
@@ -29,7 +24,6 @@ struct step {
 struct walk {
 	const struct dir *d;
 	struct arena *mem;
-	enum walk_mode mode;
 	struct map seen; /* address rows, catch-alls, targets */
 	struct step *head, **tail;
 	unsigned steps;
@@ -145,7 +139,7 @@ static enum err add_outside(struct walk *w, slice_t address)
 {
 	struct dir_target t = {.kind = DIR_TO_OUTSIDE};
 
-	if (w->mode == WALK_SENDERS || !first_time(w, address))
+	if (!first_time(w, address))
 		return E_OK;
 	t.address = arena_dup(w->mem, address);
 	return add_target(w, &t);
@@ -183,8 +177,6 @@ static enum err push_members(struct walk *w, const struct place *p, unsigned dep
 	slice_t rest = p->row.members, member;
 	enum err e = E_OK;
 
-	if (w->mode == WALK_SENDERS && p->row.kind == DIR_ADDR_GROUP)
-		return E_OK;
 	if (!first_time_row(w, p->domain_id, p->row.local))
 		return E_OK;
 	while (e == E_OK && dir_rec_member(&rest, &member))
@@ -196,7 +188,7 @@ static enum err push_catch_all(struct walk *w, const struct place *p, unsigned d
 {
 	struct dir_key k;
 
-	if (w->mode == WALK_SENDERS || !first_time(w, dir_key_u64(&k, DIR_K_DOMAIN, p->domain_id)))
+	if (!first_time(w, dir_key_u64(&k, DIR_K_DOMAIN, p->domain_id)))
 		return E_OK;
 	return push(w, p->other, depth + 1);
 }
@@ -246,10 +238,10 @@ static enum err run(struct walk *w)
 	return e;
 }
 
-static void walk_init(struct walk *w, const struct dir *d, enum walk_mode mode, struct arena *mem,
+static void walk_init(struct walk *w, const struct dir *d, struct arena *mem,
 		      struct dir_resolved *out)
 {
-	*w = (struct walk){.d = d, .mem = mem, .mode = mode, .out = out};
+	*w = (struct walk){.d = d, .mem = mem, .out = out};
 	w->tail = &w->head;
 	map_init(&w->seen);
 	*out = (struct dir_resolved){.ntargets = 0};
@@ -309,7 +301,7 @@ enum err dir_resolve(const struct dir *d, slice_t address, struct arena *mem,
 	enum err e;
 	char whole[DIR_ADDRESS_MAX + 1];
 
-	walk_init(&w, d, WALK_ALL, mem, out);
+	walk_init(&w, d, mem, out);
 	if (is_literal(address))
 		return diag_set(diag, E_DENIED, "not a domain of ours");
 	if (dir_name_parse(d, address, &n) != E_OK || dir_name_normalise(d, address, whole) != E_OK)
@@ -348,7 +340,7 @@ enum err dir_check_expansion(const struct dir *d, const struct dir_name *n, cons
 	enum err e = E_OK;
 
 	arena_init(&mem, NULL);
-	walk_init(&w, d, WALK_ALL, &mem, &r);
+	walk_init(&w, d, &mem, &r);
 	if (find(d, n, &p) != FOUND_NOT_OURS) /* its members so far count no more */
 		(void)first_time_row(&w, p.domain_id, slice_str(n->local));
 	for (size_t i = 0; i < nmembers && e == E_OK; i++)
@@ -365,29 +357,78 @@ enum err dir_check_expansion(const struct dir *d, const struct dir_name *n, cons
 			DIR_MEMBERS_MAX, DIR_DEPTH_MAX);
 }
 
-enum err dir_may_send_as(const struct dir *d, uint64_t account, slice_t address)
+/* ---- senders ---- */
+
+/* What an account may do with the address of another, or of itself. */
+static enum err sender_of(const struct dir *d, uint64_t owner, uint64_t account,
+			  enum dir_sender own, enum dir_sender *out)
+{
+	struct dir_rec_right right;
+
+	if (owner == account)
+		*out = own;
+	else if (dir_image_right(&d->image, owner, account, &right))
+		*out = right.kind == DIR_SEND_AS ? DIR_SENDER_SEND_AS : DIR_SENDER_ON_BEHALF;
+	else
+		return dir_absent(d, E_DENIED);
+	return E_OK;
+}
+
+/* An alias or group: whose address is it, of those that it leads to? */
+static enum err sender_of_targets(const struct dir *d, const struct place *p,
+				  const struct dir_resolved *r, uint64_t account,
+				  enum dir_sender *out)
+{
+	bool among = false;
+
+	for (size_t i = 0; i < r->ntargets; i++)
+		among = among || r->targets[i].account == account;
+	if (p->row.senders == DIR_SENDERS_ALONE && p->row.kind == DIR_ADDR_ALIAS &&
+	    r->ntargets == 1 && r->naccounts == 1)
+		return sender_of(d, r->targets[0].account, account, DIR_SENDER_ALIAS, out);
+	*out = DIR_SENDER_ALIAS;
+	return p->row.senders == DIR_SENDERS_MEMBERS && among ? E_OK : dir_absent(d, E_DENIED);
+}
+
+static enum err sender_of_alias(const struct dir *d, const struct place *p, uint64_t account,
+				enum dir_sender *out)
 {
 	struct dir_resolved r;
 	struct arena mem;
 	struct walk w;
 	enum err e;
 
-	if (address.n == 0 || slice_find_char(address, '@') == address.n)
-		return E_DENIED;
+	if (p->row.senders == DIR_SENDERS_NOBODY)
+		return dir_absent(d, E_DENIED);
 	arena_init(&mem, NULL);
-	walk_init(&w, d, WALK_SENDERS, &mem, &r);
-	e = push(&w, address, 0);
+	walk_init(&w, d, &mem, &r);
+	e = push_members(&w, p, 0);
 	if (e == E_OK)
 		e = run(&w);
 	map_fini(&w.seen);
-	if (e == E_OK || e == E_LIMIT) {
-		e = dir_absent(d, E_DENIED);
-		for (size_t i = 0; i < r.ntargets; i++)
-			if (r.targets[i].account == account)
-				e = E_OK;
-	}
+	/* What an image lacks might be one more that it leads to. */
+	if (w.unsure && !d->complete)
+		e = E_RETRY;
+	if (e == E_OK)
+		e = sender_of_targets(d, p, &r, account, out);
 	arena_reset(&mem);
-	return e;
+	return e == E_LIMIT ? E_DENIED : e;
+}
+
+enum err dir_sender(const struct dir *d, uint64_t account, slice_t address, enum dir_sender *out)
+{
+	struct dir_name n;
+	struct place p;
+
+	*out = DIR_SENDER_MAIN;
+	if (slice_find_char(address, '@') == address.n || dir_name_parse(d, address, &n) != E_OK)
+		return E_DENIED;
+	/* What a catch-all gets is for anybody's names: nobody's address. */
+	if (find(d, &n, &p) != FOUND_ROW)
+		return dir_absent(d, E_DENIED);
+	if (p.row.kind == DIR_ADDR_ACCOUNT)
+		return sender_of(d, p.row.account, account, DIR_SENDER_MAIN, out);
+	return sender_of_alias(d, &p, account, out);
 }
 
 enum err dir_domain_is_ours(const struct dir *d, slice_t domain)

@@ -52,6 +52,7 @@ static void address_row(const struct pg_result *r, size_t i, struct buf *out)
 		dir_rec_put_text(out, slice_sub(rest, 0, n));
 		rest = slice_from(rest, n + 1);
 	}
+	dir_rec_put_senders(out, (enum dir_alias_senders)pg_get_u64(r, i, 8));
 }
 
 static void partition_row(const struct pg_result *r, size_t i, struct buf *out)
@@ -159,6 +160,17 @@ static void route_row(const struct pg_result *r, size_t i, struct buf *out)
 	buf_fini(&box);
 }
 
+static void right_row(const struct pg_result *r, size_t i, struct buf *out)
+{
+	struct dir_rec_right x = {
+		.owner = pg_get_u64(r, i, 1),
+		.user = pg_get_u64(r, i, 2),
+		.kind = (enum dir_right_kind)pg_get_u64(r, i, 3),
+	};
+
+	dir_rec_put_right(out, &x);
+}
+
 static void row_value(enum dir_kind kind, const struct pg_result *r, size_t i, struct buf *out)
 {
 	switch (kind) {
@@ -191,6 +203,9 @@ static void row_value(enum dir_kind kind, const struct pg_result *r, size_t i, s
 		break;
 	case DIR_K_ROUTE:
 		route_row(r, i, out);
+		break;
+	case DIR_K_RIGHT:
+		right_row(r, i, out);
 		break;
 	case DIR_K_SETTING:
 		dir_rec_put_setting(out, pg_get(r, i, 1));
@@ -234,6 +249,7 @@ bool dir_rows_key(const struct dir_sql_kind *k, slice_t id, struct dir_key *mem,
 	case DIR_K_DKIM:
 	case DIR_K_SERVER:
 	case DIR_K_ROUTE:
+	case DIR_K_RIGHT:
 		if (!num_parse(id, INT64_MAX, &n))
 			return false;
 		*out = dir_key_u64(mem, k->kind, n);

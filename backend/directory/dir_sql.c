@@ -49,7 +49,7 @@ const char dir_sql_prune[] =
 	", held IS NOT NULL"
 #define ADDRESS_COLS \
 	"id, kind, enabled, domain_id, coalesce(account_id, 0), local, cardinality(members)," \
-	" array_to_string(members, E'\\n')"
+	" array_to_string(members, E'\\n'), senders"
 #define PARTITION_COLS "id, epoch, coalesce(node, ''), (made IS NOT NULL)::integer"
 #define NODE_COLS      "name, port, address, public_key"
 #define KEY_COLS       "id, extract(epoch FROM created)::bigint, sealed"
@@ -70,6 +70,7 @@ const char dir_sql_prune[] =
 	" r.connections, r.helo, r.source4, r.source6, coalesce(b.sealed, '')"
 #define ROUTE_FROM(node) \
 	" FROM routes r LEFT JOIN route_boxes b ON b.route_id = r.id AND b.node = " node
+#define RIGHT_COLS   "id, owner_id, user_id, kind"
 #define SESSION_COLS "id, extract(epoch FROM until)::bigint"
 
 #define BY_IDS(cols, from, key, cast) \
@@ -114,6 +115,8 @@ const struct dir_sql_kind dir_sql_kinds[] = {
 	 "SELECT " ROUTE_COLS ROUTE_FROM("$3") " WHERE r.id > $1::bigint"
 					       " ORDER BY r.id LIMIT $2::bigint",
 	 "-1", true},
+	{"right", DIR_K_RIGHT, BY_IDS(RIGHT_COLS, "rights", "id", "bigint"),
+	 PAGE(RIGHT_COLS, "rights", "id", "bigint"), "-1", false},
 	{"session", DIR_K_SESSION, BY_IDS(SESSION_COLS, "ended_sessions", "id", "bytea"),
 	 PAGE(SESSION_COLS, "ended_sessions", "id", "bytea"), "\\x", false},
 };
@@ -210,6 +213,8 @@ const char dir_sql_account_remove[] = "UPDATE accounts SET state = 3, domain_id 
 				      " epoch = epoch + 1 WHERE id = $1::bigint";
 const char dir_sql_account_unname[] = "DELETE FROM addresses WHERE account_id = $1::bigint";
 const char dir_sql_account_uncred[] = "DELETE FROM credentials WHERE account_id = $1::bigint";
+const char dir_sql_account_unright[] =
+	"DELETE FROM rights WHERE owner_id = $1::bigint OR user_id = $1::bigint";
 const char dir_sql_account_purged[] = "DELETE FROM accounts WHERE id = $1::bigint AND state = 3";
 const char dir_sql_credential_set[] =
 	"INSERT INTO credentials (account_id, kind, verifier) VALUES ($1::bigint, $2::smallint, $3)"
@@ -224,24 +229,41 @@ const char dir_sql_credential_upgrade[] =
 
 /* ---- aliases ---- */
 
-const char dir_sql_alias_add[] = "INSERT INTO addresses (domain_id, local, kind, members)"
-				 " VALUES ($1::bigint, $2, $3::smallint, $4::text[])";
+const char dir_sql_alias_add[] = "INSERT INTO addresses (domain_id, local, kind, members, senders)"
+				 " VALUES ($1::bigint, $2, $3::smallint, $4::text[], $5::smallint)";
 #define ALIAS_NAMED \
 	" FROM domains d WHERE d.id = r.domain_id AND d.name = $1 AND r.local = $2" \
 	" AND r.kind <> 1"
-const char dir_sql_alias_set[] =
-	"UPDATE addresses r SET kind = $3::smallint, members = $4::text[]" ALIAS_NAMED;
+const char dir_sql_alias_set[] = "UPDATE addresses r SET kind = $3::smallint, members = $4::text[],"
+				 " senders = $5::smallint" ALIAS_NAMED;
 const char dir_sql_alias_enable[] = "UPDATE addresses r SET enabled = $3::boolean" ALIAS_NAMED;
 const char dir_sql_alias_remove[] =
 	"DELETE FROM addresses r USING domains d WHERE d.id = r.domain_id AND d.name = $1"
 	" AND r.local = $2 AND r.kind <> 1";
 #define ALIAS_COLUMNS \
 	"SELECT r.local || '@' || d.name, r.kind, r.enabled, array_to_string(r.members, " \
-	"E'\\n'), " US("r.created") ", cardinality(r.members)"
+	"E'\\n'), " US("r.created") ", cardinality(r.members), r.senders"
 #define ALIAS_ROW ALIAS_COLUMNS " FROM addresses r JOIN domains d ON d.id = r.domain_id"
 const char dir_sql_alias_list[] =
 	ALIAS_COLUMNS PAGE_OF("addresses", "r", " AND kind <> 1") PAGE_END("r");
 const char dir_sql_alias_show[] = ALIAS_ROW " WHERE d.name = $1 AND r.local = $2 AND r.kind <> 1";
+
+/* ---- rights ---- */
+
+const char dir_sql_right_put[] =
+	"INSERT INTO rights (owner_id, user_id, kind) VALUES ($1::bigint, $2::bigint, $3::smallint)"
+	" ON CONFLICT (owner_id, user_id) DO UPDATE SET kind = excluded.kind, created = now()"
+	" WHERE rights.kind <> excluded.kind";
+const char dir_sql_right_drop[] =
+	"DELETE FROM rights WHERE owner_id = $1::bigint AND user_id = $2::bigint";
+const char dir_sql_right_count[] =
+	"SELECT (SELECT count(*) FROM rights WHERE owner_id = $1::bigint),"
+	" (SELECT count(*) FROM rights WHERE user_id = $2::bigint)";
+const char dir_sql_right_list[] = "SELECT r.owner_id = $1::bigint, a.address, r.kind, " US(
+	"r.created") " FROM rights r"
+		     " JOIN accounts a ON a.id = CASE WHEN r.owner_id = $1::bigint THEN r.user_id"
+		     " ELSE r.owner_id END WHERE r.owner_id = $1::bigint OR r.user_id = $1::bigint"
+		     " ORDER BY a.address COLLATE \"C\"";
 
 /* ---- cluster, policy ---- */
 

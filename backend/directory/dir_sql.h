@@ -59,6 +59,7 @@ extern const char dir_sql_account_hold[];       /* id, why */
 extern const char dir_sql_account_release[];    /* id */
 extern const char dir_sql_account_remove[];     /* id */
 extern const char dir_sql_account_unname[];     /* id */
+extern const char dir_sql_account_unright[];    /* id */
 extern const char dir_sql_account_purged[];     /* id */
 extern const char dir_sql_account_uncred[];     /* id */
 extern const char dir_sql_credential_set[];     /* account id, kind, verifier */
@@ -66,12 +67,18 @@ extern const char dir_sql_credential_get[];     /* account id -> kind, verifier,
 extern const char dir_sql_credential_upgrade[]; /* account id, epoch, kind, verifier */
 
 /* ---- aliases ---- */
-extern const char dir_sql_alias_add[];    /* domain id, local, kind, members text[] */
-extern const char dir_sql_alias_set[];    /* domain, local, kind, members */
+extern const char dir_sql_alias_add[];    /* domain id, local, kind, members text[], senders */
+extern const char dir_sql_alias_set[];    /* domain, local, kind, members, senders */
 extern const char dir_sql_alias_list[];   /* domain or "", after domain, after local, limit */
 extern const char dir_sql_alias_show[];   /* domain, local -> row */
 extern const char dir_sql_alias_remove[]; /* domain, local */
 extern const char dir_sql_alias_enable[]; /* domain, local, enabled */
+
+/* ---- rights ---- */
+extern const char dir_sql_right_put[];   /* owner id, user id, kind */
+extern const char dir_sql_right_drop[];  /* owner id, user id */
+extern const char dir_sql_right_count[]; /* owner id, user id -> of the owner, of the user */
+extern const char dir_sql_right_list[]; /* account id -> theirs to it?, other's address, kind, us */
 
 /* ---- cluster, policy ---- */
 extern const char dir_sql_partition_assign[]; /* id, node */

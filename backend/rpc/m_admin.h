@@ -24,6 +24,10 @@ static inline char *admin_str(struct arena *mem, slice_t s)
  * E_RETRY when PostgreSQL is away, E_CANCELLED. The diag says which. */
 WAITS enum err admin_domain_known(struct mcall *c, const char *domain) MUST_USE;
 
+/* What the setting masquerade.domain, or a server's masquerade_domain, may be: nothing, or a domain
+ * of ours, since replies go there; and the list beside it. E_INVALID, E_RETRY. Others: E_OK. */
+enum err admin_check_masquerade(struct mcall *c, slice_t key, slice_t value) MUST_USE;
+
 /* Rows of the repeated field number `field` (its place in the descriptor) of a page message, as
  * many to a frame as fit. */
 WAITS enum err admin_send_rows(struct mcall *c, const ProtobufCMessageDescriptor *page,
@@ -114,6 +118,8 @@ WAITS enum err m_admin_account_passwd(struct mcall *c);
 WAITS enum err m_admin_account_quota(struct mcall *c);
 WAITS enum err m_admin_account_remove(struct mcall *c);
 WAITS enum err m_admin_account_limit(struct mcall *c);
+WAITS enum err m_admin_account_grant(struct mcall *c);
+WAITS enum err m_admin_account_revoke(struct mcall *c);
 WAITS enum err m_admin_account_hold(struct mcall *c);
 WAITS enum err m_admin_account_release(struct mcall *c);
 WAITS enum err m_admin_alias_add(struct mcall *c);

@@ -2,6 +2,7 @@
 #include "backend/rpc/m_admin.h"
 
 #include "backend/auth/passwd.h"
+#include "backend/directory/dir_rights.h"
 #include "backend/rpc/usage.h"
 #include "common/crypto/secret.h"
 
@@ -156,6 +157,36 @@ WAITS enum err m_admin_account_list(struct mcall *c)
 	return e == E_OK ? admin_end(c, &postern__admin_account_page__descriptor, &away) : e;
 }
 
+/* The addresses of one kind. */
+static char **pack_rights(const struct dir_right_row *rows, size_t n, enum dir_right_kind kind,
+			  struct arena *mem, size_t *n_out)
+{
+	char **v = arena_alloc(mem, n * sizeof *v);
+
+	*n_out = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].kind == kind)
+			v[(*n_out)++] = admin_str(mem, rows[i].address);
+	}
+	return v;
+}
+
+WAITS static enum err add_rights(struct mcall *c, Postern__AdminAccount *m)
+{
+	struct arena *mem = &c->mem;
+	struct dir_rights r;
+	enum err e = dir_right_list(c->be->dir, m->id, mem, &r, &c->diag);
+
+	if (e != E_OK)
+		return e;
+	m->send_as = pack_rights(r.users, r.nusers, DIR_SEND_AS, mem, &m->n_send_as);
+	m->on_behalf = pack_rights(r.users, r.nusers, DIR_ON_BEHALF, mem, &m->n_on_behalf);
+	m->sends_as = pack_rights(r.owners, r.nowners, DIR_SEND_AS, mem, &m->n_sends_as);
+	m->sends_on_behalf =
+		pack_rights(r.owners, r.nowners, DIR_ON_BEHALF, mem, &m->n_sends_on_behalf);
+	return E_OK;
+}
+
 WAITS enum err m_admin_account_show(struct mcall *c)
 {
 	const Postern__AdminAccountName *m = (const void *)c->msg;
@@ -172,8 +203,31 @@ WAITS enum err m_admin_account_show(struct mcall *c)
 
 		reply->away = away.rows;
 		reply->n_away = away.n;
+		e = add_rights(c, reply);
 	}
 	return e == E_OK ? mcall_reply(c, packed, RPC_NO_BODY) : e;
+}
+
+WAITS enum err m_admin_account_grant(struct mcall *c)
+{
+	const Postern__AdminAccountGrant *m = (const void *)c->msg;
+	struct dir_actor by = admin_actor(c);
+	bool send_as = m->send_as[0] != '\0';
+
+	if (send_as == (m->on_behalf[0] != '\0'))
+		return diag_set(&c->diag, E_INVALID, "either to send as, or on behalf");
+	return dir_right_grant(c->be->dir, &by, slice_str(m->address),
+			       slice_str(send_as ? m->send_as : m->on_behalf),
+			       send_as ? DIR_SEND_AS : DIR_ON_BEHALF, &c->diag);
+}
+
+WAITS enum err m_admin_account_revoke(struct mcall *c)
+{
+	const Postern__AdminAccountRevoke *m = (const void *)c->msg;
+	struct dir_actor by = admin_actor(c);
+
+	return dir_right_revoke(c->be->dir, &by, slice_str(m->address), slice_str(m->user),
+				&c->diag);
 }
 
 WAITS enum err m_admin_account_lock(struct mcall *c)

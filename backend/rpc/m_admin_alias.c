@@ -15,6 +15,7 @@ static Postern__AdminAlias *pack_alias(const struct dir_alias_row *r, size_t mem
 	m->enabled = r->enabled;
 	m->member_count = r->nmembers;
 	m->created_us = r->created_us;
+	m->send_as = (Postern__AliasSenders)(r->senders + 1);
 	m->n_members = MIN(r->nmembers, members);
 	m->members = arena_alloc(mem, m->n_members * sizeof(*m->members));
 	for (size_t i = 0; i < m->n_members; i++)
@@ -34,6 +35,9 @@ static struct dir_alias_spec read_spec(struct mcall *c)
 		.kind = m->group ? DIR_GROUP : DIR_ALIAS,
 		.members = members,
 		.nmembers = m->n_members,
+		.senders = m->send_as == POSTERN__ALIAS_SENDERS__ALIAS_SENDERS_NONE
+				   ? DIR_SENDERS_ALONE
+				   : (enum dir_alias_senders)(m->send_as - 1),
 	};
 }
 
@@ -45,9 +49,10 @@ WAITS enum err m_admin_alias_add(struct mcall *c)
 	return dir_alias_add(c->be->dir, &by, &s, &c->diag);
 }
 
-/* What it is stays as it is. */
+/* What it is stays as it is, and what is not given. */
 WAITS enum err m_admin_alias_set(struct mcall *c)
 {
+	const Postern__AdminAliasSpec *m = (const void *)c->msg;
 	struct dir_actor by = admin_actor(c);
 	struct dir_alias_spec s = read_spec(c);
 	struct dir_alias_row row;
@@ -56,6 +61,12 @@ WAITS enum err m_admin_alias_set(struct mcall *c)
 	if (e != E_OK)
 		return e;
 	s.kind = row.kind;
+	if (m->send_as == POSTERN__ALIAS_SENDERS__ALIAS_SENDERS_NONE)
+		s.senders = row.senders;
+	if (s.nmembers == 0) {
+		s.members = row.members;
+		s.nmembers = row.nmembers;
+	}
 	return dir_alias_set(c->be->dir, &by, &s, &c->diag);
 }
 

@@ -1,5 +1,6 @@
 /* Resolve and Deliver.*: RPC's side of backend/delivery. */
 #include "backend/delivery/resolve.h"
+#include "backend/directory/dir_rights.h"
 #include "backend/directory/dir_servers.h"
 #include "backend/rpc/begin.h"
 #include "backend/rpc/convert.h"
@@ -54,6 +55,19 @@ WAITS enum err m_resolve(struct mcall *c)
 	return mcall_reply(c, &reply.base, RPC_NO_BODY);
 }
 
+/* Who tries to send as whom, and may not. */
+static void log_sender(const struct mcall *c, slice_t address, enum err e)
+{
+	struct dir_account a;
+
+	if (e != E_DENIED)
+		return;
+	if (dir_account_by_id(c->be->dir, c->claims.account, &a) != E_OK)
+		a.address[0] = '\0';
+	LOG(LOG_INFO, NULL, "sender.denied", LF_UINT("account", c->claims.account),
+	    LF_STR("address", a.address), LF_SLICE("as", slice_sub(address, 0, DIR_ADDRESS_MAX)));
+}
+
 /* With a ticket: may its account send as this address? Without one (port 25): E_DENIED for a
  * domain of ours, whose users would have logged in. One that a copy of the directory does not have
  * counts as a stranger's: with the database away, mail from outside goes on. */
@@ -62,18 +76,22 @@ WAITS enum err m_sender_check(struct mcall *c)
 	const Postern__SenderCheck *m = (const void *)c->msg;
 	Postern__SenderCheckReply reply = POSTERN__SENDER_CHECK_REPLY__INIT;
 	slice_t address = MCALL_SLICE(m->address);
+	enum dir_sender right = DIR_SENDER_MAIN;
 	const char *at = address.n != 0 ? memrchr(address.p, '@', address.n) : NULL;
 	enum err e;
 
 	if (m->ticket.len != 0) {
 		e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT,
 				&c->claims, &c->diag);
-		if (e == E_OK)
-			e = dir_may_send_as(c->be->dir, c->claims.account, address);
+		if (e == E_OK) {
+			e = dir_sender(c->be->dir, c->claims.account, address, &right);
+			log_sender(c, address, e);
+		}
 		if (e == E_OK && dir_owns(c->be->dir, c->claims.partition))
 			e = guard_may_send(c->be->guard, c->claims.account, &c->diag);
 		if (e != E_OK)
 			return e;
+		reply.right = (Postern__SenderRight)right;
 		sign_list_keys(c, address, &reply);
 		return mcall_reply(c, &reply.base, RPC_NO_BODY);
 	}
@@ -181,6 +199,7 @@ static void read_others(const Postern__DeliverCommit *m, struct arena *mem, stru
 /* Submission: the ticket's account must be allowed to send as the reverse-path. */
 static enum err check_submitter(struct mcall *c, const Postern__DeliverCommit *m)
 {
+	enum dir_sender right;
 	enum err e;
 
 	/* Notices have no reverse-path (RFC 5321 section 4.5.5), and the way out sends nothing
@@ -198,7 +217,9 @@ static enum err check_submitter(struct mcall *c, const Postern__DeliverCommit *m
 		mcall_session_seen(c);
 	if (m->sender.len == 0) /* a user's own notification (RFC 8098) has no reverse-path */
 		return E_OK;
-	return dir_may_send_as(c->be->dir, c->claims.account, MCALL_SLICE(m->sender));
+	e = dir_sender(c->be->dir, c->claims.account, MCALL_SLICE(m->sender), &right);
+	log_sender(c, MCALL_SLICE(m->sender), e);
+	return e;
 }
 
 /* Who drew the txid. Of the way out's notices it is a back-end, whichever front-end tries. */

@@ -1,5 +1,6 @@
 #include "backend/rpc/m_sign.h"
 
+#include "backend/directory/dir_rights.h"
 #include "backend/store/store.h"
 #include "common/log/log.h"
 #include "common/parse/idn.h"
@@ -62,6 +63,7 @@ WAITS enum err sign_commit(struct mcall *c, const Postern__DeliverCommit *m,
 	struct sign_ask asks[DKIM_SIGS_MAX];
 	slice_t author = MCALL_SLICE(m->author), domain;
 	char room[DOMAIN_MAX + 1];
+	enum dir_sender right;
 	struct buf b;
 	enum err e;
 
@@ -71,7 +73,7 @@ WAITS enum err sign_commit(struct mcall *c, const Postern__DeliverCommit *m,
 	domain = domain_of(author, room);
 	if (domain.n == 0 || !read_asks(m, asks))
 		return diag_set(&c->diag, E_INVALID, "not what can be signed");
-	e = dir_may_send_as(c->be->dir, c->claims.account, author);
+	e = dir_sender(c->be->dir, c->claims.account, author, &right);
 	if (e != E_OK)
 		return diag_set(&c->diag, e, "the author is not the account");
 	buf_init(&b, STORE_PREFIX_MAX, NULL);

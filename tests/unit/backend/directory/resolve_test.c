@@ -1,4 +1,5 @@
 /* The golden table of resolution, and its limits. */
+#include "backend/directory/dir_rights.h"
 #include "tests/unit/backend/directory/rig.h"
 
 #include <stdio.h>
@@ -274,14 +275,15 @@ TEST_FIBER(resolve_members_limit)
 	CHECK_ERR(rig_alias(&r, "over@example.org", DIR_GROUP,
 			    "most@example.org member1@elsewhere.test"),
 		  E_OK);
-	s = (struct dir_alias_spec){SL("over@example.org"), DIR_GROUP, two, 2};
+	s = (struct dir_alias_spec){SL("over@example.org"), DIR_GROUP, two, 2, DIR_SENDERS_ALONE};
 	CHECK_ERR(dir_alias_set(r.d, &rig_actor, &s, &d), E_INVALID);
 	CHECK_ERR(dir_resolve(r.d, SL("over@example.org"), &mem, &res, NULL), E_OK);
 	CHECK_INT(res.noutside, DIR_MEMBERS_MAX);
 	/* Its own members so far do not count. */
-	s = (struct dir_alias_spec){SL("most@example.org"), DIR_GROUP, two, 2};
+	s = (struct dir_alias_spec){SL("most@example.org"), DIR_GROUP, two, 2, DIR_SENDERS_ALONE};
 	CHECK_ERR(dir_alias_set(r.d, &rig_actor, &s, &d), E_OK);
-	s = (struct dir_alias_spec){SL("most@example.org"), DIR_GROUP, m, DIR_MEMBERS_MAX};
+	s = (struct dir_alias_spec){SL("most@example.org"), DIR_GROUP, m, DIR_MEMBERS_MAX,
+				    DIR_SENDERS_ALONE};
 	CHECK_ERR(dir_alias_set(r.d, &rig_actor, &s, &d), E_OK);
 	/* What it is a member of may come to too many. */
 	CHECK_ERR(rig_alias(&r, "grows@example.org", DIR_GROUP, "one@elsewhere.test"), E_OK);
@@ -317,6 +319,7 @@ TEST_FIBER(send_as)
 		{"", E_DENIED},
 		{"postmaster@example.org", E_DENIED},
 	};
+	enum dir_sender right;
 	struct dir_account a;
 	struct rig r;
 
@@ -325,7 +328,7 @@ TEST_FIBER(send_as)
 	REQUIRE(dir_account_by_name(r.d, SL("alice"), &a) == E_OK);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		check_note("send as %s", cases[i].address);
-		CHECK_ERR(dir_may_send_as(r.d, a.id, slice_str(cases[i].address)), cases[i].e);
+		CHECK_ERR(dir_sender(r.d, a.id, slice_str(cases[i].address), &right), cases[i].e);
 	}
 	rig_close(&r);
 }
