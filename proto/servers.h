@@ -17,15 +17,16 @@
 #include "common/rpc/identity.h"
 
 /* Of a cluster; all of them are one pushed frame, of at most so many bytes. */
-#define SERVERS_MAX          64
-#define SERVERS_BYTES_MAX    (48 * 1024)
-#define SERVER_NAME_MAX      63
-#define SERVER_LISTENERS_MAX 32
-#define SERVER_LISTENER_MAX  128 /* front-end, IPv6 address and port as text */
-#define SERVER_SETTING_MAX   4096
-#define SERVER_SETTINGS_MAX  32 /* more than the table has rows */
-#define SERVER_OPERATORS_MAX 32
-#define SERVER_NETS_MAX      128 /* of one list */
+#define SERVERS_MAX            64
+#define SERVERS_BYTES_MAX      (48 * 1024)
+#define SERVER_NAME_MAX        63
+#define SERVER_LISTENERS_MAX   32
+#define SERVER_LISTENER_MAX    128 /* front-end, IPv6 address and port as text */
+#define SERVER_SETTING_MAX     4096
+#define SERVER_SETTINGS_MAX    32 /* more than the table has rows */
+#define SERVER_OPERATORS_MAX   32
+#define SERVER_NETS_MAX        128 /* of one list */
+#define SERVER_MASQUERADES_MAX 64
 
 /* The numbers are stored: they never change. */
 enum server_state {

@@ -1,6 +1,8 @@
 /* Management of domains. */
 #include "backend/rpc/m_admin.h"
 
+#include "common/parse/idn.h"
+
 static Postern__AdminDomain *pack_domain(const struct dir_domain_row *r, struct arena *mem)
 {
 	Postern__AdminDomain *m = arena_new(mem, Postern__AdminDomain);
@@ -71,6 +73,47 @@ WAITS static enum err list_slice(struct mcall *c, slice_t after, struct arena *m
 WAITS enum err m_admin_domain_list(struct mcall *c)
 {
 	return admin_list(c, &postern__admin_domain_page__descriptor, list_slice);
+}
+
+static enum err check_pattern(struct mcall *c, slice_t pattern)
+{
+	char domain[DOMAIN_MAX + 1];
+	slice_t name = slice_starts(pattern, SL(".")) ? slice_from(pattern, 1) : pattern;
+
+	if (domain_normalise(name, domain) != E_OK)
+		return diag_set(&c->diag, E_INVALID, "%.*s is neither a domain nor a .suffix",
+				(int)MIN(pattern.n, (size_t)100), pattern.p);
+	return E_OK;
+}
+
+static enum err check_patterns(struct mcall *c, slice_t list)
+{
+	enum err e = E_OK;
+
+	while (e == E_OK && list.n > 0) {
+		size_t n = slice_find_char(list, ',');
+
+		e = check_pattern(c, slice_trim(slice_sub(list, 0, n)));
+		list = slice_from(list, n + 1);
+	}
+	return e;
+}
+
+enum err admin_check_masquerade(struct mcall *c, slice_t key, slice_t value)
+{
+	enum err e;
+
+	if (slice_eq(key, SL("masquerade.from")) || slice_eq(key, SL("masquerade_from")))
+		return check_patterns(c, value);
+	if (value.n == 0 ||
+	    (!slice_eq(key, SL("masquerade.domain")) && !slice_eq(key, SL("masquerade_domain"))))
+		return E_OK;
+	e = dir_domain_is_ours(c->be->dir, value);
+	if (e != E_DENIED)
+		return e;
+	return diag_set(&c->diag, E_INVALID,
+			"%.*s is no local domain, nor an alias of one: replies would not arrive",
+			(int)MIN(value.n, (size_t)100), value.p);
 }
 
 WAITS enum err admin_domain_known(struct mcall *c, const char *domain)

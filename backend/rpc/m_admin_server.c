@@ -188,12 +188,18 @@ static enum err make_list(struct mcall *c, struct server_texts t,
 static enum err make_settings(struct mcall *c, enum rpc_service service, slice_t before,
 			      struct server_texts set, struct server_texts unset, slice_t *out)
 {
+	slice_t rest, line;
 	struct buf b;
 	enum err e;
 
 	buf_init(&b, DIR_SERVER_TEXT_MAX, NULL);
 	e = server_spec_settings(service, before, set, unset, &b, &c->diag);
 	*out = keep(c, &b);
+	for (rest = *out; e == E_OK && dir_server_line(&rest, &line);) {
+		slice_t value, key = servers_key(line, &value);
+
+		e = admin_check_masquerade(c, key, value);
+	}
 	return e;
 }
 

@@ -73,6 +73,8 @@ WAITS enum err m_admin_setting_set(struct mcall *c)
 
 	if (e == E_OK)
 		e = settings_check(def, value, &c->diag);
+	if (e == E_OK)
+		e = admin_check_masquerade(c, key, value);
 	if (e != E_OK)
 		return e;
 	return dir_setting_set(c->be->dir, &by, key, value, &c->diag);

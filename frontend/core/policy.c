@@ -64,6 +64,8 @@ static void read_all(const struct conf *c, struct policy *p)
 		.smtp_hops_max = (uint32_t)conf_int(c, "smtp.hops_max"),
 		.smtp_port_out = (uint32_t)conf_int(c, "smtp.port_out"),
 		.submission_hide_client = conf_bool(c, "submission.hide_client"),
+		.submission_hide_program = conf_bool(c, "submission.hide_program"),
+		.masquerade_domain = conf_str(c, "masquerade.domain"),
 		.outbound = {.connections_max = (uint32_t)conf_int(c, "outbound.connections"),
 			     .connect_timeout_ms = conf_ms(c, "outbound.connect_timeout"),
 			     .helo = conf_str(c, "outbound.helo"),
@@ -89,6 +91,16 @@ void policy_init(const char *node)
 const struct policy *policy(void)
 {
 	return &state.current;
+}
+
+size_t policy_masquerades(void)
+{
+	return conf_count(state.live, "masquerade.from");
+}
+
+const char *policy_masquerade(size_t i)
+{
+	return conf_item(state.live, "masquerade.from", i);
 }
 
 uint64_t policy_change(void)

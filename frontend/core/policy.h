@@ -28,7 +28,9 @@ struct policy {
 	struct policy_smtp smtp, submission;
 	uint32_t smtp_hops_max;      /* 100 Received fields */
 	uint32_t smtp_port_out;      /* of other systems' servers */
-	bool submission_hide_client; /* Received fields say nothing of the client */
+	bool submission_hide_client; /* submissions say nothing of the client's machine */
+	bool submission_hide_program;
+	const char *masquerade_domain; /* "": none */
 	struct policy_outbound {
 		uint32_t connections_max;      /* 1000 of a worker */
 		int64_t connect_timeout_ms;    /* 30 s */
@@ -52,6 +54,9 @@ struct policy {
 
 /* Once at start; node is used as the host name while none is set. Copied. */
 void policy_init(const char *node);
+/* The list masquerade.from: how many, and each. Valid until the next wait. */
+size_t policy_masquerades(void);
+const char *policy_masquerade(size_t i);
 /* The policy in force; the pointer stays, its values change between two waits. */
 const struct policy *policy(void);
 /* Which set of values it is: another number after each policy_apply, never 0. */

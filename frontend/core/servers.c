@@ -351,6 +351,59 @@ bool server_offers(const struct server *s, const char *mechanism)
 	return n == 0;
 }
 
+static bool own_bool(const struct server *s, const char *name, bool cluster)
+{
+	return s != NULL && conf_is_set(s->own, name) ? conf_bool(s->own, name) : cluster;
+}
+
+bool server_hides_client(const struct server *s)
+{
+	return own_bool(s, "hide_client", policy()->submission_hide_client);
+}
+
+bool server_hides_program(const struct server *s)
+{
+	return own_bool(s, "hide_program", policy()->submission_hide_program);
+}
+
+static bool ends_with(slice_t domain, slice_t suffix)
+{
+	return domain.n > suffix.n && slice_ieq(slice_from(domain, domain.n - suffix.n), suffix);
+}
+
+/* ".suffix": all below it. */
+static bool is_masqueraded(slice_t domain, slice_t pattern)
+{
+	if (pattern.n == 0 || pattern.p[0] != '.')
+		return slice_ieq(domain, pattern);
+	return ends_with(domain, pattern);
+}
+
+/* Without a list: all below the domain. */
+static bool is_below(slice_t domain, slice_t top)
+{
+	return ends_with(domain, top) && domain.p[domain.n - top.n - 1] == '.';
+}
+
+const char *server_masquerade(const struct server *s, slice_t domain)
+{
+	bool own = s != NULL && conf_is_set(s->own, "masquerade_domain");
+	const char *to = own ? conf_str(s->own, "masquerade_domain") : policy()->masquerade_domain;
+	bool list = s != NULL && conf_is_set(s->own, "masquerade_from");
+	size_t n = list ? conf_count(s->own, "masquerade_from") : policy_masquerades();
+
+	if (to[0] == '\0' || domain.n == 0)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		const char *pattern =
+			list ? conf_item(s->own, "masquerade_from", i) : policy_masquerade(i);
+
+		if (is_masqueraded(domain, slice_str(pattern)))
+			return to;
+	}
+	return n == 0 && is_below(domain, slice_str(to)) ? to : NULL;
+}
+
 bool server_relays(const struct server *s)
 {
 	return s == NULL || strcmp(conf_str(s->own, "relay"), "none") != 0;

@@ -58,6 +58,12 @@ enum server_tls server_tls_mode(const struct server *s);
 enum server_auth server_auth_mode(const struct server *s, enum rpc_service service);
 /* Is a mechanism of this name among those offered? */
 bool server_offers(const struct server *s, const char *mechanism);
+/* What submissions do not tell. */
+bool server_hides_client(const struct server *s);
+bool server_hides_program(const struct server *s);
+/* What stands in submissions for this domain, in any case of letters; NULL: itself. Valid until the
+ * next wait. */
+const char *server_masquerade(const struct server *s, slice_t domain);
 /* May who has logged in send to other systems? */
 bool server_relays(const struct server *s);
 

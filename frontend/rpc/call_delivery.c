@@ -113,8 +113,16 @@ static void take_keys(const Postern__SenderCheckReply *r, struct signing_keys *o
 	}
 }
 
-WAITS enum err call_sender_check(const struct ticket *t, slice_t address,
-				 struct signing_keys *keys_out, struct diag *d)
+/* A back-end of before says nothing; a newer one what is stricter than all that we know. */
+static enum sender_right take_right(Postern__SenderRight right)
+{
+	if (right == POSTERN__SENDER_RIGHT__SENDER_RIGHT_NONE)
+		return SENDER_MAIN;
+	return (unsigned)right <= SENDER_ON_BEHALF ? (enum sender_right)right : SENDER_ON_BEHALF;
+}
+
+WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct sender_answer *out,
+				 struct diag *d)
 {
 	Postern__SenderCheck req = POSTERN__SENDER_CHECK__INIT;
 	struct rpc_link *l = t != NULL ? rpc_client_partition(t->partition) : NULL;
@@ -122,15 +130,17 @@ WAITS enum err call_sender_check(const struct ticket *t, slice_t address,
 	struct arena a;
 	enum err e;
 
-	keys_out->n = 0;
+	*out = (struct sender_answer){.right = SENDER_MAIN};
 	req.ticket = ticket_bytes(t);
 	req.address = bytes(address);
 	arena_init(&a, NULL);
 	e = rpc_client_ask(l, POSTERN__METHOD__METHOD_SENDER_CHECK, &req.base,
 			   &postern__sender_check_reply__descriptor, &a, deadline_in(RESOLVE_MS),
 			   &m, d);
-	if (e == E_OK && t != NULL)
-		take_keys((const Postern__SenderCheckReply *)m, keys_out);
+	if (e == E_OK && t != NULL) {
+		out->right = take_right(((const Postern__SenderCheckReply *)m)->right);
+		take_keys((const Postern__SenderCheckReply *)m, &out->keys);
+	}
 	arena_reset(&a);
 	return outcome(e);
 }

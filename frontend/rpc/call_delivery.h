@@ -59,11 +59,23 @@ struct signing_keys {
 	size_t n;
 };
 
+/* Why an account may send as an address; the numbers of proto/delivery.proto. */
+enum sender_right {
+	SENDER_MAIN = 1,  /* its main address: as long as its ticket */
+	SENDER_ALIAS = 2, /* one that leads to it; this and what follows may end at any time */
+	SENDER_SEND_AS = 3,
+	SENDER_ON_BEHALF = 4, /* beside an address of its own in Sender */
+};
+
+struct sender_answer {
+	enum sender_right right;
+	struct signing_keys keys; /* of the address's domain */
+};
+
 /* May the ticket's account send as this address? With t NULL: is its domain not one of ours? E_OK
- * or E_DENIED; others: cannot tell now. With a ticket and E_OK: the keys of the address's domain,
- * if any; else none. */
-WAITS enum err call_sender_check(const struct ticket *t, slice_t address,
-				 struct signing_keys *keys_out, struct diag *d) MUST_USE;
+ * or E_DENIED; others: cannot tell now. *out counts with a ticket and E_OK. */
+WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct sender_answer *out,
+				 struct diag *d) MUST_USE;
 
 struct deliver_rcpt {
 	slice_t token;

@@ -12,6 +12,7 @@
  *   smtp_mail    MAIL           smtp_rcpt   RCPT
  *   smtp_sender  may this sender be used? (ours without AUTH; a user's own)
  *   smtp_tx      the transaction: sender, recipients by owner; one reset
+ *   smtp_edit    a submission's header, changed on its way: what is hidden, masqueraded domains
  *   smtp_data    DATA and BDAT: the message's bytes, read once and passed on as they come
  *   smtp_header  what the end of data must know of the message's own header
  *   smtp_sign    what the owners need to sign a submission
@@ -52,7 +53,7 @@
 /* Refused recipients of one transaction, whatever for: a long list while its back-end is away. More
  * is somebody who does not listen. */
 #define SMTP_RCPTS_REFUSED_MAX 1000
-/* Sender addresses of a session's user that were found to be his. */
+/* Main sender addresses of a session's user. */
 #define SMTP_SENDERS_CACHED    8
 
 /* The greeting waits so long for bytes that came with the connection: who speaks first is no mail

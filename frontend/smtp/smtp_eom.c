@@ -26,6 +26,7 @@ static WAITS enum err judge(struct smtp *s, enum smtp_say *why_out)
 {
 	struct smtp_intake *in = s->tx.in;
 
+	smtp_intake_last(s);
 	*why_out = in->failed;
 	if (*why_out != SAY_NOTHING)
 		return E_OK;
@@ -37,7 +38,10 @@ static WAITS enum err judge(struct smtp *s, enum smtp_say *why_out)
 		*why_out = SAY_STRAY;
 		return E_OK;
 	}
-	return smtp_from_check(s, &in->header, why_out);
+	if (!smtp_submits(s))
+		return smtp_from_check(s, &in->header, why_out);
+	*why_out = in->from_said;
+	return in->from_err;
 }
 
 /* What servers on the way must offer. 8-bit header fields without SMTPUTF8 are an old habit that
@@ -63,7 +67,6 @@ static enum smtp_say describe(struct smtp *s)
 	struct mime_summary summary;
 	struct buf b;
 
-	smtp_intake_complete(s);
 	if (mime_parser_end(tx->in->mime, &summary) != E_OK)
 		return SAY_NO_ROOM;
 	deliver_meta_pack(&tx->meta, &summary, &tx->arena);

@@ -68,6 +68,7 @@ static void name_ends(struct smtp_header *h)
 		h->has_from = true;
 	} else if (slice_ieq(name, SL("sender"))) {
 		h->field = FIELD_SENDER;
+		h->has_sender = true;
 	} else if (slice_ieq(name, SL("tls-required"))) {
 		h->field = FIELD_TLS;
 		h->tls = TLS_NOTHING;

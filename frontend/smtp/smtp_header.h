@@ -27,7 +27,7 @@ struct smtp_header {
 	 * another's address in our From, another's words in our Received. */
 	bool stray;
 	bool eight; /* it has bytes above 127 */
-	bool has_date, has_message_id, has_from;
+	bool has_date, has_message_id, has_from, has_sender;
 	uint32_t received;
 	/* The bodies of all From and of all Sender fields, unfolded, with a LF between (which none
 	 * has inside): one that is malformed must not swallow the next. */

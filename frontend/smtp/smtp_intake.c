@@ -5,11 +5,14 @@
 #include "common/loop/fiber.h"
 #include "frontend/smtp/smtp.h"
 #include "frontend/smtp/smtp_prefix.h"
+#include "frontend/smtp/smtp_sender.h"
 
 /* Stored bytes are passed on from here on; below it a message is small and leaves at its end. */
 #define SEND_FROM      (16u * 1024)
 /* A record's end at once: two blocks that did not compress, the table, the trailer. */
 #define OUT_MAX        (2u * RECORD_BLOCK_STORED_MAX + RECORD_BLOCKS_MAX * RECORD_ENTRY_SIZE + 1024)
+/* One chunk, one kept field, and longer domains in it. */
+#define EDITED_MAX     (8u * SMTP_EDIT_FIELD_MAX + DOT_CHUNK_MAX)
 /* What Begin's deadline adds to the message's own, for the checks and the commit. */
 #define BEGIN_SPARE_MS 120000
 
@@ -35,9 +38,21 @@ void smtp_intake_new(struct smtp *s)
 	record_write_init(&in->record, id, RECORD_COMP_ZSTD, smtp_limits(s)->message_bytes_max, b,
 			  take_stored, &in->out);
 	in->mime = mime_parser_new(NULL, b);
-	if (smtp_submits(s))
+	buf_init(&in->edited, EDITED_MAX, b);
+	if (smtp_submits(s)) {
 		in->dkim = dkim_hash_new(b);
+		in->edit = xcalloc(1, sizeof *in->edit);
+		smtp_edit_init(in->edit, s->base.server, b);
+	}
 	smtp_header_init(&in->header, b);
+}
+
+static void edit_free(struct smtp_intake *in)
+{
+	if (in->edit == NULL)
+		return;
+	smtp_edit_fini(in->edit);
+	xfree(&in->edit);
 }
 
 void smtp_intake_free(struct smtp_intake **pin)
@@ -50,6 +65,8 @@ void smtp_intake_free(struct smtp_intake **pin)
 	b = in->out.budget;
 	mime_parser_free(&in->mime);
 	dkim_hash_free(&in->dkim);
+	edit_free(in);
+	buf_fini(&in->edited);
 	record_write_fini(&in->record);
 	smtp_header_fini(&in->header);
 	buf_fini(&in->out);
@@ -63,7 +80,7 @@ void smtp_intake_fail(struct smtp *s, enum smtp_say why)
 		s->tx.in->failed = why;
 }
 
-void smtp_intake_complete(struct smtp *s)
+WAITS void smtp_intake_complete(struct smtp *s)
 {
 	struct smtp_intake *in = s->tx.in;
 	slice_t rest;
@@ -72,6 +89,8 @@ void smtp_intake_complete(struct smtp *s)
 	if (in->completed)
 		return;
 	in->completed = true;
+	if (smtp_submits(s))
+		in->from_err = smtp_from_check(s, &in->header, &in->from_said);
 	buf_init(&b, DELIVER_PREFIX_MAX, NULL);
 	smtp_prefix_lacking(s, &b);
 	in->added = arena_dup(&s->tx.arena, buf_slice(&b));
@@ -126,17 +145,13 @@ static enum smtp_say record_failure(enum err e)
 	return e == E_TOO_BIG ? SAY_TOO_BIG : e == E_LIMIT ? SAY_NO_ROOM : SAY_LATER;
 }
 
-WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes)
+/* Bytes as they are stored. They live through waits where there are some: a submission's header
+ * ends in what was edited. */
+static WAITS void take(struct smtp *s, slice_t bytes)
 {
 	struct smtp_intake *in = s->tx.in;
 	enum err e;
 
-	in->bytes += bytes.n;
-	if (in->bytes > smtp_limits(s)->message_bytes_max)
-		smtp_intake_fail(s, SAY_TOO_BIG);
-	if (in->failed != SAY_NOTHING)
-		return;
-	in->eight = in->eight || !utf8_is_ascii(bytes);
 	smtp_header_feed(&in->header, bytes);
 	if (in->header.received > policy()->smtp_hops_max) {
 		smtp_intake_fail(s, SAY_LOOP);
@@ -152,6 +167,52 @@ WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes)
 		smtp_intake_fail(s, record_failure(e));
 	else if (in->out.n >= SEND_FROM)
 		send_all(s, 0);
+}
+
+/* The edited bytes go on; once the header is over, the rest needs no changes. */
+static WAITS void take_edited(struct smtp *s)
+{
+	struct smtp_intake *in = s->tx.in;
+
+	if (buf_failed(&in->edited) || buf_failed(&in->edit->kept)) {
+		smtp_intake_fail(s, SAY_NO_ROOM);
+		return;
+	}
+	if (smtp_edit_over(in->edit))
+		edit_free(in);
+	take(s, buf_slice(&in->edited));
+	buf_reset(&in->edited);
+}
+
+WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes)
+{
+	struct smtp_intake *in = s->tx.in;
+
+	in->bytes += bytes.n;
+	if (in->bytes > smtp_limits(s)->message_bytes_max)
+		smtp_intake_fail(s, SAY_TOO_BIG);
+	if (in->failed != SAY_NOTHING)
+		return;
+	in->eight = in->eight || !utf8_is_ascii(bytes);
+	if (in->edit == NULL) {
+		take(s, bytes);
+		return;
+	}
+	smtp_edit_feed(in->edit, bytes, &in->edited);
+	take_edited(s);
+}
+
+WAITS void smtp_intake_last(struct smtp *s)
+{
+	struct smtp_intake *in = s->tx.in;
+
+	if (in->failed != SAY_NOTHING)
+		return;
+	if (in->edit != NULL) {
+		smtp_edit_end(in->edit, &in->edited);
+		take_edited(s);
+	}
+	smtp_intake_complete(s);
 }
 
 WAITS void smtp_intake_end(struct smtp *s)

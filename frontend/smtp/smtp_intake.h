@@ -1,8 +1,8 @@
 /*
- * smtp_intake: the bytes of one message on their way: through the header watch, the MIME parser, of
- * a submission the hash that is to be signed, and the record writer to all owners, once, as they
- * arrive. After the first failure the rest is counted and thrown away. Small messages leave in one
- * write, at their end.
+ * smtp_intake: the bytes of one message on their way: of a submission through the changes of its
+ * header, then through the header watch, the MIME parser, of a submission the hash that is to be
+ * signed, and the record writer to all owners, once, as they arrive. After the first failure the
+ * rest is counted and thrown away. Small messages leave in one write, at their end.
  */
 #ifndef FRONTEND_SMTP_SMTP_INTAKE_H
 #define FRONTEND_SMTP_SMTP_INTAKE_H
@@ -11,12 +11,15 @@
 #include "frontend/mailauth/dkim_hash.h"
 #include "frontend/mime/mime.h"
 #include "frontend/record/record_write.h"
+#include "frontend/smtp/smtp_edit.h"
 #include "frontend/smtp/smtp_header.h"
 #include "frontend/smtp/smtp_reply.h"
 
 struct smtp;
 
 struct smtp_intake {
+	struct smtp_edit *edit; /* of a submission, until its header is over; else NULL */
+	struct buf edited;      /* what became of the bytes under way */
 	struct smtp_header header;
 	struct mime_parser *mime;
 	struct record_write record;
@@ -24,7 +27,10 @@ struct smtp_intake {
 	struct buf out;         /* stored bytes not sent yet */
 	bool eight;             /* a byte above 127 has gone by */
 	bool completed;
-	slice_t added; /* fields that a submission lacked; in the transaction's arena */
+	enum err from_err;       /* of a submission, when its header is over: what From and */
+	enum smtp_say from_said; /* Sender say */
+	bool lacks_sender;       /* and whether there has to be a Sender */
+	slice_t added;           /* fields that a submission lacked; in the transaction's arena */
 	struct eol_check eol;
 	uint64_t bytes;
 	int64_t deadline_ms;  /* for the whole message */
@@ -37,9 +43,11 @@ void smtp_intake_new(struct smtp *s);
 void smtp_intake_free(struct smtp_intake **in);
 /* Takes bytes (borrowed until the first wait inside). Failures stay in in->failed. */
 WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes);
-/* The message's header is over, or all there is: what a submission lacks is made and told to the
- * parser. Again: nothing. */
-void smtp_intake_complete(struct smtp *s);
+/* The message's header is over, or all there is: of a submission its senders are judged, and what
+ * it lacks is made and told to the parser. Again: nothing. */
+WAITS void smtp_intake_complete(struct smtp *s);
+/* No more bytes come: what the header's changes kept goes on, and the header is complete. */
+WAITS void smtp_intake_last(struct smtp *s);
 /* All bytes are there: finishes the record and sends the last of it to the owners. */
 WAITS void smtp_intake_end(struct smtp *s);
 void smtp_intake_fail(struct smtp *s, enum smtp_say why);

@@ -38,6 +38,7 @@ WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg UNUSED)
 		log_refused(s, args, why);
 		return smtp_say(s, why);
 	}
+	smtp_sender_masquerade(s, &m.from);
 	if (smtp_submits(s))
 		e = ticket_refresh(base->ticket);
 	if (e == E_OK)

@@ -33,7 +33,7 @@ static void put_from(const struct smtp *s, struct buf *out)
 	const struct ipaddr *peer = stream_peer(s->base.stream);
 	char ip[IPADDR_STR];
 
-	if (smtp_submits(s) && policy()->submission_hide_client) {
+	if (smtp_submits(s) && server_hides_client(s->base.server)) {
 		buf_puts(out, "Received: from user\r\n");
 		return;
 	}
@@ -86,6 +86,8 @@ void smtp_prefix_lacking(const struct smtp *s, struct buf *out)
 		buf_put(out, smtp_prefix_author(s));
 		buf_puts(out, ">\r\n");
 	}
+	if (s->tx.in->lacks_sender)
+		buf_printf(out, "Sender: <%s>\r\n", s->base.ticket->account);
 }
 
 void smtp_prefix(const struct smtp *s, struct buf *out)

@@ -4,6 +4,7 @@
 #include "common/base/map.h"
 #include "frontend/rpc/call_delivery.h"
 #include "frontend/smtp/smtp.h"
+#include "frontend/smtp/smtp_intake.h"
 #include "frontend/smtp/smtp_prefix.h"
 #include "frontend/smtp/smtp_sign.h"
 
@@ -29,7 +30,7 @@ static WAITS enum err foreign_domain(const struct addr *a, slice_t address)
 {
 	uint64_t h = map_hash(addr_domain(a));
 	size_t i = h & (DOMAINS - 1);
-	struct signing_keys none;
+	struct sender_answer none;
 	struct diag d;
 	enum err e;
 
@@ -44,28 +45,31 @@ static WAITS enum err foreign_domain(const struct addr *a, slice_t address)
 	return e;
 }
 
-/* Does the address belong to the session's account? */
-static WAITS enum err own_address(struct smtp *s, slice_t address)
+/* May the session's account send as this address, and why? */
+static WAITS enum err own_address(struct smtp *s, slice_t address, enum sender_right *right_out)
 {
 	uint64_t h = map_hash(address);
-	struct signing_keys keys;
+	struct sender_answer answer;
 	enum err e;
 
+	*right_out = SENDER_MAIN;
 	for (unsigned i = 0; i < MIN(s->nsenders, SMTP_SENDERS_CACHED); i++) {
 		if (s->senders[i].hash == h && s->senders[i].until_ms > clock_mono_ms())
 			return E_OK;
 	}
 	s->limit.text[0] = '\0';
-	e = call_sender_check(s->base.ticket, address, &keys, &s->limit);
+	e = call_sender_check(s->base.ticket, address, &answer, &s->limit);
 	if (e != E_OK)
 		return e;
-	s->senders[s->nsenders++ % SMTP_SENDERS_CACHED] =
-		(struct smtp_sender){h, clock_mono_ms() + SMTP_SENDER_TTL_MS};
-	smtp_sign_learn(address, &keys);
+	*right_out = answer.right;
+	if (answer.right == SENDER_MAIN)
+		s->senders[s->nsenders++ % SMTP_SENDERS_CACHED] =
+			(struct smtp_sender){h, clock_mono_ms() + SMTP_SENDER_TTL_MS};
+	smtp_sign_learn(address, &answer.keys);
 	return E_OK;
 }
 
-static WAITS enum err may_use(struct smtp *s, const struct addr *a)
+static WAITS enum err may_use(struct smtp *s, const struct addr *a, enum sender_right *right_out)
 {
 	struct buf b;
 	slice_t address;
@@ -73,7 +77,7 @@ static WAITS enum err may_use(struct smtp *s, const struct addr *a)
 
 	buf_init(&b, ADDR_LOCAL_MAX + ADDR_DOMAIN_MAX + 2, NULL);
 	address = address_text(a, &b);
-	e = smtp_submits(s) ? own_address(s, address) : foreign_domain(a, address);
+	e = smtp_submits(s) ? own_address(s, address, right_out) : foreign_domain(a, address);
 	buf_fini(&b);
 	return e;
 }
@@ -84,12 +88,14 @@ static bool matters(const struct smtp *s)
 	return smtp_submits(s) || policy()->smtp_local_sender_check;
 }
 
-WAITS enum err smtp_sender_check(struct smtp *s, const struct addr *from, enum smtp_say *why_out)
+static WAITS enum err sender_check(struct smtp *s, const struct addr *from,
+				   enum sender_right *right_out, enum smtp_say *why_out)
 {
 	struct addr a = *from;
 	enum err e;
 
 	*why_out = SAY_NOTHING;
+	*right_out = SENDER_MAIN;
 	if (a.flags & ADDR_NULL)
 		return E_OK;
 	if (!matters(s))
@@ -100,12 +106,39 @@ WAITS enum err smtp_sender_check(struct smtp *s, const struct addr *from, enum s
 			*why_out = SAY_BAD_SENDER;
 		return E_OK;
 	}
-	e = may_use(s, &a);
+	e = may_use(s, &a, right_out);
 	if (e == E_OK)
 		return E_OK;
 	*why_out = e == E_DENIED && !smtp_submits(s) ? SAY_SENDER_OURS : smtp_say_for(AT_SENDER, e);
 	return *why_out == SAY_NOTHING ? e : E_OK;
 }
+
+WAITS enum err smtp_sender_check(struct smtp *s, const struct addr *from, enum smtp_say *why_out)
+{
+	enum sender_right right;
+
+	return sender_check(s, from, &right, why_out);
+}
+
+void smtp_sender_masquerade(const struct smtp *s, struct addr *from)
+{
+	const char *instead = NULL;
+
+	if (smtp_submits(s) && (from->flags & ADDR_NULL) == 0)
+		instead = server_masquerade(s->base.server, addr_domain(from));
+	if (instead != NULL && slice_to_str(slice_str(instead), from->domain, sizeof from->domain))
+		from->domain_n = (uint8_t)strlen(instead);
+}
+
+/* ---- From and Sender ---- */
+
+/* What has been seen of a header. */
+struct view {
+	bool sender;    /* it is Sender that is looked at */
+	size_t seen;    /* addresses looked at so far, of all fields */
+	size_t authors; /* of them in From */
+	bool on_behalf; /* one of these is another's, for whom the account writes */
+};
 
 /* An address of the header as one of the envelope; false: it cannot be. A submission's has to be
  * well-formed. From outside, what can be read is looked at, since a reader's program does the same:
@@ -130,9 +163,25 @@ static bool item_address(const struct smtp *s, const struct addr_item *item, str
 	return true;
 }
 
-static WAITS enum err item_check(struct smtp *s, const struct addr_item *item,
+/* Who sends is the account itself, or whom it may be: a right to write for somebody is none to be
+ * them, and beside it only an address of one's own will do. */
+static bool fits_sender(const struct view *v, enum sender_right right)
+{
+	return right != SENDER_ON_BEHALF && (right != SENDER_SEND_AS || !v->on_behalf);
+}
+
+static void log_not_theirs(const struct smtp *s, const struct view *v, const struct addr *a)
+{
+	LOG(LOG_INFO, &s->base.log, "smtp.author_refused", LF_STR("trace", s->tx.trace_hex),
+	    LF_STR("account", s->base.ticket->account),
+	    LF_STR("field", v->sender ? "Sender" : "From"), LF_SLICE("local", addr_local(a)),
+	    LF_SLICE("domain", addr_domain(a)));
+}
+
+static WAITS enum err item_check(struct smtp *s, const struct addr_item *item, struct view *v,
 				 enum smtp_say *why_out)
 {
+	enum sender_right right;
 	struct addr a;
 	enum err e;
 
@@ -141,13 +190,18 @@ static WAITS enum err item_check(struct smtp *s, const struct addr_item *item,
 			*why_out = SAY_FROM_BAD;
 		return E_OK;
 	}
-	e = smtp_sender_check(s, &a, why_out);
-	if (*why_out == SAY_SENDER_OURS)
+	e = sender_check(s, &a, &right, why_out);
+	if (e == E_OK && *why_out == SAY_NOTHING && v->sender && !fits_sender(v, right))
+		*why_out = SAY_SENDER_NOT_YOURS;
+	v->on_behalf = v->on_behalf || (!v->sender && right == SENDER_ON_BEHALF);
+	if (*why_out == SAY_SENDER_OURS) {
 		*why_out = SAY_FROM_OURS;
-	else if (*why_out == SAY_SENDER_NOT_YOURS)
+	} else if (*why_out == SAY_SENDER_NOT_YOURS) {
 		*why_out = SAY_FROM_NOT_YOURS;
-	else if (*why_out == SAY_BAD_SENDER)
+		log_not_theirs(s, v, &a);
+	} else if (*why_out == SAY_BAD_SENDER) {
 		*why_out = SAY_FROM_BAD;
+	}
 	return e;
 }
 
@@ -165,11 +219,12 @@ static void note_author(struct smtp *s, const struct addr_item *item)
 	buf_fini(&b);
 }
 
-/* One field's body. *seen: addresses looked at so far, of all fields. */
-static WAITS enum err body_check(struct smtp *s, slice_t body, size_t *seen, enum smtp_say *why_out)
+/* One field's body. */
+static WAITS enum err body_check(struct smtp *s, slice_t body, struct view *v,
+				 enum smtp_say *why_out)
 {
 	struct addr_list list;
-	enum err e = addr_list_parse(body, SMTP_FROM_ADDRESSES_MAX - *seen, &s->tx.arena, &list);
+	enum err e = addr_list_parse(body, SMTP_FROM_ADDRESSES_MAX - v->seen, &s->tx.arena, &list);
 
 	if (e != E_OK || list.cut || (smtp_submits(s) && list.malformed)) {
 		*why_out = e == E_LIMIT ? SAY_NO_ROOM : SAY_FROM_BAD;
@@ -178,8 +233,9 @@ static WAITS enum err body_check(struct smtp *s, slice_t body, size_t *seen, enu
 	for (size_t i = 0; i < list.n && *why_out == SAY_NOTHING; i++) {
 		if (list.items[i].kind != ADDR_MAILBOX)
 			continue;
-		++*seen;
-		e = item_check(s, &list.items[i], why_out);
+		v->seen++;
+		v->authors += v->sender ? 0 : 1;
+		e = item_check(s, &list.items[i], v, why_out);
 		if (e != E_OK)
 			return e;
 		note_author(s, &list.items[i]);
@@ -187,7 +243,7 @@ static WAITS enum err body_check(struct smtp *s, slice_t body, size_t *seen, enu
 	return E_OK;
 }
 
-static WAITS enum err bodies_check(struct smtp *s, slice_t bodies, size_t *seen,
+static WAITS enum err bodies_check(struct smtp *s, slice_t bodies, struct view *v,
 				   enum smtp_say *why_out)
 {
 	enum err e = E_OK;
@@ -195,15 +251,38 @@ static WAITS enum err bodies_check(struct smtp *s, slice_t bodies, size_t *seen,
 	while (bodies.n > 0 && e == E_OK && *why_out == SAY_NOTHING) {
 		size_t n = slice_find_char(bodies, '\n');
 
-		e = body_check(s, slice_sub(bodies, 0, n), seen, why_out);
+		e = body_check(s, slice_sub(bodies, 0, n), v, why_out);
 		bodies = slice_from(bodies, n + 1);
 	}
 	return e;
 }
 
+/* A submission without From is its sender's. */
+static WAITS enum err default_author(struct smtp *s, const struct smtp_header *h, struct view *v,
+				     enum smtp_say *why_out)
+{
+	enum sender_right right;
+	enum err e;
+
+	if (h->has_from) {
+		if (v->seen == 0)
+			*why_out = SAY_FROM_BAD;
+		return E_OK;
+	}
+	s->tx.meta.author = smtp_prefix_author(s);
+	v->authors = 1;
+	e = own_address(s, s->tx.meta.author, &right);
+	v->on_behalf = e == E_OK && right == SENDER_ON_BEHALF;
+	if (e == E_OK)
+		return E_OK;
+	*why_out = smtp_say_for(AT_SENDER, e);
+	return *why_out == SAY_NOTHING ? e : E_OK;
+}
+
 WAITS enum err smtp_from_check(struct smtp *s, const struct smtp_header *h, enum smtp_say *why_out)
 {
-	size_t seen = 0;
+	struct view v = {.seen = 0};
+	size_t authors;
 	enum err e;
 
 	*why_out = SAY_NOTHING;
@@ -213,12 +292,17 @@ WAITS enum err smtp_from_check(struct smtp *s, const struct smtp_header *h, enum
 		*why_out = SAY_FROM_BAD;
 		return E_OK;
 	}
-	e = bodies_check(s, buf_slice(&h->from), &seen, why_out);
-	if (e == E_OK && *why_out == SAY_NOTHING && smtp_submits(s) && h->has_from && seen == 0)
-		*why_out = SAY_FROM_BAD;
-	if (smtp_submits(s) && s->tx.meta.author.n == 0)
-		s->tx.meta.author = smtp_prefix_author(s);
+	e = bodies_check(s, buf_slice(&h->from), &v, why_out);
+	if (e == E_OK && *why_out == SAY_NOTHING && smtp_submits(s))
+		e = default_author(s, h, &v, why_out);
+	authors = v.seen;
+	v.sender = true;
 	if (e == E_OK && *why_out == SAY_NOTHING)
-		e = bodies_check(s, buf_slice(&h->sender), &seen, why_out);
-	return e;
+		e = bodies_check(s, buf_slice(&h->sender), &v, why_out);
+	if (e != E_OK || *why_out != SAY_NOTHING || !smtp_submits(s))
+		return e;
+	if (v.on_behalf && h->has_sender && v.seen == authors)
+		*why_out = SAY_FROM_BAD;
+	s->tx.in->lacks_sender = !h->has_sender && (v.on_behalf || v.authors > 1);
+	return E_OK;
 }

@@ -54,14 +54,16 @@ static bool recall(slice_t domain, struct signing_keys *out)
 
 static WAITS enum err find_keys(struct smtp *s, slice_t domain, struct signing_keys *out)
 {
+	struct sender_answer answer;
 	struct diag d;
 	enum err e;
 
 	if (recall(domain, out))
 		return E_OK;
-	e = call_sender_check(s->base.ticket, s->tx.meta.author, out, &d);
+	e = call_sender_check(s->base.ticket, s->tx.meta.author, &answer, &d);
 	if (e == E_OK)
-		smtp_sign_learn(s->tx.meta.author, out);
+		smtp_sign_learn(s->tx.meta.author, &answer.keys);
+	*out = answer.keys;
 	return e;
 }
 

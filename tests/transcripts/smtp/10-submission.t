@@ -87,9 +87,9 @@
 1> AUTH PLAIN $b64(\0$user1\0$password1)
 1= 235
 1> MAIL FROM:<$user2>
-1= 553 5.7.1
+1= 550 5.7.1
 1> MAIL FROM:<a@far.example>
-1= 553 5.7.1
+1= 550 5.7.1
 1> MAIL FROM:<$user1>
 1= 250
 1> RCPT TO:<$user2>

@@ -170,7 +170,8 @@ TEST(settings_are_checked_and_merged)
 	}
 }
 
-TEST(a_list_of_nets_is_bounded)
+/* A list that grows until it has more than max; each item ends so. */
+static void check_bound(enum rpc_service service, const char *name, const char *item, unsigned max)
 {
 	struct diag d;
 	struct buf b, out;
@@ -178,19 +179,25 @@ TEST(a_list_of_nets_is_bounded)
 
 	buf_init(&b, SERVER_SETTING_MAX, NULL);
 	buf_init(&out, 16384, NULL);
-	for (unsigned i = 0; i <= SERVER_NETS_MAX; i++) {
-		buf_printf(&b, "%s10.0.%u.0/24", i == 0 ? "deny=" : ",", i);
+	for (unsigned i = 0; i <= max; i++) {
+		buf_printf(&b, "%s%s", i == 0 ? name : "", i == 0 ? "=" : ",");
+		buf_printf(&b, "10.0.%u.%s", i, item);
 		buf_putc(&b, '\0');
 		set = b.p;
 		buf_reset(&out);
-		CHECK_ERR(server_spec_settings(SERVICE_SMTP, SLICE_NONE,
-					       (struct server_texts){&set, 1},
+		CHECK_ERR(server_spec_settings(service, SLICE_NONE, (struct server_texts){&set, 1},
 					       (struct server_texts){NULL, 0}, &out, &d),
-			  i < SERVER_NETS_MAX ? E_OK : E_INVALID);
+			  i < max ? E_OK : E_INVALID);
 		b.n--;
 	}
 	buf_fini(&b);
 	buf_fini(&out);
+}
+
+TEST(a_list_is_bounded)
+{
+	check_bound(SERVICE_SMTP, "deny", "0/24", SERVER_NETS_MAX);
+	check_bound(SERVICE_SUBMISSION, "masquerade_from", "test", SERVER_MASQUERADES_MAX);
 }
 
 /* Each default is a value that the row itself takes, and the table has room for all. */

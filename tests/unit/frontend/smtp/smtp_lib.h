@@ -34,6 +34,7 @@ struct played {
 	const char *over;         /* the account may send nothing more: the words */
 	bool away;                /* no back-end at all */
 	bool relay;               /* the last address might have been another system's */
+	enum sender_right boss;   /* of alice, to boss@example.org; 0: none */
 	struct signing_keys keys; /* of any domain */
 	char author[512];         /* of the last commit, with all that follows */
 	size_t nsigs;

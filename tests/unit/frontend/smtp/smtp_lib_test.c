@@ -72,16 +72,20 @@ WAITS enum err call_resolve(struct session *s UNUSED, const struct resolve_query
 	return E_DENIED;
 }
 
-WAITS enum err call_sender_check(const struct ticket *t, slice_t address,
-				 struct signing_keys *keys_out, struct diag *d)
+WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct sender_answer *out,
+				 struct diag *d)
 {
 	fiber_yield();
-	*keys_out = played.keys;
+	*out = (struct sender_answer){.right = SENDER_MAIN, .keys = played.keys};
 	played.sender_checks++;
 	if (played.away)
 		return E_RETRY;
 	if (t != NULL && played.over != NULL)
 		return diag_set(d, E_RATE, "%s", played.over);
+	if (t != NULL && slice_eq(address, SL("boss@example.org")) && played.boss != 0) {
+		out->right = played.boss;
+		return E_OK;
+	}
 	if (t != NULL)
 		return slice_eq(address, SL("alice@example.org")) ? E_OK : E_DENIED;
 	return slice_ends(address, SL("@example.org")) ? E_DENIED : E_OK;

@@ -131,7 +131,7 @@ TEST_FIBER(server_where_a_log_in_is_allowed)
 	CHECK(slice_find(slice_str(played.prefix), SL("Message-ID")) == strlen(played.prefix));
 	CHECK_STR(played.author, "");
 	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "235 ");
-	ASK(&w, "MAIL FROM:<bob@example.org>", "553 5.7.1");
+	ASK(&w, "MAIL FROM:<bob@example.org>", "550 5.7.1");
 	ASK(&w, "MAIL FROM:<alice@example.org>", "250 ");
 	done(&w);
 }

@@ -127,8 +127,8 @@ TEST_FIBER(submission_senders)
 	mx_open(&w, PORT_465);
 	ASK(&w, NULL, "220 ");
 	smtp_login(&w);
-	ASK(&w, "MAIL FROM:<boss@example.org>", "553 5.7.1");
-	ASK(&w, "MAIL FROM:<x@far.example>", "553 5.7.1");
+	ASK(&w, "MAIL FROM:<boss@example.org>", "550 5.7.1");
+	ASK(&w, "MAIL FROM:<x@far.example>", "550 5.7.1");
 	ASK(&w, "MAIL FROM:<>", "250 ");
 	ASK(&w, "RSET", "250 ");
 	played.sender_checks = 0;
@@ -439,5 +439,102 @@ TEST_FIBER(submission_hides_the_client)
 	ASK(&w, "DATA", "354 ");
 	ASK(&w, "Subject: x\r\n\r\nbody\r\n.", "250 ");
 	CHECK(strstr(played.prefix, "Received: from far.example ([127.0.0.1])") == played.prefix);
+	mx_close(&w);
+}
+
+TEST_FIBER(submission_hides_fields_of_the_client)
+{
+	static const char *const hide[] = {"submission.hide_client=true",
+					   "submission.hide_program=true", NULL};
+	struct wire w;
+
+	smtp_policy(hide);
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	submit(&w,
+	       "User-Agent: Program/1.0 (pc.example)\r\n (10.1.2.3)\r\nFrom: alice@example.org\r\n"
+	       "X-Mailer: Program\r\nX-Originating-IP: [10.1.2.3]\r\nSubject: s\r\n",
+	       "250 ");
+	CHECK_SLICE(buf_slice(&played.plain),
+		    SL("From: alice@example.org\r\nSubject: s\r\n\r\nbody\r\n"));
+	mx_close(&w);
+}
+
+/* In the envelope and in the header, and before either is judged. */
+TEST_FIBER(submission_is_masqueraded)
+{
+	static const char *const pairs[] = {"masquerade.domain=example.org", NULL};
+	struct wire w;
+
+	smtp_policy(pairs);
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	ASK(&w, "MAIL FROM:<bob@pc.example.org>", "550 5.7.1");
+	ASK(&w, "MAIL FROM:<alice@pc.example.org>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, "From: Alice <alice@pc.example.org>\r\n\r\nbody\r\n.", "250 ");
+	CHECK_STR(played.sender, "alice@example.org");
+	CHECK_SLICE(buf_slice(&played.plain),
+		    SL("From: Alice <alice@example.org>\r\n\r\nbody\r\n"));
+	submit(&w, "From: alice@pc.example.net\r\n", "550 5.7.1");
+	mx_close(&w);
+}
+
+TEST_FIBER(submission_as_another)
+{
+	struct wire w;
+
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	submit(&w, "From: boss@example.org\r\n", "550 5.7.1");
+	CHECK(smtp_logged("event=smtp.author_refused"));
+	CHECK(smtp_logged("account=alice@example.org field=From local=boss"));
+	played.boss = SENDER_SEND_AS;
+	submit(&w, "From: boss@example.org\r\n", "250 ");
+	CHECK(strstr(played.prefix, "Sender:") == NULL);
+	submit(&w, "From: boss@example.org\r\nSender: boss@example.org\r\n", "250 ");
+	ASK(&w, "MAIL FROM:<boss@example.org>", "250 ");
+	ASK(&w, "RSET", "250 ");
+	/* It ends at once: nothing of it was remembered. */
+	played.boss = 0;
+	ASK(&w, "MAIL FROM:<boss@example.org>", "550 5.7.1");
+	submit(&w, "From: boss@example.org\r\n", "550 5.7.1");
+	mx_close(&w);
+}
+
+/* RFC 5322 section 3.6.2. */
+TEST_FIBER(submission_on_behalf_of_another)
+{
+	static const char sender[] = "\r\nSender: <alice@example.org>\r\n";
+	struct wire w;
+
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	played.boss = SENDER_ON_BEHALF;
+	submit(&w, "From: boss@example.org\r\n", "250 ");
+	CHECK(strstr(played.prefix, sender) != NULL);
+	CHECK(strstr(played.envelope, "((NIL NIL \"alice\" \"example.org\"))") != NULL);
+	submit(&w, "From: boss@example.org\r\nSender: Alice <alice@example.org>\r\n", "250 ");
+	CHECK(strstr(played.prefix, "Sender:") == NULL);
+	submit(&w, "From: boss@example.org\r\nSender: boss@example.org\r\n", "550 5.7.1");
+	submit(&w, "From: alice@example.org\r\nSender: boss@example.org\r\n", "550 5.7.1");
+	submit(&w, "From: boss@example.org\r\nSender:\r\n", "550 5.6.0");
+	/* Several authors, too, need to have one who sends. */
+	submit(&w, "From: alice@example.org, boss@example.org\r\n", "250 ");
+	CHECK(strstr(played.prefix, sender) != NULL);
+	submit(&w, "From: alice@example.org\r\n", "250 ");
+	CHECK(strstr(played.prefix, "Sender:") == NULL);
+	/* From is made of the envelope. */
+	ASK(&w, "MAIL FROM:<boss@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, "Subject: x\r\n\r\nbody\r\n.", "250 ");
+	CHECK(strstr(played.prefix,
+		     "From: <boss@example.org>\r\nSender: <alice@example.org>\r\n") != NULL);
 	mx_close(&w);
 }
