@@ -128,9 +128,32 @@ void guard_watch(struct guard *g, guard_hold_fn *fn, void *arg)
 		fn(be64_get(key.p), true, arg);
 }
 
+static void sound_alarm(struct guard *g, struct pending *p)
+{
+	struct dir_account a;
+
+	if (g->alarm == NULL || p->told || dir_account_by_id(g->dir, p->account, &a) != E_OK)
+		return;
+	p->told = true;
+	g->alarm(&a, slice_str(p->why), g->alarm_arg);
+}
+
+void guard_on_alarm(struct guard *g, guard_alarm_fn *fn, void *arg)
+{
+	struct map_iter it = {0};
+	slice_t key;
+	void *v;
+
+	g->alarm = fn;
+	g->alarm_arg = arg;
+	while (map_next(&g->pending, &it, &key, &v))
+		sound_alarm(g, v);
+}
+
 void guard_unwatch(struct guard *g)
 {
 	g->watch = NULL;
+	g->alarm = NULL;
 }
 
 size_t guard_pending(const struct guard *g)
@@ -197,7 +220,7 @@ static void look_for_burst(struct guard *g, uint64_t account, const struct rates
 	metric_add(&m_held, 1);
 	LOG(LOG_ERROR, NULL, "account.burst", LF_UINT("account", account),
 	    LF_STR("address", row.address), LF_STR("why", why));
-	(void)guard_put_pending(g, account, slice_str(why));
+	sound_alarm(g, guard_put_pending(g, account, slice_str(why)));
 	event_set(&g->wake);
 }
 

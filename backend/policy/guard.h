@@ -54,7 +54,13 @@ void guard_tried(struct guard *g, uint64_t account, uint32_t tries, uint32_t fai
 /* Who keeps held accounts' mail back: told of all that are held now, and of every change. */
 typedef void guard_hold_fn(uint64_t account, bool held, void *arg);
 void guard_watch(struct guard *g, guard_hold_fn *fn, void *arg);
+/* Neither holds nor alarms any more. */
 void guard_unwatch(struct guard *g);
+
+/* Who tells an administrator of accounts that burst: called once for each hold that is made here,
+ * and for those of the last run whose way to the directory was not over; must not wait. */
+typedef void guard_alarm_fn(const struct dir_account *a, slice_t why, void *arg);
+void guard_on_alarm(struct guard *g, guard_alarm_fn *fn, void *arg);
 
 /* Holds that the directory does not have yet. */
 size_t guard_pending(const struct guard *g);

@@ -17,6 +17,7 @@ struct pending {
 	char key[8];
 	uint64_t account;
 	bool saved; /* in the node's environment */
+	bool told;  /* to whom alarms go */
 	char why[WHY_MAX + 1];
 };
 
@@ -31,6 +32,8 @@ struct guard {
 	struct map held; /* accounts that watchers were told of; values mean nothing */
 	guard_hold_fn *watch;
 	void *watch_arg;
+	guard_alarm_fn *alarm;
+	void *alarm_arg;
 	struct dir_sub sub;
 	struct fiber *fiber;
 	struct event wake, ended;

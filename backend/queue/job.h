@@ -29,7 +29,13 @@ enum job_kind {
 };
 
 /* What a notice tells. */
-enum job_action { JOB_FAILED, JOB_DELAYED, JOB_RELAYED, JOB_DELIVERED };
+enum job_action {
+	JOB_FAILED,
+	JOB_DELAYED,
+	JOB_RELAYED,
+	JOB_DELIVERED,
+	JOB_ALERT, /* to an administrator: what `account` does, and why it matters (last_error) */
+};
 
 /* Bits of content (proto/delivery.proto). */
 enum { JOB_8BIT = 1, JOB_UTF8 = 2 };

@@ -53,6 +53,8 @@ void outbound_settings(struct outbound *o)
 	if (!slice_to_str(slice_str(conf_str(c, "outbound.bounce_copy")), o->bounce_copy,
 			  sizeof o->bounce_copy))
 		o->bounce_copy[0] = '\0';
+	if (!slice_to_str(slice_str(conf_str(c, "alert.to")), o->alert_to, sizeof o->alert_to))
+		o->alert_to[0] = '\0';
 	if (!dir_tls_level_parse(slice_str(conf_str(c, "outbound.tls")), &o->tls))
 		o->tls = DIR_TLS_DANE;
 	if (o->sched == NULL) {
@@ -92,6 +94,7 @@ void outbound_guard(struct outbound *o, struct guard *g)
 {
 	o->guard = g;
 	guard_watch(g, on_hold, o);
+	guard_on_alarm(g, outbound_alarm, o);
 }
 
 /* ---- items ---- */
@@ -317,7 +320,7 @@ WAITS static void run(void *arg)
 
 	buf_init(&l->bytes, LOOK_BYTES, NULL);
 	while (!o->stop) {
-		enum err e = look(o, l);
+		enum err alerts = outbound_alerts(o), e = look(o, l);
 		int64_t gone_us = outbound_forget_gone(o, clock_wall_us());
 
 		/* A partition that cannot be read does not stop time for the others. */
@@ -325,7 +328,7 @@ WAITS static void run(void *arg)
 		e = first_of(e, over_time(o));
 		if (o->bad_us <= clock_wall_us())
 			outbound_expire_bad(o);
-		e = first_of(e, outbound_reroute(o));
+		e = first_of(first_of(e, outbound_reroute(o)), alerts);
 		waitq_wake_all(&o->takers);
 		if (e == E_OK)
 			o->look_us = next_us(o, gone_us);
@@ -351,6 +354,8 @@ WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overri
 	waitq_init(&o->takers);
 	list_init(&o->gone);
 	o->look_us = INT64_MIN;
+	list_init(&o->alerts);
+	list_init(&o->alerted);
 	o->open_us = clock_wall_us() + OUTBOUND_GRACE_US;
 	event_init(&o->wake);
 	event_init(&o->ended);
@@ -388,6 +393,7 @@ WAITS void outbound_stop(struct outbound **po)
 	fiber_shield_end();
 	(void)outbound_forget_gone(o, INT64_MAX);
 	outbound_suspend_fini(o);
+	outbound_alerts_fini(o);
 	way_down_fini(&o->down);
 	buf_fini(&o->masquerade);
 	sched_free(&o->sched);

@@ -47,8 +47,12 @@ struct outbound {
 	struct event wake, ended;
 	bool stop;
 	struct dir_sub sub;
-	char bounce_copy[DIR_ADDRESS_MAX +
-			 1]; /* gets what senders are told of failures; "": none */
+	/* The setting: gets what senders are told of failures; "": none. */
+	char bounce_copy[DIR_ADDRESS_MAX + 1];
+	char alert_to[DIR_ADDRESS_MAX + 1]; /* the setting */
+	struct list alerts;                 /* to be queued */
+	struct list alerted;                /* of the last hour, in the order they were */
+	size_t nalerted;
 	/* What the operator has suspended, as the scheduler was told. */
 	struct arena suspended_mem;
 	slice_t *suspended_names;
@@ -140,6 +144,17 @@ WAITS enum err outbound_pages(struct outbound *o, struct sched_key *keys, size_t
 			      WAITS outbound_page_fn *fn) MUST_USE;
 /* The i-th row as the n-th verdict to be filled; NULL: it is gone, or cannot be read. */
 struct outbound_verdict *outbound_page_row(struct outbound_page *r, size_t i, size_t n);
+
+/* ---- outbound_alert: word of accounts that are held ---- */
+
+/* In an hour: who has not looked by then has other troubles, and the log has the rest. */
+#define OUTBOUND_ALERTS_MAX 100
+
+/* A guard's alarm; arg: the way out. */
+void outbound_alarm(const struct dir_account *a, slice_t why, void *arg);
+/* Alerts become items of the queue. */
+WAITS enum err outbound_alerts(struct outbound *o) MUST_USE;
+void outbound_alerts_fini(struct outbound *o);
 
 /* ---- outbound_route: where items go ---- */
 

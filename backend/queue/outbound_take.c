@@ -129,6 +129,8 @@ static enum err read_one(struct taking *t, size_t i)
 		t->stored[i] = t->stored[i - 1];
 		return E_OK;
 	}
+	if (t->items[i].record_no == 0) /* an alert */
+		return E_OK;
 	e = msg_record(part, t->items[i].record_no, t->mem, &t->records[i]);
 	return e == E_OK ? read_stored(t, i, part) : e;
 }
@@ -278,6 +280,13 @@ static void leave_out(const struct outbound_worker *w, const struct taking *t,
 	out->n = n;
 }
 
+/* The way out's; only an alert is about no message. */
+static bool is_sound(const struct job *j, uint64_t record_no)
+{
+	return j->kind == JOB_NOTICE ? record_no != 0 || j->action == JOB_ALERT
+				     : j->kind == JOB_OUTSIDE && record_no != 0;
+}
+
 static void put_together(const struct outbound_worker *w, const struct taking *t,
 			 struct outbound_batch *out)
 {
@@ -291,7 +300,7 @@ static void put_together(const struct outbound_worker *w, const struct taking *t
 
 		if (t->items[i].id == 0 ||
 		    job_unpack(t->items[i].payload, &out->mem, &job) != E_OK ||
-		    (job.kind != JOB_OUTSIDE && job.kind != JOB_NOTICE)) {
+		    !is_sound(&job, t->items[i].record_no)) {
 			forget(t, i);
 			continue;
 		}
@@ -392,11 +401,14 @@ WAITS static void notice_fails(struct outbound_worker *w, const struct outbound_
 {
 	struct outbound_verdict *v = xcalloc(j->n, sizeof *v);
 	bool later = why == E_RETRY || why == E_QUOTA || why == E_BUSY;
+	bool alert = j->jobs[0].action == JOB_ALERT; /* the log says it, too */
 
 	for (size_t i = 0; i < j->n; i++) {
 		v[i] = (struct outbound_verdict){.item = j->lease.items[i],
 						 .record_no = j->lease.record_no,
-						 .what = later ? OUTCOME_KEEP : OUTCOME_BAD,
+						 .what = later   ? OUTCOME_KEEP
+							 : alert ? OUTCOME_REMOVE
+								 : OUTCOME_BAD,
 						 .job = j->jobs[i],
 						 .worker = w->number};
 		v[i].result.outcome = SCHED_LATER;

@@ -6,6 +6,7 @@
 #include "frontend/core/policy.h"
 #include "frontend/mime/hdr.h"
 #include "frontend/mime/mime.h"
+#include "frontend/outbound/alert.h"
 #include "frontend/outbound/notice.h"
 #include "frontend/outbound/reports.h"
 #include "frontend/record/record_write.h"
@@ -105,6 +106,8 @@ static enum notice_action action_of(enum outbound_action a)
 		return NOTICE_RELAYED;
 	case OUTBOUND_DELIVERED:
 		return NOTICE_DELIVERED;
+	case OUTBOUND_ALERT:
+		break;
 	}
 	return NOTICE_FAILED;
 }
@@ -190,7 +193,31 @@ static void post_fini(struct post *p)
 	buf_fini(&p->stored);
 }
 
-/* Composes the notice into the record. */
+/* The alert into the record. */
+WAITS static enum err compose_alert(struct post *p, struct diag *d)
+{
+	const struct outbound_job *j = p->job;
+	struct alert a = {
+		.host = slice_str(policy()->hostname),
+		.to = j->sender,
+		.account = j->rcpts[0].address,
+		.why = j->rcpts[0].text,
+		.at_s = j->rcpts[0].last_us / 1000000,
+	};
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, ALERT_BYTES_MAX, NULL);
+	e = alert_write(&a, &b, d);
+	if (e == E_OK) {
+		p->meta.content = alert_is_8bit(&a) ? DELIVER_8BIT | DELIVER_UTF8 : 0;
+		e = take_bytes(p, buf_slice(&b));
+	}
+	buf_fini(&b);
+	return e;
+}
+
+/* The notice into the record. */
 WAITS static enum err compose(struct post *p, struct diag *d)
 {
 	struct outbound_job *j = p->job;
@@ -290,7 +317,7 @@ WAITS void notice_post(struct outbound_job *j)
 	enum err e;
 
 	post_init(&p, j);
-	e = compose(&p, &d);
+	e = j->rcpts[0].action == OUTBOUND_ALERT ? compose_alert(&p, &d) : compose(&p, &d);
 	if (e == E_OK)
 		e = deliver_all(&p);
 	LOG(e == E_OK ? LOG_INFO : LOG_WARN, NULL, "outbound.notice",

@@ -138,7 +138,7 @@ static enum err check_job(const Postern__OutboundJob *m)
 	if ((m->algorithm >> 8) != RECORD_SEAL_NONE || (m->algorithm & 0xFF) > RECORD_COMP_ZSTD)
 		return E_INVALID;
 	for (size_t i = 0; i < m->n_recipients; i++) {
-		if (m->recipients[i]->action > OUTBOUND_DELIVERED)
+		if (m->recipients[i]->action > OUTBOUND_ALERT)
 			return E_INVALID;
 	}
 	if (m->stored.len != 0 && m->n_blocks != record_block_count(m->plain_size))

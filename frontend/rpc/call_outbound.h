@@ -29,7 +29,13 @@ struct rpc_link;
 
 enum outbound_kind { OUTBOUND_SEND, OUTBOUND_NOTICE };
 /* Of a notice's recipient (proto/queue.proto). */
-enum outbound_action { OUTBOUND_FAILED, OUTBOUND_DELAYED, OUTBOUND_RELAYED, OUTBOUND_DELIVERED };
+enum outbound_action {
+	OUTBOUND_FAILED,
+	OUTBOUND_DELAYED,
+	OUTBOUND_RELAYED,
+	OUTBOUND_DELIVERED,
+	OUTBOUND_ALERT, /* of its account, to whom looks after them; there is no message */
+};
 
 struct outbound_rcpt {
 	slice_t address; /* local@domain without quotes */

@@ -20,7 +20,7 @@ CLUSTER = ["--frontends", "2", "--backends", "2", "--partitions", "4", "--accoun
            "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=1s",
            "--set", "outbound.retry_second=1s", "--set", "outbound.retry_third=1s",
            "--set", "outbound.retry_later=1s"]
-THIEF, OTHER, FRIEND, HAND, HONEST, HIDDEN, GUESSER = range(7)
+THIEF, OTHER, FRIEND, HAND, HONEST, HIDDEN, GUESSER, AGAIN = range(8)
 OUTSIDE = b"%s@far.test"
 MX = "127.0.1.1"
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
@@ -194,6 +194,46 @@ class Burst(unittest.TestCase):
             self.assertEqual(send(s, GUESSER, strangers(1))[1][0], 450)
         self.assertRegex(rows("account", "show", account(GUESSER)["address"])["held_why"],
                          r"^\d+ of \d+ tries were refused for good$")
+
+    def burst(self, who):
+        with session(who) as s:
+            for _ in range(20):
+                self.assertEqual(send(s, who, strangers(10))[1][0], 250)
+            self.assertEqual(send(s, who, strangers(1))[1][0], 450)
+        self.assertTrue(until(lambda: state(who) == "held"))
+
+    def test_alert(self):
+        again, keeper = account(AGAIN)["address"], account(FRIEND)["address"]
+        run("setting", "set", "alert.to", keeper)
+        self.addCleanup(run, "setting", "unset", "alert.to")
+        owner = owners()[again]
+        self.assertTrue(until(lambda: rows("setting", "show", "alert.to")["value"] == keeper))
+        since = log_size(owner)
+        self.burst(AGAIN)
+        box = Imap(FRIEND)
+        box.ok(b"SELECT INBOX")
+
+        def alerts():
+            return box.ok(b'UID SEARCH SUBJECT "Account held" TEXT "%s"' % again.encode()
+                          )[-1].split()[2:]
+
+        self.assertTrue(until(alerts))
+        mail = b"\r\n".join(box.ok(b"UID FETCH %s BODY.PEEK[]" % alerts()[0]))
+        for words in (b"From: \"Mail Delivery System\" <MAILER-DAEMON@", b"To: <%s>" % keeper.encode(),
+                      b"Auto-Submitted: auto-generated", b"Account: %s" % again.encode(),
+                      b"Why:     200 recipients elsewhere in ten minutes",
+                      b"postern account release %s" % again.encode(), b"Return-Path: <>"):
+            self.assertIn(words, mail)
+        # One an hour for each account.
+        run("account", "release", again)
+        self.assertTrue(until(lambda: state(AGAIN) == "active"))
+        run("queue", "remove", "--sender", again)
+        self.burst(AGAIN)
+        self.assertEqual(len(log_lines(owner, "event=account.burst", again, since=since)), 2)
+        self.assertTrue(until(lambda: not rows("queue", "list", "--state", "notice")))
+        self.assertEqual(len(log_lines(owner, "event=alert.queued", again, since=since)), 1)
+        self.assertEqual(len(alerts()), 1)
+        box.close()
 
     def test_by_hand(self):
         hand = account(HAND)["address"]

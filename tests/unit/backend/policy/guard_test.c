@@ -41,6 +41,9 @@ struct play {
 	bool held;
 	unsigned times;
 	struct event told;
+	/* Whoever looks after accounts. */
+	char alarm[2 * DIR_ADDRESS_MAX];
+	unsigned alarms;
 };
 
 static void on_hold(uint64_t account, bool held, void *arg)
@@ -53,12 +56,22 @@ static void on_hold(uint64_t account, bool held, void *arg)
 	event_set(&p->told);
 }
 
+static void on_alarm(const struct dir_account *a, slice_t why, void *arg)
+{
+	struct play *p = arg;
+
+	snprintf(p->alarm, sizeof p->alarm, "%s: %.*s", a->address, (int)why.n, why.p);
+	p->alarms++;
+}
+
 WAITS static bool start(struct play *p)
 {
 	enum err e = guard_open(p->rig.d, dir_kv_mem_ops(p->rig.kv), NULL, &p->g);
 
-	if (e == E_OK)
+	if (e == E_OK) {
 		guard_watch(p->g, on_hold, p);
+		guard_on_alarm(p->g, on_alarm, p);
+	}
 	return e == E_OK;
 }
 
@@ -198,6 +211,8 @@ TEST_FIBER(guard_holds_a_burst)
 	CHECK_ERR(submit(&p, p.alice, 1, 0), E_OK);
 	CHECK_INT(p.times, 1);
 	CHECK(p.heard == p.alice && p.held);
+	CHECK_INT(p.alarms, 1);
+	CHECK_STR(p.alarm, "alice@example.org: 200 recipients elsewhere in ten minutes");
 	CHECK_ERR(guard_may_go_out(p.g, p.alice, &d), E_RATE);
 	CHECK_STR(d.text, "mail to other systems is held, ask your administrator");
 	CHECK_ERR(submit(&p, p.alice, 1, 1), E_RATE);
@@ -214,6 +229,7 @@ TEST_FIBER(guard_holds_a_burst)
 	CHECK(p.heard == p.alice && !p.held);
 	CHECK_ERR(submit(&p, p.alice, 1, 0), E_OK);
 	CHECK_INT(p.times, 2);
+	CHECK_INT(p.alarms, 1);
 	play_close(&p);
 }
 
@@ -301,6 +317,7 @@ TEST_FIBER(guard_hold_by_hand)
 	REQUIRE(start(&p));
 	CHECK_INT(p.times, 1);
 	CHECK(p.heard == p.alice && p.held);
+	CHECK_INT(p.alarms, 0); /* who did it knows */
 	play_close(&p);
 }
 
@@ -329,12 +346,16 @@ TEST_FIBER(guard_hold_while_postgresql_is_away)
 	CHECK_ERR(submit(&p, p.alice, 300, 0), E_OK);
 	CHECK_ERR(guard_may_go_out(p.g, p.alice, &d), E_RATE);
 	CHECK_INT(guard_pending(p.g), 1);
-	/* A restart in the middle of it: the hold is the node's own. */
+	CHECK_INT(p.alarms, 1);
+	/* A restart in the middle of it: the hold is the node's own, perhaps nobody was told. */
 	guard_close(&p.g);
 	p.times = 0;
 	REQUIRE(start(&p));
 	CHECK_INT(guard_pending(p.g), 1);
 	CHECK_INT(p.times, 1);
+	guard_on_alarm(p.g, on_alarm, &p);
+	CHECK_INT(p.alarms, 2);
+	CHECK_STR(p.alarm, "alice@example.org: 300 recipients elsewhere in ten minutes");
 	CHECK_ERR(submit(&p, p.alice, 1, 0), E_RATE);
 	pgserver_start();
 	CHECK(settled(&p));
