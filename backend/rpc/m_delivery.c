@@ -70,7 +70,8 @@ static void log_sender(const struct mcall *c, slice_t address, enum err e)
 
 /* With a ticket: may its account send as this address? Without one (port 25): E_DENIED for a
  * domain of ours, whose users would have logged in. One that a copy of the directory does not have
- * counts as a stranger's: with the database away, mail from outside goes on. */
+ * counts as a stranger's: with the database away, mail from outside goes on. The way out, whose
+ * notices are from us: what signs them. */
 WAITS enum err m_sender_check(struct mcall *c)
 {
 	const Postern__SenderCheck *m = (const void *)c->msg;
@@ -80,6 +81,10 @@ WAITS enum err m_sender_check(struct mcall *c)
 	const char *at = address.n != 0 ? memrchr(address.p, '@', address.n) : NULL;
 	enum err e;
 
+	if (c->peer->service == SERVICE_OUTBOUND) {
+		sign_list_notice_keys(c, address, &reply);
+		return mcall_reply(c, &reply.base, RPC_NO_BODY);
+	}
 	if (m->ticket.len != 0) {
 		e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT,
 				&c->claims, &c->diag);

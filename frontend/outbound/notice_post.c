@@ -8,6 +8,7 @@
 #include "frontend/mime/mime.h"
 #include "frontend/outbound/alert.h"
 #include "frontend/outbound/notice.h"
+#include "frontend/outbound/notice_sign.h"
 #include "frontend/outbound/reports.h"
 #include "frontend/record/record_write.h"
 
@@ -151,8 +152,10 @@ static struct notice_recipient *recipients(struct outbound_job *j)
 
 struct post {
 	struct outbound_job *job;
+	slice_t host; /* our name all along, whatever the setting becomes; in the job's arena */
 	struct mime_parser *mime;
 	struct record_write record;
+	struct notice_sign sign;
 	struct buf stored; /* the record: notices are small */
 	struct deliver_meta meta;
 };
@@ -170,6 +173,7 @@ WAITS static enum err take_bytes(void *arg, slice_t bytes)
 	struct post *p = arg;
 
 	mime_parser_feed(p->mime, bytes);
+	notice_sign_feed(&p->sign, bytes);
 	return record_write_feed(&p->record, bytes);
 }
 
@@ -177,7 +181,7 @@ static void post_init(struct post *p, struct outbound_job *j)
 {
 	uint8_t id[RECORD_ID_SIZE];
 
-	*p = (struct post){.job = j};
+	*p = (struct post){.job = j, .host = arena_dup(&j->mem, slice_str(policy()->hostname))};
 	random_bytes(id, sizeof id);
 	buf_init(&p->stored, OUT_MAX, NULL);
 	record_write_init(&p->record, id, RECORD_COMP_ZSTD, RECORD_MAX, NULL, take_stored, p);
@@ -190,6 +194,7 @@ static void post_fini(struct post *p)
 {
 	mime_parser_free(&p->mime);
 	record_write_fini(&p->record);
+	notice_sign_fini(&p->sign);
 	buf_fini(&p->stored);
 }
 
@@ -198,7 +203,7 @@ WAITS static enum err compose_alert(struct post *p, struct diag *d)
 {
 	const struct outbound_job *j = p->job;
 	struct alert a = {
-		.host = slice_str(policy()->hostname),
+		.host = p->host,
 		.to = j->sender,
 		.account = j->rcpts[0].address,
 		.why = j->rcpts[0].text,
@@ -228,7 +233,7 @@ WAITS static enum err compose(struct post *p, struct diag *d)
 	struct outbound_body body;
 	struct notice n = {
 		.kind = kind_of(j),
-		.reporting_mta = slice_str(policy()->hostname),
+		.reporting_mta = p->host,
 		.sender = j->sender,
 		.arrival_s = j->first_us / 1000000,
 		.envid = j->envid,
@@ -283,8 +288,10 @@ WAITS static enum err deliver_all(struct post *p)
 
 	if (e == E_OK)
 		e = mime_parser_end(p->mime, &summary);
-	if (e == E_OK)
+	if (e == E_OK) {
 		deliver_meta_pack(&p->meta, &summary, &p->job->mem);
+		notice_sign_end(&p->sign, &p->meta, &p->job->mem);
+	}
 	for (size_t i = 0; e == E_OK && i < p->job->ntargets; i++)
 		e = deliver_to(p, &p->job->targets[i], info.plain_size);
 	return e;
@@ -317,7 +324,9 @@ WAITS void notice_post(struct outbound_job *j)
 	enum err e;
 
 	post_init(&p, j);
-	e = j->rcpts[0].action == OUTBOUND_ALERT ? compose_alert(&p, &d) : compose(&p, &d);
+	e = notice_sign_init(&p.sign, p.host, &d);
+	if (e == E_OK)
+		e = j->rcpts[0].action == OUTBOUND_ALERT ? compose_alert(&p, &d) : compose(&p, &d);
 	if (e == E_OK)
 		e = deliver_all(&p);
 	LOG(e == E_OK ? LOG_INFO : LOG_WARN, NULL, "outbound.notice",

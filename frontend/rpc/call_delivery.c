@@ -121,28 +121,58 @@ static enum sender_right take_right(Postern__SenderRight right)
 	return (unsigned)right <= SENDER_ON_BEHALF ? (enum sender_right)right : SENDER_ON_BEHALF;
 }
 
-WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct sender_answer *out,
-				 struct diag *d)
+WAITS static enum err ask_sender(const struct ticket *t, slice_t address, struct arena *a,
+				 const Postern__SenderCheckReply **out, struct diag *d)
 {
 	Postern__SenderCheck req = POSTERN__SENDER_CHECK__INIT;
 	struct rpc_link *l = t != NULL ? rpc_client_partition(t->partition) : NULL;
-	ProtobufCMessage *m;
+	ProtobufCMessage *m = NULL;
+	enum err e;
+
+	req.ticket = ticket_bytes(t);
+	req.address = bytes(address);
+	e = rpc_client_ask(l, POSTERN__METHOD__METHOD_SENDER_CHECK, &req.base,
+			   &postern__sender_check_reply__descriptor, a, deadline_in(RESOLVE_MS), &m,
+			   d);
+	*out = (const Postern__SenderCheckReply *)m;
+	return outcome(e);
+}
+
+WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct sender_answer *out,
+				 struct diag *d)
+{
+	const Postern__SenderCheckReply *r;
 	struct arena a;
 	enum err e;
 
 	*out = (struct sender_answer){.right = SENDER_MAIN};
-	req.ticket = ticket_bytes(t);
-	req.address = bytes(address);
 	arena_init(&a, NULL);
-	e = rpc_client_ask(l, POSTERN__METHOD__METHOD_SENDER_CHECK, &req.base,
-			   &postern__sender_check_reply__descriptor, &a, deadline_in(RESOLVE_MS),
-			   &m, d);
+	e = ask_sender(t, address, &a, &r, d);
 	if (e == E_OK && t != NULL) {
-		out->right = take_right(((const Postern__SenderCheckReply *)m)->right);
-		take_keys((const Postern__SenderCheckReply *)m, &out->keys);
+		out->right = take_right(r->right);
+		take_keys(r, &out->keys);
 	}
 	arena_reset(&a);
-	return outcome(e);
+	return e;
+}
+
+WAITS enum err call_notice_keys(slice_t address, char domain_out[DOMAIN_MAX + 1],
+				struct signing_keys *out, struct diag *d)
+{
+	const Postern__SenderCheckReply *r;
+	struct arena a;
+	enum err e;
+
+	*out = (struct signing_keys){.n = 0};
+	domain_out[0] = '\0';
+	arena_init(&a, NULL);
+	e = ask_sender(NULL, address, &a, &r, d);
+	if (e == E_OK && domain_normalise(slice_str(r->domain), domain_out) == E_OK)
+		take_keys(r, out);
+	if (out->n == 0)
+		domain_out[0] = '\0';
+	arena_reset(&a);
+	return e;
 }
 
 void deliver_meta_pack(struct deliver_meta *m, const struct mime_summary *s, struct arena *a)

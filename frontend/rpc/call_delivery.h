@@ -12,6 +12,7 @@
 #include "common/base/arena.h"
 #include "common/crypto/sign.h"
 #include "common/parse/dkim_sig.h"
+#include "common/parse/idn.h"
 #include "frontend/core/session.h"
 #include "frontend/mime/summary.h"
 
@@ -76,6 +77,12 @@ struct sender_answer {
  * or E_DENIED; others: cannot tell now. *out counts with a ticket and E_OK. */
 WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct sender_answer *out,
 				 struct diag *d) MUST_USE;
+
+/* What signs a notice of ours that is from this address: the keys of domain_out, which is its
+ * domain or one above it; without keys nothing does, and domain_out is "". E_OK also then; others:
+ * cannot tell now. */
+WAITS enum err call_notice_keys(slice_t address, char domain_out[DOMAIN_MAX + 1],
+				struct signing_keys *out, struct diag *d) MUST_USE;
 
 struct deliver_rcpt {
 	slice_t token;

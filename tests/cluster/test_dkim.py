@@ -310,12 +310,13 @@ class CapturedFrontend(unittest.TestCase):
         return ("DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n\td=%s; s=%s; t=1"
                 "%s" % (domain or self.domain, selector, end)).encode()
 
-    def commit(self, c, ticket, author, field, begun=True, digest=None, prefix=b"here"):
+    def commit(self, c, ticket, author, field, begun=True, digest=None, prefix=b"here",
+               resolver=None, sender=None):
         """A message to this account; its status, and the message as it lies in the mailbox."""
         mark = uuid.uuid4().hex
         data = b"Subject: " + mark.encode() + b"\r\n\r\nx\r\n"
         address = account(self.who)["address"].encode()
-        status, target = c.call("RESOLVE", address=address, session_id=secrets.token_bytes(16))
+        status, target = (resolver or c).call("RESOLVE", address=address, session_id=secrets.token_bytes(16))
         self.assertEqual((status, target["backend"]), ("ok", "be1"))
         token, part, txid = (bytes.fromhex(target["token"]), target["partition"],
                              secrets.token_bytes(16))
@@ -323,7 +324,8 @@ class CapturedFrontend(unittest.TestCase):
             self.assertEqual(c.call("DELIVER_BEGIN", txid=txid, token=token, partition=part,
                                     ticket=ticket, body=record(data))[0], "ok")
         status, reply = c.call(
-            "DELIVER_COMMIT", txid=txid, partition=part, sender=address, ticket=ticket,
+            "DELIVER_COMMIT", txid=txid, partition=part, ticket=ticket,
+            sender=address if sender is None else sender,
             recipients__token=token, trace_id=txid, prefix=b"X-Prefix: " + prefix + b"\r\n",
             summary__size=len(data), summary__header_size=len(data) - 3, summary__lines=1,
             summary__parts__body_off=len(data) - 3, summary__parts__body_end=len(data),
@@ -379,6 +381,29 @@ class CapturedFrontend(unittest.TestCase):
             status, got = self.commit(c, ticket, own, self.field())
             self.assertEqual(status, "ok")
             self.assertNotIn(b"DKIM-Signature", got)
+
+    def test_notices_of_the_way_out(self):
+        """Who has an outbound worker's key has notices signed, by domains above their From."""
+        daemon = b"MAILER-DAEMON@mx.deep." + self.domain.encode()
+        with Captured("frontend/fe1/smtp") as resolver, Captured("frontend/fe1/outbound") as c:
+            status, reply = c.call("SENDER_CHECK", address=daemon)
+            self.assertEqual((status, reply["domain"]), ("ok", self.domain))
+            status, reply = c.call("SENDER_CHECK", address=b"MAILER-DAEMON@elsewhere.example")
+            self.assertEqual((status, reply["domain"]), ("ok", ""))
+
+            def commit(author, field, sender=b""):
+                return self.commit(c, b"", author, field, resolver=resolver, sender=sender)
+
+            status, got = commit(daemon, self.field())
+            self.assertEqual(status, "ok")
+            self.assertIn(self.field(), got)
+            for author, field in ((b"MAILER-DAEMON@elsewhere.example", self.field()),
+                                  (b"nobody", self.field()),
+                                  (daemon, self.field("mx.deep." + self.domain))):
+                status, got = commit(author, field)
+                self.assertEqual(status, "ok")
+                self.assertNotIn(b"DKIM-Signature", got)
+            self.assertEqual(commit(daemon, self.field(), sender=daemon)[0], "denied")
 
 
 class Management(unittest.TestCase):

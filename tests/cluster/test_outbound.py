@@ -8,6 +8,7 @@ import socket
 import unittest
 import uuid
 
+import dkim_check
 import dnszone
 import postern
 from postern import account, cluster_command, deliver, imap, message, subjects, tls, until
@@ -77,8 +78,8 @@ def waiting(address):
     return until(look)
 
 
-def notice(who, about):
-    """The notice in a user's INBOX that tells of an address: a parsed message."""
+def notice_bytes(who, about):
+    """The notice in a user's INBOX that tells of an address, as it lies there."""
     def look():
         box = imap(who)
         box.select("INBOX", readonly=True)
@@ -87,10 +88,16 @@ def notice(who, about):
             _, data = box.fetch(n, "(BODY.PEEK[])")
             m = email.message_from_bytes(data[0][1])
             if about in m.get_payload()[1].as_string():
-                return m
+                return data[0][1]
         box.logout()
         return None
     return until(look)
+
+
+def notice(who, about):
+    """The same, parsed."""
+    got = notice_bytes(who, about)
+    return email.message_from_bytes(got) if got else None
 
 
 def fields(m):
@@ -328,6 +335,66 @@ class Kills(unittest.TestCase):
             mails = back.wait(5, 60)
             self.assertEqual(len(mails), 5)
         self.assertTrue(until(lambda: not queue()))
+
+
+class Signed(unittest.TestCase):
+    """What is from us is signed by the domain above our name, where that has keys."""
+
+    def setUp(self):
+        if dkim_check.PYTHON is None:
+            self.skipTest("no dkimpy")
+        self.domain = postern.cluster()["domain"]
+        self.run_ok("dkim", "add", self.domain)
+        self.run_ok("dkim", "activate", self.domain, "--force")
+        self.keys = json.loads(self.run_ok("dkim", "list", "--json"))
+        self.addCleanup(self.forget)
+
+    def run_ok(self, *argv):
+        status, out, err = postern.postern(*argv)
+        self.assertEqual(status, 0, err)
+        return out
+
+    def forget(self):
+        for k in self.keys:
+            self.run_ok("dkim", "retire", self.domain, k["selector"])
+            self.run_ok("dkim", "remove", self.domain, k["selector"])
+
+    def verified(self, data):
+        """Which signatures there are, all of them good."""
+        names = {k["record_name"]: k["record"] for k in self.keys}
+        good, = dkim_check.verify([data], names)
+        self.assertTrue(all(good.values()), data)
+        return set(good)
+
+    def told(self, who=9):
+        """A notice to a user."""
+        address = "%s@null.out.test" % uuid.uuid4().hex
+        submit([address], who=who)
+        return notice_bytes(who, address)
+
+    def test_notices(self):
+        self.assertEqual(self.verified(self.told()), set())  # fe1 is below no domain
+        self.run_ok("setting", "set", "hostname", "MX.deep.%s" % self.domain)
+        self.addCleanup(self.run_ok, "setting", "unset", "hostname")
+        selectors = {k["selector"] for k in self.keys}
+        got = until(lambda: next((m for m in [self.told()] if self.verified(m) == selectors), None),
+                    60)
+        self.assertIn(b"<MAILER-DAEMON@mx.deep.%s>" % self.domain.encode(), got)
+        self.assertIn(b"d=%s;" % self.domain.encode(), got)
+        # To another system, too.
+        self.run_ok("alias", "add", "gone@example.org", "550@out.test")
+        self.addCleanup(self.run_ok, "alias", "remove", "gone@example.org")
+        with Sink(GOOD, PORT) as good:
+            deliver(["gone@example.org"], sender="stranger@plain.out.test")
+            mail, = good.wait(1)
+        self.assertIn(b"<>", mail.sender)
+        self.assertIn(b"<stranger@plain.out.test>", mail.rcpts[0])
+        self.assertEqual(self.verified(mail.data), selectors)
+        # The checks above can fail.
+        changed = mail.data.replace(b"From: ", b"From: x ")
+        self.assertEqual(dkim_check.verify([changed], {k["record_name"]: k["record"]
+                                                       for k in self.keys}),
+                         [{s: False for s in selectors}])
 
 
 class Operator(unittest.TestCase):

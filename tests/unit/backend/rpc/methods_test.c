@@ -17,7 +17,7 @@ static const struct {
 	{16, "Policy.Watch", "*", "-"},      {17, "Node.Report", "*", "-"},
 	{32, "Resolve", "su", "-"},          {33, "Deliver.Begin", "suoB", "-"},
 	{34, "Deliver.Commit", "suoB", "-"}, {35, "Deliver.Abort", "suoB", "-"},
-	{36, "Deliver.Settle", "suo", "-"},  {37, "Sender.Check", "su", "-"},
+	{36, "Deliver.Settle", "suo", "-"},  {37, "Sender.Check", "suo", "-"},
 	{48, "Outbound.Work", "o", "-"},     {49, "Outbound.Read", "o", "-"},
 	{50, "Outbound.Report", "o", "-"},   {51, "Outbound.StsGet", "o", "-"},
 	{52, "Outbound.StsPut", "o", "-"},   {56, "Dns.Watch", "o", "-"},

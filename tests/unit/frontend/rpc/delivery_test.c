@@ -138,6 +138,10 @@ static WAITS void on_sender_check(struct rpc_req *r)
 	}
 	reply.keys = list;
 	reply.n_keys = ARRAY_LEN(keys);
+	reply.domain = (char *)(uintptr_t)(slice_ends(slice(m->address.data, m->address.len),
+						      SL("@keys.mx.example.org"))
+						   ? "MX.example.org"
+						   : "no domain");
 	if (slice_starts(slice(m->address.data, m->address.len), SL("keys@behalf.")))
 		reply.right = POSTERN__SENDER_RIGHT__SENDER_RIGHT_ON_BEHALF;
 	if (slice_starts(slice(m->address.data, m->address.len), SL("keys@later.")))
@@ -353,6 +357,29 @@ TEST_FIBER(sender_check_tells_rights)
 		CHECK_INT(got.right, cases[i].right);
 	}
 	end();
+}
+
+/* What signs a notice; a domain that is none has no keys. */
+TEST_FIBER(notice_keys)
+{
+	struct signing_keys keys;
+	char domain[DOMAIN_MAX + 1];
+	struct diag d;
+
+	begin();
+	CHECK_ERR(call_notice_keys(SL("keys@keys.mx.example.org"), domain, &keys, &d), E_OK);
+	CHECK_STR(domain, "mx.example.org");
+	CHECK_INT(keys.n, DKIM_SIGS_MAX);
+	CHECK_ERR(call_notice_keys(SL("keys@example.org"), domain, &keys, &d), E_OK);
+	CHECK_STR(domain, "");
+	CHECK_INT(keys.n, 0);
+	CHECK_ERR(call_notice_keys(SL("before@example.org"), domain, &keys, &d), E_OK);
+	CHECK_STR(domain, "");
+	CHECK_ERR(call_notice_keys(SL("a@example.org"), domain, &keys, &d), E_DENIED);
+	end();
+	CHECK_ERR(call_notice_keys(SL("keys@keys.mx.example.org"), domain, &keys, &d), E_RETRY);
+	CHECK_STR(domain, "");
+	CHECK_INT(keys.n, 0);
 }
 
 /* ---- messages ---- */
