@@ -20,6 +20,7 @@ ITEM = re.compile(r"^\.It Ic (\S+) Pq Ar (\S+)(?: , (required)| , default Li (.+
 PAGES = {
     "docs/man/postern-frontend.conf.5": ["frontend/fe_conf.c"],
     "docs/man/postern-backend.conf.5": ["backend/be_conf.c", "proto/settings.c"],
+    "docs/man/postern-sendmail.conf.5": ["frontend/sendmail/sm_conf.c"],
 }
 
 

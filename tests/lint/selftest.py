@@ -67,6 +67,8 @@ MORE = {
                                "static const struct conf_def table[] = {\n"
                                '\tLIMITS("smtp", "1", "2", "3"),\n};\n',
           "proto/settings.c": "",
+          "frontend/sendmail/sm_conf.c": "",
+          "docs/man/postern-sendmail.conf.5": "",
           "docs/man/postern-frontend.conf.5": PAGE.format("5m"),
           "docs/man/postern-backend.conf.5":
               ".It Ic smtp.max Pq Ar number , default Li 1\n"
