@@ -13,6 +13,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "backend/areas/pickup.h"
 #include "backend/dns/rotation.h"
 #include "backend/dns/watch.h"
 #include "backend/metrics/expo.h"
@@ -226,6 +227,23 @@ static bool is_healthy(void *arg UNUSED)
 	return backend.ready && tickets_ready(backend.be.tickets);
 }
 
+WAITS static enum err open_areas(const struct conf *conf, struct diag *d)
+{
+	struct be *be = &backend.be;
+	const char *folder = conf_str(conf, "areas");
+	char own[DISK_PATH_MAX];
+	struct pickup_conf c = {.dir = be->dir, .overrides = be->conf.pushed, .folder = folder};
+	enum err e = E_OK;
+
+	if (folder[0] == '\0') {
+		e = disk_path(own, conf_str(conf, "data"), "areas");
+		c.folder = own;
+	}
+	if (e == E_OK)
+		e = pickup_start(&c, &be->pickup);
+	return e == E_LIMIT ? diag_set(d, E_INVALID, "areas: the path is too long") : e;
+}
+
 WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 {
 	struct be *be = &backend.be;
@@ -257,6 +275,8 @@ WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 		e = rotation_start(be->dir, be->asking, be->conf.pushed, &backend.rotation);
 	if (e == E_OK)
 		e = watch_start(be->dir, be->asking, be->conf.pushed, &backend.watch);
+	if (e == E_OK)
+		e = open_areas(conf, d);
 	if (e == E_OK)
 		e = rpc_server_start(be, backend.accept_tls, backend.dial_tls, &backend.server, d);
 	if (e == E_OK && conf_count(conf, "metrics.listen") != 0) {
@@ -296,6 +316,7 @@ WAITS static void close_all(void)
 	rpc_server_free(&backend.server);
 	asking_free(&be->asking);
 	map_fini(&backend.be.held); /* no call is left */
+	pickup_stop(&be->pickup);
 	purge_stop(&backend.purge);
 	outbound_stop(&be->outbound);
 	runner_stop(&backend.runner);
@@ -363,6 +384,7 @@ WAITS static void main_fiber(void *arg)
 	list_init(&backend.be.links);
 	list_init(&backend.be.watches);
 	list_init(&backend.be.senders);
+	list_init(&backend.be.pickers);
 	map_init(&backend.be.held);
 	backend.be.conf = *conf;
 	backend.be.started_us = clock_wall_us();

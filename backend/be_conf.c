@@ -7,6 +7,10 @@
 static const struct conf_def table[] = {
 	{"name", CONF_STRING, NULL, 1, 63, CONF_REQUIRED, "This node's name in the cluster", NULL},
 	{"data", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Folder of the node's data", NULL},
+	{"areas", CONF_STRING, "", 0, 700, 0,
+	 "Folder of the virtual servers' folders for mail as files; empty: areas, in that of the "
+	 "data",
+	 NULL},
 	{"database", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED | CONF_SECRET,
 	 "libpq connection string of the directory; several hosts may be named", NULL},
 	{"sql_dir", CONF_STRING, "/usr/share/postern/sql", 0, 4000, 0,

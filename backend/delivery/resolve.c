@@ -190,6 +190,10 @@ WAITS enum err resolve_address(struct deliver *d, const struct resolve_ask *ask,
 		LOG_SELDOM(LOG_WARN, NULL, "resolve.too_many", LF_SLICE("address", ask->address));
 	if (ask->relay && (e == E_DENIED || (e == E_OK && r.via == DIR_VIA_REMOTE)))
 		return outside(d, ask, mem, out);
+	if (e == E_NOT_FOUND && ask->as_job && ask->unknown) {
+		r = (struct dir_resolved){.address = ask->address};
+		e = E_OK;
+	}
 	if (e == E_OK && ask->as_job)
 		return as_job_of(d, ask->partition, ask->peer, &r, mem, out);
 	return e == E_OK ? inside(d, ask, &r, mem, out, diag) : e;

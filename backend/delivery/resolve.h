@@ -31,6 +31,7 @@ struct resolve_ask {
 	/* One job of the queue of this partition, whoever is behind the address: taken even while
 	 * its owners are away. */
 	bool as_job;
+	bool unknown;     /* with as_job: an address that nobody has, too; its sender is told */
 	bool no_quota;    /* the commit sees to it */
 	bool null_sender; /* a bounce, or the like: may be for a sender that was rewritten */
 };

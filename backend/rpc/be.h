@@ -9,6 +9,7 @@
  *   limits        counts and lengths for the walker
  *   m_auth m_policy m_delivery m_outbound m_dns m_mailbox m_message m_append m_admin*   handlers,
  *                 by service
+ *   m_ingest      files of pickup folders
  *   m_sts         MTA-STS policies that workers bring and ask for
  *   m_sign        signatures of a commit
  *   convert       C structs of the store <-> messages
@@ -35,6 +36,7 @@ struct asking;
 struct guard;
 struct outbound;
 struct peers;
+struct pickup;
 struct sts_cache;
 
 struct be {
@@ -53,6 +55,8 @@ struct be {
 	struct guard *guard;
 	struct sts_cache *sts; /* MTA-STS policies that workers have found */
 	struct asking *asking; /* questions to DNS */
+	struct pickup *pickup; /* files that are to be messages */
+	struct list pickers;   /* open IngestWork streams */
 	struct list senders;   /* open OutboundWork streams */
 	struct list watches;   /* open PolicyWatch streams */
 	struct map held;       /* by account, see mcall_hold */

@@ -1,5 +1,6 @@
 #include "backend/rpc/limits.h"
 
+#include "backend/areas/area.h"
 #include "backend/auth/auth.h"
 #include "backend/directory/dir_servers.h"
 #include "backend/dns/asking.h"
@@ -13,14 +14,16 @@
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/dns.pb-c.h"
+#include "proto/ingest.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
 #include "proto/outbound.pb-c.h"
 #include "proto/policy.pb-c.h"
 #include "proto/summary.pb-c.h"
 
-#define RANGES_MAX     8192 /* a payload of 64 KiB cannot hold more */
-#define RECIPIENTS_MAX 1000 /* of one transaction: RFC 5321 asks for 100, policy gives 500 */
+#define RANGES_MAX            8192 /* a payload of 64 KiB cannot hold more */
+#define INGEST_RECIPIENTS_MAX 40   /* asked of at a time: their tokens fit a frame */
+#define RECIPIENTS_MAX        1000 /* of one transaction: RFC 5321 asks for 100, policy gives 500 */
 
 const struct walk_limit be_walk_limits[] = {
 	{&postern__auth_start__descriptor, "initial", 0, AUTH_RESPONSE_MAX},
@@ -62,6 +65,10 @@ const struct walk_limit be_walk_limits[] = {
 	{&postern__outbound_recipient_result__descriptor, "text", 0, OUTCOME_TEXT_MAX},
 	{&postern__dns_answer__descriptor, "records", ASKING_RECORDS_MAX, ASKING_BYTES_MAX},
 	{&postern__dns_answer__descriptor, "canonical", 0, ASKING_NAME_MAX},
+	{&postern__ingest_open__descriptor, "recipients", INGEST_RECIPIENTS_MAX, DIR_ADDRESS_MAX},
+	{&postern__ingest_open__descriptor, "sender", 0, DIR_ADDRESS_MAX},
+	{&postern__ingest_open__descriptor, "author", 0, DIR_ADDRESS_MAX},
+	{&postern__ingest_done__descriptor, "why", 0, AREA_REASON_MAX},
 	{&postern__mailbox_create__descriptor, "path", 0, STORE_PATH_MAX},
 	{&postern__mailbox_delete__descriptor, "path", 0, STORE_PATH_MAX},
 	{&postern__mailbox_rename__descriptor, "from", 0, STORE_PATH_MAX},

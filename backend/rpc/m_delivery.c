@@ -201,16 +201,33 @@ static void read_others(const Postern__DeliverCommit *m, struct arena *mem, stru
 	}
 }
 
+/* Notices have no reverse-path (RFC 5321 section 4.5.5). All else that the way out delivers is a
+ * file of a pickup folder: its ticket is for that one transaction. */
+static enum err check_outbound(struct mcall *c, const Postern__DeliverCommit *m)
+{
+	enum err e;
+
+	if (m->ticket.len == 0)
+		return m->sender.len == 0 ? E_OK : E_DENIED;
+	e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT, &c->claims,
+			&c->diag);
+	if (e != E_OK)
+		return e;
+	if (!slice_eq(slice(c->claims.session, sizeof c->claims.session), MCALL_SLICE(m->txid)))
+		return diag_set(&c->diag, E_DENIED, "a ticket of another message");
+	return m->sender.len == 0
+		       ? E_OK
+		       : dir_may_send_as(c->be->dir, c->claims.account, MCALL_SLICE(m->sender));
+}
+
 /* Submission: the ticket's account must be allowed to send as the reverse-path. */
 static enum err check_submitter(struct mcall *c, const Postern__DeliverCommit *m)
 {
 	enum dir_sender right;
 	enum err e;
 
-	/* Notices have no reverse-path (RFC 5321 section 4.5.5), and the way out sends nothing
-	 * else. */
 	if (c->peer->role == ROLE_FRONTEND && c->peer->service == SERVICE_OUTBOUND)
-		return m->sender.len == 0 ? E_OK : E_DENIED;
+		return check_outbound(c, m);
 	if (!needs_ticket(c, &m->ticket))
 		return E_OK;
 	e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT, &c->claims,
@@ -227,7 +244,7 @@ static enum err check_submitter(struct mcall *c, const Postern__DeliverCommit *m
 	return e;
 }
 
-/* Who drew the txid. Of the way out's notices it is a back-end, whichever front-end tries. */
+/* Who drew the txid. Of what the way out delivers it is a back-end, whichever front-end tries. */
 static slice_t origin_of(struct mcall *c, const Postern__DeliverCommit *m)
 {
 	char id[RPC_IDENTITY_STR];

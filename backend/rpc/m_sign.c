@@ -93,11 +93,12 @@ static enum err may_sign(struct mcall *c, slice_t author, char room[DOMAIN_MAX +
 	*domain_out = SLICE_NONE;
 	if (c->peer->role != ROLE_FRONTEND)
 		return E_OK;
-	if (c->peer->service == SERVICE_OUTBOUND) {
+	/* Of the way out files of pickup folders have an account, and notices none. */
+	if (c->peer->service == SERVICE_OUTBOUND && c->claims.account == 0) {
 		*domain_out = keyed_domain(c, author, room);
 		return E_OK;
 	}
-	if (c->peer->service != SERVICE_SUBMISSION)
+	if (c->peer->service != SERVICE_SUBMISSION && c->peer->service != SERVICE_OUTBOUND)
 		return E_OK;
 	*domain_out = domain_of(author, room);
 	if (domain_out->n == 0)

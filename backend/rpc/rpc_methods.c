@@ -6,6 +6,7 @@
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/dns.pb-c.h"
+#include "proto/ingest.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
 #include "proto/method.pb-c.h"
@@ -106,6 +107,14 @@ const struct method methods[] = {
 	  RATE_LOOKUP, m_dns_watch),
 	M(DNS_ANSWER, "Dns.Answer", dns_answer, FE, OUTBOUND, IDEMPOTENT, 2 * SMALL, SECONDS(30),
 	  RATE_FREE, m_dns_answer),
+	M(INGEST_WORK, "Ingest.Work", ingest_work, FE, OUTBOUND, IDEMPOTENT, SMALL, NO_DEADLINE,
+	  RATE_LOOKUP, m_ingest_work),
+	M(INGEST_READ, "Ingest.Read", ingest_read, FE, OUTBOUND, IDEMPOTENT, SMALL, MINUTES(60),
+	  RATE_FREE, m_ingest_read),
+	M(INGEST_OPEN, "Ingest.Open", ingest_open, FE, OUTBOUND, IDEMPOTENT, 2 * SMALL, MINUTES(1),
+	  RATE_FREE, m_ingest_open),
+	M(INGEST_DONE, "Ingest.Done", ingest_done, FE, OUTBOUND, ONCE, SMALL, MINUTES(1), RATE_FREE,
+	  m_ingest_done),
 	T(MAILBOX_LIST, "Mailbox.List", mailbox_list, Postern__MailboxList, READERS, TICKET_READ,
 	  IDEMPOTENT, SMALL, MINUTES(2), m_mailbox_list),
 	T(MAILBOX_CREATE, "Mailbox.Create", mailbox_create, Postern__MailboxCreate, IMAP,

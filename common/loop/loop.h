@@ -6,6 +6,7 @@
  *   fiber   stacks, switch, wait, cancel, scope: the only file that knows how a switch is made
  *   work    jobs on a thread pool, whose asker may vanish
  *   sig     signals as events
+ *   folder  files that have come to be whole, as events
  *
  * Rules. Nobody runs protocol code inside a libuv callback: a completion stores its result, sets
  * an event, and returns; the ready list runs in a loop turn, in order of readiness, so nothing

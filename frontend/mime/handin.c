@@ -265,8 +265,8 @@ static enum err sender_field(struct reader *r, slice_t body)
 	return handin_address(body, r->o->domain, r->mem, &r->out->sender, r->d);
 }
 
-/* The first address of From is the sender where nothing else says who is. */
-static enum err sender_from(struct reader *r, const struct addr_list *list)
+/* The first address of From is the sender, too, where nothing else says who is. */
+static enum err author_from(struct reader *r, const struct addr_list *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		const struct addr_item *it = &list->items[i];
@@ -274,11 +274,11 @@ static enum err sender_from(struct reader *r, const struct addr_list *list)
 		if (it->kind != ADDR_MAILBOX)
 			continue;
 		if (it->domain.n == 0 && r->o->user.n != 0) {
-			r->out->sender = r->o->user;
+			r->out->author = r->o->user;
 			return E_OK;
 		}
 		return wire_form(it->local, it->domain.n != 0 ? it->domain : r->o->domain, r->mem,
-				 &r->out->sender, r->d);
+				 &r->out->author, r->d);
 	}
 	return E_OK;
 }
@@ -293,8 +293,8 @@ static enum err list_field(struct reader *r, enum field f, slice_t name, slice_t
 
 	if (e != E_OK)
 		return diag_set(r->d, e, "no memory for the addresses");
-	if (f == FIELD_FROM && !r->has_sender && r->out->sender.n == 0)
-		e = sender_from(r, &list);
+	if (f == FIELD_FROM && r->out->author.n == 0)
+		e = author_from(r, &list);
 	else if (f == FIELD_X_RECEIVER || (f != FIELD_FROM && f != FIELD_SENDER &&
 					   f != FIELD_REPLY_TO && (r->o->take & HANDIN_TO) != 0))
 		e = gather(r, to, &list);
@@ -344,6 +344,7 @@ static void add_missing(struct reader *r)
 	slice_t from = r->out->sender.n != 0 ? r->out->sender : o->from;
 
 	if (!r->has_from && from.n != 0) {
+		r->out->author = from;
 		buf_puts(&r->header, "From: ");
 		if (o->full_name.n != 0)
 			put_name(&r->header, o->full_name);
@@ -351,6 +352,8 @@ static void add_missing(struct reader *r)
 		buf_put(&r->header, from);
 		buf_puts(&r->header, o->full_name.n != 0 ? ">\r\n" : "\r\n");
 	}
+	if (!r->has_sender)
+		r->out->sender = r->out->author;
 	if (!r->has_date)
 		buf_printf(&r->header, "Date: %s\r\n", date_format_rfc5322(o->now, date));
 	if (!r->has_message_id) {

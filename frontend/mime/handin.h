@@ -44,7 +44,8 @@ struct handin {
 	/* In the arena. */
 	slice_t *rcpts; /* Mailbox, without < and >; each once */
 	size_t nrcpts;
-	slice_t sender;   /* x-sender, or else the first address of From; empty: none of them */
+	slice_t author;   /* the first address of From, which may have been added */
+	slice_t sender;   /* x-sender, or else the author; empty: none of them */
 	bool null_sender; /* x-sender was there, and <> */
 	slice_t header;   /* lines end in CRLF; with the empty line */
 	bool eight;       /* the header has bytes above 127 */

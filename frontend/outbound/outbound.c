@@ -5,6 +5,7 @@
 #include "frontend/outbound/courier.h"
 #include "frontend/outbound/notice_post.h"
 #include "frontend/outbound/https.h"
+#include "frontend/outbound/pickup.h"
 #include "frontend/outbound/questions.h"
 #include "frontend/outbound/reports.h"
 #include "frontend/outbound/sts.h"
@@ -109,6 +110,13 @@ static void open_questions(struct rpc_link *l)
 		rpc_link_unref(&l);
 }
 
+static void open_pickup(struct rpc_link *l)
+{
+	rpc_link_ref(l);
+	if (scope_start(&out.streams, "outbound.pickup", pickup_run, l) != E_OK)
+		rpc_link_unref(&l);
+}
+
 static void open_streams(void)
 {
 	struct rpc_link *links[BACKENDS_MAX];
@@ -121,6 +129,7 @@ static void open_streams(void)
 		out.links[out.nlinks++] = links[i];
 		if (scope_start(&out.streams, "outbound.work", stream_run, links[i]) == E_OK) {
 			open_questions(links[i]);
+			open_pickup(links[i]);
 			continue;
 		}
 		out.nlinks--;

@@ -1,10 +1,12 @@
 #include "frontend/rpc/limits.h"
 
 #include "common/record/record.h"
+#include "frontend/rpc/call_ingest.h"
 #include "frontend/rpc/call_sts.h"
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/dns.pb-c.h"
+#include "proto/ingest.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
 #include "proto/outbound.pb-c.h"
@@ -89,5 +91,10 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__outbound_route__descriptor, "user", 0, 255},
 	{&postern__outbound_route__descriptor, "password", 0, 255},
 	{&postern__outbound_route__descriptor, "helo", 0, 255},
+	{&postern__ingest_job__descriptor, "domain", 0, 253},
+	{&postern__ingest_open_reply__descriptor, "sender", 0, CALL_INGEST_ADDR_MAX},
+	{&postern__ingest_open_reply__descriptor, "tokens", CALL_INGEST_RCPTS_MAX,
+	 DELIVER_TOKEN_MAX},
+	{&postern__ingest_open_reply__descriptor, "keys", 16, 0},
 	{NULL, NULL, 0, 0},
 };

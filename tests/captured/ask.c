@@ -5,6 +5,7 @@
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/dns.pb-c.h"
+#include "proto/ingest.pb-c.h"
 #include "proto/outbound.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/message.pb-c.h"
@@ -35,6 +36,10 @@ static const struct ask_method table[] = {
 	ROW(OUTBOUND_STS_PUT, outbound_sts_put, NULL),
 	ROW(DNS_WATCH, dns_watch, NULL),
 	ROW(DNS_ANSWER, dns_answer, NULL),
+	ROW(INGEST_WORK, ingest_work, NULL),
+	ROW(INGEST_READ, ingest_read, NULL),
+	ROW(INGEST_OPEN, ingest_open, REPLY(ingest_open_reply)),
+	ROW(INGEST_DONE, ingest_done, NULL),
 	ROW(DELIVER_COMMIT, deliver_commit, REPLY(deliver_reply)),
 	ROW(DELIVER_ABORT, deliver_abort, NULL),
 	ROW(DELIVER_SETTLE, deliver_settle, NULL),

@@ -1,12 +1,15 @@
-/* Limits of what front-ends send with a commit that asks for signatures. */
+/* Limits of what front-ends send: with a commit that asks for signatures, of policies, of files. */
 #include "backend/rpc/limits.h"
 
+#include "backend/areas/area.h"
+#include "backend/directory/dir.h"
 #include "backend/queue/sts_cache.h"
 #include "common/base/buf.h"
 #include "common/crypto/digest.h"
 #include "common/parse/dkim_sig.h"
 #include "common/parse/idn.h"
 #include "proto/delivery.pb-c.h"
+#include "proto/ingest.pb-c.h"
 #include "proto/outbound.pb-c.h"
 #include "tests/lib/check.h"
 
@@ -114,4 +117,64 @@ TEST(limits_of_sts_policies)
 		check_note("case %zu", i);
 		CHECK(put_of(over[i]) != E_OK);
 	}
+}
+
+static enum err unpacked(const ProtobufCMessage *m)
+{
+	size_t size = protobuf_c_message_get_packed_size(m);
+	uint8_t *bytes = xmalloc(size);
+	ProtobufCMessage *out;
+	struct arena mem;
+	struct diag d = {""};
+	enum err e;
+
+	protobuf_c_message_pack(m, bytes);
+	arena_init(&mem, NULL);
+	e = walk_unpack(m->descriptor, be_walk_limits, slice(bytes, size), &mem, &out, &d);
+	arena_reset(&mem);
+	xfree(&bytes);
+	return e;
+}
+
+struct opening {
+	size_t recipients, recipient, sender, author; /* how many, and lengths */
+};
+
+static enum err open_of(struct opening o)
+{
+	static uint8_t fill[2 * DIR_ADDRESS_MAX];
+	Postern__IngestOpen m = POSTERN__INGEST_OPEN__INIT;
+	ProtobufCBinaryData list[64];
+
+	for (size_t i = 0; i < ARRAY_LEN(list); i++)
+		list[i] = (ProtobufCBinaryData){o.recipient, fill};
+	m.recipients = list;
+	m.n_recipients = o.recipients;
+	m.sender = (ProtobufCBinaryData){o.sender, fill};
+	m.author = (ProtobufCBinaryData){o.author, fill};
+	return unpacked(&m.base);
+}
+
+TEST(limits_of_files)
+{
+	static const struct opening most = {40, DIR_ADDRESS_MAX, DIR_ADDRESS_MAX, DIR_ADDRESS_MAX};
+	struct opening over[] = {most, most, most, most};
+	Postern__IngestDone done = POSTERN__INGEST_DONE__INIT;
+	char why[AREA_REASON_MAX + 2];
+
+	CHECK_ERR(open_of(most), E_OK);
+	over[0].recipients++;
+	over[1].recipient++;
+	over[2].sender++;
+	over[3].author++;
+	for (size_t i = 0; i < ARRAY_LEN(over); i++) {
+		check_note("case %zu", i);
+		CHECK_ERR(open_of(over[i]), E_LIMIT);
+	}
+	memset(why, 'w', sizeof why);
+	done.why = why;
+	why[AREA_REASON_MAX + 1] = '\0';
+	CHECK_ERR(unpacked(&done.base), E_LIMIT);
+	why[AREA_REASON_MAX] = '\0';
+	CHECK_ERR(unpacked(&done.base), E_OK);
 }

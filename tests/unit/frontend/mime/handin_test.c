@@ -29,7 +29,7 @@ static const struct {
 	{"From: root\r\n\r\n", HANDIN_TO, "", "From: root@host.example\r\n" ADDED,
 	 "root@host.example", "", ""},
 	/* nothing at all, and a body without a header */
-	{"", HANDIN_TO, "a@b.example", "From: a@b.example\r\n" ADDED, "", "", ""},
+	{"", HANDIN_TO, "a@b.example", "From: a@b.example\r\n" ADDED, "a@b.example", "", ""},
 	{"Hello there: x\r\n", HANDIN_TO, "", ADDED, "", "", "Hello there: x\r\n"},
 	/* Bcc goes, names and groups stay; each recipient once */
 	{"To: \"A, B\" <a@x.example>, them: b, c@x.example;\r\n"

@@ -1,0 +1,349 @@
+#include "backend/areas/area.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/log/log.h"
+
+#define FOLDER_MODE 0770
+#define REASON_MODE 0660
+#define REASON      ".reason"
+
+static const char *const kinds[] = {[AREA_PICKUP] = "pickup", [AREA_BADMAIL] = "badmail"};
+
+static enum err failed(const char *what, const char *path)
+{
+	int no = errno;
+
+	if (no == ENOENT || no == ELOOP)
+		return E_NOT_FOUND;
+	LOG(LOG_ERROR, NULL, "area.failed", LF_STR("what", what), LF_STR("path", path),
+	    LF_ERRNO("errno", no));
+	return no == ENOSPC || no == EDQUOT ? E_FULL : E_IO;
+}
+
+enum err area_path(const char *folder, slice_t server, enum area_kind k, char out[DISK_PATH_MAX])
+{
+	int n = snprintf(out, DISK_PATH_MAX, "%s/%.*s/%s", folder, (int)server.n, server.p,
+			 kinds[k]);
+
+	return n > 0 && n < DISK_PATH_MAX ? E_OK : E_LIMIT;
+}
+
+static enum err make_folder(const char *path)
+{
+	return mkdir(path, FOLDER_MODE) == 0 || errno == EEXIST ? E_OK : failed("mkdir", path);
+}
+
+enum err area_make(const char *folder, slice_t server)
+{
+	char path[DISK_PATH_MAX];
+	enum err e = make_folder(folder);
+	int n = snprintf(path, sizeof path, "%s/%.*s", folder, (int)server.n, server.p);
+
+	if (e == E_OK)
+		e = n > 0 && n < DISK_PATH_MAX ? make_folder(path) : E_LIMIT;
+	for (size_t k = 0; e == E_OK && k < ARRAY_LEN(kinds); k++) {
+		e = area_path(folder, server, (enum area_kind)k, path);
+		if (e == E_OK)
+			e = make_folder(path);
+	}
+	return e;
+}
+
+/* ---- files ---- */
+
+static int64_t ns_of(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void fill(const char *name, const struct stat *st, struct area_file *out)
+{
+	*out = (struct area_file){
+		.ino = (uint64_t)st->st_ino,
+		.size = (uint64_t)st->st_size,
+		.mtime_ns = ns_of(st->st_mtim),
+		.ctime_ns = ns_of(st->st_ctim),
+	};
+	memcpy(out->name, name, strlen(name) + 1);
+}
+
+static bool is_same(const struct area_file *f, const struct stat *st)
+{
+	return f->ino == (uint64_t)st->st_ino && f->size == (uint64_t)st->st_size &&
+	       f->mtime_ns == ns_of(st->st_mtim);
+}
+
+/* Calls fn for every plain file; false from it ends the walk. */
+static enum err each_file(const char *path,
+			  bool (*fn)(int dir, const struct area_file *f, void *arg), void *arg)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	if (d == NULL)
+		return failed("opendir", path);
+	while ((e = readdir(d)) != NULL) {
+		struct area_file f;
+		struct stat st;
+
+		if (e->d_name[0] == '.' || strlen(e->d_name) > AREA_NAME_MAX ||
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		fill(e->d_name, &st, &f);
+		if (!fn(dirfd(d), &f, arg))
+			break;
+	}
+	closedir(d);
+	return E_OK;
+}
+
+struct listing {
+	struct area_file *out;
+	size_t n, max;
+};
+
+static bool list_one(int dir UNUSED, const struct area_file *f, void *arg)
+{
+	struct listing *l = arg;
+
+	if (l->n == l->max)
+		return false;
+	l->out[l->n++] = *f;
+	return true;
+}
+
+enum err area_list(const char *path, struct area_file *out, size_t max, size_t *n_out)
+{
+	struct listing l = {.out = out, .max = max};
+	enum err e = each_file(path, list_one, &l);
+
+	*n_out = l.n;
+	return e;
+}
+
+static int open_folder(const char *path)
+{
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static enum err open_same(int dir, const char *path, const struct area_file *f, int *fd_out)
+{
+	/* Whoever put a pipe there would have us wait for its other end. */
+	int fd = openat(dir, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	*fd_out = -1;
+	if (fd < 0)
+		return failed("open", path);
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || !is_same(f, &st)) {
+		close(fd);
+		return E_NOT_FOUND;
+	}
+	*fd_out = fd;
+	return E_OK;
+}
+
+enum err area_open(const char *path, const struct area_file *f, int *fd_out)
+{
+	int dir = open_folder(path);
+	enum err e;
+
+	*fd_out = -1;
+	if (dir < 0)
+		return failed("open", path);
+	e = open_same(dir, path, f, fd_out);
+	close(dir);
+	return e;
+}
+
+enum err area_read(int fd, uint64_t off, char *to, size_t n, size_t *got_out)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t k = pread(fd, to + got, n - got, (off_t)(off + got));
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return failed("read", "a file of a pickup folder");
+		if (k == 0)
+			break;
+		got += (size_t)k;
+	}
+	*got_out = got;
+	return E_OK;
+}
+
+static bool found_in(slice_t text, slice_t words)
+{
+	for (size_t at = 0; at + words.n <= text.n; at++) {
+		if (ascii_lower(text.p[at]) == ascii_lower(words.p[0]) &&
+		    slice_ieq(slice_sub(text, at, words.n), words))
+			return true;
+	}
+	return false;
+}
+
+enum err area_mentions(int fd, slice_t words, bool *out)
+{
+	char *head = xmalloc(AREA_HEAD_MAX);
+	size_t n = 0;
+	enum err e = area_read(fd, 0, head, AREA_HEAD_MAX, &n);
+
+	*out = e == E_OK && words.n != 0 && found_in(slice(head, n), words);
+	xfree(&head);
+	return e;
+}
+
+static enum err sync_folder(int dir, const char *path)
+{
+	return fsync(dir) == 0 ? E_OK : failed("fsync", path);
+}
+
+/* The folder and that very file in it, or an error. */
+static enum err at_file(const char *path, const struct area_file *f, int *dir_out)
+{
+	int dir = open_folder(path), fd;
+	enum err e;
+
+	*dir_out = -1;
+	if (dir < 0)
+		return failed("open", path);
+	e = open_same(dir, path, f, &fd);
+	if (e != E_OK) {
+		close(dir);
+		return e;
+	}
+	close(fd);
+	*dir_out = dir;
+	return E_OK;
+}
+
+enum err area_remove(const char *path, const struct area_file *f)
+{
+	int dir;
+	enum err e = at_file(path, f, &dir);
+
+	if (e != E_OK)
+		return e;
+	e = unlinkat(dir, f->name, 0) == 0 ? sync_folder(dir, path) : failed("unlink", path);
+	close(dir);
+	return e;
+}
+
+/* ---- badmail ---- */
+
+/* A name that has room for the endings. */
+static void bad_name(const struct area_file *f, const char *more, char out[AREA_NAME_MAX + 1])
+{
+	int keep = (int)(AREA_NAME_MAX - strlen(more) - 24 - strlen(REASON));
+
+	snprintf(out, AREA_NAME_MAX + 1, "%.*s%s", keep, f->name, more);
+}
+
+static enum err write_reason(int dir, const char *path, const char *name, slice_t why)
+{
+	char file[AREA_NAME_MAX + 1];
+	int fd;
+	bool ok;
+
+	snprintf(file, sizeof file, "%.*s%s", (int)(AREA_NAME_MAX - strlen(REASON)), name, REASON);
+	fd = openat(dir, file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, REASON_MODE);
+	if (fd < 0)
+		return failed("open", path);
+	why = slice_sub(why, 0, AREA_REASON_MAX);
+	ok = write(fd, why.p, why.n) == (ssize_t)why.n && write(fd, "\n", 1) == 1 && fsync(fd) == 0;
+	if (close(fd) != 0 || !ok)
+		return failed("write", path);
+	return E_OK;
+}
+
+static enum err move_to(int from, int to, const char *to_path, const struct area_file *f,
+			slice_t why)
+{
+	char name[AREA_NAME_MAX + 1], number[24];
+	enum err e;
+
+	bad_name(f, "", name);
+	if (faccessat(to, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		snprintf(number, sizeof number, ".%llu", (unsigned long long)f->ino);
+		bad_name(f, number, name);
+	}
+	e = write_reason(to, to_path, name, why);
+	if (e == E_OK && renameat(from, f->name, to, name) != 0)
+		e = failed("rename", to_path);
+	return e == E_OK ? sync_folder(to, to_path) : e;
+}
+
+enum err area_reject(const char *path, const char *bad, const struct area_file *f, slice_t why)
+{
+	enum err e = make_folder(bad); /* somebody may have tidied up */
+	int from, to;
+
+	if (e != E_OK)
+		return e;
+	to = open_folder(bad);
+	if (to < 0)
+		return failed("open", bad);
+	e = at_file(path, f, &from);
+	if (e == E_OK) {
+		e = move_to(from, to, bad, f, why);
+		if (e == E_OK)
+			e = sync_folder(from, path);
+		close(from);
+	}
+	close(to);
+	return e;
+}
+
+struct expiring {
+	int64_t before_ns;
+	size_t removed;
+};
+
+static bool expire_one(int dir, const struct area_file *f, void *arg)
+{
+	struct expiring *x = arg;
+
+	/* A change of name changes it, too: since when it is here. */
+	if (f->ctime_ns < x->before_ns && unlinkat(dir, f->name, 0) == 0)
+		x->removed++;
+	return true;
+}
+
+enum err area_expire(const char *path, int64_t keep_s, size_t *removed_out)
+{
+	struct expiring x = {.before_ns = (clock_wall_s() - keep_s) * 1000000000};
+	enum err e = each_file(path, expire_one, &x);
+
+	*removed_out = x.removed;
+	return e;
+}
+
+static bool count_one(int dir UNUSED, const struct area_file *f, void *arg)
+{
+	struct area_count *c = arg;
+	int64_t s = f->ctime_ns / 1000000000;
+
+	c->files++;
+	c->bytes += f->size;
+	if (c->oldest_s == 0 || s < c->oldest_s)
+		c->oldest_s = s;
+	return true;
+}
+
+enum err area_count(const char *path, struct area_count *out)
+{
+	*out = (struct area_count){.files = 0};
+	return each_file(path, count_one, out);
+}

@@ -1,0 +1,63 @@
+/*
+ * backend/areas: the folders of virtual servers in which mail lies as files, for programs that have
+ * nothing but a file system.
+ *
+ *   area     their paths, and what is done with a file in them; blocking, for work threads
+ *   pickup   files that are to be messages: who has which, and what became of it
+ *
+ * FOLDER/SERVER/pickup: a file there is taken as a message. FOLDER/SERVER/badmail: one that could
+ * not be, with its reason beside it, in NAME.reason. Whoever may write into pickup may send in
+ * anybody's name who is of ours: that is the folder's permission, which is the administrator's to
+ * give. No file's content is read here but as bytes; names are strangers' names: a link, or
+ * anything but a plain file, is left alone.
+ */
+#ifndef BACKEND_AREAS_AREA_H
+#define BACKEND_AREAS_AREA_H
+
+#include "backend/store/disk.h"
+
+#define AREA_NAME_MAX  255  /* of a file: the system's own limit */
+#define AREA_FILES_MAX 1000 /* of one folder that are known at a time; others wait */
+#define AREA_HEAD_MAX \
+	(256u * 1024) /* of a file that is searched for its sender: a header's
+					    limit */
+#define AREA_REASON_MAX 512
+
+enum area_kind { AREA_PICKUP, AREA_BADMAIL };
+
+/* Which file it is; one of the same name that is not the same file has another identity. */
+struct area_file {
+	char name[AREA_NAME_MAX + 1];
+	uint64_t ino, size;
+	int64_t mtime_ns, ctime_ns;
+};
+
+/* FOLDER/SERVER/KIND. */
+enum err area_path(const char *folder, slice_t server, enum area_kind k,
+		   char out[DISK_PATH_MAX]) MUST_USE;
+/* Makes what is missing of a server's folders. */
+enum err area_make(const char *folder, slice_t server) MUST_USE;
+/* Plain files whose names do not begin with a dot, in no order; at most max. */
+enum err area_list(const char *path, struct area_file *out, size_t max, size_t *n_out) MUST_USE;
+/* E_NOT_FOUND: it is gone, or has changed. */
+enum err area_open(const char *path, const struct area_file *f, int *fd_out) MUST_USE;
+/* Up to n bytes from off on; fewer only at its end. */
+enum err area_read(int fd, uint64_t off, char *to, size_t n, size_t *got_out) MUST_USE;
+/* Whether the words stand in its first AREA_HEAD_MAX bytes, in any case of ASCII letters. */
+enum err area_mentions(int fd, slice_t words, bool *out) MUST_USE;
+/* Durable when it returns. E_NOT_FOUND: it was gone, or another one. */
+enum err area_remove(const char *path, const struct area_file *f) MUST_USE;
+/* To another folder of the same disk, with a reason beside it; there a name that is taken gets the
+ * file's number behind it. */
+enum err area_reject(const char *path, const char *bad, const struct area_file *f,
+		     slice_t why) MUST_USE;
+/* Removes what was put there more than so many seconds ago; counts it. */
+enum err area_expire(const char *path, int64_t keep_s, size_t *removed_out) MUST_USE;
+
+struct area_count {
+	uint64_t files, bytes;
+	int64_t oldest_s; /* seconds since 1970; 0: none */
+};
+enum err area_count(const char *path, struct area_count *out) MUST_USE;
+
+#endif

@@ -1,0 +1,266 @@
+/* Who has which file, and what becomes of it. */
+#include <stdio.h>
+
+#include "backend/areas/pickup_priv.h"
+#include "common/base/clock.h"
+#include "common/crypto/digest.h"
+#include "common/crypto/random.h"
+#include "common/log/log.h"
+#include "common/log/metric.h"
+#include "common/loop/work.h"
+
+#define HELP "Files of pickup folders by result"
+METRIC_COUNTER(m_taken, "pickup_files_total", HELP, {"result", "taken"});
+METRIC_COUNTER(m_bad, "pickup_files_total", HELP, {"result", "bad"});
+METRIC_COUNTER(m_later, "pickup_files_total", HELP, {"result", "later"});
+
+/* ---- workers ---- */
+
+struct pickup_worker *pickup_worker_new(struct pickup *p)
+{
+	struct pickup_worker *w = xcalloc(1, sizeof *w);
+
+	w->home = p;
+	return w;
+}
+
+void pickup_worker_free(struct pickup_worker **pw)
+{
+	struct pickup_worker *w = *pw;
+
+	if (w == NULL)
+		return;
+	list_for_each(i, &w->home->servers) {
+		struct pickup_server *s = list_entry(i, struct pickup_server, node);
+
+		list_for_each(k, &s->files) {
+			struct pickup_file *f = list_entry(k, struct pickup_file, node);
+
+			if (f->state == FILE_LEASED && f->holder == w) {
+				f->holder = NULL;
+				f->state = FILE_WAITING;
+			}
+		}
+	}
+	waitq_wake_all(&w->home->takers);
+	xfree(pw);
+}
+
+/* The same for the same file, and no other's. */
+static void txid_of(const struct pickup *p, const struct pickup_file *f,
+		    uint8_t out[STORE_TXID_SIZE])
+{
+	uint8_t digest[SHA256_LEN];
+	struct buf b;
+
+	buf_init(&b, DISK_PATH_MAX + AREA_NAME_MAX + 200, NULL);
+	buf_printf(&b, "pickup %s %s %llu %llu %lld %s", dir_node_name(p->conf.dir),
+		   f->server->name, (unsigned long long)f->f.ino, (unsigned long long)f->f.size,
+		   (long long)f->f.mtime_ns, f->f.name);
+	invariant(!buf_failed(&b));
+	sha256(buf_slice(&b), digest);
+	memcpy(out, digest, STORE_TXID_SIZE);
+	buf_fini(&b);
+}
+
+static struct pickup_file *ready_in(struct pickup_server *s)
+{
+	if (!s->running)
+		return NULL;
+	list_for_each(i, &s->files) {
+		struct pickup_file *f = list_entry(i, struct pickup_file, node);
+
+		if (f->state == FILE_WAITING && f->not_before_ms <= clock_mono_ms())
+			return f;
+	}
+	return NULL;
+}
+
+/* Servers take turns. */
+static struct pickup_file *next_ready(struct pickup *p)
+{
+	struct list *start = p->last != NULL ? p->last->node.next : p->servers.next;
+	struct list *i = start;
+
+	do {
+		struct pickup_server *s = list_entry(i, struct pickup_server, node);
+		struct pickup_file *f = i != &p->servers ? ready_in(s) : NULL;
+
+		if (f != NULL) {
+			p->last = s;
+			return f;
+		}
+		i = i->next;
+	} while (i != start);
+	return NULL;
+}
+
+static void job_of(const struct pickup *p, const struct pickup_file *f, struct pickup_job *out)
+{
+	memcpy(out->lease, f->lease, sizeof out->lease);
+	memcpy(out->server, f->server->name, sizeof out->server);
+	out->file = f->f;
+	txid_of(p, f, out->txid);
+}
+
+/* ---- the end of a lease ---- */
+
+struct ending {
+	const char *path, *bad;
+	struct area_file f;
+	enum pickup_outcome outcome;
+	slice_t why;
+	enum err result;
+};
+
+static void run_ending(void *arg)
+{
+	struct ending *x = arg;
+
+	x->result = x->outcome == PICKUP_TAKEN ? area_remove(x->path, &x->f)
+					       : area_reject(x->path, x->bad, &x->f, x->why);
+}
+
+static void log_end(const struct pickup_file *f, enum pickup_outcome outcome, slice_t why,
+		    enum err e)
+{
+	static const char *const events[] = {"pickup.taken", "pickup.bad", "pickup.later"};
+
+	metric_add(outcome == PICKUP_TAKEN ? &m_taken
+		   : outcome == PICKUP_BAD ? &m_bad
+					   : &m_later,
+		   1);
+	LOG(outcome == PICKUP_TAKEN && e == E_OK ? LOG_INFO : LOG_WARN, NULL, events[outcome],
+	    LF_STR("server", f->server->name), LF_STR("file", f->f.name),
+	    LF_UINT("bytes", f->f.size), LF_SLICE("why", why), LF_ERR("result", e));
+}
+
+/* The file is FILE_MOVING, so that nobody else has it. */
+WAITS static enum err end_file(struct pickup *p, struct pickup_file *f, enum pickup_outcome outcome,
+			       slice_t why)
+{
+	struct ending x = {.path = f->server->path,
+			   .bad = f->server->bad,
+			   .f = f->f,
+			   .outcome = outcome,
+			   .why = slice_sub(why, 0, AREA_REASON_MAX)};
+	enum err e = E_OK;
+
+	if (outcome != PICKUP_LATER) {
+		e = work_run("pickup.end", run_ending, &x);
+		/* Whoever took it away has spared us that. */
+		if (e == E_OK)
+			e = x.result == E_NOT_FOUND ? E_OK : x.result;
+	}
+	log_end(f, outcome, why, e);
+	if (e == E_OK && outcome != PICKUP_LATER) {
+		pickup_file_free(f);
+		return E_OK;
+	}
+	f->state = FILE_WAITING;
+	f->not_before_ms = clock_mono_ms() + p->conf.again_ms;
+	event_set(&p->wake);
+	return e;
+}
+
+WAITS static void reject_large(struct pickup *p, struct pickup_file *f)
+{
+	char why[80];
+
+	snprintf(why, sizeof why, "The file is larger than %llu bytes",
+		 (unsigned long long)f->server->size_max);
+	f->state = FILE_MOVING;
+	(void)end_file(p, f, PICKUP_BAD, slice_str(why));
+}
+
+WAITS enum err pickup_take(struct pickup_worker *w, struct pickup_job *out)
+{
+	struct pickup *p = w->home;
+
+	for (;;) {
+		struct pickup_file *f = w->leases < PICKUP_LEASES_MAX ? next_ready(p) : NULL;
+		enum err e = E_OK;
+
+		if (p->stop)
+			return E_CANCELLED;
+		if (f == NULL)
+			e = waitq_wait(&p->takers, "pickup.take", NO_DEADLINE);
+		if (e != E_OK)
+			return e;
+		if (f == NULL)
+			continue;
+		if (f->f.size > f->server->size_max) {
+			reject_large(p, f);
+			continue;
+		}
+		f->state = FILE_LEASED;
+		f->holder = w;
+		f->not_before_ms = 0;
+		w->leases++;
+		random_bytes(f->lease, sizeof f->lease);
+		job_of(p, f, out);
+		return E_OK;
+	}
+}
+
+static struct pickup_file *leased(struct pickup_worker *w, slice_t lease)
+{
+	list_for_each(i, &w->home->servers) {
+		struct pickup_server *s = list_entry(i, struct pickup_server, node);
+
+		list_for_each(k, &s->files) {
+			struct pickup_file *f = list_entry(k, struct pickup_file, node);
+
+			if (f->state == FILE_LEASED && f->holder == w &&
+			    slice_eq(slice(f->lease, sizeof f->lease), lease))
+				return f;
+		}
+	}
+	return NULL;
+}
+
+struct opening {
+	const char *path;
+	struct area_file f;
+	int fd;
+	enum err result;
+};
+
+static void run_open(void *arg)
+{
+	struct opening *x = arg;
+
+	x->result = area_open(x->path, &x->f, &x->fd);
+}
+
+WAITS enum err pickup_open(struct pickup_worker *w, slice_t lease, struct pickup_job *job_out,
+			   int *fd_out)
+{
+	struct pickup_file *f = leased(w, lease);
+	struct opening x = {.fd = -1};
+	enum err e;
+
+	*fd_out = -1;
+	if (f == NULL)
+		return E_NOT_FOUND;
+	x.path = f->server->path;
+	x.f = f->f;
+	job_of(w->home, f, job_out);
+	e = work_run("pickup.open", run_open, &x);
+	*fd_out = x.fd;
+	return e == E_OK ? x.result : e;
+}
+
+WAITS enum err pickup_done(struct pickup_worker *w, slice_t lease, enum pickup_outcome outcome,
+			   slice_t why)
+{
+	struct pickup_file *f = leased(w, lease);
+
+	if (f == NULL)
+		return E_NOT_FOUND;
+	f->state = FILE_MOVING;
+	f->holder = NULL;
+	w->leases--;
+	waitq_wake_all(&w->home->takers);
+	return end_file(w->home, f, outcome, why);
+}

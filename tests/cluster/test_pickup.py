@@ -1,0 +1,205 @@
+"""Files of pickup folders: taken as messages, once, by whatever worker; or put aside with a reason."""
+import email
+import os
+import sys
+import tempfile
+import unittest
+import uuid
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from postern import account, cluster, cluster_command, imap, linked, log_lines, log_size, \
+    owners, postern, restore, subjects, until
+
+CLUSTER = ["--backends", "2", "--accounts", "6"]
+SERVER = "default-submission"
+
+
+def folder(kind="pickup", node=0, server=SERVER):
+    return os.path.join(cluster()["backends"][node]["data"], "areas", server, kind)
+
+
+def put(text, name=None, node=0, server=SERVER):
+    """A file that is moved into the folder; its path."""
+    path = os.path.join(folder("pickup", node, server), name or uuid.uuid4().hex + ".eml")
+    hidden = os.path.join(os.path.dirname(path), "." + os.path.basename(path))
+    with open(hidden, "wb") as f:
+        f.write(text.encode())
+    os.rename(hidden, path)
+    return path
+
+
+def letter(sender, *receivers, subject, more="", body="Hello.\n"):
+    envelope = ["x-sender: " + sender] + ["x-receiver: " + r for r in receivers]
+    return "\n".join(envelope + ["From: " + sender, "Subject: " + subject, more + "\n" + body])
+
+
+def messages(who, subject):
+    with imap(who) as box:
+        names = subjects(box)
+        return [email.message_from_bytes(box.fetch(str(i + 1), "(BODY.PEEK[])")[1][0][1])
+                for i, s in enumerate(names) if s == subject]
+
+
+def received(who, subject):
+    """The one message with that subject."""
+    got = until(lambda: messages(who, subject), 60)
+    assert len(got) == 1, (subject, len(got))
+    return got[0]
+
+
+def gone(path):
+    return until(lambda: not os.path.exists(path), 60)
+
+
+class Pickup(unittest.TestCase):
+    def setUp(self):
+        self.subject = "picked up " + uuid.uuid4().hex
+        self.a, self.b, self.c = (account(i)["address"] for i in range(3))
+
+    def bad(self, path, server=SERVER):
+        """The reason for which a file was put aside."""
+        self.assertTrue(gone(path))
+        with open(os.path.join(folder("badmail", server=server), os.path.basename(path) +
+                               ".reason")) as f:
+            return f.read()
+
+    def test_envelope(self):
+        path = put(letter(self.a, self.b, self.c, subject=self.subject,
+                          more="To: somebody@elsewhere.example\nBcc: x@elsewhere.example\n"))
+        for who in (1, 2):
+            m = received(who, self.subject)
+            self.assertEqual(m["Return-Path"], "<%s>" % self.a)
+            self.assertIsNone(m["x-sender"] or m["x-receiver"] or m["Bcc"])
+            self.assertTrue(m["Date"] and m["Message-ID"])
+            self.assertIn("pickup of " + SERVER, m["Received"])
+        self.assertTrue(gone(path))
+
+    def test_header(self):
+        """Without an envelope, from CRLF lines, at the other back-end."""
+        path = put("From: %s\r\nTo: Bob <%s>\r\nBcc: %s\r\nSubject: %s\r\n\r\n.\r\nx" %
+                   (self.a, self.b, self.c, self.subject), node=1)
+        self.assertEqual(received(1, self.subject).get_payload(), ".\r\nx\r\n")
+        self.assertIsNone(received(2, self.subject)["Bcc"])
+        self.assertTrue(gone(path))
+
+    def test_who_does_not_exist(self):
+        put(letter(self.a, self.b, "nobody-here@" + cluster()["domain"], subject=self.subject))
+        received(1, self.subject)
+        self.assertTrue(until(self.told, 60))
+
+    def told(self):
+        with imap(0) as box:
+            for i in range(len(subjects(box))):
+                m = box.fetch(str(i + 1), "(BODY.PEEK[])")[1][0][1]
+                if b"nobody-here" in m and self.subject.encode() in m:
+                    return True
+        return False
+
+    def test_a_sender_of_elsewhere(self):
+        """The postmaster answers for it."""
+        status, _, err = postern("alias", "add", "postmaster@" + cluster()["domain"], self.c)
+        self.assertEqual(status, 0, err)
+        try:
+            put(letter("app@elsewhere.example", self.b, subject=self.subject))
+            m = received(1, self.subject)
+            self.assertEqual(m["Return-Path"], "<%s>" % self.c)
+            self.assertEqual(m["From"], "app@elsewhere.example")
+        finally:
+            postern("alias", "remove", "postmaster@" + cluster()["domain"])
+
+    def test_signed(self):
+        status, _, err = postern("dkim", "add", cluster()["domain"])
+        self.assertEqual(status, 0, err)
+        status, _, err = postern("dkim", "activate", cluster()["domain"], "--force")
+        self.assertEqual(status, 0, err)
+
+        def signed():
+            subject = "signed " + uuid.uuid4().hex
+            put(letter(self.a, self.b, subject=subject))
+            return received(1, subject)["DKIM-Signature"]
+        self.assertTrue(until(signed, 60))
+
+    def test_while_it_is_written(self):
+        """What somebody still writes is not taken; when it is closed it is, at once."""
+        path = os.path.join(folder(), uuid.uuid4().hex)
+        with open(path, "wb", buffering=0) as f:
+            f.write(letter(self.a, self.b, subject=self.subject).encode())
+            other = "other " + uuid.uuid4().hex
+            put(letter(self.a, self.b, subject=other))
+            received(1, other)
+            self.assertTrue(os.path.exists(path))
+            f.write(b"The end.\n")
+        self.assertTrue(received(1, self.subject).get_payload().endswith("The end.\r\n"))
+
+    def test_the_same_file_again(self):
+        """As when a back-end dies between the commit and the file's end."""
+        text = letter(self.a, self.b, subject=self.subject)
+        with tempfile.NamedTemporaryFile(dir=os.path.dirname(folder())) as f:
+            f.write(text.encode())
+            f.flush()
+            path = os.path.join(folder(), "twice.eml")
+            for _ in range(2):
+                hidden = os.path.join(folder(), ".twice")
+                os.link(f.name, hidden)
+                os.rename(hidden, path)
+                self.assertTrue(gone(path))
+                received(1, self.subject)
+        last = "last " + uuid.uuid4().hex
+        put(letter(self.a, self.b, subject=last))
+        received(1, last)
+        self.assertEqual(len(messages(1, self.subject)), 1)
+
+    def test_bad_ones(self):
+        self.assertIn("recipient", self.bad(put("From: %s\n\nx\n" % self.a)))
+        self.assertIn("address", self.bad(put(
+            "x-sender: a@b@c\nx-receiver: %s\n\nx\n" % self.b)))
+        self.assertIn("header", self.bad(put("x-receiver: %s\nX: %s\n\nx\n" %
+                                             (self.b, "x" * 300000))))
+        self.assertIn("recipients", self.bad(put("".join(
+            "x-receiver: r%d@elsewhere.example\n" % i for i in range(1001)) + "\nx\n")))
+        self.assertIn("loop", self.bad(put("Received: x\n" * 101 + "To: %s\n\nx\n" % self.b)))
+        self.assertTrue(log_lines("be1", "event=pickup.bad", "loop"))
+
+    def test_size_and_state(self):
+        name = "default-smtp"
+        status, _, err = postern("server", "edit", name, "--set", "message_bytes_max=2k")
+        self.assertEqual(status, 0, err)
+        self.addCleanup(postern, "server", "edit", name, "--unset", "message_bytes_max")
+        large = letter(self.a, self.b, subject=self.subject, body="x" * 2000 + "\n")
+        self.assertTrue(until(lambda: "larger than 2048" in self.bad(
+            put(large, server=name), server=name), 30))
+        status, _, err = postern("server", "pause", name)
+        self.assertEqual(status, 0, err)
+        try:
+            path = put(letter(self.a, self.b, subject=self.subject), server=name)
+            other = "other " + uuid.uuid4().hex
+            put(letter(self.a, self.b, subject=other))
+            received(1, other)
+            self.assertTrue(os.path.exists(path))
+        finally:
+            postern("server", "start", name)
+        received(1, self.subject)
+
+    def test_what_is_no_file(self):
+        target = put(letter(self.a, self.b, subject=self.subject), name=".hidden")
+        os.symlink(target, os.path.join(folder(), "link"))
+        os.mkfifo(os.path.join(folder(), "fifo"))
+        other = "other " + uuid.uuid4().hex
+        put(letter(self.a, self.b, subject=other))
+        received(1, other)
+        self.assertEqual(messages(1, self.subject), [])
+        for name in ("link", "fifo", ".hidden"):
+            os.unlink(os.path.join(folder(), name))
+
+    def test_while_the_back_end_is_away(self):
+        since = log_size("be1")
+        cluster_command("kill", "be1", "KILL")
+        path = put(letter(self.a, self.b, subject=self.subject))
+        restore()
+        self.assertTrue(linked("be1", since, 1))
+        received(1, self.subject)
+        self.assertTrue(gone(path))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,177 @@
+/* Files of the areas: which are seen, that each is the one it was, and what becomes of it. */
+#include "backend/areas/area.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "tests/lib/check.h"
+#include "tests/unit/backend/areas/files.h"
+
+#define SEEN 8
+
+struct place {
+	char folder[600], in[DISK_PATH_MAX], bad[DISK_PATH_MAX];
+};
+
+static void place_make(struct place *p)
+{
+	snprintf(p->folder, sizeof p->folder, "%s/areas", check_tmpdir());
+	for (int i = 0; i < 2; i++) /* what is there is no matter */
+		CHECK_ERR(area_make(p->folder, SL("one")), E_OK);
+	CHECK_ERR(area_path(p->folder, SL("one"), AREA_PICKUP, p->in), E_OK);
+	CHECK_ERR(area_path(p->folder, SL("one"), AREA_BADMAIL, p->bad), E_OK);
+}
+
+static size_t list(const char *path, struct area_file out[SEEN])
+{
+	size_t n = 0;
+
+	CHECK_ERR(area_list(path, out, SEEN, &n), E_OK);
+	return n;
+}
+
+TEST(plain_files_alone_are_seen)
+{
+	struct area_file f[SEEN];
+	struct place p;
+	char path[DISK_PATH_MAX + 8];
+
+	place_make(&p);
+	files_put(p.in, "one", SL("12345"));
+	files_put(p.in, ".hidden", SL("x"));
+	snprintf(path, sizeof path, "%s/link", p.in);
+	CHECK_INT(symlink("one", path), 0);
+	snprintf(path, sizeof path, "%s/fifo", p.in);
+	CHECK_INT(mkfifo(path, 0600), 0);
+	snprintf(path, sizeof path, "%s/folder", p.in);
+	CHECK_INT(mkdir(path, 0700), 0);
+	REQUIRE(list(p.in, f) == 1);
+	CHECK_STR(f[0].name, "one");
+	CHECK_INT(f[0].size, 5);
+	for (char name[2] = "a"; name[0] < 'a' + SEEN; name[0]++)
+		files_put(p.in, name, SL("x"));
+	CHECK_INT(list(p.in, f), SEEN); /* one more is there */
+}
+
+TEST(a_file_is_the_one_it_was)
+{
+	struct area_file f[SEEN];
+	struct place p;
+	char path[DISK_PATH_MAX + 8];
+	int fd;
+
+	place_make(&p);
+	files_put(p.in, "one", SL("12345"));
+	REQUIRE(list(p.in, f) == 1);
+	CHECK_ERR(area_open(p.in, &f[0], &fd), E_OK);
+	close(fd);
+	files_put(p.in, "one", SL("123456"));
+	CHECK_ERR(area_open(p.in, &f[0], &fd), E_NOT_FOUND);
+	CHECK_ERR(area_remove(p.in, &f[0]), E_NOT_FOUND);
+	CHECK_ERR(area_reject(p.in, p.bad, &f[0], SL("x")), E_NOT_FOUND);
+	CHECK(files_has(p.in, "one"));
+	/* Nor what has come into its place. */
+	REQUIRE(list(p.in, f) == 1);
+	snprintf(path, sizeof path, "%s/one", p.in);
+	CHECK_INT(unlink(path), 0);
+	CHECK_INT(mkfifo(path, 0600), 0);
+	CHECK_ERR(area_open(p.in, &f[0], &fd), E_NOT_FOUND);
+	CHECK_INT(unlink(path), 0);
+	CHECK_INT(symlink("/etc/passwd", path), 0);
+	CHECK_ERR(area_open(p.in, &f[0], &fd), E_NOT_FOUND);
+	CHECK_INT(fd, -1);
+}
+
+TEST(rejected_with_a_reason)
+{
+	char long_name[AREA_NAME_MAX + 1], why[AREA_REASON_MAX + 100];
+	char elsewhere[DISK_PATH_MAX + 8];
+	struct area_file f[SEEN];
+	struct place p;
+
+	place_make(&p);
+	for (int i = 0; i < 2; i++) {
+		files_put(p.in, "one", SL("bytes"));
+		REQUIRE(list(p.in, f) == 1);
+		CHECK_ERR(area_reject(p.in, p.bad, &f[0], SL("why")), E_OK);
+		CHECK_INT(list(p.in, f), 0);
+	}
+	CHECK_SLICE(files_get(p.bad, "one"), SL("bytes"));
+	CHECK_SLICE(files_get(p.bad, "one.reason"), SL("why\n"));
+	CHECK_INT(list(p.bad, f), 4); /* the second one has its number in its name */
+	snprintf(elsewhere, sizeof elsewhere, "%s.old", p.bad);
+	memset(long_name, 'n', AREA_NAME_MAX);
+	long_name[AREA_NAME_MAX] = '\0';
+	memset(why, 'w', sizeof why);
+	files_put(p.in, long_name, SL("x"));
+	REQUIRE(list(p.in, f) == 1);
+	CHECK_ERR(area_reject(p.in, p.bad, &f[0], slice(why, sizeof why)), E_OK);
+	CHECK_INT(list(p.in, f), 0);
+	REQUIRE(list(p.bad, f) == 6);
+	for (size_t i = 0; i < 6; i++) {
+		if (f[i].name[0] == 'n' && f[i].size != 1)
+			CHECK_INT(f[i].size, AREA_REASON_MAX + 1);
+	}
+	/* Somebody has tidied up. */
+	CHECK_INT(rename(p.bad, elsewhere), 0);
+	files_put(p.in, "last", SL("x"));
+	REQUIRE(list(p.in, f) == 1);
+	CHECK_ERR(area_reject(p.in, p.bad, &f[0], SL("x")), E_OK);
+	CHECK_INT(list(p.bad, f), 2);
+}
+
+TEST(words_in_a_file)
+{
+	struct buf b;
+	struct area_file f[SEEN];
+	struct place p;
+	bool found;
+	int fd;
+
+	place_make(&p);
+	buf_init(&b, 2 * AREA_HEAD_MAX, NULL);
+	buf_puts(&b, "x-sender: Ann@Example.ORG\n");
+	while (b.n < AREA_HEAD_MAX - 4)
+		buf_putc(&b, 'x');
+	buf_puts(&b, "edge beyond");
+	files_put(p.in, "one", buf_slice(&b));
+	REQUIRE(list(p.in, f) == 1);
+	REQUIRE(area_open(p.in, &f[0], &fd) == E_OK);
+	CHECK_ERR(area_mentions(fd, SL("ann@example.org"), &found), E_OK);
+	CHECK(found);
+	CHECK_ERR(area_mentions(fd, SL("bob@example.org"), &found), E_OK);
+	CHECK(!found);
+	CHECK_ERR(area_mentions(fd, SL("edge"), &found), E_OK);
+	CHECK(found);
+	CHECK_ERR(area_mentions(fd, SL("edge "), &found), E_OK);
+	CHECK(!found);
+	CHECK_ERR(area_mentions(fd, SLICE_NONE, &found), E_OK);
+	CHECK(!found);
+	close(fd);
+	buf_fini(&b);
+}
+
+TEST(counted_and_expired)
+{
+	struct area_count c;
+	struct place p;
+	size_t n;
+
+	place_make(&p);
+	files_put(p.bad, "one", SL("12345"));
+	files_put(p.bad, "two", SL("1"));
+	CHECK_ERR(area_count(p.bad, &c), E_OK);
+	CHECK_INT(c.files, 2);
+	CHECK_INT(c.bytes, 6);
+	CHECK(c.oldest_s != 0);
+	CHECK_ERR(area_expire(p.bad, 3600, &n), E_OK);
+	CHECK_INT(n, 0);
+	CHECK_ERR(area_expire(p.bad, -1, &n), E_OK);
+	CHECK_INT(n, 2);
+	CHECK_ERR(area_count(p.bad, &c), E_OK);
+	CHECK_INT(c.files, 0);
+	CHECK_ERR(area_count("/nowhere/at/all", &c), E_NOT_FOUND);
+}

@@ -1,0 +1,273 @@
+/* Who gets which file, when, and what becomes of it. */
+#include "backend/areas/pickup.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "tests/unit/backend/areas/files.h"
+#include "tests/unit/backend/directory/rig.h"
+
+#define SERVER  "default-smtp"
+#define PATIENT (60 * 1000) /* longer than any test */
+
+struct works {
+	struct rig rig;
+	struct pickup *p;
+	struct pickup_worker *w;
+	char folder[600], in[DISK_PATH_MAX], bad[DISK_PATH_MAX];
+	struct scope scope;
+	struct pickup_job got[64];
+	size_t ngot;
+	struct event one;
+	enum err ended;
+};
+
+WAITS static void take_run(void *arg)
+{
+	struct works *x = arg;
+	struct pickup_job j;
+
+	while ((x->ended = pickup_take(x->w, &j)) == E_OK) {
+		x->got[x->ngot++ % ARRAY_LEN(x->got)] = j;
+		event_set(&x->one);
+	}
+}
+
+WAITS static bool start(struct works *x, int64_t quiet_ms)
+{
+	struct pickup_conf c = {
+		.dir = x->rig.d, .folder = x->folder, .quiet_ms = quiet_ms, .again_ms = 1};
+
+	if (pickup_start(&c, &x->p) != E_OK)
+		return false;
+	x->w = pickup_worker_new(x->p);
+	x->ngot = 0;
+	scope_init(&x->scope);
+	event_init(&x->one);
+	return scope_start(&x->scope, "t.take", take_run, x) == E_OK;
+}
+
+WAITS static void stop(struct works *x)
+{
+	scope_cancel(&x->scope);
+	CHECK_ERR(scope_join(&x->scope, deadline_in(10000)), E_OK);
+	CHECK_ERR(x->ended, E_CANCELLED);
+	pickup_worker_free(&x->w);
+	pickup_stop(&x->p);
+}
+
+WAITS static bool works_open(struct works *x, int64_t quiet_ms)
+{
+	*x = (struct works){.ngot = 0};
+	if (!rig_open(&x->rig))
+		return false;
+	snprintf(x->folder, sizeof x->folder, "%s/areas", check_tmpdir());
+	CHECK_ERR(area_make(x->folder, SL(SERVER)), E_OK);
+	CHECK_ERR(area_path(x->folder, SL(SERVER), AREA_PICKUP, x->in), E_OK);
+	CHECK_ERR(area_path(x->folder, SL(SERVER), AREA_BADMAIL, x->bad), E_OK);
+	return start(x, quiet_ms);
+}
+
+WAITS static void works_close(struct works *x)
+{
+	stop(x);
+	rig_close(&x->rig);
+}
+
+/* Until so many files were given out, all in all. */
+WAITS static bool given(struct works *x, size_t n)
+{
+	while (x->ngot < n) {
+		if (event_wait(&x->one, "t.given", deadline_in(20000)) != E_OK)
+			return false;
+	}
+	return x->ngot == n;
+}
+
+WAITS static enum err done(struct works *x, size_t i, enum pickup_outcome outcome)
+{
+	return pickup_done(x->w, slice(x->got[i].lease, PICKUP_LEASE_BYTES), outcome, SL("why"));
+}
+
+TEST_FIBER(a_file_is_taken)
+{
+	struct works x;
+	struct pickup_job j;
+	int fd;
+
+	REQUIRE(works_open(&x, PATIENT));
+	files_put(x.in, "one", SL("12345")); /* and it was closed */
+	REQUIRE(given(&x, 1));
+	CHECK_STR(x.got[0].server, SERVER);
+	CHECK_STR(x.got[0].file.name, "one");
+	CHECK_ERR(pickup_open(x.w, slice(x.got[0].lease, PICKUP_LEASE_BYTES), &j, &fd), E_OK);
+	CHECK(fd >= 0);
+	close(fd);
+	CHECK_ERR(pickup_open(x.w, SL("0123456789abcdef"), &j, &fd), E_NOT_FOUND);
+	CHECK_ERR(done(&x, 0, PICKUP_TAKEN), E_OK);
+	CHECK(!files_has(x.in, "one"));
+	CHECK_ERR(done(&x, 0, PICKUP_TAKEN), E_NOT_FOUND);
+	works_close(&x);
+}
+
+TEST_FIBER(what_is_written_is_waited_for)
+{
+	struct works x;
+	char path[DISK_PATH_MAX + 8];
+	FILE *f;
+
+	REQUIRE(works_open(&x, PATIENT));
+	snprintf(path, sizeof path, "%s/slow", x.in);
+	f = fopen(path, "w");
+	REQUIRE(f != NULL);
+	fputs("the beginning", f);
+	fflush(f);
+	files_put(x.in, "other", SL("x"));
+	REQUIRE(given(&x, 1));
+	CHECK_STR(x.got[0].file.name, "other");
+	fputs(", the end", f);
+	fclose(f);
+	REQUIRE(given(&x, 2));
+	CHECK_STR(x.got[1].file.name, "slow");
+	CHECK_INT(x.got[1].file.size, 22);
+	works_close(&x);
+}
+
+/* Nobody has seen it close: it was there before. */
+TEST_FIBER(what_was_there_at_the_start)
+{
+	struct works x;
+
+	REQUIRE(works_open(&x, PATIENT));
+	stop(&x);
+	files_put(x.in, "old", SL("x"));
+	REQUIRE(start(&x, 1));
+	REQUIRE(given(&x, 1));
+	CHECK_STR(x.got[0].file.name, "old");
+	works_close(&x);
+}
+
+TEST_FIBER(bad_ones_are_put_aside)
+{
+	struct works x;
+
+	REQUIRE(works_open(&x, PATIENT));
+	files_put(x.in, "one", SL("x"));
+	REQUIRE(given(&x, 1));
+	CHECK_ERR(done(&x, 0, PICKUP_BAD), E_OK);
+	CHECK(!files_has(x.in, "one"));
+	CHECK_SLICE(files_get(x.bad, "one"), SL("x"));
+	CHECK_SLICE(files_get(x.bad, "one.reason"), SL("why\n"));
+	works_close(&x);
+}
+
+/* The same transaction, whoever tries: later, after a lost worker, after a restart. */
+TEST_FIBER(another_try_is_the_same_transaction)
+{
+	struct works x;
+	uint8_t txid[STORE_TXID_SIZE];
+	struct pickup_worker *lost;
+
+	REQUIRE(works_open(&x, PATIENT));
+	files_put(x.in, "one", SL("x"));
+	REQUIRE(given(&x, 1));
+	memcpy(txid, x.got[0].txid, sizeof txid);
+	CHECK_ERR(done(&x, 0, PICKUP_LATER), E_OK);
+	REQUIRE(given(&x, 2));
+	CHECK(memcmp(txid, x.got[1].txid, sizeof txid) == 0);
+	CHECK(memcmp(x.got[0].lease, x.got[1].lease, PICKUP_LEASE_BYTES) != 0);
+	lost = pickup_worker_new(x.p);
+	CHECK_ERR(
+		pickup_done(lost, slice(x.got[1].lease, PICKUP_LEASE_BYTES), PICKUP_TAKEN, SL("")),
+		E_NOT_FOUND);
+	pickup_worker_free(&lost);
+	stop(&x);
+	REQUIRE(start(&x, 1));
+	REQUIRE(given(&x, 1));
+	CHECK(memcmp(txid, x.got[0].txid, sizeof txid) == 0);
+	files_put(x.in, "two", SL("x"));
+	REQUIRE(given(&x, 2));
+	CHECK(memcmp(txid, x.got[1].txid, sizeof txid) != 0);
+	works_close(&x);
+}
+
+TEST_FIBER(a_worker_has_so_many)
+{
+	struct works x;
+	char name[16];
+
+	REQUIRE(works_open(&x, PATIENT));
+	for (int i = 0; i <= PICKUP_LEASES_MAX; i++) {
+		snprintf(name, sizeof name, "f%d", i);
+		files_put(x.in, name, SL("x"));
+	}
+	REQUIRE(given(&x, PICKUP_LEASES_MAX));
+	for (int i = 0; i < 10; i++)
+		fiber_yield();
+	CHECK_INT(x.ngot, PICKUP_LEASES_MAX);
+	CHECK_ERR(done(&x, 3, PICKUP_TAKEN), E_OK);
+	CHECK(given(&x, PICKUP_LEASES_MAX + 1));
+	works_close(&x);
+}
+
+WAITS static void set_state(struct works *x, enum server_state s)
+{
+	struct diag d;
+
+	CHECK_ERR(dir_server_set_state(x->rig.d, &rig_actor, SL(SERVER), s, &d), E_OK);
+	CHECK(rig_synced(&x->rig));
+}
+
+/* A paused server's wait; too large ones come to nobody. */
+TEST_FIBER(states_and_sizes)
+{
+	struct works x;
+	struct dir_server row;
+	struct dir_server_spec s = {.name = SL(SERVER), .service = SERVICE_SMTP};
+	struct diag d;
+
+	REQUIRE(works_open(&x, PATIENT));
+	CHECK_ERR(dir_server_find(x.rig.d, SL(SERVER), &row, &d), E_OK);
+	s.settings = SL("message_bytes_max=1k");
+	s.version = row.version;
+	CHECK_ERR(dir_server_edit(x.rig.d, &rig_actor, &s, &d), E_OK);
+	set_state(&x, SERVER_PAUSED);
+	stop(&x);
+	REQUIRE(start(&x, 1));
+	files_put(x.in, "one", SL("x"));
+	files_put(x.in, "large", slice((char[1025]){"x"}, 1025));
+	files_put(x.in, "largest", slice((char[1024]){"x"}, 1024));
+	for (int i = 0; i < 20; i++)
+		fiber_yield();
+	CHECK_INT(x.ngot, 0);
+	set_state(&x, SERVER_RUNNING);
+	CHECK(given(&x, 2));
+	CHECK(files_has(x.bad, "large"));
+	CHECK_SLICE(files_get(x.bad, "large.reason"), SL("The file is larger than 1024 bytes\n"));
+	works_close(&x);
+}
+
+/* As many of a folder as are known at a time; the others follow. */
+TEST_FIBER(more_files_than_are_known)
+{
+	static const size_t n = AREA_FILES_MAX + 20;
+	struct works x;
+	char name[16];
+
+	REQUIRE(works_open(&x, PATIENT));
+	stop(&x);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "f%zu", i);
+		files_put(x.in, name, SL("x"));
+	}
+	REQUIRE(start(&x, 1));
+	for (size_t i = 0; i < n; i++) {
+		while (x.ngot <= i) {
+			if (event_wait(&x.one, "t.given", deadline_in(20000)) != E_OK)
+				break;
+		}
+		CHECK_ERR(done(&x, i % ARRAY_LEN(x.got), PICKUP_TAKEN), E_OK);
+	}
+	CHECK_INT(x.ngot, n);
+	works_close(&x);
+}
