@@ -24,13 +24,13 @@ def rows(*argv):
     return json.loads(run("--json", *argv))
 
 
-def submit(who, recipients):
+def submit(who, recipients, sender=None):
     a = account(who)
     s = smtp(service="submission")
     s.starttls(context=tls())
     s.login(a["address"], a["password"])
     msg = message(recipients[0], sender=a["address"])
-    refused = s.send_message(msg, a["address"], recipients)
+    refused = s.send_message(msg, a["address"] if sender is None else sender, recipients)
     s.quit()
     assert not refused, refused
     return a["address"]
@@ -49,9 +49,9 @@ class Queue(unittest.TestCase):
     def listed(self, *argv):
         return rows("queue", "list", "--to", "@" + self.domain, *argv)
 
-    def fill(self, who, *names):
+    def fill(self, who, *names, **how):
         """Items for these at our domain, known to the scheduler."""
-        sender = submit(who, ["%s@%s" % (n, self.domain) for n in names])
+        sender = submit(who, ["%s@%s" % (n, self.domain) for n in names], **how)
         self.assertTrue(until(lambda: all(r["state"] == "ready" for r in self.listed())))
         return sender
 
@@ -144,6 +144,27 @@ class Queue(unittest.TestCase):
         self.assertEqual([r["id"] for r in self.listed("--state", "notice")], [left["a"]["id"]])
         # There is no notice of a notice.
         self.assertEqual(self.ordered("bounce", "--id", left["a"]["id"]), (0, 0, 1))
+
+    def test_bad_ones(self):
+        """What nobody can be told of is kept, can be tried anew, and goes after a while."""
+        self.fill(0, "a", "b", sender="<>")
+        self.assertEqual(self.ordered("bounce", "--to", "a@" + self.domain, "--reason",
+                                      "not from here"), (1, 0, 0))
+        bad = self.listed("--state", "bad")
+        self.assertEqual([(r["address"], r["state"], r["sender"], r["last_error"]) for r in bad],
+                         [("a@" + self.domain, "bad", "", "not from here")])
+        self.assertEqual(sum(r["bad"] for r in self.listed("--count")), 1)
+        self.assertEqual(rows("queue", "show", bad[0]["id"])["state"], "bad")
+        self.assertEqual(self.ordered("retry", "--id", bad[0]["id"]), (0, 0, 1))
+        self.assertEqual(self.ordered("requeue", "--to", "@" + self.domain), (1, 0, 0))
+        self.assertTrue(until(lambda: {r["state"] for r in self.listed()} == {"ready"}))
+        self.assertEqual({r["attempts"] for r in self.listed()}, {0})
+        self.ordered("bounce", "--to", "a@" + self.domain)
+        self.assertEqual(len(self.listed("--state", "bad")), 1)
+        self.addCleanup(run, "setting", "unset", "queue.bad_keep")
+        run("setting", "set", "queue.bad_keep", "1ms")
+        self.assertTrue(until(lambda: self.listed("--state", "bad") == []))
+        self.assertEqual([r["address"] for r in self.listed()], ["b@" + self.domain])
 
     def test_reroute(self):
         self.fill(0, "a")
