@@ -13,6 +13,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "backend/areas/drop.h"
 #include "backend/areas/pickup.h"
 #include "backend/dns/rotation.h"
 #include "backend/dns/watch.h"
@@ -233,6 +234,8 @@ WAITS static enum err open_areas(const struct conf *conf, struct diag *d)
 	const char *folder = conf_str(conf, "areas");
 	char own[DISK_PATH_MAX];
 	struct pickup_conf c = {.dir = be->dir, .overrides = be->conf.pushed, .folder = folder};
+	struct drops_conf dropping = {.files_max = (uint64_t)conf_int(conf, "drop.files_max"),
+				      .bytes_max = conf_bytes(conf, "drop.bytes_max")};
 	enum err e = E_OK;
 
 	if (folder[0] == '\0') {
@@ -241,6 +244,10 @@ WAITS static enum err open_areas(const struct conf *conf, struct diag *d)
 	}
 	if (e == E_OK)
 		e = pickup_start(&c, &be->pickup);
+	if (e == E_OK) {
+		dropping.folder = pickup_folder(be->pickup);
+		be->drops = drops_new(&dropping);
+	}
 	return e == E_LIMIT ? diag_set(d, E_INVALID, "areas: the path is too long") : e;
 }
 
@@ -316,6 +323,7 @@ WAITS static void close_all(void)
 	rpc_server_free(&backend.server);
 	asking_free(&be->asking);
 	map_fini(&backend.be.held); /* no call is left */
+	drops_free(&be->drops);
 	pickup_stop(&be->pickup);
 	purge_stop(&backend.purge);
 	outbound_stop(&be->outbound);

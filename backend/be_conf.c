@@ -11,6 +11,9 @@ static const struct conf_def table[] = {
 	 "Folder of the virtual servers' folders for mail as files; empty: areas, in that of the "
 	 "data",
 	 NULL},
+	{"drop.files_max", CONF_INT, "100000", 1, 10000000, 0,
+	 "Files in a virtual server's drop folder; mail beyond waits in the queue", NULL},
+	{"drop.bytes_max", CONF_BYTES, "1g", 1, 1LL << 50, 0, "Bytes in it", NULL},
 	{"database", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED | CONF_SECRET,
 	 "libpq connection string of the directory; several hosts may be named", NULL},
 	{"sql_dir", CONF_STRING, "/usr/share/postern/sql", 0, 4000, 0,

@@ -15,7 +15,8 @@
 #define REASON_MODE 0660
 #define REASON      ".reason"
 
-static const char *const kinds[] = {[AREA_PICKUP] = "pickup", [AREA_BADMAIL] = "badmail"};
+static const char *const kinds[] = {
+	[AREA_PICKUP] = "pickup", [AREA_BADMAIL] = "badmail", [AREA_DROP] = "drop"};
 
 static enum err failed(const char *what, const char *path)
 {
@@ -36,9 +37,18 @@ enum err area_path(const char *folder, slice_t server, enum area_kind k, char ou
 	return n > 0 && n < DISK_PATH_MAX ? E_OK : E_LIMIT;
 }
 
+/* What is put into it durably is nowhere if the folder itself is lost. */
 static enum err make_folder(const char *path)
 {
-	return mkdir(path, FOLDER_MODE) == 0 || errno == EEXIST ? E_OK : failed("mkdir", path);
+	char above[DISK_PATH_MAX];
+	const char *end = strrchr(path, '/');
+
+	if (mkdir(path, FOLDER_MODE) != 0)
+		return errno == EEXIST ? E_OK : failed("mkdir", path);
+	if (end == NULL || end == path)
+		return E_OK;
+	invariant(slice_to_str(slice(path, (size_t)(end - path)), above, sizeof above));
+	return disk_sync_dir(above);
 }
 
 enum err area_make(const char *folder, slice_t server)
@@ -304,6 +314,22 @@ enum err area_reject(const char *path, const char *bad, const struct area_file *
 	}
 	close(to);
 	return e;
+}
+
+enum err area_tidy(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	if (d == NULL)
+		return failed("opendir", path);
+	while ((e = readdir(d)) != NULL) {
+		if (slice_starts(slice_str(e->d_name), SL(AREA_DROPPING)) &&
+		    unlinkat(dirfd(d), e->d_name, 0) != 0)
+			(void)failed("unlink", path);
+	}
+	closedir(d);
+	return E_OK;
 }
 
 struct expiring {

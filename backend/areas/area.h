@@ -4,9 +4,11 @@
  *
  *   area     their paths, and what is done with a file in them; blocking, for work threads
  *   pickup   files that are to be messages: who has which, and what became of it
+ *   drop     messages that are to be files
  *
  * FOLDER/SERVER/pickup: a file there is taken as a message. FOLDER/SERVER/badmail: one that could
- * not be, with its reason beside it, in NAME.reason. Whoever may write into pickup may send in
+ * not be, with its reason beside it, in NAME.reason. FOLDER/SERVER/drop: a message that is for
+ * whoever fetches it there. Whoever may write into pickup may send in
  * anybody's name who is of ours: that is the folder's permission, which is the administrator's to
  * give. No file's content is read here but as bytes; names are strangers' names: a link, or
  * anything but a plain file, is left alone.
@@ -22,8 +24,10 @@
 	(256u * 1024) /* of a file that is searched for its sender: a header's
 					    limit */
 #define AREA_REASON_MAX 512
+/* The names of files that are being written begin so. */
+#define AREA_DROPPING   ".drop-"
 
-enum area_kind { AREA_PICKUP, AREA_BADMAIL };
+enum area_kind { AREA_PICKUP, AREA_BADMAIL, AREA_DROP };
 
 /* Which file it is; one of the same name that is not the same file has another identity. */
 struct area_file {
@@ -51,6 +55,8 @@ enum err area_remove(const char *path, const struct area_file *f) MUST_USE;
  * file's number behind it. */
 enum err area_reject(const char *path, const char *bad, const struct area_file *f,
 		     slice_t why) MUST_USE;
+/* Removes what a lost process was writing: before anybody writes there. */
+enum err area_tidy(const char *path) MUST_USE;
 /* Removes what was put there more than so many seconds ago; counts it. */
 enum err area_expire(const char *path, int64_t keep_s, size_t *removed_out) MUST_USE;
 

@@ -49,8 +49,14 @@ struct making {
 static void run_make(void *arg)
 {
 	struct making *m = arg;
+	char drop[DISK_PATH_MAX];
 
 	m->result = area_make(m->folder, m->server);
+	if (m->result == E_OK)
+		m->result = area_path(m->folder, m->server, AREA_DROP, drop);
+	/* Should somebody be writing there already: that is tried again. */
+	if (m->result == E_OK)
+		m->result = area_tidy(drop);
 }
 
 WAITS static struct pickup_server *server_new(struct pickup *p, const char *name)

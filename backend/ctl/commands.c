@@ -241,17 +241,19 @@ static const struct ctl_arg tls_name_args[] = {
 
 static const struct ctl_arg route_add_args[] = {
 	ROUTE_FOR,
-	{"ACTION", NULL, "action", ARG_REQUIRED, "mx, relay, lmtp, hold or reject"},
+	{"ACTION", NULL, "action", ARG_REQUIRED, "mx, relay, lmtp, hold, reject or drop"},
 	{"TARGET", NULL, "target", 0,
-	 "of relay and lmtp: host[:port], [host][:port] (not its MX); of reject: what is said"},
+	 "of relay and lmtp: host[:port], [host][:port] (not its MX); of reject: what is said; of "
+	 "drop: a virtual server"},
 	ROUTE_HOW,
 	{0},
 };
 
 static const struct ctl_arg route_edit_args[] = {
 	ROUTE_FOR,
-	{"--action", "ACTION", "action", 0, "mx, relay, lmtp, hold or reject"},
-	{"--target", "TARGET", "target", 0, "host[:port], [host][:port]; of reject: what is said"},
+	{"--action", "ACTION", "action", 0, "mx, relay, lmtp, hold, reject or drop"},
+	{"--target", "TARGET", "target", 0,
+	 "host[:port], [host][:port]; of reject: what is said; of drop: a virtual server"},
 	ROUTE_HOW,
 	{0},
 };

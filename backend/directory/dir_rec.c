@@ -455,7 +455,7 @@ bool dir_rec_route(slice_t value, struct dir_route *out)
 {
 	struct reader r = read_head(value);
 
-	*out = (struct dir_route){.action = (enum dir_route_action)take_enum(&r, DIR_ROUTE_REJECT)};
+	*out = (struct dir_route){.action = (enum dir_route_action)take_enum(&r, DIR_ROUTE_DROP)};
 	out->tls = (enum dir_route_tls)(take_enum(&r, DIR_ROUTE_TLS_DANE + 1) - 1);
 	out->direct = take_bool(&r);
 	out->connections = take_u32(&r);

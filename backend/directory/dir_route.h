@@ -29,6 +29,7 @@ enum dir_route_action {
 	DIR_ROUTE_LMTP = 3,
 	DIR_ROUTE_HOLD = 4, /* waits for the other side to ask for it */
 	DIR_ROUTE_REJECT = 5,
+	DIR_ROUTE_DROP = 6, /* a file in a virtual server's drop folder */
 };
 enum dir_route_tls {
 	DIR_ROUTE_TLS_DEFAULT = 0,
@@ -43,7 +44,8 @@ struct dir_route {
 	uint64_t id;
 	slice_t domain, sender; /* as above, normalised; sender empty: any */
 	enum dir_route_action action;
-	slice_t target; /* RELAY: host[:port], [host][:port]; LMTP: [host][:port]; REJECT: text */
+	slice_t target; /* RELAY: host[:port], [host][:port]; LMTP: [host][:port]; REJECT: text;
+			 * DROP: the server's name */
 	enum dir_route_tls tls;
 	slice_t user;                   /* empty: no log-in */
 	bool direct;                    /* RELAY: where DNS says first */

@@ -93,6 +93,15 @@ static enum err text_form(slice_t s, struct buf *out, struct diag *diag)
 	return E_OK;
 }
 
+/* Whether there is such a server matters when there is mail: they come and go. */
+static enum err server_form(slice_t s, struct buf *out, struct diag *diag)
+{
+	if (!servers_name_ok(s))
+		return bad(diag, s, "not the name of a virtual server");
+	buf_put(out, s);
+	return E_OK;
+}
+
 static enum err target_form(const struct dir_route *r, struct buf *out, struct diag *diag)
 {
 	switch (r->action) {
@@ -114,6 +123,8 @@ static enum err target_form(const struct dir_route *r, struct buf *out, struct d
 		if (r->target.n == 0)
 			return diag_set(diag, E_INVALID, "a refusal has a text");
 		return text_form(r->target, out, diag);
+	case DIR_ROUTE_DROP:
+		return server_form(r->target, out, diag);
 	}
 	return diag_set(diag, E_INVALID, "unknown action");
 }
@@ -254,7 +265,7 @@ WAITS static enum err set_password(struct dir_call *c, uint64_t route,
 
 static void detail(struct dir_call *c, const struct dir_route_spec *s, const struct form *f)
 {
-	static const char *const actions[] = {"", "mx", "relay", "lmtp", "hold", "reject"};
+	static const char *const actions[] = {"", "mx", "relay", "lmtp", "hold", "reject", "drop"};
 
 	buf_printf(&c->detail, "sender=%s action=%s target=%s tls=%u user=%.*s", f->sender,
 		   actions[s->r.action], f->target, (unsigned)f->tls, (int)s->r.user.n,

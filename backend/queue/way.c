@@ -125,6 +125,11 @@ static void by_route(const struct way_down *down, const struct job *j, int64_t n
 		put(w, w->route.target);
 		put_identity(w);
 		break;
+	case DIR_ROUTE_DROP:
+		w->kind = WAY_ROUTE;
+		put(w, SL("drop:"));
+		put(w, w->route.target);
+		break;
 	case DIR_ROUTE_MX:
 		w->kind = WAY_ROUTE;
 		put(w, w->domain);

@@ -8,7 +8,7 @@
  * another demand for TLS) have different names:
  *
  *	example.org  example.org#1a2b3c4d  relay:[host]:587#1a2b3c4d  lmtp:[host]:24
- *	hold:.example.org  reject:example.org
+ *	hold:.example.org  reject:example.org  drop:default-smtp
  */
 #ifndef BACKEND_QUEUE_WAY_H
 #define BACKEND_QUEUE_WAY_H

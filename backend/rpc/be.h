@@ -9,7 +9,7 @@
  *   limits        counts and lengths for the walker
  *   m_auth m_policy m_delivery m_outbound m_dns m_mailbox m_message m_append m_admin*   handlers,
  *                 by service
- *   m_ingest      files of pickup folders
+ *   m_ingest m_drop   files of pickup folders, and of drop folders
  *   m_sts         MTA-STS policies that workers bring and ask for
  *   m_sign        signatures of a commit
  *   convert       C structs of the store <-> messages
@@ -36,6 +36,7 @@ struct asking;
 struct guard;
 struct outbound;
 struct peers;
+struct drops;
 struct pickup;
 struct sts_cache;
 
@@ -56,6 +57,7 @@ struct be {
 	struct sts_cache *sts; /* MTA-STS policies that workers have found */
 	struct asking *asking; /* questions to DNS */
 	struct pickup *pickup; /* files that are to be messages */
+	struct drops *drops;   /* messages that are to be files */
 	struct list pickers;   /* open IngestWork streams */
 	struct list senders;   /* open OutboundWork streams */
 	struct list watches;   /* open PolicyWatch streams */

@@ -30,7 +30,7 @@ static enum err merge(struct mcall *c, struct dir_route *r)
 	const Postern__AdminRouteSpec *m = (const void *)c->msg;
 
 	if (m->has_action && (m->action < POSTERN__ROUTE_ACTION__ROUTE_ACTION_MX ||
-			      m->action > POSTERN__ROUTE_ACTION__ROUTE_ACTION_REJECT))
+			      m->action > POSTERN__ROUTE_ACTION__ROUTE_ACTION_DROP))
 		return diag_set(&c->diag, E_INVALID, "unknown action");
 	if (m->has_tls && (m->tls < POSTERN__ROUTE_TLS__ROUTE_TLS_NONE ||
 			   m->tls > POSTERN__ROUTE_TLS__ROUTE_TLS_DEFAULT))

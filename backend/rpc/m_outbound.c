@@ -128,6 +128,7 @@ static void pack_route(struct outbound_job *j, struct arena *mem, Postern__Outbo
 	postern__outbound_route__init(m);
 	m->target = arena_str(mem, j->target);
 	m->lmtp = r->action == DIR_ROUTE_LMTP;
+	m->drop = r->action == DIR_ROUTE_DROP;
 	m->user = MCALL_BYTES(r->user);
 	m->password = MCALL_BYTES(secret_slice(&j->password));
 	m->helo = arena_str(mem, r->helo);

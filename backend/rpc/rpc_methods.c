@@ -115,6 +115,8 @@ const struct method methods[] = {
 	  RATE_FREE, m_ingest_open),
 	M(INGEST_DONE, "Ingest.Done", ingest_done, FE, OUTBOUND, ONCE, SMALL, MINUTES(1), RATE_FREE,
 	  m_ingest_done),
+	M(INGEST_DROP, "Ingest.Drop", ingest_drop, FE, OUTBOUND, IDEMPOTENT, SMALL, MINUTES(60),
+	  RATE_FREE, m_ingest_drop),
 	T(MAILBOX_LIST, "Mailbox.List", mailbox_list, Postern__MailboxList, READERS, TICKET_READ,
 	  IDEMPOTENT, SMALL, MINUTES(2), m_mailbox_list),
 	T(MAILBOX_CREATE, "Mailbox.Create", mailbox_create, Postern__MailboxCreate, IMAP,

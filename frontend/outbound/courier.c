@@ -6,6 +6,7 @@
 #include "common/log/metric.h"
 #include "common/loop/fiber.h"
 #include "frontend/core/policy.h"
+#include "frontend/outbound/drop.h"
 #include "frontend/outbound/hosts.h"
 #include "frontend/outbound/reports.h"
 #include "frontend/outbound/route.h"
@@ -317,6 +318,10 @@ WAITS static void carry(struct courier *k, struct outbound_job *j)
 	enum err e = E_OK;
 	bool fresh;
 
+	if (j->route.drop) {
+		drop_job(j);
+		return;
+	}
 	if (k->client != NULL && !fits(k, j))
 		quit(k);
 	fresh = k->client == NULL;

@@ -169,3 +169,12 @@ WAITS enum err call_ingest_done(struct rpc_link *l, const struct ingest_job *j,
 	return rpc_client_call(l, POSTERN__METHOD__METHOD_INGEST_DONE, &req.base, NULL, NULL,
 			       deadline_in(CALL_MS), NULL, NULL);
 }
+
+enum err call_ingest_drop(uint32_t partition, slice_t lease, struct rpc_call **out)
+{
+	Postern__IngestDrop req = POSTERN__INGEST_DROP__INIT;
+
+	req.lease = call_bytes(lease);
+	return rpc_client_open(rpc_client_partition(partition), POSTERN__METHOD__METHOD_INGEST_DROP,
+			       &req.base, RPC_BODY, deadline_in(READ_MS), out);
+}

@@ -56,4 +56,9 @@ enum ingest_outcome { INGEST_TAKEN, INGEST_BAD, INGEST_LATER };
 WAITS enum err call_ingest_done(struct rpc_link *l, const struct ingest_job *j,
 				enum ingest_outcome outcome, const char *why) MUST_USE;
 
+/* Begins to bring the message of a job (call_outbound) for a drop folder: its bytes go by
+ * rpc_call_send and rpc_call_send_end, rpc_call_response says what became of it: E_OK: it is
+ * durable; E_LIMIT: the folder holds as much as it may. */
+enum err call_ingest_drop(uint32_t partition, slice_t lease, struct rpc_call **out) MUST_USE;
+
 #endif

@@ -165,6 +165,7 @@ static enum err take_route(const Postern__OutboundJob *m, struct outbound_job *j
 		return E_INVALID;
 	j->route.target = slice_str(r->target);
 	j->route.lmtp = r->lmtp;
+	j->route.drop = r->drop;
 	j->route.user = call_slice(r->user);
 	j->route.password = call_slice(r->password);
 	j->route.helo = r->helo;

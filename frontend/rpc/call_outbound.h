@@ -73,8 +73,9 @@ struct outbound_tls outbound_tls_copy(const struct outbound_tls *from, struct ar
 struct outbound_route {
 	slice_t target; /* as hosts_find wants it */
 	bool lmtp;
-	slice_t user, password;         /* never logged; empty: no log-in */
-	const char *helo;               /* "": as to anybody */
+	bool drop;              /* a file at the back-end; the target is a virtual server's name */
+	slice_t user, password; /* never logged; empty: no log-in */
+	const char *helo;       /* "": as to anybody */
 	struct ipaddr source4, source6; /* family 0: as to anybody */
 };
 

@@ -40,6 +40,7 @@ static const struct ask_method table[] = {
 	ROW(INGEST_READ, ingest_read, NULL),
 	ROW(INGEST_OPEN, ingest_open, REPLY(ingest_open_reply)),
 	ROW(INGEST_DONE, ingest_done, NULL),
+	ROW(INGEST_DROP, ingest_drop, NULL),
 	ROW(DELIVER_COMMIT, deliver_commit, REPLY(deliver_reply)),
 	ROW(DELIVER_ABORT, deliver_abort, NULL),
 	ROW(DELIVER_SETTLE, deliver_settle, NULL),

@@ -10,7 +10,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from postern import account, cluster, cluster_command, imap, linked, log_lines, log_size, \
     owners, postern, restore, subjects, until
 
-CLUSTER = ["--backends", "2", "--accounts", "6"]
+CLUSTER = ["--backends", "2", "--accounts", "6", "--set", "drop.files_max=5",
+           "--set", "outbound.retry_first=2s", "--set", "outbound.retry_second=2s",
+           "--set", "outbound.retry_third=2s", "--set", "outbound.retry_later=2s"]
 SERVER = "default-submission"
 
 

@@ -1,0 +1,186 @@
+/* Messages as files: whole or not there, each once, and no more than a folder may hold. */
+#include "backend/areas/drop.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/loop/fiber.h"
+#include "tests/lib/check.h"
+#include "tests/unit/backend/areas/files.h"
+
+#define SERVER SL("one")
+#define NAME   "01010101010101010101010101010101.eml"
+
+struct shelf {
+	struct drops *d;
+	char folder[600], path[DISK_PATH_MAX];
+};
+
+static void shelf_open(struct shelf *s, uint64_t files, uint64_t bytes)
+{
+	struct drops_conf c = {.folder = s->folder, .files_max = files, .bytes_max = bytes};
+
+	snprintf(s->folder, sizeof s->folder, "%s/areas", check_tmpdir());
+	CHECK_ERR(area_path(s->folder, SERVER, AREA_DROP, s->path), E_OK);
+	s->d = drops_new(&c);
+}
+
+WAITS static enum err begin(struct shelf *s, uint8_t which, uint64_t size, struct drop **out)
+{
+	uint8_t key[DROP_KEY_BYTES];
+
+	memset(key, which, sizeof key);
+	return drop_begin(s->d, SERVER, key, size, out);
+}
+
+WAITS static enum err put(struct shelf *s, uint8_t which, slice_t text)
+{
+	struct drop *f;
+	enum err e = begin(s, which, text.n, &f);
+
+	if (e != E_OK)
+		return e;
+	CHECK_ERR(drop_write(f, text), E_OK);
+	return drop_commit(&f);
+}
+
+/* Names in the folder, hidden ones too. */
+static size_t names(const struct shelf *s)
+{
+	DIR *d = opendir(s->path);
+	struct dirent *e;
+	size_t n = 0;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	if (d != NULL)
+		closedir(d);
+	return n;
+}
+
+TEST_FIBER(a_file_appears_when_it_is_whole)
+{
+	struct area_file files[2];
+	struct shelf s;
+	struct drop *f;
+	size_t n;
+
+	shelf_open(&s, 10, 1000);
+	REQUIRE(begin(&s, 1, 9, &f) == E_OK);
+	CHECK_ERR(drop_write(f, SL("12345")), E_OK);
+	CHECK_ERR(drop_write(f, SL("6789")), E_OK);
+	CHECK(!files_has(s.path, NAME));
+	CHECK_INT(names(&s), 1);
+	CHECK_ERR(area_list(s.path, files, 2, &n), E_OK);
+	CHECK_INT(n, 0);
+	CHECK_ERR(drop_commit(&f), E_OK);
+	CHECK(f == NULL);
+	CHECK_SLICE(files_get(s.path, NAME), SL("123456789"));
+	CHECK_INT(names(&s), 1);
+	drops_free(&s.d);
+}
+
+TEST_FIBER(the_same_message_is_one_file)
+{
+	struct shelf s;
+	struct drop *a, *b;
+
+	shelf_open(&s, 10, 1000);
+	REQUIRE(begin(&s, 1, 1, &a) == E_OK); /* a lost worker's, and the other's */
+	REQUIRE(begin(&s, 1, 1, &b) == E_OK);
+	CHECK_ERR(drop_write(a, SL("x")), E_OK);
+	CHECK_ERR(drop_write(b, SL("x")), E_OK);
+	CHECK_ERR(drop_commit(&b), E_OK);
+	CHECK_ERR(drop_commit(&a), E_OK);
+	CHECK_INT(names(&s), 1);
+	CHECK_ERR(put(&s, 1, SL("x")), E_EXISTS);
+	CHECK_ERR(put(&s, 2, SL("x")), E_OK);
+	CHECK_INT(names(&s), 2);
+	drops_free(&s.d);
+}
+
+TEST_FIBER(what_was_not_finished_leaves_nothing)
+{
+	struct shelf s;
+	struct drop *f;
+
+	shelf_open(&s, 10, 1000);
+	REQUIRE(begin(&s, 1, 1, &f) == E_OK);
+	CHECK_ERR(drop_write(f, SL("x")), E_OK);
+	drop_abort(&f);
+	drop_abort(&f);
+	CHECK_INT(names(&s), 0);
+	/* Of a process that was killed: */
+	files_put(s.path, AREA_DROPPING "00112233" NAME, SL("x"));
+	files_put(s.path, ".mine", SL("x"));
+	CHECK_ERR(area_tidy(s.path), E_OK);
+	CHECK_INT(names(&s), 1);
+	CHECK(files_has(s.path, ".mine"));
+	drops_free(&s.d);
+}
+
+static int64_t later_us;
+
+static int64_t later(void)
+{
+	return later_us;
+}
+
+TEST_FIBER(no_more_than_it_may_hold)
+{
+	struct shelf s;
+	struct drop *f;
+	char path[DISK_PATH_MAX + 64];
+
+	shelf_open(&s, 2, 100);
+	CHECK_ERR(begin(&s, 1, 101, &f), E_LIMIT);
+	REQUIRE(begin(&s, 1, 60, &f) == E_OK);
+	CHECK_ERR(put(&s, 2, slice((char[41]){"x"}, 41)), E_LIMIT); /* with that on its way */
+	CHECK_ERR(put(&s, 2, slice((char[40]){"x"}, 40)), E_OK);
+	CHECK_ERR(put(&s, 3, SL("")), E_LIMIT); /* the third one */
+	CHECK_ERR(drop_write(f, SL("x")), E_OK);
+	CHECK_ERR(drop_commit(&f), E_OK);
+	CHECK_ERR(put(&s, 3, SL("")), E_LIMIT);
+	/* Somebody has fetched one: that is seen after a while. */
+	snprintf(path, sizeof path, "%s/" NAME, s.path);
+	CHECK_INT(unlink(path), 0);
+	CHECK_ERR(put(&s, 3, SL("x")), E_LIMIT);
+	later_us = (clock_mono_ms() + DROP_COUNT_MS) * 1000;
+	clock_replace(later, later);
+	CHECK_ERR(put(&s, 3, SL("x")), E_OK);
+	CHECK_ERR(put(&s, 4, SL("x")), E_LIMIT);
+	clock_replace(NULL, NULL);
+	drops_free(&s.d);
+}
+
+TEST_FIBER(a_folder_that_is_gone_or_no_folder)
+{
+	struct drop *f;
+	struct shelf s;
+	uint8_t key[DROP_KEY_BYTES] = {1};
+	char name[100];
+
+	shelf_open(&s, 10, 100);
+	memset(name, 'x', sizeof name);
+	CHECK_ERR(drop_begin(s.d, slice(name, sizeof name), key, 1, &f), E_INVALID);
+	CHECK_ERR(put(&s, 1, SL("x")), E_OK); /* and the folders were made */
+	drops_free(&s.d);
+	files_put(check_tmpdir(), "file", SL("x"));
+	snprintf(s.folder, sizeof s.folder, "%s/file", check_tmpdir());
+	s.d = drops_new(&(struct drops_conf){.folder = s.folder, .files_max = 1, .bytes_max = 1});
+	CHECK(begin(&s, 1, 1, &f) != E_OK);
+	drops_free(&s.d);
+}
+
+TEST(nothing_ends_a_line)
+{
+	struct buf b;
+
+	buf_init(&b, 100, NULL);
+	drop_put_clean(&b, SL("a\r\nX: y\x7f\xc3\xbc"));
+	CHECK_SLICE(buf_slice(&b), SL("a??X: y?\xc3\xbc"));
+	buf_fini(&b);
+}
