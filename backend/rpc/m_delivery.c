@@ -205,6 +205,7 @@ static void read_others(const Postern__DeliverCommit *m, struct arena *mem, stru
  * file of a pickup folder: its ticket is for that one transaction. */
 static enum err check_outbound(struct mcall *c, const Postern__DeliverCommit *m)
 {
+	enum dir_sender right;
 	enum err e;
 
 	if (m->ticket.len == 0)
@@ -217,7 +218,7 @@ static enum err check_outbound(struct mcall *c, const Postern__DeliverCommit *m)
 		return diag_set(&c->diag, E_DENIED, "a ticket of another message");
 	return m->sender.len == 0
 		       ? E_OK
-		       : dir_may_send_as(c->be->dir, c->claims.account, MCALL_SLICE(m->sender));
+		       : dir_sender(c->be->dir, c->claims.account, MCALL_SLICE(m->sender), &right);
 }
 
 /* Submission: the ticket's account must be allowed to send as the reverse-path. */

@@ -9,6 +9,7 @@
 
 #include "backend/areas/pickup.h"
 #include "backend/delivery/resolve.h"
+#include "backend/directory/dir_rights.h"
 #include "backend/policy/guard.h"
 #include "backend/rpc/m_sign.h"
 #include "backend/rpc/rpc_methods.h"
@@ -163,6 +164,15 @@ static enum err account_of(struct mcall *c, slice_t address, struct dir_account 
 	return dir_account_by_id(c->be->dir, r.targets[0].account, out);
 }
 
+/* E_DENIED also on somebody's behalf: a file's header is left as it is, with no Sender added. */
+static enum err sends_as(struct mcall *c, const struct dir_account *a, slice_t address)
+{
+	enum dir_sender right;
+	enum err e = dir_sender(c->be->dir, a->id, address, &right);
+
+	return e == E_OK && right == DIR_SENDER_ON_BEHALF ? E_DENIED : e;
+}
+
 /* The sender, when it is an account of ours that may send as it. */
 WAITS static enum err sender_account(struct mcall *c, slice_t sender, int fd,
 				     struct dir_account *out)
@@ -171,7 +181,7 @@ WAITS static enum err sender_account(struct mcall *c, slice_t sender, int fd,
 	enum err e = account_of(c, sender, out);
 
 	if (e == E_OK)
-		e = dir_may_send_as(c->be->dir, out->id, sender);
+		e = sends_as(c, out, sender);
 	if (e == E_OK && out->state != DIR_ACTIVE)
 		e = E_DENIED;
 	if (e == E_OK)
@@ -268,7 +278,7 @@ static void list_keys(struct mcall *c, const struct dir_account *a, slice_t auth
 {
 	Postern__SenderCheckReply keys = POSTERN__SENDER_CHECK_REPLY__INIT;
 
-	if (author.n == 0 || dir_may_send_as(c->be->dir, a->id, author) != E_OK)
+	if (author.n == 0 || sends_as(c, a, author) != E_OK)
 		return;
 	sign_list_keys(c, author, &keys);
 	reply->keys = keys.keys;
