@@ -161,6 +161,7 @@ static void judge(struct reporting *p, const struct outbound_result *r, size_t k
 	v->what = OUTCOME_REMOVE;
 	count(OUTCOME_REMOVE, &r->tries[k]);
 	LOG(LOG_INFO, NULL, "outbound.sent", LF_UINT("item", v->item),
+	    LF_HEX("trace", slice(r->lease->trace_id, sizeof r->lease->trace_id)),
 	    LF_SLICE("status", r->tries[k].status), LF_SLICE("remote", r->tries[k].remote),
 	    LF_SLICE("tls", r->tls), LF_UINT("ms", r->ms));
 	p->n++;

@@ -210,6 +210,7 @@ static void put_recipient(struct outbound_job *j, uint64_t item, const struct jo
 {
 	j->bytes += recipient_bytes(job);
 	j->lease.kind = job->kind == JOB_NOTICE ? LEASE_NOTICE : LEASE_SEND;
+	memcpy(j->lease.trace_id, job->trace_id, sizeof j->lease.trace_id);
 	j->lease.tells_success |= (job->notify & NOTIFY_SUCCESS) != 0;
 	j->lease.items[j->lease.n++] = item;
 	j->jobs[j->n++] = *job;

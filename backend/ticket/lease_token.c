@@ -4,11 +4,13 @@
 #include "common/base/clock.h"
 #include "common/log/metric.h"
 
-#define TOKEN_VERSION 1
+#define TOKEN_VERSION 2
 #define TOKEN_AAD     "postern lease"
 #define PLAIN_MAX     (LEASE_TOKEN_MAX - SEAL_OVERHEAD)
 #define TELLS_SUCCESS 0x80 /* in the kind's byte */
-#define HEAD_BYTES    24   /* version, kind, partition, record, expiry, name's length, count */
+/* Version, kind, partition, record, expiry, name's length, count; then the trace. */
+#define FIXED_BYTES   24
+#define HEAD_BYTES    (FIXED_BYTES + LEASE_TRACE_BYTES)
 
 METRIC_COUNTER(m_refused, "lease_tokens_refused_total", "Leases of the way out refused");
 
@@ -34,6 +36,7 @@ enum err lease_token_seal(struct tickets *t, struct lease_token *l, struct buf *
 	be64_put(p + 14, (uint64_t)l->expires_s);
 	p[22] = (char)name_n;
 	p[23] = (char)l->n;
+	memcpy(p + FIXED_BYTES, l->trace_id, LEASE_TRACE_BYTES);
 	memcpy(p + HEAD_BYTES, l->frontend, name_n);
 	for (size_t i = 0; i < l->n; i++)
 		be64_put(p + HEAD_BYTES + name_n + i * 8, l->items[i]);
@@ -59,6 +62,7 @@ static bool decode(slice_t s, struct lease_token *l)
 	l->partition = be32_get(s.p + 2);
 	l->record_no = be64_get(s.p + 6);
 	l->expires_s = (int64_t)be64_get(s.p + 14);
+	memcpy(l->trace_id, s.p + FIXED_BYTES, LEASE_TRACE_BYTES);
 	name_n = (uint8_t)s.p[22];
 	l->n = (uint8_t)s.p[23];
 	if (l->n == 0 || l->n > LEASE_ITEMS_MAX || s.n != HEAD_BYTES + name_n + l->n * 8 ||

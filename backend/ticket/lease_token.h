@@ -13,6 +13,7 @@
 #define LEASE_TOKEN_LIFE_S (90 * 60)
 #define LEASE_ITEMS_MAX    100 /* recipients of one transaction (RFC 5321 section 4.5.3.1.8) */
 #define LEASE_TOKEN_MAX    1024
+#define LEASE_TRACE_BYTES  16
 
 enum lease_kind { LEASE_SEND = 1, LEASE_NOTICE = 2 };
 
@@ -21,8 +22,9 @@ struct lease_token {
 	bool tells_success; /* a recipient's success may have to be told (RFC 3461) */
 	uint32_t partition;
 	uint64_t record_no;
-	char frontend[RPC_NAME_MAX]; /* whom it was given to */
-	int64_t expires_s;           /* set by lease_token_seal */
+	uint8_t trace_id[LEASE_TRACE_BYTES]; /* of the message, for the log */
+	char frontend[RPC_NAME_MAX];         /* whom it was given to */
+	int64_t expires_s;                   /* set by lease_token_seal */
 	size_t n;
 	uint64_t items[LEASE_ITEMS_MAX];
 };

@@ -11,7 +11,8 @@ import uuid
 import dkim_check
 import dnszone
 import postern
-from postern import account, cluster_command, deliver, imap, message, subjects, tls, until
+from postern import (account, cluster, cluster_command, deliver, imap, log_lines, log_size, message,
+                     subjects, tls, until)
 from sink import Sink
 
 CLUSTER = ["--frontends", "2", "--accounts", "10", "--set", "dns={dns}",
@@ -114,6 +115,21 @@ class Outbound(unittest.TestCase):
         mails = (sink or self.good).wait(n)
         self.assertEqual(len(mails), n)
         return mails
+
+    def test_a_trace_shows_each_hop(self):
+        """What a message's trace is found in, from the submission to the next server's 250."""
+        nodes = [n["name"] for n in cluster()["frontends"] + cluster()["backends"]]
+        since = {n: log_size(n) for n in nodes}
+        submit(["trace@out.test"])
+        taken, = self.good.wait(1)
+        trace = re.search(rb"with ESMTPSA id ([0-9a-f]{32})", taken.data).group(1).decode()
+
+        def hops():
+            lines = [x for n in nodes for x in log_lines(n, "trace=" + trace, since=since[n])]
+            return {re.search(r"event=(\S+)", x).group(1): x for x in lines}
+        self.assertTrue(until(lambda: "outbound.sent" in hops()), hops())
+        self.assertIn("service=submission", hops()["smtp.message"])
+        self.assertIn("[%s]" % GOOD, hops()["outbound.sent"])
 
     def test_by_mx_by_address_and_by_literal(self):
         to = ["a@out.test", "b@plain.out.test", "c@alias.out.test", "d@second.out.test",

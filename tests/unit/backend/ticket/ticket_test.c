@@ -515,6 +515,7 @@ TEST_FIBER(lease_token_roundtrip)
 				 .tells_success = true,
 				 .partition = 7,
 				 .record_no = UINT64_MAX,
+				 .trace_id = "a message's id.",
 				 .frontend = "fe1"};
 	struct lease_token out;
 	struct world w;
@@ -530,6 +531,7 @@ TEST_FIBER(lease_token_roundtrip)
 	REQUIRE(lease_token_seal(w.t, &in, &b) == E_OK);
 	REQUIRE(lease_token_open(w.t, buf_slice(&b), &fe1, &out, &d) == E_OK);
 	CHECK_INT(out.kind, LEASE_NOTICE);
+	CHECK(memcmp(out.trace_id, in.trace_id, sizeof in.trace_id) == 0);
 	CHECK(out.tells_success);
 	CHECK_INT(out.partition, 7);
 	CHECK(out.record_no == UINT64_MAX);
