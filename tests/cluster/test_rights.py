@@ -3,7 +3,7 @@ domains that are masqueraded; and what a submission tells of its sender's machin
 import contextlib
 import email
 import json
-import re
+import os
 import smtplib
 import unittest
 import uuid
@@ -177,8 +177,12 @@ class Rights(unittest.TestCase):
         self.grant("--send-as")
         with session(ALICE) as s:
             self.assertTrue(until(lambda: submit(s, address(ALICE), boss)[0] is None))
+            with open(os.path.join(postern.FOLDER, "postgres", "pid")) as f:
+                master = int(f.read().split()[0])
             cluster_command("kill", "postgres", "INT")
+            self.assertTrue(until(lambda: not os.path.exists("/proc/%d" % master)))
             self.taken(s, address(ALICE), boss)
+            postern.restore()
 
 
 class Masquerade(unittest.TestCase):

@@ -456,7 +456,7 @@ class Servers(unittest.TestCase):
             self.assertEqual(s.mail(who["address"])[0], 250)
             self.assertEqual(s.rcpt(outside)[0], 250)
             s.rset()
-            self.assertEqual(s.mail(account(1)["address"])[0], 553)
+            self.assertEqual(s.mail(account(1)["address"])[0], 550)
         # While there is no such server, a submission needs its log-in again.
         run("edit", "mixed", "--set", "auth=required", "--set", "banner=y")
         self.await_words(port, "220 x ESMTP y")
