@@ -18,6 +18,11 @@
 static const char *const kinds[] = {
 	[AREA_PICKUP] = "pickup", [AREA_BADMAIL] = "badmail", [AREA_DROP] = "drop"};
 
+const char *area_name(enum area_kind k)
+{
+	return kinds[k];
+}
+
 static enum err failed(const char *what, const char *path)
 {
 	int no = errno;

@@ -27,7 +27,8 @@
 /* The names of files that are being written begin so. */
 #define AREA_DROPPING   ".drop-"
 
-enum area_kind { AREA_PICKUP, AREA_BADMAIL, AREA_DROP };
+enum area_kind { AREA_PICKUP, AREA_BADMAIL, AREA_DROP, AREA_KINDS };
+const char *area_name(enum area_kind k);
 
 /* Which file it is; one of the same name that is not the same file has another identity. */
 struct area_file {

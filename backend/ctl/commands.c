@@ -367,6 +367,11 @@ static const struct ctl_arg server_state_args[] = {
 	{0},
 };
 
+static const struct ctl_arg area_show_args[] = {
+	{"SERVER", NULL, "server", ARG_REQUIRED, "as `server list` shows it"},
+	{0},
+};
+
 static const struct ctl_arg server_name_args[] = {
 	{"NAME", NULL, "name", ARG_REQUIRED, "as `server list` shows it"},
 	{0},
@@ -551,6 +556,10 @@ const struct ctl_command ctl_commands[] = {
 	 METHOD(SERVER_REMOVE), REQUEST(server_name), DONE},
 	{"server", "import", "Adds the servers of a file", server_import_args, METHOD(SERVER_ADD),
 	 REQUEST(server_add), .prepare = server_import_prepare, .run = server_import_run},
+	{"area", "list", "Lists the servers' folders for mail as files", no_args, METHOD(AREA_LIST),
+	 REQUEST(area_list), ROWS(area)},
+	{"area", "show", "Those of one server", area_show_args, METHOD(AREA_LIST),
+	 REQUEST(area_list), ROWS(area)},
 	{"audit", "list", "Lists what administrators did, the newest first", audit_list_args,
 	 METHOD(AUDIT_LIST), REQUEST(audit_list), ROWS(audit), .run = audit_list_run},
 	{"status", "", "Shows every back-end, worker and partition", no_args, METHOD(NODE_STATUS),

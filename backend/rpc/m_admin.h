@@ -129,6 +129,7 @@ WAITS enum err m_admin_alias_set(struct mcall *c);
 WAITS enum err m_admin_alias_remove(struct mcall *c);
 WAITS enum err m_admin_alias_on(struct mcall *c);
 WAITS enum err m_admin_alias_off(struct mcall *c);
+WAITS enum err m_admin_area_list(struct mcall *c);
 WAITS enum err m_admin_session_list(struct mcall *c);
 WAITS enum err m_admin_session_kill(struct mcall *c);
 WAITS enum err m_admin_setting_list(struct mcall *c);
@@ -154,6 +155,7 @@ WAITS enum err m_admin_server_state(struct mcall *c);
 WAITS enum err m_admin_server_remove(struct mcall *c);
 /* What other back-ends ask. */
 WAITS enum err m_peer_usage(struct mcall *c);
+WAITS enum err m_peer_area_list(struct mcall *c);
 WAITS enum err m_peer_session_list(struct mcall *c);
 WAITS enum err m_peer_session_kill(struct mcall *c);
 WAITS enum err m_peer_status(struct mcall *c);

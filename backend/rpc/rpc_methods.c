@@ -263,6 +263,8 @@ const struct method methods[] = {
 	  m_admin_account_grant),
 	A(ACCOUNT_REVOKE, "Admin.AccountRevoke", account_revoke, ONCE, SMALL, MINUTES(1),
 	  m_admin_account_revoke),
+	A(AREA_LIST, "Admin.AreaList", area_list, IDEMPOTENT, SMALL, MINUTES(10),
+	  m_admin_area_list),
 	P(USAGE, "Peer.Usage", peer_usage, IDEMPOTENT, SMALL, SECONDS(30), m_peer_usage),
 	P(SESSION_LIST, "Peer.SessionList", admin_session_list, IDEMPOTENT, SMALL, MINUTES(10),
 	  m_peer_session_list),
@@ -280,6 +282,8 @@ const struct method methods[] = {
 	  m_peer_queue_summary),
 	P(QUEUE_EDIT, "Peer.QueueEdit", admin_queue_edit, ONCE, SMALL, MINUTES(60),
 	  m_peer_queue_edit),
+	P(AREA_LIST, "Peer.AreaList", admin_area_list, IDEMPOTENT, SMALL, MINUTES(10),
+	  m_peer_area_list),
 };
 
 const size_t nmethods = ARRAY_LEN(methods);

@@ -1,5 +1,6 @@
 """Files of pickup folders: taken as messages, once, by whatever worker; or put aside with a reason."""
 import email
+import json
 import os
 import sys
 import tempfile
@@ -161,6 +162,27 @@ class Pickup(unittest.TestCase):
             "x-receiver: r%d@elsewhere.example\n" % i for i in range(1001)) + "\nx\n")))
         self.assertIn("loop", self.bad(put("Received: x\n" * 101 + "To: %s\n\nx\n" % self.b)))
         self.assertTrue(log_lines("be1", "event=pickup.bad", "loop"))
+
+    def test_listed(self):
+        """Every folder of every back-end, with what is in it."""
+        self.bad(put("From: %s\n\nx\n" % self.a))
+        status, out, err = postern("--json", "area", "list")
+        self.assertEqual(status, 0, err)
+        rows = json.loads(out)
+        self.assertEqual({(r["server"], r["area"], r["backend"]) for r in rows},
+                         {(s, a, b) for s in ("default-smtp", "default-submission")
+                          for a in ("pickup", "badmail", "drop") for b in ("be1", "be2")})
+        status, out, err = postern("--json", "area", "show", SERVER)
+        self.assertEqual(status, 0, err)
+        rows = json.loads(out)
+        self.assertEqual({r["server"] for r in rows}, {SERVER})
+        mine = [r for r in rows if (r["area"], r["backend"]) == ("badmail", "be1")][0]
+        self.assertEqual(mine["path"], folder("badmail"))
+        names = os.listdir(mine["path"])
+        self.assertEqual((mine["files"], mine["size_bytes"]), (len(names), sum(
+            os.path.getsize(os.path.join(mine["path"], n)) for n in names)))
+        self.assertTrue(mine["oldest"])
+        self.assertEqual(postern("area", "show", "no-such-server")[0], 67)
 
     def test_size_and_state(self):
         name = "default-smtp"
