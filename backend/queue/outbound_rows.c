@@ -73,8 +73,11 @@ static void tell_sched(struct outbound *o, size_t part, struct outbound_verdict 
 	struct sched_key key = {(uint16_t)part, v->item};
 	struct due_item item = {.id = v->item, .record_no = v->record_no, .payload = payload};
 
-	if (v->what != OUTCOME_KEEP)
+	if (v->what != OUTCOME_KEEP) {
+		if (v->result.outcome == SCHED_DEST_DOWN)
+			v->result.sign = SCHED_UNREACHED;
 		v->result.outcome = SCHED_GONE;
+	}
 	(void)sched_done(o->sched, key, v->worker, clock_wall_us(), &v->result);
 	if (v->what == OUTCOME_NOTICE)
 		outbound_add(o, part, &item);

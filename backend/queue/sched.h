@@ -134,7 +134,8 @@ enum sched_outcome {
 /* What the worker saw of the destination, besides the item's outcome. */
 enum sched_sign {
 	SCHED_SMOOTH,
-	SCHED_CROWDED, /* a connection failed while others live; 421 or 4xx to a connection */
+	SCHED_CROWDED,   /* a connection failed while others live; 421 or 4xx to a connection */
+	SCHED_UNREACHED, /* of SCHED_GONE: the item was given up since it was not */
 };
 
 struct sched_result {
@@ -157,9 +158,9 @@ enum sched_told {
  * off unless it is leased again; others change nothing.
  *
  * The window: a success makes it wider by one while it has never been cut, afterwards as many
- * successes as it is wide do. SCHED_CROWDED, SCHED_DEST_DOWN, and latency that rises beyond twice
- * the best cut it in half, once for all that was leased before the cut. SCHED_CROWDED at a window
- * of one, or at a probe, means down if the item did not get through.
+ * successes as it is wide do. SCHED_CROWDED, SCHED_DEST_DOWN (SCHED_UNREACHED counts as that), and
+ * latency that rises beyond twice the best cut it in half, once for all that was leased before the
+ * cut. SCHED_CROWDED at a window of one, or at a probe, means down if the item did not get through.
  */
 enum sched_told sched_done(struct sched *s, struct sched_key key, uint32_t worker, int64_t now_us,
 			   const struct sched_result *result);

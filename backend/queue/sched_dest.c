@@ -338,7 +338,9 @@ void dest_judge(struct sched *s, struct dest *d, const struct entry *e,
 		break;
 	case SCHED_LATER:
 	case SCHED_GONE:
-		if (r->sign == SCHED_CROWDED && r->outcome == SCHED_LATER)
+		if (r->sign == SCHED_UNREACHED)
+			down(s, d);
+		else if (r->sign == SCHED_CROWDED && r->outcome == SCHED_LATER)
 			crowded(s, d);
 		else if (d->failures != 0)
 			open_again(s, d);

@@ -528,3 +528,29 @@ TEST_FIBER(cross_broken_partition)
 	CHECK_SLICE(works_job_at(&w, 0).status, SL("5.4.7"));
 	works_close(&w);
 }
+
+/* The one that was tried is given up, for its time is over; that says nothing good of where it
+ * went. */
+TEST_FIBER(cross_given_up_is_not_reached)
+{
+	struct mail mail = {1, 0, NULL, {"x@dead.test"}, 0};
+	struct sched_destination d;
+	struct outbound_job *j;
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	REQUIRE(works_restart(&w, "outbound.expiry=30m"));
+	for (unsigned i = 1; i <= 5; i++) {
+		mail.txid = i;
+		works_submit(&w, &mail);
+	}
+	REQUIRE(works_known(&w, 5));
+	j = works_take(&w);
+	REQUIRE(j != NULL);
+	works_move_clock(&w, 31 * MINUTE_US);
+	CHECK_ERR(works_tell(&w, j, OUTBOUND_UNREACHABLE, "4.4.1", "refused"), E_OK);
+	CHECK_ERR(sched_destination_get(outbound_sched(w.o), SL("dead.test"), &d), E_OK);
+	CHECK_INT(d.failures, 1);
+	CHECK(d.down_until_us > clock_wall_us());
+	works_close(&w);
+}
