@@ -401,7 +401,8 @@ WAITS static void notice_fails(struct outbound_worker *w, const struct outbound_
 			       enum err why)
 {
 	struct outbound_verdict *v = xcalloc(j->n, sizeof *v);
-	bool later = why == E_RETRY || why == E_QUOTA || why == E_BUSY;
+	/* What else is wrong may be mended before its time is over. */
+	bool later = why != E_NOT_FOUND && why != E_DENIED && why != E_INVALID;
 	bool alert = j->jobs[0].action == JOB_ALERT; /* the log says it, too */
 
 	for (size_t i = 0; i < j->n; i++) {

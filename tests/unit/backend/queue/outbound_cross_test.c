@@ -554,3 +554,50 @@ TEST_FIBER(cross_given_up_is_not_reached)
 	CHECK(d.down_until_us > clock_wall_us());
 	works_close(&w);
 }
+
+/* That a sender's address cannot be followed now (here aliases go too deep) does not mean that
+ * there is nobody to be told. */
+TEST_FIBER(cross_notice_waits)
+{
+	enum { DEEP = DIR_DEPTH_MAX + 2 };
+	struct mail mail = {1, 0, "a@example.org", {"x@elsewhere.test"}, NOTIFY_FAILURE};
+	char from[] = "a@example.org", to[] = "b@example.org";
+	int64_t deadline = deadline_in(10000);
+	struct taker *t = xcalloc(1, sizeof *t);
+	struct outbound_job *j;
+	struct diag d = {""};
+	struct scope scope;
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	for (unsigned i = 0; i < DEEP; i++) {
+		from[0] = (char)('a' + i);
+		to[0] = (char)('b' + i);
+		REQUIRE(rig_alias(&w.room.rig, from, DIR_ALIAS, to) == E_OK);
+	}
+	REQUIRE(room_account(&w.room, to, 0, 0) != 0 && rig_synced(&w.room.rig));
+	works_submit(&w, &mail);
+	j = works_take(&w);
+	REQUIRE(j != NULL && j->lease.kind == LEASE_SEND);
+	CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "5.1.1", "550 no such user"), E_OK);
+	t->w = &w;
+	event_init(&t->took);
+	scope_init(&scope);
+	CHECK_ERR(scope_start(&scope, "test.take", take_one, t), E_OK);
+	while (works_job_at(&w, 0).next_us <= clock_wall_us() &&
+	       works_job_at(&w, 0).kind != JOB_BAD && clock_mono_ms() < deadline)
+		fiber_yield();
+	CHECK_INT(works_job_at(&w, 0).kind, JOB_NOTICE);
+	CHECK_ERR(dir_alias_remove(w.room.rig.d, &rig_actor, SL("a@example.org"), &d), E_OK);
+	REQUIRE(room_account(&w.room, "a@example.org", 0, 0) != 0 && rig_synced(&w.room.rig));
+	works_move_clock(&w, 2 * MINUTE_US);
+	CHECK_ERR(event_wait(&t->took, "test.took", deadline_in(10000)), E_OK);
+	REQUIRE(t->batch.n == 1);
+	CHECK_INT(t->batch.jobs[0].lease.kind, LEASE_NOTICE);
+	CHECK_INT(t->batch.jobs[0].targets.n, 1);
+	scope_cancel(&scope);
+	(void)scope_join(&scope, NO_DEADLINE);
+	outbound_batch_fini(&t->batch);
+	xfree(&t);
+	works_close(&w);
+}
