@@ -379,6 +379,15 @@ WAITS static struct outbound_job *next_job(struct courier *k)
 
 static void put_to_work(struct dest *d);
 
+/* Without a courier nobody takes what waits: no fiber could be had, or as many as may be are busy
+ * elsewhere. */
+static void settle(struct dest *d)
+{
+	if (d->couriers == 0)
+		give_all_back(d);
+	dest_free_if_idle(d);
+}
+
 WAITS static void courier_run(void *arg)
 {
 	struct courier k = {.dest = arg};
@@ -398,7 +407,7 @@ WAITS static void courier_run(void *arg)
 	/* It may have been woken for a job, and ended since it was one too many. */
 	if (d->njobs != 0)
 		put_to_work(d);
-	dest_free_if_idle(d);
+	settle(d);
 }
 
 /* One more, if there is work for it. */
@@ -440,11 +449,7 @@ WAITS void couriers_take(struct outbound_job *j)
 	d->allowed = MAX(j->connections, 1U);
 	push(d, j);
 	put_to_work(d);
-	/* No fiber for it, and nobody else who would take it. */
-	if (d->couriers == 0) {
-		give_all_back(d);
-		dest_free_if_idle(d);
-	}
+	settle(d);
 }
 
 WAITS void couriers_stop(int64_t deadline_ms)

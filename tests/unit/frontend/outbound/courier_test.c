@@ -146,3 +146,81 @@ TEST_FIBER(courier_message_cannot_be_read)
 	rig_end(&r);
 	end(&be);
 }
+
+static void set_connections(const char *max)
+{
+	policy_begin();
+	CHECK_ERR(policy_set(SL("outbound.connections"), slice_str(max)), E_OK);
+	policy_apply();
+}
+
+/* For the server of a script. */
+static struct outbound_job *job_for(const struct rig *r)
+{
+	struct outbound_job *j = job_of(0);
+	struct buf b;
+
+	buf_init(&b, OUTBOUND_TARGET_MAX, NULL);
+	buf_printf(&b, "[127.0.0.1]:%u", (unsigned)r->opts.port);
+	j->destination = j->route.target = arena_dup(&j->mem, buf_slice(&b));
+	j->prefix = SL("Subject: x\r\n\r\n");
+	buf_fini(&b);
+	return j;
+}
+
+WAITS static bool comes_to(const struct rig *r, size_t step)
+{
+	int64_t deadline = deadline_in(WIRE_MS);
+
+	while (r->done < step && clock_mono_ms() < deadline)
+		fiber_yield();
+	return r->done >= step;
+}
+
+/* A job comes for a courier that is leaving, and then there may be no other one: it goes back. */
+TEST_FIBER(courier_without_another)
+{
+	static const char *const leaving[] = {
+		"> 220 mx.example.org ESMTP",
+		"~ EHLO ",
+		"> 250 mx.example.org",
+		"~ MAIL FROM:",
+		"> 250 ok",
+		"~ RCPT TO:",
+		"> 250 ok",
+		"< DATA",
+		"> 354 go",
+		"!body",
+		"> 250 taken",
+		"< QUIT",
+		"!stall",
+		"> 221 bye",
+		"!end",
+		NULL,
+	};
+	static const char *const busy[] = {"!stall", "!close", NULL};
+	struct rig x, y;
+	struct played_node be;
+	struct heard h;
+
+	begin(&be, &h);
+	played_up(&be);
+	rig_start(&x, leaving);
+	rig_start(&y, busy);
+	couriers_take(job_for(&y));
+	couriers_take(job_for(&x));
+	CHECK_ERR(event_wait(&h.now, "test.heard", deadline_in(WIRE_MS)), E_OK);
+	CHECK_STR(h.status, "2.0.0");
+	REQUIRE(comes_to(&x, ARRAY_LEN(leaving) - 4));
+	couriers_take(job_for(&x));
+	set_connections("1");
+	event_set(&x.resume);
+	CHECK_ERR(event_wait(&h.now, "test.heard", deadline_in(WIRE_MS)), E_OK);
+	CHECK_INT(h.outcome, POSTERN__OUTBOUND_OUTCOME__OUTBOUND_UNTRIED);
+	event_set(&y.resume);
+	CHECK_ERR(event_wait(&h.now, "test.heard", deadline_in(WIRE_MS)), E_OK);
+	CHECK_INT(h.outcome, POSTERN__OUTBOUND_OUTCOME__OUTBOUND_UNREACHABLE);
+	rig_end(&x);
+	rig_end(&y);
+	end(&be);
+}
