@@ -7,8 +7,8 @@
 
 #define REPORT_BYTES_MAX 49152u /* of one request, about: a frame holds 64 KiB */
 #define AGAIN_MS         1000   /* before what did not count is sent again */
-/* A back-end that is away so long has long given the job to somebody else. */
-#define KEEP_MS          (30 * 60 * 1000)
+/* As long as a lease counts: a back-end that comes back sends again what it does not hear of. */
+#define KEEP_MS          (90 * 60 * 1000)
 
 struct entry {
 	struct list node;

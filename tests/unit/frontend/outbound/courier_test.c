@@ -1,6 +1,8 @@
 /* Jobs on their way through couriers, up to what a played back-end hears of them. */
 #include "frontend/outbound/courier.h"
 
+#include <time.h>
+
 #include "common/base/clock.h"
 #include "common/loop/fiber.h"
 #include "frontend/core/policy.h"
@@ -223,4 +225,33 @@ TEST_FIBER(courier_without_another)
 	rig_end(&x);
 	rig_end(&y);
 	end(&be);
+}
+
+static int64_t ahead_us;
+
+static int64_t moved_mono(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + ahead_us;
+}
+
+/* A back-end that was away for long hears all the same what became of its jobs. */
+TEST_FIBER(courier_report_after_an_outage)
+{
+	struct played_node be;
+	struct heard h;
+
+	ahead_us = 0;
+	clock_replace(NULL, moved_mono);
+	begin(&be, &h);
+	reports_put_untried(job_of(0));
+	ahead_us = 80 * 60 * 1000000LL;
+	reports_flush(deadline_in(2500)); /* it is tried, and there is nobody */
+	played_up(&be);
+	CHECK_ERR(event_wait(&h.now, "test.heard", deadline_in(WIRE_MS)), E_OK);
+	CHECK_INT(h.results, 1);
+	end(&be);
+	clock_replace(NULL, NULL);
 }
