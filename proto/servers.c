@@ -59,6 +59,23 @@ const struct conf_def servers_table[] = {
 	 NULL},
 	{"data_timeout", CONF_DURATION, "10m", 1000, 4 * HOUR, CONF_LIVE,
 	 "Time for the whole of one message", NULL},
+	{"outbound.helo", CONF_STRING, "", 0, 255, CONF_LIVE,
+	 "Our name in EHLO when its mail goes to other systems; empty: the cluster's", NULL},
+	{"outbound.source", CONF_STRINGS, NULL, 0, SERVER_SOURCES_MAX, CONF_LIVE,
+	 "FRONTEND/ADDRESS: our end of connections with its mail; no other front-end sends it",
+	 NULL},
+	{"outbound.retry_first", CONF_DURATION, "15m", MINUTE / 60, 24 * HOUR, CONF_LIVE,
+	 "Its mail to other systems is tried again after the first failed try", NULL},
+	{"outbound.retry_second", CONF_DURATION, "30m", MINUTE / 60, 24 * HOUR, CONF_LIVE,
+	 "After the second", NULL},
+	{"outbound.retry_third", CONF_DURATION, "60m", MINUTE / 60, 24 * HOUR, CONF_LIVE,
+	 "After the third", NULL},
+	{"outbound.retry_later", CONF_DURATION, "240m", MINUTE / 60, 24 * HOUR, CONF_LIVE,
+	 "After each further one", NULL},
+	{"outbound.delay_notice", CONF_DURATION, "12h", 0, 30 * 24 * HOUR, CONF_LIVE,
+	 "The sender hears that a message is late; 0: never", NULL},
+	{"outbound.expiry", CONF_DURATION, "2d", MINUTE, 30 * 24 * HOUR, CONF_LIVE,
+	 "A message that could not be sent is given up and returned", NULL},
 };
 
 const size_t servers_table_len = ARRAY_LEN(servers_table);
@@ -139,6 +156,20 @@ static enum err check_nets(const struct conf *c, const char *list, struct diag *
 	return E_OK;
 }
 
+static enum err check_sources(const struct conf *c, struct diag *d)
+{
+	const char list[] = "outbound.source";
+
+	for (size_t i = 0; i < conf_count(c, list); i++) {
+		struct server_source s;
+
+		if (!server_source_parse(slice_str(conf_item(c, list, i)), &s))
+			return diag_set(d, E_INVALID, "%s: %.80s is not FRONTEND/ADDRESS", list,
+					conf_item(c, list, i));
+	}
+	return E_OK;
+}
+
 /* What goes into lines that others read has no control characters. */
 static enum err check_text(const struct conf *c, const char *name, struct diag *d)
 {
@@ -159,7 +190,13 @@ enum err servers_check(const struct conf *c, enum rpc_service service, struct di
 	if (e == E_OK)
 		e = check_nets(c, "deny", d);
 	if (e == E_OK)
+		e = check_sources(c, d);
+	if (e == E_OK)
 		e = check_text(c, "hostname", d);
+	if (e == E_OK)
+		e = check_text(c, "outbound.helo", d);
+	if (e == E_OK && strchr(conf_str(c, "outbound.helo"), ' ') != NULL)
+		e = diag_set(d, E_INVALID, "outbound.helo: a name has no spaces");
 	if (e == E_OK)
 		e = check_text(c, "banner", d);
 	if (e == E_OK)
@@ -207,6 +244,17 @@ bool server_listener_parse(slice_t text, struct server_listener *out)
 	if (slice_starts(text, SL(":")))
 		return parse_port(slice_from(text, 1), &out->port);
 	return ipaddr_parse_port(text, &out->address, &out->port) && out->port != 0;
+}
+
+bool server_source_parse(slice_t text, struct server_source *out)
+{
+	size_t slash = slice_find_char(text, '/');
+	slice_t name = slice_sub(text, 0, slash);
+
+	*out = (struct server_source){.frontend = ""};
+	return slash < text.n && servers_name_ok(name) &&
+	       slice_to_str(name, out->frontend, sizeof out->frontend) &&
+	       ipaddr_parse(slice_from(text, slash + 1), &out->address);
 }
 
 void server_listener_format(const struct server_listener *l, struct buf *out)

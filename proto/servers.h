@@ -23,10 +23,11 @@
 #define SERVER_LISTENERS_MAX   32
 #define SERVER_LISTENER_MAX    128 /* front-end, IPv6 address and port as text */
 #define SERVER_SETTING_MAX     4096
-#define SERVER_SETTINGS_MAX    32 /* more than the table has rows */
+#define SERVER_SETTINGS_MAX    64 /* more than the table has rows */
 #define SERVER_OPERATORS_MAX   32
 #define SERVER_NETS_MAX        128 /* of one list */
 #define SERVER_MASQUERADES_MAX 64
+#define SERVER_SOURCES_MAX     64 /* of two families, for as many front-ends as may listen */
 
 /* The numbers are stored: they never change. */
 enum server_state {
@@ -58,6 +59,14 @@ struct server_listener {
 	struct ipaddr address;       /* family 0: any */
 	uint16_t port;
 };
+
+/* Our end of connections to other systems: FRONTEND/ADDRESS, "fe1/192.0.2.1", "fe2/2001:db8::1". */
+struct server_source {
+	char frontend[RPC_NAME_MAX];
+	struct ipaddr address;
+};
+
+bool server_source_parse(slice_t text, struct server_source *out) MUST_USE;
 
 bool server_listener_parse(slice_t text, struct server_listener *out) MUST_USE;
 /* In one form, so that equal ones are equal texts. */

@@ -105,6 +105,7 @@ static const struct ctl_arg pki_issue_args[] = {
 		 "ready, waiting, leased, held, paced, down; or of the kind inside, notice, bad"}, \
 		{"--id", "ID", "id", 0, "this one, as `queue list` shows it"}, \
 		{"--trace", "HEX", "trace", 0, "of one message, as the log has it"}, \
+		{"--server", "NAME", "server", 0, "that this virtual server took"}, \
 		{"--older", "TIME", "older_s", 0, "queued so long ago; 2h, 3d"}, \
 		{"--larger", "BYTES", "larger_bytes", 0, "whose message is larger; 1m"}, \
 	{ \

@@ -193,6 +193,7 @@ static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
 		.envid = m->envid,
 		.content = m->content,
 		.account = m->account,
+		.server = m->server,
 		.first_us = p->now_us,
 		.next_us = p->now_us,
 	};

@@ -57,6 +57,7 @@ struct deliver_msg {
 	slice_t envid;
 	uint32_t content; /* JOB_8BIT, JOB_UTF8 */
 	uint64_t account; /* who submitted it; 0: nobody of ours */
+	slice_t server;   /* the virtual server that took it, which is there; or empty */
 	uint8_t trace_id[16];
 	struct deliver_rcpt *rcpts;
 	size_t nrcpts;

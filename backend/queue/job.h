@@ -79,6 +79,7 @@ struct job {
 	slice_t status, remote; /* of the last try */
 	bool warned;
 	int64_t last_us, expire_us, notice_us;
+	slice_t server; /* the virtual server that took the message; empty: none */
 };
 
 const char *job_kind_name(enum job_kind k);

@@ -75,6 +75,8 @@ static void on_dir_event(const struct dir_event *ev, void *arg)
 
 	if (ev->kind == DIR_EV_ROUTES)
 		outbound_routes_changed(o);
+	if (ev->kind == DIR_EV_SERVERS)
+		outbound_servers_changed(o);
 	if (ev->kind != DIR_EV_SETTINGS)
 		return;
 	outbound_settings(o);
@@ -123,6 +125,7 @@ static uint64_t domain_key(slice_t address)
 void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 {
 	struct sched_item s = {.key = {(uint16_t)part, item->id}, .record = item->record_no};
+	struct outcome_times t;
 	struct arena mem;
 	struct way w;
 	struct job j;
@@ -136,14 +139,17 @@ void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 		s.domain = j.kind == JOB_NOTICE ? 0 : domain_key(j.sender);
 		s.next_us = j.next_us;
 		s.first_us = j.first_us;
-		s.expire_us = outcome_expire_at(&j, &o->times);
-		s.warn_us = outcome_warn_at(&j, &o->times);
+		t = outbound_times(o, &j);
+		s.expire_us = outcome_expire_at(&j, &t);
+		s.warn_us = outcome_warn_at(&j, &t);
 		s.priority = j.priority < 0   ? SCHED_LOW
 			     : j.priority > 0 ? SCHED_HIGH
 					      : SCHED_NORMAL;
 		s.hold = j.held ? SCHED_ON_HOLD : SCHED_FREE;
 		e = sched_add(o->sched, &s, clock_wall_us());
 		outbound_hint(o, &j, &w);
+	} else if (e == E_OK && outbound_is_left_over(o, &j, item->due_us)) {
+		o->unpark = true;
 	}
 	if (e != E_OK && e != E_EXISTS)
 		LOG_SELDOM(LOG_ERROR, NULL, "queue.item_left", LF_UINT("item", item->id),
@@ -262,11 +268,15 @@ WAITS static size_t delay(struct outbound *o, size_t part, struct outbound_page 
 
 	for (size_t i = 0; i < r->load.n; i++) {
 		struct outbound_verdict *v = outbound_page_row(r, i, n);
+		struct outcome_times t;
 		struct job notice;
 
-		if (v == NULL || outcome_warn_at(&v->job, &o->times) == 0)
+		if (v == NULL)
 			continue;
-		notice = outcome_delayed(&v->job, &o->times);
+		t = outbound_times(o, &v->job);
+		if (outcome_warn_at(&v->job, &t) == 0)
+			continue;
+		notice = outcome_delayed(&v->job, &t);
 		if (outbound_tell_delay(o, part, v->item, v->record_no, &notice) != E_OK)
 			continue; /* known by its key: the next start tells it */
 		job_log("queue.delayed", LOG_INFO, v->item, &v->job);
@@ -329,6 +339,7 @@ WAITS static void run(void *arg)
 		if (o->bad_us <= clock_wall_us())
 			outbound_expire_bad(o);
 		e = first_of(first_of(e, outbound_reroute(o)), alerts);
+		e = first_of(e, outbound_unpark(o));
 		waitq_wake_all(&o->takers);
 		if (e == E_OK)
 			o->look_us = next_us(o, gone_us);
@@ -356,12 +367,14 @@ WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overri
 	o->look_us = INT64_MIN;
 	list_init(&o->alerts);
 	list_init(&o->alerted);
+	list_init(&o->here);
 	o->open_us = clock_wall_us() + OUTBOUND_GRACE_US;
 	event_init(&o->wake);
 	event_init(&o->ended);
 	way_down_init(&o->down);
 	buf_init(&o->masquerade, CONF_VALUE_MAX, NULL);
 	outbound_settings(o);
+	queue_servers_read(&o->servers, deliver->dir);
 	o->sub = (struct dir_sub){.fn = on_dir_event, .arg = o};
 	dir_subscribe(deliver->dir, &o->sub);
 	e = fiber_start("outbound.queue", run, o, &o->fiber);
@@ -395,6 +408,7 @@ WAITS void outbound_stop(struct outbound **po)
 	outbound_suspend_fini(o);
 	outbound_alerts_fini(o);
 	way_down_fini(&o->down);
+	queue_servers_fini(&o->servers);
 	buf_fini(&o->masquerade);
 	sched_free(&o->sched);
 	xfree(&o->parts);

@@ -66,6 +66,7 @@ struct outbound_job {
 	struct resolved targets;       /* a notice's */
 	const struct dir_route *route; /* NULL: where `destination` says; in the arena */
 	slice_t target;                /* of the route: host and port, or the domain */
+	bool sources_only;             /* of the route: families without an address are not used */
 	struct dir_tls tls;            /* what is demanded of its servers; in the arena, too */
 	slice_t mail_from;             /* the reverse-path, as others see it */
 	struct secret password;

@@ -11,6 +11,8 @@
 
 /* ---- what is seen ---- */
 
+static const char why_stopped[] = "its virtual server is stopped";
+
 static const char *why_of(enum sched_state state)
 {
 	switch (state) {
@@ -37,11 +39,13 @@ static const char *why_of(enum sched_state state)
 }
 
 /* What the scheduler does not know. */
-static enum queue_state row_state(const struct job *j)
+static enum queue_state row_state(const struct outbound *o, const struct job *j)
 {
+	const struct queue_server *sv = outbound_server(o, j);
+
 	if (j->kind == JOB_BAD)
 		return QUEUE_IS_BAD;
-	if (j->held)
+	if (j->held || (sv != NULL && sv->stopped && j->kind != JOB_NOTICE))
 		return QUEUE_IS_HELD;
 	return job_is_outward(j->kind) ? QUEUE_IS_READY : QUEUE_IS_INSIDE;
 }
@@ -52,9 +56,9 @@ void outbound_view(const struct outbound *o, const struct partition *part,
 	struct sched_info info;
 	struct sched_key key;
 
-	*out = (struct outbound_view){.state = row_state(&row->job), .why = ""};
+	*out = (struct outbound_view){.state = row_state(o, &row->job), .why = ""};
 	if (out->state == QUEUE_IS_HELD)
-		out->why = why_of(SCHED_HELD);
+		out->why = row->job.held ? why_of(SCHED_HELD) : why_stopped;
 	if (row->job.kind == JOB_BAD || !outbound_key(o, partition_id(part), row->item, &key) ||
 	    sched_get(o->sched, key, clock_wall_us(), &info) != E_OK)
 		return;
@@ -63,6 +67,14 @@ void outbound_view(const struct outbound *o, const struct partition *part,
 	out->since_us = info.since_us;
 	out->worker = info.worker;
 	out->why = why_of(info.state);
+	if ((info.state == SCHED_HELD_DEST || info.state == SCHED_WAITING) &&
+	    slice_starts(info.item.destination, SL(WAY_STOPPED_NAME))) {
+		out->state = QUEUE_IS_HELD;
+		out->why = why_stopped;
+		out->until_us = 0;
+	} else if (info.state == SCHED_READY && outbound_nobody_may_send(o, &row->job)) {
+		out->why = "no front-end is here that its virtual server sends from";
+	}
 }
 
 /* ---- orders ---- */

@@ -3,6 +3,7 @@
 #define BACKEND_QUEUE_OUTBOUND_PRIV_H
 
 #include "backend/queue/outbound.h"
+#include "backend/queue/queue_server.h"
 #include "backend/queue/way.h"
 #include "backend/store/due.h"
 #include "common/loop/fiber.h"
@@ -21,6 +22,13 @@ struct outbound_part {
  * come back and tell, before others get that. The same after a start. */
 #define OUTBOUND_GRACE_US (2 * 1000000LL)
 
+struct outbound_worker {
+	struct list node; /* in outbound.here */
+	struct outbound *o;
+	struct rpc_identity peer;
+	uint32_t number;
+};
+
 /* A worker that is gone, whose leases have not come back yet. */
 struct outbound_gone {
 	struct list node;
@@ -33,12 +41,14 @@ struct outbound {
 	const struct conf *overrides;
 	struct runner *runner; /* may be NULL */
 	struct sched *sched;
-	struct guard *guard; /* NULL: nobody is held */
-	struct outcome_times times;
+	struct guard *guard;        /* NULL: nobody is held */
+	struct outcome_times times; /* of mail whose virtual server says nothing else */
+	struct queue_servers servers;
 	enum dir_tls_level tls;      /* of destinations without a policy */
 	struct outbound_part *parts; /* a place in it is the scheduler's number of a partition */
 	size_t nparts;
 	uint32_t workers; /* numbers given to workers so far */
+	struct list here; /* workers */
 	struct waitq takers;
 	int64_t look_us;  /* the fiber waits until then; INT64_MIN: it is at work, or pauses */
 	int64_t open_us;  /* nothing is handed out before */
@@ -64,7 +74,8 @@ struct outbound {
 	struct way_down down;  /* what a direct try did not reach */
 	bool routes_changed;   /* every item is to be looked at */
 	bool down_changed;     /* those for domains that are down */
-	struct fiber *sharer;  /* of relays' passwords with nodes that lack them */
+	bool unpark; /* what stays inside and waits for a server may not have to any more */
+	struct fiber *sharer; /* of relays' passwords with nodes that lack them */
 	struct event share, shared;
 };
 
@@ -81,6 +92,9 @@ int64_t outbound_forget_gone(struct outbound *o, int64_t now_us);
 void outbound_suspend(struct outbound *o, const struct conf *settings);
 /* A sender, by the scheduler's key. */
 bool outbound_is_suspended(const struct outbound *o, uint64_t sender);
+/* A destination is suspended by whichever name and address of ours its mail goes: for names with a
+ * mark (way.h), which are not in the settings. */
+void outbound_suspend_way(struct outbound *o, slice_t name);
 void outbound_suspend_fini(struct outbound *o);
 /* As the scheduler knows the senders of items: by account, or by address. */
 uint64_t outbound_sender_key(uint64_t account, slice_t address);
@@ -156,6 +170,20 @@ void outbound_alarm(const struct dir_account *a, slice_t why, void *arg);
 WAITS enum err outbound_alerts(struct outbound *o) MUST_USE;
 void outbound_alerts_fini(struct outbound *o);
 
+/* ---- outbound_server: what virtual servers say ---- */
+
+/* NULL: none that is there. */
+const struct queue_server *outbound_server(const struct outbound *o, const struct job *j);
+/* Of the server, in front of the cluster's. */
+struct outcome_times outbound_times(const struct outbound *o, const struct job *j);
+void outbound_servers_changed(struct outbound *o);
+/* Is it waiting, parked, for a server that runs? */
+bool outbound_is_left_over(const struct outbound *o, const struct job *j, int64_t due_us);
+/* What stays inside and waited for servers that run again is due, if there can be such. */
+WAITS enum err outbound_unpark(struct outbound *o) MUST_USE;
+/* Is no front-end here that its server's mail may leave from? */
+bool outbound_nobody_may_send(const struct outbound *o, const struct job *j);
+
 /* ---- outbound_route: where items go ---- */
 
 /* The scheduler's name for where it goes; *mem (filled but for a notice) holds it. Ready to be
@@ -166,7 +194,7 @@ void outbound_hint(struct outbound *o, const struct job *j, const struct way *w)
 /* What j's servers must have, once its route is known. As it is at this moment: a change holds for
  * the next job. */
 void outbound_demand(const struct outbound *o, struct arena *mem, struct outbound_job *j);
-/* An item that is not leased goes where it belongs now. */
+/* An item that is not leased goes where it belongs now, and has the time that it has now. */
 void outbound_place(struct outbound *o, struct sched_key key, const struct job *j);
 /* A direct try did not reach the domain: what waits for it goes to the relay. */
 void outbound_direct_down(struct outbound *o, slice_t domain);

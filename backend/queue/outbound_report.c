@@ -73,7 +73,7 @@ static bool is_direct(struct outbound *o, const struct job *j, struct way *w)
 {
 	if (j->kind == JOB_NOTICE)
 		return false;
-	way_of(o->deliver->dir, &o->down, j, clock_wall_us(), w);
+	way_of(o->deliver->dir, &o->down, outbound_server(o, j), j, clock_wall_us(), w);
 	return w->routed && w->route.direct && j->attempts == 0;
 }
 
@@ -90,6 +90,7 @@ static void judge_row(struct reporting *p, const struct outbound_result *r, size
 {
 	const struct outcome_try *t = &r->tries[r->end == OUTBOUND_TRIED ? k : 0];
 	struct outbound_verdict *v = &p->verdicts[p->n];
+	struct outcome_times times;
 	struct way way;
 	bool direct;
 
@@ -102,7 +103,8 @@ static void judge_row(struct reporting *p, const struct outbound_result *r, size
 		return;
 	v->record_no = row->record_no;
 	direct = is_direct(p->o, &v->job, &way);
-	v->what = outcome_of_try(&v->job, t, &p->o->times);
+	times = outbound_times(p->o, &v->job);
+	v->what = outcome_of_try(&v->job, t, &times);
 	if (r->end == OUTBOUND_UNREACHABLE)
 		v->result.outcome = k == 0 ? SCHED_DEST_DOWN : SCHED_BACK;
 	if (direct && v->what == OUTCOME_KEEP) {

@@ -18,19 +18,35 @@ slice_t outbound_destination(struct outbound *o, const struct job *j, struct way
 
 	if (j->kind == JOB_NOTICE)
 		return JOB_NOTICES;
-	way_of(o->deliver->dir, &o->down, j, clock_wall_us(), mem);
+	way_of(o->deliver->dir, &o->down, outbound_server(o, j), j, clock_wall_us(), mem);
 	name = way_destination(mem);
-	if (mem->kind == WAY_HOLD &&
+	if ((mem->kind == WAY_HOLD || mem->kind == WAY_STOPPED) &&
 	    sched_hold_destination(o->sched, name, SCHED_ON_HOLD, clock_wall_us()) != E_OK)
 		LOG_SELDOM(LOG_ERROR, NULL, "queue.hold_failed", LF_SLICE("destination", name));
+	if (way_is_special(mem))
+		outbound_suspend_way(o, name);
 	return name;
 }
 
 void outbound_hint(struct outbound *o, const struct job *j, const struct way *w)
 {
-	if (j->kind != JOB_NOTICE)
-		sched_hint_window(o->sched, way_destination(w),
-				  w->routed && !w->direct ? w->route.connections : 0);
+	const struct queue_server *sv = w->server;
+	struct sched_hint hint = {.pool = 0};
+	struct outcome_times t;
+
+	if (j->kind == JOB_NOTICE)
+		return;
+	if (w->routed && !w->direct)
+		hint.window_max = w->route.connections;
+	if (sv != NULL && sv->nsources != 0 && !way_has_source(w))
+		hint.pool = sv->id;
+	if (sv != NULL && sv->own_retries) {
+		t = outbound_times(o, j);
+		hint.nsteps = (uint32_t)MIN(t.nretry, (size_t)SCHED_HINT_STEPS);
+		for (size_t i = 0; i < hint.nsteps; i++)
+			hint.steps_s[i] = (uint32_t)(t.retry_us[i] / 1000000);
+	}
+	sched_hint(o->sched, way_destination(w), &hint);
 }
 
 void outbound_demand(const struct outbound *o, struct arena *mem, struct outbound_job *j)
@@ -59,11 +75,16 @@ void outbound_demand(const struct outbound *o, struct arena *mem, struct outboun
 
 void outbound_place(struct outbound *o, struct sched_key key, const struct job *j)
 {
+	struct outcome_times t = outbound_times(o, j);
 	struct way w;
 	slice_t name = outbound_destination(o, j, &w);
+	enum err e = sched_reroute(o->sched, key, name, clock_wall_us());
 
+	if (e == E_OK)
+		e = sched_retime(o->sched, key, outcome_expire_at(j, &t), outcome_warn_at(j, &t),
+				 clock_wall_us());
 	/* One that is leased is looked at when it comes back; one that is gone needs nothing. */
-	if (sched_reroute(o->sched, key, name, clock_wall_us()) == E_OK)
+	if (e == E_OK)
 		outbound_hint(o, j, &w);
 }
 

@@ -57,10 +57,30 @@ static void read_settings(struct outbound *o, const struct conf *c)
 
 void outbound_suspend(struct outbound *o, const struct conf *settings)
 {
+	size_t before = o->nsuspended_names;
+
 	tell_sched(o, SCHED_FREE);
 	outbound_suspend_fini(o);
 	read_settings(o, settings);
 	tell_sched(o, SCHED_ON_HOLD);
+	/* Of ways with a mark only their items tell. */
+	if (before + o->nsuspended_names != 0)
+		outbound_routes_changed(o);
+}
+
+void outbound_suspend_way(struct outbound *o, slice_t name)
+{
+	slice_t plain = slice_sub(name, 0, slice_find_char(name, '#'));
+	enum sched_hold hold = SCHED_FREE;
+
+	if (plain.n == name.n)
+		return;
+	for (size_t i = 0; i < o->nsuspended_names; i++) {
+		if (slice_eq(o->suspended_names[i], plain))
+			hold = SCHED_ON_HOLD;
+	}
+	if (sched_hold_destination(o->sched, name, hold, clock_wall_us()) != E_OK)
+		LOG_SELDOM(LOG_ERROR, NULL, "queue.hold_failed", LF_SLICE("destination", name));
 }
 
 bool outbound_is_suspended(const struct outbound *o, uint64_t sender)

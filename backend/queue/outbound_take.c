@@ -16,12 +16,6 @@
 #define NOTICE_WAIT_US (60 * 1000000LL) /* before a notice is tried again that could not be told */
 #define FAILED_WAIT_US (60 * 1000000LL) /* before the store is asked again that failed */
 
-struct outbound_worker {
-	struct outbound *o;
-	struct rpc_identity peer;
-	uint32_t number;
-};
-
 enum err outbound_worker_new(struct outbound *o, const struct rpc_identity *peer,
 			     struct outbound_worker **out)
 {
@@ -30,7 +24,9 @@ enum err outbound_worker_new(struct outbound *o, const struct rpc_identity *peer
 
 	*w = (struct outbound_worker){.o = o, .peer = *peer, .number = ++o->workers};
 	e = sched_worker_here(o->sched, w->number);
-	if (e != E_OK)
+	if (e == E_OK)
+		list_append(&o->here, &w->node);
+	else
 		xfree(&w);
 	*out = w;
 	return e;
@@ -48,6 +44,7 @@ void outbound_worker_free(struct outbound_worker **pw)
 
 	if (w == NULL)
 		return;
+	list_remove(&w->node);
 	g = xcalloc(1, sizeof *g);
 	g->worker = w->number;
 	g->until_us = clock_wall_us() + OUTBOUND_GRACE_US;
@@ -180,6 +177,24 @@ static size_t recipient_bytes(const struct job *job)
 	return job->address.n + job->orcpt.n + job->last_error.n + job->remote.n + 64;
 }
 
+/* Our name and our address: the route's before the virtual server's. */
+static void set_identity(const struct outbound_worker *w, const struct way *way, struct arena *mem,
+			 struct outbound_job *j, struct dir_route *r)
+{
+	const struct queue_server *sv = way->server;
+
+	r->helo = arena_dup(mem, way->route.helo);
+	r->source4 = arena_dup(mem, way->route.source4);
+	r->source6 = arena_dup(mem, way->route.source6);
+	if (sv != NULL && r->helo.n == 0)
+		r->helo = arena_dup(mem, slice_str(sv->helo));
+	if (sv == NULL || sv->nsources == 0 || way_has_source(way))
+		return;
+	r->source4 = queue_server_source(sv, w->peer.name, 4, mem);
+	r->source6 = queue_server_source(sv, w->peer.name, 6, mem);
+	j->sources_only = true;
+}
+
 /* The route of a transaction, and what else of the way its worker has to know. */
 static enum err set_way(const struct outbound_worker *w, const struct way *way,
 			const struct job *job, struct arena *mem, struct outbound_job *j)
@@ -187,16 +202,14 @@ static enum err set_way(const struct outbound_worker *w, const struct way *way,
 	struct dir_route *r;
 
 	j->mail_from = way_masquerade(job->sender, buf_slice(&w->o->masquerade), mem);
-	if (!way->routed)
+	if (!way_is_special(way))
 		return E_OK;
 	r = arena_new(mem, struct dir_route);
-	r->helo = arena_dup(mem, way->route.helo);
-	r->source4 = arena_dup(mem, way->route.source4);
-	r->source6 = arena_dup(mem, way->route.source6);
-	r->action = way->direct ? DIR_ROUTE_MX : way->route.action;
-	j->target = way->domain;
+	r->action = way->routed && !way->direct ? way->route.action : DIR_ROUTE_MX;
+	j->target = job->route.n != 0 ? job->route : way->domain;
 	j->route = r;
-	if (way->direct)
+	set_identity(w, way, mem, j, r);
+	if (!way->routed || way->direct)
 		return E_OK;
 	r->tls = way->route.tls;
 	r->user = arena_dup(mem, way->route.user);
@@ -514,15 +527,25 @@ WAITS static enum err await_opening(const struct outbound *o, struct waitq *q)
 	return E_OK;
 }
 
+/* A pool is a virtual server that names the front-ends its mail leaves from. */
+static bool may_send_of(uint64_t pool, const void *arg)
+{
+	const struct outbound_worker *w = arg;
+	const struct queue_server *sv = queue_servers_by_id(&w->o->servers, pool);
+
+	return sv == NULL || queue_server_sends_from(sv, w->peer.name);
+}
+
 WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 {
+	struct sched_pools pools = {may_send_of, w};
 	struct sched_batch b;
 	enum err e = await_opening(w->o, &w->o->takers);
 
 	if (e != E_OK)
 		return e;
-	while ((e = sched_pick(w->o->sched, w->number, clock_wall_us(), OUTBOUND_BATCH_MAX,
-			       t->picks, &b)) == E_NOT_FOUND) {
+	while ((e = sched_pick_of(w->o->sched, w->number, clock_wall_us(), &pools,
+				  OUTBOUND_BATCH_MAX, t->picks, &b)) == E_NOT_FOUND) {
 		/* What was put to sleep just now wakes before the fiber would look. */
 		if (sched_next_us(w->o->sched) < w->o->look_us)
 			outbound_wake(w->o);

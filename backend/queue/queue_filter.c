@@ -33,6 +33,7 @@ bool queue_filter_job(const struct queue_filter *f, const struct job *j)
 	return (f->kinds == 0 || (f->kinds & 1U << j->kind) != 0) &&
 	       is_address(f->sender, j->sender) && is_recipient(f, j) &&
 	       (f->destination.n == 0 || slice_ieq(f->destination, job_destination(j))) &&
+	       (f->server.n == 0 || slice_eq(f->server, j->server)) &&
 	       (f->trace.n == 0 || slice_eq(f->trace, slice(j->trace_id, sizeof j->trace_id))) &&
 	       (f->before_us == 0 || j->first_us < f->before_us);
 }
@@ -51,8 +52,8 @@ bool queue_filter_state(const struct queue_filter *f, const struct job *j, enum 
 bool queue_filter_is_all(const struct queue_filter *f)
 {
 	return f->item == 0 && f->sender.n == 0 && f->to.n == 0 && f->destination.n == 0 &&
-	       f->trace.n == 0 && f->before_us == 0 && f->larger == 0 && f->states == 0 &&
-	       f->kinds == 0;
+	       f->trace.n == 0 && f->server.n == 0 && f->before_us == 0 && f->larger == 0 &&
+	       f->states == 0 && f->kinds == 0;
 }
 
 enum err queue_filter_id(slice_t text, struct queue_filter *f)

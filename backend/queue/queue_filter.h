@@ -29,6 +29,7 @@ struct queue_filter {
 	uint64_t to_account; /* `to` is this account; 0: it is none of ours */
 	slice_t destination; /* as job_destination; empty: any */
 	slice_t trace;       /* 16 bytes; empty: any */
+	slice_t server;      /* the virtual server that took it; empty: any */
 	int64_t before_us;   /* queued before; 0: at any time */
 	uint64_t larger;     /* its message has more bytes; 0: of any size */
 	uint32_t states;     /* 1 << enum queue_state; 0: any */

@@ -6,6 +6,7 @@
 #include "backend/queue/runner.h"
 
 #include "backend/delivery/rewrite.h"
+#include "backend/directory/dir_servers.h"
 #include "backend/queue/outcome.h"
 #include "backend/store/due.h"
 #include "common/base/clock.h"
@@ -321,12 +322,40 @@ WAITS static enum err work_on(struct task *t)
 	return edit_item(t, QUEUE_REMOVE, 0, SLICE_NONE);
 }
 
+/* A server that is stopped keeps what it took; of one that is not there nothing is kept. */
+static bool is_stopped(const struct task *t)
+{
+	struct dir_server s;
+	struct diag ignored;
+
+	return t->job.server.n != 0 &&
+	       dir_server_find(t->runner->ways->deliver->dir, t->job.server, &s, &ignored) ==
+		       E_OK &&
+	       s.state == SERVER_STOPPED;
+}
+
+/* Whoever starts the server looks for what is parked (outbound_server): what was not yet, when he
+ * looked, is due at once. */
+WAITS static enum err park(struct task *t)
+{
+	enum err e = edit_item(t, QUEUE_RESCHEDULE, QUEUE_PARKED_US, SLICE_NONE);
+
+	LOG(LOG_INFO, NULL, "queue.parked", LF_UINT("item", t->id),
+	    LF_SLICE("server", t->job.server), LF_ERR("status", e));
+	if (e == E_OK && !is_stopped(t))
+		e = edit_item(t, QUEUE_RESCHEDULE, clock_wall_us(), SLICE_NONE);
+	return e;
+}
+
 WAITS static void task_run(void *arg)
 {
 	struct task *t = arg;
+	bool inside = t->job.kind == JOB_EXPAND || t->job.kind == JOB_ACCOUNTS;
 	enum err e = E_OK;
 
-	if (t->job.kind == JOB_EXPAND || t->job.kind == JOB_ACCOUNTS)
+	if (inside && is_stopped(t))
+		e = park(t);
+	else if (inside)
 		e = work_on(t);
 	else
 		e = edit_item(t, QUEUE_RESCHEDULE, QUEUE_PARKED_US, SLICE_NONE);

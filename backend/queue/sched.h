@@ -124,6 +124,16 @@ void sched_worker_gone(struct sched *s, uint32_t worker, int64_t now_us);
 enum err sched_pick(struct sched *s, uint32_t worker, int64_t now_us, size_t max,
 		    struct sched_pick *out, struct sched_batch *batch_out) MUST_USE;
 
+/* Which pools a worker is in. */
+struct sched_pools {
+	bool (*has)(uint64_t pool, const void *arg);
+	const void *arg;
+};
+/* The same, of destinations without a pool, and of those of the worker's. */
+enum err sched_pick_of(struct sched *s, uint32_t worker, int64_t now_us,
+		       const struct sched_pools *pools, size_t max, struct sched_pick *out,
+		       struct sched_batch *batch_out) MUST_USE;
+
 enum sched_outcome {
 	SCHED_GONE,      /* delivered, or given up: the item is removed */
 	SCHED_LATER,     /* this item alone waits until next_us; the destination was reached */
@@ -199,9 +209,16 @@ void sched_limit_one(struct sched *s, enum sched_by by, uint64_t key, uint32_t p
 enum err sched_limit_destination(struct sched *s, slice_t name, uint32_t window_max,
 				 uint32_t per_minute, int64_t now_us) MUST_USE;
 
-/* The maximum of one that has none of its own, for as long as it has items; 0: the default. Does
- * nothing when there is no such destination. */
-void sched_hint_window(struct sched *s, slice_t name, uint32_t window_max);
+/* What is special about a destination, for as long as it has items. */
+#define SCHED_HINT_STEPS 4
+struct sched_hint {
+	uint32_t window_max; /* where it has none of its own; 0: the default */
+	uint64_t pool;       /* whose workers alone get its items; 0: all */
+	uint32_t nsteps;     /* of a schedule of its own; 0: as all */
+	uint32_t steps_s[SCHED_HINT_STEPS];
+};
+/* Does nothing when there is no such destination. */
+void sched_hint(struct sched *s, slice_t name, const struct sched_hint *hint);
 
 /* ---- the administrator ---- */
 
@@ -221,6 +238,11 @@ enum err sched_retry(struct sched *s, struct sched_key key, int64_t now_us) MUST
 /* E_NOT_FOUND; E_BUSY: it is leased; E_INVALID: the name's length. */
 enum err sched_reroute(struct sched *s, struct sched_key key, slice_t destination,
 		       int64_t now_us) MUST_USE;
+
+/* When it is given up, and its sender told of a delay, as in sched_item. E_NOT_FOUND; E_BUSY: it is
+ * leased. */
+enum err sched_retime(struct sched *s, struct sched_key key, int64_t expire_us, int64_t warn_us,
+		      int64_t now_us) MUST_USE;
 
 enum sched_state {
 	SCHED_READY,       /* waits for its turn or a place in the window */

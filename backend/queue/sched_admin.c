@@ -42,13 +42,15 @@ enum err sched_limit_destination(struct sched *s, slice_t name, uint32_t window_
 	return E_OK;
 }
 
-void sched_hint_window(struct sched *s, slice_t name, uint32_t window_max)
+void sched_hint(struct sched *s, slice_t name, const struct sched_hint *hint)
 {
 	struct dest *d = dest_find(s, name);
 
-	if (d == NULL || d->window_hint == window_max)
+	if (d == NULL)
 		return;
-	d->window_hint = MIN(window_max, (uint32_t)SCHED_WINDOW_MAX);
+	d->hint = *hint;
+	d->hint.window_max = MIN(hint->window_max, (uint32_t)SCHED_WINDOW_MAX);
+	d->hint.nsteps = MIN(hint->nsteps, (uint32_t)SCHED_HINT_STEPS);
 	dest_set_window(s, d, d->window_own);
 	dest_settle(s, d);
 }
@@ -144,6 +146,23 @@ enum err sched_reroute(struct sched *s, struct sched_key key, slice_t destinatio
 		entry_leave(s, e);
 		entry_enter(s, e, to);
 	}
+	return E_OK;
+}
+
+enum err sched_retime(struct sched *s, struct sched_key key, int64_t expire_us, int64_t warn_us,
+		      int64_t now_us)
+{
+	struct entry *e = entry_find(s, key);
+
+	if (e == NULL)
+		return E_NOT_FOUND;
+	if (e->place == PLACE_LEASED)
+		return E_BUSY;
+	sched_clock(s, now_us);
+	entry_move(s, e, PLACE_NONE, NULL);
+	e->expire_us = expire_us;
+	e->warn_us = warn_us;
+	entry_rest(s, e);
 	return E_OK;
 }
 

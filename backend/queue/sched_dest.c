@@ -157,7 +157,7 @@ static uint32_t window_max(const struct sched *s, const struct dest *d)
 {
 	if (d->window_own != 0)
 		return d->window_own;
-	return d->window_hint != 0 ? d->window_hint : s->set.window_max;
+	return d->hint.window_max != 0 ? d->hint.window_max : s->set.window_max;
 }
 
 struct dest *dest_make(struct sched *s, slice_t name)
@@ -269,7 +269,8 @@ static void cut(struct dest *d)
 
 static void down(struct sched *s, struct dest *d)
 {
-	uint32_t step = s->set.steps_s[MIN(d->failures, s->set.nsteps - 1)];
+	uint32_t step = d->hint.nsteps != 0 ? d->hint.steps_s[MIN(d->failures, d->hint.nsteps - 1)]
+					    : s->set.steps_s[MIN(d->failures, s->set.nsteps - 1)];
 
 	cut(d);
 	if (d->failures < UINT32_MAX)

@@ -281,8 +281,20 @@ static bool pick_from(struct batch *b, struct sched_batch *out)
 	return true;
 }
 
+static bool is_for(const struct dest *d, const struct sched_pools *pools)
+{
+	return d->hint.pool == 0 || (pools != NULL && pools->has(d->hint.pool, pools->arg));
+}
+
 enum err sched_pick(struct sched *s, uint32_t worker, int64_t now_us, size_t max,
 		    struct sched_pick *out, struct sched_batch *batch_out)
+{
+	return sched_pick_of(s, worker, now_us, NULL, max, out, batch_out);
+}
+
+enum err sched_pick_of(struct sched *s, uint32_t worker, int64_t now_us,
+		       const struct sched_pools *pools, size_t max, struct sched_pick *out,
+		       struct sched_batch *batch_out)
 {
 	enum err e = sched_worker_here(s, worker);
 	struct worker *w;
@@ -291,7 +303,8 @@ enum err sched_pick(struct sched *s, uint32_t worker, int64_t now_us, size_t max
 		return e;
 	w = worker_find(s, worker);
 	sched_tick(s, now_us);
-	/* Passed over are only those of which this worker holds its whole share. */
+	/* Passed over are only those of which this worker holds its whole share, and those of
+	 * others' pools, of which there are as many as servers with a pool have destinations. */
 	list_for_each_safe(i, &s->turns) {
 		struct batch b = {
 			.s = s,
@@ -302,7 +315,7 @@ enum err sched_pick(struct sched *s, uint32_t worker, int64_t now_us, size_t max
 		};
 
 		s->tally.steps++;
-		if (pick_from(&b, batch_out))
+		if (is_for(b.dest, pools) && pick_from(&b, batch_out))
 			return E_OK;
 	}
 	return E_NOT_FOUND;

@@ -102,8 +102,8 @@ struct dest {
 	uint32_t slot;
 	uint32_t n[PLACES];
 	uint32_t failures;
-	uint32_t window, window_own; /* own: 0: window_hint, or the default maximum */
-	uint32_t window_hint;        /* 0: none */
+	uint32_t window, window_own; /* own: 0: the hint's, or the default maximum */
+	struct sched_hint hint;
 	uint32_t connections;
 	uint32_t successes; /* since the window last grew */
 	uint32_t round;     /* leases of former rounds say nothing about the window now */

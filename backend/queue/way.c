@@ -80,7 +80,8 @@ static void put(struct way *w, slice_t s)
 static void put_identity(struct way *w)
 {
 	const struct dir_route *r = &w->route;
-	slice_t parts[] = {r->user, r->helo, r->source4, r->source6};
+	slice_t parts[] = {r->user, r->helo, r->source4, r->source6,
+			   slice_str(w->server != NULL ? w->server->mark : "")};
 	uint8_t digest[SHA256_LEN];
 	struct buf b;
 	char text[10];
@@ -148,23 +149,32 @@ static void by_route(const struct way_down *down, const struct job *j, int64_t n
 	}
 }
 
-void way_of(const struct dir *dir, const struct way_down *down, const struct job *j, int64_t now_us,
-	    struct way *out)
+void way_of(const struct dir *dir, const struct way_down *down, const struct queue_server *server,
+	    const struct job *j, int64_t now_us, struct way *out)
 {
 	const char *at = j->address.n != 0 ? memrchr(j->address.p, '@', j->address.n) : NULL;
 
-	*out = (struct way){.kind = WAY_DNS};
+	*out = (struct way){.kind = WAY_DNS, .server = server};
 	out->domain =
 		at != NULL ? slice_from(j->address, (size_t)(at - j->address.p) + 1) : j->address;
+	if (server != NULL && server->stopped) {
+		out->kind = WAY_STOPPED;
+		put(out, SL(WAY_STOPPED_NAME));
+		put(out, slice_str(server->name));
+		return;
+	}
 	if (j->route.n != 0) {
 		put(out, j->route);
+		put_identity(out);
 		return;
 	}
 	out->routed = dir_route_find(dir, j->sender, j->address, &out->route);
-	if (out->routed)
+	if (out->routed) {
 		by_route(down, j, now_us, out);
-	else
-		put(out, out->domain);
+		return;
+	}
+	put(out, out->domain);
+	put_identity(out);
 }
 
 /* ---- masquerading ---- */

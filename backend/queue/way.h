@@ -9,12 +9,18 @@
  *
  *	example.org  example.org#1a2b3c4d  relay:[host]:587#1a2b3c4d  lmtp:[host]:24
  *	hold:.example.org  reject:example.org  drop:default-smtp
+ *
+ * What the virtual server that took the message says of its name, addresses and schedule is part of
+ * that difference. Mail of one that is stopped waits for its start, wherever it goes:
+ *
+ *	stopped:server-name
  */
 #ifndef BACKEND_QUEUE_WAY_H
 #define BACKEND_QUEUE_WAY_H
 
 #include "backend/directory/dir_route.h"
 #include "backend/queue/job.h"
+#include "backend/queue/queue_server.h"
 #include "backend/queue/sched.h"
 #include "common/base/map.h"
 
@@ -33,10 +39,13 @@ void way_down_put(struct way_down *d, slice_t domain, int64_t until_us, int64_t 
 bool way_any_down(const struct way_down *d, int64_t now_us);
 bool way_is_down(const struct way_down *d, slice_t domain, int64_t now_us);
 
+#define WAY_STOPPED_NAME "stopped:" /* what names of WAY_STOPPED begin with */
+
 enum way_kind {
 	WAY_DNS,   /* the address's domain, or what an administrator said instead */
 	WAY_ROUTE, /* as the route says; of one with `direct`, its second part */
 	WAY_HOLD,
+	WAY_STOPPED,
 	WAY_REJECT,
 };
 
@@ -46,6 +55,7 @@ struct way {
 	bool direct;            /* WAY_DNS that becomes WAY_ROUTE when it fails for now */
 	struct dir_route route; /* borrowed from the directory: until the next wait */
 	slice_t domain;         /* of the address */
+	const struct queue_server *server; /* borrowed likewise; NULL: it has no say */
 	size_t destination_n;
 	char destination[SCHED_NAME_MAX];
 };
@@ -55,8 +65,19 @@ static inline slice_t way_destination(const struct way *w)
 	return slice(w->destination, w->destination_n);
 }
 
-void way_of(const struct dir *dir, const struct way_down *down, const struct job *j, int64_t now_us,
-	    struct way *out);
+/* server: the job's; NULL: none. */
+void way_of(const struct dir *dir, const struct way_down *down, const struct queue_server *server,
+	    const struct job *j, int64_t now_us, struct way *out);
+/* Its route names an address of ours. */
+static inline bool way_has_source(const struct way *w)
+{
+	return w->routed && (w->route.source4.n != 0 || w->route.source6.n != 0);
+}
+/* Its jobs differ from those that go where DNS says, as everybody's. */
+static inline bool way_is_special(const struct way *w)
+{
+	return w->routed || (w->server != NULL && w->server->mark[0] != '\0');
+}
 
 /* The reverse-path as others see it: of a sender at a host below one of the domains (separated by
  * spaces), at that domain itself. In the arena, or `sender` as it is. */

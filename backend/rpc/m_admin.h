@@ -13,6 +13,8 @@
 
 /* Lies in c->mem. */
 struct dir_actor admin_actor(struct mcall *c);
+/* An administrator any virtual server and what it took; an operator what names him. */
+bool admin_may_manage(const struct mcall *c, const char *server);
 
 /* A string for a message; lives as long as the arena. */
 static inline char *admin_str(struct arena *mem, slice_t s)

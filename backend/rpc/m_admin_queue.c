@@ -61,7 +61,7 @@ static enum err read_state(struct mcall *c, Postern__QueueState state, struct qu
 	return E_OK;
 }
 
-enum err admin_queue_filter(struct mcall *c, const Postern__AdminQueueList *m,
+static enum err read_filter(struct mcall *c, const Postern__AdminQueueList *m,
 			    struct queue_filter *out)
 {
 	struct dir_account a;
@@ -71,6 +71,7 @@ enum err admin_queue_filter(struct mcall *c, const Postern__AdminQueueList *m,
 		.sender = slice_str(m->sender),
 		.to = slice_str(m->to),
 		.destination = slice_str(m->destination),
+		.server = slice_str(m->server),
 		.larger = m->larger_bytes,
 	};
 	if (m->id[0] != '\0' && queue_filter_id(slice_str(m->id), out) != E_OK)
@@ -84,6 +85,14 @@ enum err admin_queue_filter(struct mcall *c, const Postern__AdminQueueList *m,
 		out->to_account = a.id;
 	e = read_trace(c, m->trace, &out->trace);
 	return e == E_OK ? read_state(c, m->state, out) : e;
+}
+
+enum err admin_queue_filter(struct mcall *c, const Postern__AdminQueueList *m,
+			    struct queue_filter *out)
+{
+	if (!admin_may_manage(c, m->server))
+		return diag_set(&c->diag, E_DENIED, "which server of yours? --server NAME");
+	return read_filter(c, m, out);
 }
 
 /* ---- the walk ---- */
@@ -133,7 +142,7 @@ WAITS enum err admin_queue_each(struct mcall *c, const Postern__AdminQueueList *
 	struct admin_queue_page *page = xcalloc(1, sizeof *page);
 	uint64_t left = m->limit != 0 ? m->limit : UINT64_MAX;
 	struct queue_filter f;
-	enum err e = admin_queue_filter(c, m, &f);
+	enum err e = read_filter(c, m, &f);
 
 	for (size_t i = 0; e == E_OK && i < partitions_count(c->be->parts); i++) {
 		page->part = partitions_at(c->be->parts, i);
@@ -292,6 +301,7 @@ static Postern__AdminQueueItem *pack_item(const struct be *be, const struct admi
 	m->last_error = admin_queue_text(mem, j->last_error);
 	m->remote = admin_queue_text(mem, j->remote);
 	m->trace = hex_of(mem, j->trace_id, sizeof j->trace_id);
+	m->server = admin_queue_text(mem, j->server);
 	return m;
 }
 
@@ -395,6 +405,7 @@ static void fill_message(const struct be *be, const struct job *j, Postern__Admi
 	m->trace = hex_of(mem, j->trace_id, sizeof j->trace_id);
 	m->txid = hex_of(mem, j->txid, sizeof j->txid);
 	m->origin = admin_queue_text(mem, j->origin);
+	m->server = admin_queue_text(mem, j->server);
 	m->submitter = j->account != 0 ? account_name(be, j->account, mem) : m->submitter;
 	m->notify = notify_text(j, mem);
 	m->orcpt = admin_queue_text(mem, j->orcpt);
@@ -485,6 +496,14 @@ WAITS static enum err show_item(struct mcall *c, const struct admin_queue_page *
 	return E_OK;
 }
 
+/* One of another's server is not there, either: for an operator. */
+static enum err no_item(struct mcall *c)
+{
+	const Postern__AdminQueueId *m = (const void *)c->msg;
+
+	return diag_set(&c->diag, E_NOT_FOUND, "there is no item %s", m->id);
+}
+
 WAITS static enum err show_local(struct mcall *c)
 {
 	const Postern__AdminQueueId *m = (const void *)c->msg;
@@ -496,8 +515,8 @@ WAITS static enum err show_local(struct mcall *c)
 	e = admin_queue_each(c, &ask, show_item, &s);
 	if (e != E_OK)
 		return e;
-	if (!s.found)
-		return diag_set(&c->diag, E_NOT_FOUND, "there is no item %s", m->id);
+	if (!s.found || !admin_may_manage(c, s.m.server))
+		return no_item(c);
 	return mcall_reply(c, &s.m.base, RPC_NO_BODY);
 }
 
@@ -514,6 +533,8 @@ WAITS static enum err show_at(struct mcall *c, const char *backend)
 	if (e == E_OK)
 		e = walk_unpack(&postern__admin_queue_detail__descriptor, NULL, ask.payload,
 				&c->mem, &reply, &c->diag);
+	if (e == E_OK && !admin_may_manage(c, ((Postern__AdminQueueDetail *)reply)->server))
+		e = no_item(c);
 	return e == E_OK ? mcall_reply(c, reply, RPC_NO_BODY) : e;
 }
 

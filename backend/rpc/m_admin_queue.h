@@ -5,7 +5,8 @@
 #include "backend/queue/outbound_admin.h"
 #include "backend/rpc/m_admin.h"
 
-/* Of a request; borrows from it and from c->mem. E_INVALID: the diag says which condition. */
+/* Of a request; borrows from it and from c->mem. E_INVALID: the diag says which condition;
+ * E_DENIED: an operator asks for more than what a server of his took. */
 enum err admin_queue_filter(struct mcall *c, const Postern__AdminQueueList *m,
 			    struct queue_filter *out) MUST_USE;
 

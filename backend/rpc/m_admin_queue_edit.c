@@ -168,6 +168,8 @@ static slice_t target_of(struct mcall *c, const Postern__AdminQueueEdit *m)
 						     (int)f->state);
 	if (f->state != 0 && state != NULL)
 		buf_printf(&b, "state=%s ", state->name + strlen("QUEUE_STATE_"));
+	if (f->server[0] != '\0')
+		buf_printf(&b, "server=%s ", f->server);
 	if (f->trace[0] != '\0')
 		buf_printf(&b, "trace=%s ", f->trace);
 	if (f->older_s != 0)

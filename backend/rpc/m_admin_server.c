@@ -12,6 +12,16 @@ static bool is_operator(const struct mcall *c)
 	return c->peer->role == ROLE_OPERATOR;
 }
 
+bool admin_may_manage(const struct mcall *c, const char *server)
+{
+	struct dir_server s;
+	struct diag ignored;
+
+	return !is_operator(c) ||
+	       (dir_server_find(c->be->dir, slice_str(server), &s, &ignored) == E_OK &&
+		dir_server_has_line(s.operators, slice_str(c->peer->name)));
+}
+
 static bool may_manage(const struct mcall *c, const struct dir_server *s)
 {
 	return !is_operator(c) || dir_server_has_line(s->operators, slice_str(c->peer->name));
@@ -229,6 +239,16 @@ WAITS enum err m_admin_server_add(struct mcall *c)
 	return e == E_OK ? dir_server_add(c->be->dir, &by, &s, &c->diag) : e;
 }
 
+/* Addresses are whole front-ends', as listeners are. */
+static bool names_sources(struct server_texts t)
+{
+	for (size_t i = 0; i < t.n; i++) {
+		if (slice_eq(servers_key(slice_str(t.v[i]), NULL), SL("outbound.source")))
+			return true;
+	}
+	return false;
+}
+
 /* An operator's, and the server of what no other one answers for: neither has listeners to give. */
 static enum err check_edit(struct mcall *c, const Postern__AdminServerEdit *m,
 			   const struct dir_server *old)
@@ -236,6 +256,8 @@ static enum err check_edit(struct mcall *c, const Postern__AdminServerEdit *m,
 	if (is_operator(c) && (m->n_listeners != 0 || m->n_operators != 0))
 		return diag_set(&c->diag, E_DENIED,
 				"an operator changes neither listeners nor operators");
+	if (is_operator(c) && (names_sources(TEXTS(m, settings)) || names_sources(TEXTS(m, unset))))
+		return diag_set(&c->diag, E_DENIED, "an operator does not change outbound.source");
 	if (m->n_listeners != 0 && old->listeners.n == 0)
 		return diag_set(&c->diag, E_INVALID,
 				"this server answers for what no other does: it has no listeners");

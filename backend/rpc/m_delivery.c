@@ -257,6 +257,20 @@ static slice_t origin_of(struct mcall *c, const Postern__DeliverCommit *m)
 	return arena_dup(&c->mem, slice_str(rpc_identity_str(c->peer, id)));
 }
 
+/* A label is all that it is: one that is not there (any more), or of another service, is left
+ * out. */
+static slice_t server_of(struct mcall *c, const Postern__DeliverCommit *m)
+{
+	struct dir_server s;
+	struct diag ignored;
+
+	if (c->peer->role != ROLE_FRONTEND || m->server[0] == '\0' ||
+	    dir_server_find(c->be->dir, slice_str(m->server), &s, &ignored) != E_OK ||
+	    s.service != c->peer->service)
+		return SLICE_NONE;
+	return slice_str(m->server);
+}
+
 static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
 			    struct deliver_msg *out, struct summary *summary)
 {
@@ -272,6 +286,7 @@ static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
 		.envid = MCALL_SLICE(m->envid),
 		.content = m->content,
 		.account = c->claims.account,
+		.server = server_of(c, m),
 		.rcpts = read_recipients(m->recipients, m->n_recipients, &c->mem),
 		.nrcpts = m->n_recipients,
 		.summary = summary,

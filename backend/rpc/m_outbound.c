@@ -134,6 +134,7 @@ static void pack_route(struct outbound_job *j, struct arena *mem, Postern__Outbo
 	m->helo = arena_str(mem, r->helo);
 	m->source4 = arena_str(mem, r->source4);
 	m->source6 = arena_str(mem, r->source6);
+	m->source_only = j->sources_only;
 	out->route = m;
 }
 

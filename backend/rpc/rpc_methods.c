@@ -54,10 +54,10 @@
 	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, \
 	 PORT_ADMIN, ROLES(ROLE_ADMIN), 0, 0, 0, rpt, cap, dl, RATE_FREE, fn, 0}
 /* The same for operators, too: the handler looks whose the thing is. */
-#define AO(num, name, desc, rpt, cap, fn) \
+#define AO(num, name, desc, rpt, cap, dl, fn) \
 	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, \
-	 PORT_ADMIN, ROLES(ROLE_ADMIN) | ROLES(ROLE_OPERATOR), 0, 0, 0, rpt, cap, MINUTES(1), \
-	 RATE_FREE, fn, 0}
+	 PORT_ADMIN, ROLES(ROLE_ADMIN) | ROLES(ROLE_OPERATOR), 0, 0, 0, rpt, cap, dl, RATE_FREE, \
+	 fn, 0}
 /* With long lists: as ML. */
 #define AL(num, name, desc, rpt, fn) \
 	{POSTERN__METHOD__METHOD_ADMIN_##num, name, &postern__admin_##desc##__descriptor, \
@@ -224,15 +224,15 @@ const struct method methods[] = {
 	  m_admin_cert_revoke),
 	A(CERT_LIST, "Admin.CertList", cert_list, IDEMPOTENT, SMALL, MINUTES(10),
 	  m_admin_cert_list),
-	A(QUEUE_LIST, "Admin.QueueList", queue_list, IDEMPOTENT, SMALL, MINUTES(60),
-	  m_admin_queue_list),
-	A(QUEUE_SHOW, "Admin.QueueShow", queue_id, IDEMPOTENT, SMALL, MINUTES(2),
-	  m_admin_queue_show),
-	A(QUEUE_COUNT, "Admin.QueueCount", queue_list, IDEMPOTENT, SMALL, MINUTES(60),
-	  m_admin_queue_count),
-	A(QUEUE_SUMMARY, "Admin.QueueSummary", queue_list, IDEMPOTENT, SMALL, MINUTES(60),
-	  m_admin_queue_summary),
-	A(QUEUE_EDIT, "Admin.QueueEdit", queue_edit, ONCE, SMALL, MINUTES(60), m_admin_queue_edit),
+	AO(QUEUE_LIST, "Admin.QueueList", queue_list, IDEMPOTENT, SMALL, MINUTES(60),
+	   m_admin_queue_list),
+	AO(QUEUE_SHOW, "Admin.QueueShow", queue_id, IDEMPOTENT, SMALL, MINUTES(2),
+	   m_admin_queue_show),
+	AO(QUEUE_COUNT, "Admin.QueueCount", queue_list, IDEMPOTENT, SMALL, MINUTES(60),
+	   m_admin_queue_count),
+	AO(QUEUE_SUMMARY, "Admin.QueueSummary", queue_list, IDEMPOTENT, SMALL, MINUTES(60),
+	   m_admin_queue_summary),
+	AO(QUEUE_EDIT, "Admin.QueueEdit", queue_edit, ONCE, SMALL, MINUTES(60), m_admin_queue_edit),
 	A(AUDIT_LIST, "Admin.AuditList", audit_list, IDEMPOTENT, SMALL, MINUTES(60),
 	  m_admin_audit_list),
 	A(ROUTE_ADD, "Admin.RouteAdd", route_spec, ONCE, SMALL, MINUTES(1), m_admin_route_add),
@@ -249,10 +249,13 @@ const struct method methods[] = {
 	A(TLS_SHOW, "Admin.TlsShow", tls_name, IDEMPOTENT, SMALL, MINUTES(1), m_admin_tls_show),
 	A(TLS_REMOVE, "Admin.TlsRemove", tls_name, ONCE, SMALL, MINUTES(1), m_admin_tls_remove),
 	A(SERVER_ADD, "Admin.ServerAdd", server_add, ONCE, WHOLE, MINUTES(1), m_admin_server_add),
-	AO(SERVER_LIST, "Admin.ServerList", server_list, IDEMPOTENT, SMALL, m_admin_server_list),
-	AO(SERVER_SHOW, "Admin.ServerShow", server_name, IDEMPOTENT, SMALL, m_admin_server_show),
-	AO(SERVER_EDIT, "Admin.ServerEdit", server_edit, IDEMPOTENT, WHOLE, m_admin_server_edit),
-	AO(SERVER_STATE, "Admin.ServerState", server_state, IDEMPOTENT, SMALL,
+	AO(SERVER_LIST, "Admin.ServerList", server_list, IDEMPOTENT, SMALL, MINUTES(1),
+	   m_admin_server_list),
+	AO(SERVER_SHOW, "Admin.ServerShow", server_name, IDEMPOTENT, SMALL, MINUTES(1),
+	   m_admin_server_show),
+	AO(SERVER_EDIT, "Admin.ServerEdit", server_edit, IDEMPOTENT, WHOLE, MINUTES(1),
+	   m_admin_server_edit),
+	AO(SERVER_STATE, "Admin.ServerState", server_state, IDEMPOTENT, SMALL, MINUTES(1),
 	   m_admin_server_state),
 	A(SERVER_REMOVE, "Admin.ServerRemove", server_name, ONCE, SMALL, MINUTES(1),
 	  m_admin_server_remove),

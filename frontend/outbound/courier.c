@@ -258,8 +258,14 @@ WAITS static enum err connect_any(struct courier *k, const struct outbound_job *
 		*why = k->hosts.why;
 		return e != E_OK ? e : E_NOT_FOUND;
 	}
+	smtp_result_own(why, SMTP_AT_CONNECT, SMTP_LATER, "4.4.1",
+			"no address of ours for the addresses of its hosts");
 	for (size_t i = 0; i < k->hosts.n && !c.stopping; i++) {
 		k->host = k->hosts.list[i];
+		if (!route_allows(k->route, k->host.addr.family)) {
+			denied = false;
+			continue;
+		}
 		e = connect_to(k, deadline_in(DNS_MS), &last);
 		if (e == E_OK) {
 			k->dest->connected++;

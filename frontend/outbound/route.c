@@ -9,6 +9,11 @@ uint16_t route_port(const struct outbound_route *r)
 	return r->lmtp ? ROUTE_LMTP_PORT : (uint16_t)policy()->smtp_port_out;
 }
 
+bool route_allows(const struct outbound_route *r, uint8_t family)
+{
+	return !r->source_only || (family == 4 ? &r->source4 : &r->source6)->family == family;
+}
+
 /* Our end: the route's, or the setting's, of the peer's family. */
 static const struct ipaddr *source_for(const struct outbound_route *r, uint8_t family,
 				       struct ipaddr *mem)

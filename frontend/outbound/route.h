@@ -23,6 +23,9 @@ struct route_own {
 	char user[OUTBOUND_LOGIN_MAX], password[OUTBOUND_LOGIN_MAX];
 };
 
+/* May a host of that family be dialled? Not from an address that the route does not name, where it
+ * names all. */
+bool route_allows(const struct outbound_route *r, uint8_t family);
 /* Completes options that have an address, a port and a demand for TLS already. The log-in's copy in
  * own is to be wiped once the client is open, or is not (route_forget). */
 void route_apply(const struct outbound_route *r, struct route_own *own, struct smtp_client_opts *o);

@@ -305,6 +305,8 @@ static void pack_commit(const struct deliver *d, const struct deliver_meta *m,
 	req->trace_id = fixed(m->trace_id, sizeof m->trace_id);
 	req->ticket = ticket_bytes(m->ticket);
 	req->content = m->content;
+	if (m->server != NULL)
+		req->server = (char *)(uintptr_t)m->server;
 }
 
 static enum err take_results(slice_t payload, size_t n, struct arena *a, enum err *results)

@@ -119,6 +119,7 @@ struct deliver_meta {
 	slice_t author; /* with sigs: the address in From */
 	const struct deliver_sig *sigs;
 	size_t nsigs;
+	const char *server;  /* the virtual server's name; "" or NULL: none */
 	const void *summary; /* by deliver_meta_pack */
 	slice_t text;
 };

@@ -169,6 +169,7 @@ static enum err take_route(const Postern__OutboundJob *m, struct outbound_job *j
 	j->route.user = call_slice(r->user);
 	j->route.password = call_slice(r->password);
 	j->route.helo = r->helo;
+	j->route.source_only = r->source_only;
 	e = take_source(r->source4, 4, &j->route.source4);
 	return e == E_OK ? take_source(r->source6, 6, &j->route.source6) : e;
 }

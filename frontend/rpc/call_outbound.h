@@ -77,6 +77,7 @@ struct outbound_route {
 	slice_t user, password; /* never logged; empty: no log-in */
 	const char *helo;       /* "": as to anybody */
 	struct ipaddr source4, source6; /* family 0: as to anybody */
+	bool source_only;               /* or, with this: that family is not used */
 };
 
 /* One message for recipients at one destination, or a notice about it. Its arena holds it all. */

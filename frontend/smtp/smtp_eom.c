@@ -71,6 +71,7 @@ static enum smtp_say describe(struct smtp *s)
 		return SAY_NO_ROOM;
 	deliver_meta_pack(&tx->meta, &summary, &tx->arena);
 	tx->meta.content = content_of(tx);
+	tx->meta.server = server_name(s->base.server);
 	buf_init(&b, DELIVER_PREFIX_MAX, NULL);
 	smtp_prefix(s, &b);
 	invariant(!buf_failed(&b)); /* all of its parts are bounded */

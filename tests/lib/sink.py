@@ -44,7 +44,9 @@ class Sink:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(cert, key)
             self.offers.append("STARTTLS")
-        self.socket = socket.create_server((host, port), backlog=500)
+        self.socket = socket.create_server(
+            (host, port), backlog=500,
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()
 

@@ -144,6 +144,16 @@ static const struct {
 	{SERVICE_SMTP, "", "banner=Welcome, all", NULL, "banner=Welcome, all"},
 	{SERVICE_SMTP, "", "hostname=mx\x7f", NULL, NULL},
 	{SERVICE_SMTP, "", "relay=none", NULL, "relay=none"},
+	{SERVICE_SMTP, "", "outbound.source=fe1/192.0.2.1,fe2/2001:db8::1", NULL,
+	 "outbound.source=fe1/192.0.2.1,fe2/2001:db8::1"},
+	{SERVICE_SMTP, "", "outbound.source=192.0.2.1", NULL, NULL},
+	{SERVICE_SMTP, "", "outbound.source=fe1/", NULL, NULL},
+	{SERVICE_SMTP, "", "outbound.source=fe1/mx.example.org", NULL, NULL},
+	{SERVICE_SMTP, "", "outbound.source=FE1/192.0.2.1", NULL, NULL},
+	{SERVICE_SMTP, "", "outbound.helo=mx.a.example", NULL, "outbound.helo=mx.a.example"},
+	{SERVICE_SMTP, "", "outbound.helo=mx a", NULL, NULL},
+	{SERVICE_SUBMISSION, "", "outbound.retry_first=5m", NULL, "outbound.retry_first=5m"},
+	{SERVICE_SUBMISSION, "", "outbound.expiry=1s", NULL, NULL},
 	{SERVICE_SMTP, "", "relay=everybody", NULL, NULL},
 };
 
@@ -198,6 +208,29 @@ TEST(a_list_is_bounded)
 {
 	check_bound(SERVICE_SMTP, "deny", "0/24", SERVER_NETS_MAX);
 	check_bound(SERVICE_SUBMISSION, "masquerade_from", "test", SERVER_MASQUERADES_MAX);
+}
+
+TEST(a_list_of_sources_is_bounded)
+{
+	struct diag d;
+	struct buf b, out;
+	char *set;
+
+	buf_init(&b, SERVER_SETTING_MAX, NULL);
+	buf_init(&out, 16384, NULL);
+	for (unsigned i = 0; i <= SERVER_SOURCES_MAX; i++) {
+		buf_printf(&b, "%sfe%u/10.0.0.%u", i == 0 ? "outbound.source=" : ",", i, i);
+		buf_putc(&b, '\0');
+		set = b.p;
+		buf_reset(&out);
+		CHECK_ERR(server_spec_settings(SERVICE_SMTP, SLICE_NONE,
+					       (struct server_texts){&set, 1},
+					       (struct server_texts){NULL, 0}, &out, &d),
+			  i < SERVER_SOURCES_MAX ? E_OK : E_INVALID);
+		b.n--;
+	}
+	buf_fini(&b);
+	buf_fini(&out);
 }
 
 /* Each default is a value that the row itself takes, and the table has room for all. */

@@ -38,6 +38,7 @@ static struct job sample(void)
 		.last_us = 78,
 		.expire_us = INT64_MAX,
 		.notice_us = 79,
+		.server = SL("second"),
 	};
 
 	for (unsigned i = 0; i < 16; i++)
@@ -79,6 +80,7 @@ static void check_same(const struct job *a, const struct job *b)
 	CHECK_INT(a->last_us, b->last_us);
 	CHECK_INT(a->expire_us, b->expire_us);
 	CHECK_INT(a->notice_us, b->notice_us);
+	CHECK_SLICE(a->server, b->server);
 }
 
 TEST(job_names)

@@ -480,6 +480,68 @@ TEST(sched_new_settings)
 	sched_free(&s);
 }
 
+/* ---- hints ---- */
+
+static bool is_in(uint64_t pool, const void *arg)
+{
+	return pool == *(const uint64_t *)arg;
+}
+
+/* Items of a pool go to its workers alone, and keep nobody else waiting. */
+TEST(sched_pools)
+{
+	struct sched *s = fresh();
+	struct sched_hint hint = {.pool = 7};
+	uint64_t mine = 7, other = 8;
+	struct sched_pools pools = {is_in, &other};
+
+	add(s, 1, "a.example", 1);
+	add(s, 2, "b.example", 1);
+	sched_hint(s, SL("a.example"), &hint);
+	sched_hint(s, SL("nobody.example"), &hint);
+	REQUIRE(pick(s, 1, START, ANY) == 1);
+	CHECK_INT(got[0].key.item, 2);
+	CHECK_ERR(sched_pick_of(s, 1, START, &pools, ANY, got, &batch), E_NOT_FOUND);
+	pools.arg = &mine;
+	CHECK_ERR(sched_pick_of(s, 1, START, &pools, ANY, got, &batch), E_OK);
+	CHECK_INT(got[0].key.item, 1);
+	sched_free(&s);
+}
+
+TEST(sched_a_schedule_of_its_own)
+{
+	static const int64_t steps[] = {2, 5, 5};
+	struct sched *s = fresh();
+	struct sched_hint hint = {.nsteps = 2, .steps_s = {120, 300}};
+	int64_t now = START;
+
+	add(s, 1, "a.example", 1);
+	sched_hint(s, SL("a.example"), &hint);
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		REQUIRE(pick(s, 1, now, ANY) == 1);
+		CHECK_INT(done(s, 1, 1, now, SCHED_DEST_DOWN), SCHED_TAKEN);
+		CHECK_INT(info(s, 1, now).until_us, now + steps[i] * MIN_);
+		now += steps[i] * MIN_;
+	}
+	sched_free(&s);
+}
+
+TEST(sched_new_times_of_an_item)
+{
+	struct sched *s = fresh();
+	struct sched_key k;
+
+	add(s, 1, "a.example", 1);
+	CHECK_ERR(sched_retime(s, key(2), START, 0, START), E_NOT_FOUND);
+	CHECK_ERR(sched_retime(s, key(1), START + 2 * SEC, START + SEC, START), E_OK);
+	CHECK_INT(sched_next_us(s), START + SEC);
+	CHECK_INT(sched_delayed(s, START + SEC, &k, 1), 1);
+	CHECK_INT(sched_expired(s, START + SEC, &k, 1), 0);
+	CHECK_INT(sched_expired(s, START + 2 * SEC, &k, 1), 1);
+	CHECK_ERR(sched_retime(s, key(1), SCHED_NEVER, 0, START), E_BUSY);
+	sched_free(&s);
+}
+
 /* ---- down ---- */
 
 TEST(sched_down_rests_and_probes)

@@ -9,7 +9,7 @@ static struct way_down down;
 
 static slice_t name(struct rig *r, struct job *j, struct way *w)
 {
-	way_of(r->d, &down, j, 1000, w);
+	way_of(r->d, &down, NULL, j, 1000, w);
 	return way_destination(w);
 }
 

@@ -19,7 +19,8 @@ struct works {
 	struct arena mem;
 	struct buf bytes;
 	struct due_item items[64];
-	struct conf *none; /* no settings but the defaults */
+	struct conf *none;  /* no settings but the defaults */
+	const char *server; /* that takes what is submitted; NULL: none */
 };
 
 WAITS bool works_open(struct works *w);

@@ -107,6 +107,8 @@ WAITS void works_submit(struct works *w, const struct mail *mail)
 
 	room_mail(&w->room, &m, mail->txid, 0, mail->txid);
 	m.msg.account = mail->account;
+	if (w->server != NULL)
+		m.msg.server = slice_str(w->server);
 	if (mail->sender != NULL)
 		m.msg.sender = slice_str(mail->sender);
 	for (size_t i = 0; i < ARRAY_LEN(mail->to) && mail->to[i] != NULL; i++) {

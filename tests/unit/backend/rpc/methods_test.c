@@ -85,8 +85,10 @@ TEST(methods_golden)
 
 static bool is_operators(uint16_t number)
 {
-	return number >= POSTERN__METHOD__METHOD_ADMIN_SERVER_LIST &&
-	       number <= POSTERN__METHOD__METHOD_ADMIN_SERVER_STATE;
+	return (number >= POSTERN__METHOD__METHOD_ADMIN_SERVER_LIST &&
+		number <= POSTERN__METHOD__METHOD_ADMIN_SERVER_STATE) ||
+	       (number >= POSTERN__METHOD__METHOD_ADMIN_QUEUE_LIST &&
+		number <= POSTERN__METHOD__METHOD_ADMIN_QUEUE_EDIT);
 }
 
 /* No row but the golden ones can be called by a front-end at all; management is the

@@ -83,6 +83,20 @@ TEST(route_names_and_addresses)
 	CHECK(options(&r, &own, "192.0.2.1", 25).source == NULL);
 }
 
+/* Where a virtual server names its addresses, a family that it has none of is not used. */
+TEST(route_families)
+{
+	struct outbound_route r = {.helo = "", .source4 = ip("192.0.2.78")};
+
+	CHECK(route_allows(&r, 4) && route_allows(&r, 6));
+	r.source_only = true;
+	CHECK(route_allows(&r, 4) && !route_allows(&r, 6));
+	r.source6 = ip("2001:db8::9");
+	CHECK(route_allows(&r, 4) && route_allows(&r, 6));
+	r.source4.family = 0;
+	CHECK(!route_allows(&r, 4));
+}
+
 TEST(route_log_in_and_tls_at_once)
 {
 	struct outbound_route r = {

@@ -37,6 +37,7 @@ struct played {
 	enum sender_right boss;   /* of alice, to boss@example.org; 0: none */
 	struct signing_keys keys; /* of any domain */
 	char author[512];         /* of the last commit, with all that follows */
+	char server[SERVER_NAME_MAX + 1];
 	size_t nsigs;
 	char sigs[DKIM_SIGS_MAX][DKIM_OPEN_MAX + 1];
 	uint8_t digests[DKIM_SIGS_MAX][SHA256_LEN];

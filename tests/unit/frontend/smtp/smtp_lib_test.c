@@ -187,6 +187,7 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 	CHECK(slice_to_str(m->envid, played.envid, sizeof played.envid));
 	CHECK(slice_to_str(d->group.rcpts[0].orcpt, played.orcpt, sizeof played.orcpt));
 	CHECK(slice_to_str(m->author, played.author, sizeof played.author));
+	CHECK(slice_to_str(slice_str(m->server), played.server, sizeof played.server));
 	played.nsigs = m->nsigs;
 	for (size_t i = 0; i < m->nsigs; i++) {
 		CHECK(m->sigs[i].algorithm == played.keys.v[i].algorithm);

@@ -63,6 +63,7 @@ TEST_FIBER(server_name_and_limits)
 	ASK(&w, "Subject: x\r\n\r\nx\r\n.", "250 ");
 	CHECK(slice_find(slice_str(played.prefix), SL("by mx.a.example with ESMTP")) <
 	      strlen(played.prefix));
+	CHECK_STR(played.server, "a");
 	ASK(&w, "MAIL FROM:<x@outside.example>", "421 4.7.0");
 	done(&w);
 }
