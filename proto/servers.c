@@ -1,12 +1,15 @@
 #include "proto/servers.h"
 
 #include "common/base/num.h"
+#include "common/parse/idn.h"
 
 #define KIB    1024LL
 #define MIB    (1024 * KIB)
 #define GIB    (1024 * MIB)
 #define MINUTE 60000LL
 #define HOUR   (60 * MINUTE)
+
+_Static_assert(SERVER_DOMAIN_MAX == DOMAIN_MAX, "a domain fits");
 
 /* What a more telling listener is preferred by. */
 #define MATCH_PORT     1
@@ -30,9 +33,13 @@ const struct conf_def servers_table[] = {
 	{"relay", CONF_WORD, "authenticated", 0, 0, CONF_LIVE,
 	 "Who may send to other systems: who has logged in, or nobody", "authenticated none"},
 	{"allow", CONF_STRINGS, NULL, 0, SERVER_NETS_MAX, CONF_LIVE,
-	 "Nets that may connect; empty: all", NULL},
+	 "Nets and domains of names that lead back, that may connect; empty: all", NULL},
 	{"deny", CONF_STRINGS, NULL, 0, SERVER_NETS_MAX, CONF_LIVE,
-	 "Nets that may not connect, allowed or not", NULL},
+	 "Nets and domains that may not connect, allowed or not", NULL},
+	{"reverse_lookup", CONF_WORD, "off", 0, 0, CONF_LIVE,
+	 "The name of a client's address, which leads back to it: not asked for, noted in "
+	 "Received, or demanded",
+	 "off noted required"},
 	{"connections_max", CONF_INT, "2000", 1, 1000000, CONF_LIVE,
 	 "Connections at once, per worker", NULL},
 	{"connections_per_ip_max", CONF_INT, "100", 1, 1000000, CONF_LIVE,
@@ -130,6 +137,15 @@ enum server_auth servers_auth(const struct conf *c, enum rpc_service service)
 					      : SERVER_AUTH_NONE;
 }
 
+enum server_reverse servers_reverse(const struct conf *c)
+{
+	const char *word = conf_str(c, "reverse_lookup");
+
+	return strcmp(word, "required") == 0 ? SERVER_REVERSE_REQUIRED
+	       : strcmp(word, "noted") == 0  ? SERVER_REVERSE_NOTED
+					     : SERVER_REVERSE_OFF;
+}
+
 static enum err check_mechanisms(const struct conf *c, struct diag *d)
 {
 	for (size_t i = 0; i < conf_count(c, "auth_mechanisms"); i++) {
@@ -147,10 +163,11 @@ static enum err check_mechanisms(const struct conf *c, struct diag *d)
 static enum err check_nets(const struct conf *c, const char *list, struct diag *d)
 {
 	for (size_t i = 0; i < conf_count(c, list); i++) {
-		struct ipnet net;
+		struct server_who w;
 
-		if (!ipnet_parse(slice_str(conf_item(c, list, i)), &net))
-			return diag_set(d, E_INVALID, "%s: %.80s is neither a net nor an address",
+		if (!server_who_parse(slice_str(conf_item(c, list, i)), &w))
+			return diag_set(d, E_INVALID,
+					"%s: %.80s is neither a net, nor an address, nor a domain",
 					list, conf_item(c, list, i));
 	}
 	return E_OK;
@@ -212,6 +229,37 @@ enum err servers_check(const struct conf *c, enum rpc_service service, struct di
 		return diag_set(d, E_INVALID,
 				"tls: log-ins need TLS, and this server demands them");
 	return E_OK;
+}
+
+/* ---- who ---- */
+
+/* A net with a slip in it is no name: names' last labels are not numbers (RFC 3696 section 2). */
+static bool ends_in_number(slice_t name)
+{
+	size_t i = name.n;
+
+	while (i > 0 && name.p[i - 1] >= '0' && name.p[i - 1] <= '9')
+		i--;
+	return i != name.n && (i == 0 || name.p[i - 1] == '.');
+}
+
+bool server_who_parse(slice_t text, struct server_who *out)
+{
+	*out = (struct server_who){.domain = ""};
+	if (ipnet_parse(text, &out->net))
+		return true;
+	if (slice_find_char(text, '.') == text.n || ends_in_number(text) ||
+	    domain_normalise(text, out->domain) != E_OK)
+		out->domain[0] = '\0';
+	return out->domain[0] != '\0';
+}
+
+bool server_who_has_name(const struct server_who *w, slice_t name)
+{
+	slice_t domain = slice_str(w->domain);
+
+	return domain.n != 0 && slice_ends(name, domain) &&
+	       (name.n == domain.n || name.p[name.n - domain.n - 1] == '.');
 }
 
 /* ---- listeners ---- */

@@ -22,6 +22,7 @@
 #define SERVER_NAME_MAX        63
 #define SERVER_LISTENERS_MAX   32
 #define SERVER_LISTENER_MAX    128 /* front-end, IPv6 address and port as text */
+#define SERVER_DOMAIN_MAX      255 /* of a client: DOMAIN_MAX */
 #define SERVER_SETTING_MAX     4096
 #define SERVER_SETTINGS_MAX    64 /* more than the table has rows */
 #define SERVER_OPERATORS_MAX   32
@@ -38,6 +39,7 @@ enum server_state {
 
 enum server_tls { SERVER_TLS_OFFERED, SERVER_TLS_REQUIRED, SERVER_TLS_NONE };
 enum server_auth { SERVER_AUTH_NONE, SERVER_AUTH_ALLOWED, SERVER_AUTH_REQUIRED };
+enum server_reverse { SERVER_REVERSE_OFF, SERVER_REVERSE_NOTED, SERVER_REVERSE_REQUIRED };
 
 extern const struct conf_def servers_table[];
 extern const size_t servers_table_len;
@@ -49,10 +51,22 @@ slice_t servers_key(slice_t assignment, slice_t *value_out);
 /* The choices of a conf made of the table. */
 enum server_tls servers_tls(const struct conf *c);
 enum server_auth servers_auth(const struct conf *c, enum rpc_service service);
+enum server_reverse servers_reverse(const struct conf *c);
 /* Names of mechanisms, networks, and choices that exclude each other. E_INVALID. */
 enum err servers_check(const struct conf *c, enum rpc_service service, struct diag *d) MUST_USE;
 /* [a-z0-9-]{1,63} */
 bool servers_name_ok(slice_t name);
+
+/* One of allow or deny: a net (or an address), or a domain, which stands for itself and all names
+ * below it. */
+struct server_who {
+	struct ipnet net;                   /* of a net */
+	char domain[SERVER_DOMAIN_MAX + 1]; /* of a domain; else "" */
+};
+
+bool server_who_parse(slice_t text, struct server_who *out) MUST_USE;
+/* Is it a domain, and does the name, in lower case, belong to it? */
+bool server_who_has_name(const struct server_who *w, slice_t name);
 
 struct server_listener {
 	char frontend[RPC_NAME_MAX]; /* "": any */

@@ -4,9 +4,10 @@
 #include "common/base/list.h"
 #include "common/log/log.h"
 
-struct nets {
-	struct ipnet v[SERVER_NETS_MAX];
+struct who {
+	struct server_who *v;
 	size_t n;
+	bool names; /* one of them is a domain */
 };
 
 struct server {
@@ -17,7 +18,7 @@ struct server {
 	struct server_listener listeners[SERVER_LISTENERS_MAX];
 	size_t nlisteners; /* 0: it answers for what no other does */
 	struct conf *own;
-	struct nets allow, deny;
+	struct who allow, deny;
 	unsigned sessions;
 	bool gone; /* of no set: freed with its last session */
 	/* The policy with what the server says in front of it; of that change of the policy. */
@@ -32,6 +33,8 @@ static struct list next = {&next, &next};
 
 static void server_free(struct server **ps)
 {
+	xfree(&(*ps)->allow.v);
+	xfree(&(*ps)->deny.v);
 	conf_free(&(*ps)->own);
 	xfree(ps);
 }
@@ -53,12 +56,18 @@ void servers_begin(void)
 	drop_set(&next);
 }
 
-static void read_nets(const struct conf *c, const char *list, struct nets *out)
+static void read_who(const struct conf *c, const char *list, struct who *out)
 {
-	out->n = 0;
-	for (size_t i = 0; i < MIN(conf_count(c, list), (size_t)SERVER_NETS_MAX); i++) {
-		if (ipnet_parse(slice_str(conf_item(c, list, i)), &out->v[out->n]))
-			out->n++;
+	size_t n = conf_count(c, list);
+
+	*out = (struct who){.v = xcalloc(n + 1, sizeof *out->v)};
+	for (size_t i = 0; i < n; i++) {
+		struct server_who *w = &out->v[out->n];
+
+		if (!server_who_parse(slice_str(conf_item(c, list, i)), w))
+			continue;
+		out->n++;
+		out->names = out->names || w->domain[0] != '\0';
 	}
 }
 
@@ -77,8 +86,8 @@ static void take_settings(struct server *s, const struct server_push *p)
 	if (servers_check(s->own, s->service, &d) != E_OK)
 		LOG(LOG_WARN, NULL, "server.settings_odd", LF_STR("server", s->name),
 		    LF_STR("why", d.text));
-	read_nets(s->own, "allow", &s->allow);
-	read_nets(s->own, "deny", &s->deny);
+	read_who(s->own, "allow", &s->allow);
+	read_who(s->own, "deny", &s->deny);
 }
 
 static void take_listeners(struct server *s, const struct server_push *p)
@@ -125,6 +134,14 @@ static struct server *find_name(const struct list *set, const struct server *lik
 	return NULL;
 }
 
+static void swap_who(struct who *a, struct who *b)
+{
+	struct who w = *a;
+
+	*a = *b;
+	*b = w;
+}
+
 /* The one that has the sessions takes over what the new one says. */
 static void renew(struct server *s, struct server *from)
 {
@@ -133,8 +150,8 @@ static void renew(struct server *s, struct server *from)
 	s->state = from->state;
 	memcpy(s->listeners, from->listeners, sizeof s->listeners);
 	s->nlisteners = from->nlisteners;
-	s->allow = from->allow;
-	s->deny = from->deny;
+	swap_who(&s->allow, &from->allow);
+	swap_who(&s->deny, &from->deny);
 	s->own = from->own;
 	from->own = own;
 	s->policy_change = 0;
@@ -237,20 +254,57 @@ unsigned server_sessions(const struct server *s)
 	return s != NULL ? s->sessions : 0;
 }
 
-static bool has(const struct nets *nets, const struct ipaddr *peer)
+static bool has(const struct who *list, const struct ipaddr *peer)
 {
-	for (size_t i = 0; i < nets->n; i++) {
-		if (ipnet_has(&nets->v[i], peer))
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->v[i].domain[0] == '\0' && ipnet_has(&list->v[i].net, peer))
 			return true;
 	}
 	return false;
 }
 
-bool server_admits(const struct server *s, const struct ipaddr *peer)
+static bool has_name(const struct who *list, const slice_t *names, size_t n)
 {
-	/* A list none of which can be read admits nobody: it was meant to keep somebody out. */
+	for (size_t i = 0; i < list->n; i++) {
+		for (size_t k = 0; k < n; k++) {
+			if (server_who_has_name(&list->v[i], names[k]))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A list none of which can be read admits nobody: it was meant to keep somebody out. */
+static bool admits_all(const struct server *s)
+{
+	return conf_count(s->own, "allow") == 0;
+}
+
+enum server_admission server_admits(const struct server *s, const struct ipaddr *peer)
+{
+	bool allowed;
+
+	if (s == NULL)
+		return SERVER_ADMITS;
+	if (has(&s->deny, peer))
+		return SERVER_REFUSES;
+	allowed = admits_all(s) || has(&s->allow, peer);
+	if (s->deny.names || (!allowed && s->allow.names))
+		return SERVER_ASKS_NAME;
+	return allowed ? SERVER_ADMITS : SERVER_REFUSES;
+}
+
+bool server_admits_names(const struct server *s, const struct ipaddr *peer, const slice_t *names,
+			 size_t n)
+{
 	return s == NULL ||
-	       (!has(&s->deny, peer) && (conf_count(s->own, "allow") == 0 || has(&s->allow, peer)));
+	       (!has(&s->deny, peer) && !has_name(&s->deny, names, n) &&
+		(admits_all(s) || has(&s->allow, peer) || has_name(&s->allow, names, n)));
+}
+
+enum server_reverse server_reverse_lookup(const struct server *s)
+{
+	return s != NULL ? servers_reverse(s->own) : SERVER_REVERSE_OFF;
 }
 
 uint32_t server_connections_max(const struct server *s)

@@ -44,8 +44,13 @@ void server_leave(struct server **s);
 const char *server_name(const struct server *s); /* "": none */
 enum server_state server_state(const struct server *s);
 unsigned server_sessions(const struct server *s);
-/* May a client from there connect? */
-bool server_admits(const struct server *s, const struct ipaddr *peer);
+/* May a client from there connect? What the address alone decides; else its names do. */
+enum server_admission { SERVER_REFUSES, SERVER_ADMITS, SERVER_ASKS_NAME };
+enum server_admission server_admits(const struct server *s, const struct ipaddr *peer);
+/* With all names of the address that lead back to it, in lower case. */
+bool server_admits_names(const struct server *s, const struct ipaddr *peer, const slice_t *names,
+			 size_t n);
+enum server_reverse server_reverse_lookup(const struct server *s);
 /* Connections of the server at once; UINT32_MAX: it says nothing. */
 uint32_t server_connections_max(const struct server *s);
 /* Of an address; connections_max is the service's. */

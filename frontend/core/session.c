@@ -222,7 +222,8 @@ static void refuse(const struct protocol *p, struct endpoint *e, struct stream *
 /* NULL, or why the server takes no connection from there. */
 static const char *ask_server(const struct server *sv, const struct ipaddr *peer, bool *lasting_out)
 {
-	*lasting_out = !server_admits(sv, peer);
+	/* One whose name decides has a session, which asks for it. */
+	*lasting_out = server_admits(sv, peer) == SERVER_REFUSES;
 	if (*lasting_out)
 		return "no service for your address";
 	switch (server_state(sv)) {

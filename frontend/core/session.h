@@ -63,12 +63,13 @@ struct refusal {
 	bool lasting;                /* coming again is of no use */
 };
 
-/* For a service that speaks to other hosts; lives as long as the process. */
+/* For a service that speaks to other hosts or asks DNS; lives as long as the process. */
 struct serve_conf {
 	struct tls_ctx *tls; /* TLS_PUBLIC_CLIENT, with the authorities that are believed */
 	uint16_t sts_port;   /* of the sites that MTA-STS policies are fetched from */
 	slice_t dns_server;  /* "127.0.0.1:53"; empty: from the root servers down */
 	slice_t dns_anchors; /* trust anchors as text; empty: nothing is validated */
+	bool dns_udp_only;   /* connections are not open to the process */
 };
 
 /* A protocol: what a worker of the service runs for each connection; or, of a service without
@@ -81,6 +82,9 @@ struct protocol {
 	WAITS void (*serve)(const struct serve_conf *c);
 	size_t session_size; /* its struct; begins with struct session; zeroed at start */
 	size_t window_max;   /* of its streams: the longest line and two; 0: the default */
+	/* Once, before and after all connections of a service with listeners; may be NULL. */
+	WAITS void (*start)(const struct serve_conf *c);
+	WAITS void (*stop)(void);
 	/* The whole conversation. When it returns the session is closed with CLOSE_DONE. For
 	 * implicit TLS the handshake is done before. */
 	WAITS void (*run)(struct session *s);

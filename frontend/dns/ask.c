@@ -177,7 +177,7 @@ static enum err refused(struct start *s, const char *what, int rc)
 
 static enum err set_options(struct start *s, struct ub_ctx *ctx)
 {
-	static const struct {
+	static const struct option {
 		const char *name, *value;
 	} options[] = {
 		/* Sockets at a time; more questions wait inside. */
@@ -193,14 +193,16 @@ static enum err set_options(struct start *s, struct ub_ctx *ctx)
 		{"unblock-lan-zones:", "yes"},
 		{"insecure-lan-zones:", "yes"},
 	};
+	static const struct option udp_only[] = {{"do-tcp:", "no"}, {"udp-connect:", "no"}};
 	size_t n =
 		s->conf->server.n != 0 ? ARRAY_LEN(options) : ARRAY_LEN(options) - FORWARD_OPTIONS;
 
-	for (size_t i = 0; i < n; i++) {
-		int rc = ub_ctx_set_option(ctx, options[i].name, options[i].value);
+	for (size_t i = 0; i < n + (s->conf->udp_only ? ARRAY_LEN(udp_only) : 0); i++) {
+		const struct option *o = i < n ? &options[i] : &udp_only[i - n];
+		int rc = ub_ctx_set_option(ctx, o->name, o->value);
 
 		if (rc != 0)
-			return refused(s, options[i].name, rc);
+			return refused(s, o->name, rc);
 	}
 	return E_OK;
 }

@@ -53,6 +53,8 @@ struct dns_conf {
 	/* Trust anchors, DS or DNSKEY records as text, one a line; ";" begins a comment. Empty:
 	 * nothing is validated and no answer is secure. */
 	slice_t anchors;
+	/* The process may not connect sockets: questions whose answers need TCP fail. */
+	bool udp_only;
 };
 
 /* Once a process; what conf borrows from may go afterwards. E_INVALID: not an address, not
@@ -143,6 +145,17 @@ struct dns_ptr_answer {
 };
 WAITS enum err dns_ptr(const struct ipaddr *addr, struct arena *mem, int64_t deadline_ms,
 		       struct dns_ptr_answer *out) MUST_USE;
+
+/* The names of an address that lead back to it: those of its PTR records among whose addresses it
+ * is. DNS_NXDOMAIN: there is none; DNS_TEMPFAIL: none, and one question had no answer for now. */
+struct dns_names_answer {
+	enum dns_status status;
+	slice_t *list; /* lower case; at most DNS_PTR_MAX */
+	size_t n;
+	const char *why;
+};
+WAITS enum err dns_names(const struct ipaddr *addr, struct arena *mem, int64_t deadline_ms,
+			 struct dns_names_answer *out) MUST_USE;
 
 struct dns_srv {
 	uint16_t priority, weight, port; /* RFC 2782 */

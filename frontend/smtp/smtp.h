@@ -59,6 +59,9 @@
 /* The greeting waits so long for bytes that came with the connection: who speaks first is no mail
  * server. */
 #define SMTP_EARLY_MS 2
+/* All questions for the names of a client's address, where a server asks for them: clients wait 5
+ * minutes for the greeting (RFC 5321 section 4.5.3.2.1). */
+#define SMTP_NAMES_MS 10000
 
 /* States, as bits for the tables. */
 enum smtp_state {
@@ -96,6 +99,8 @@ struct smtp {
 	} senders[SMTP_SENDERS_CACHED];
 	struct diag limit; /* the words of the last E_RATE */
 	char helo[256];
+	char peer_name[SERVER_DOMAIN_MAX +
+		       1]; /* of its address, which it leads back to; or empty */
 };
 
 extern const struct protocol smtp_protocol;       /* 25 */
@@ -129,6 +134,9 @@ static inline bool smtp_submits(const struct smtp *s)
 	return s->base.ticket != NULL;
 }
 
+/* Before the greeting: the names of the client's address, where its server wants to know them.
+ * *why_out: what it is told in place of the greeting; SAY_NOTHING: it is let in. E_CANCELLED. */
+WAITS enum err smtp_know_peer(struct smtp *s, enum smtp_say *why_out) MUST_USE;
 /* The commands that the session's server has. */
 void smtp_commands(const struct smtp *s, const struct cmd_def **table_out, size_t *n_out);
 /* What has to come before mail: SAY_TLS_FIRST, SAY_AUTH_FIRST, or SAY_NOTHING. */

@@ -38,7 +38,8 @@ static void put_from(const struct smtp *s, struct buf *out)
 		return;
 	}
 	/* RFC 5321 section 4.1.3: an IPv6 literal has its tag. */
-	buf_printf(out, "Received: from %s ([%s%s])\r\n", s->helo, peer->family == 6 ? "IPv6:" : "",
+	buf_printf(out, "Received: from %s (%s%s[%s%s])\r\n", s->helo, s->peer_name,
+		   s->peer_name[0] != '\0' ? " " : "", peer->family == 6 ? "IPv6:" : "",
 		   ipaddr_str(peer, ip));
 }
 

@@ -33,6 +33,9 @@ enum smtp_say {
 	SAY_GUESSING,
 	SAY_RCPT_ENOUGH,
 	SAY_AUTH_TRIES,
+	SAY_NO_SERVICE, /* 554 in place of the greeting, as the next one */
+	SAY_NO_NAME,
+	SAY_NAME_LATER,
 	SAY_TALKS_EARLY, /* 554 in place of the greeting, 503 later: both end it */
 	SAY_NOT_IN_STEP,
 	SAY_LINE_ENDLESS,

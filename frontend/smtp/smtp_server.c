@@ -1,6 +1,7 @@
 /* The conversation: greeting, one command after the other, last words. */
 #include "common/log/metric.h"
 #include "frontend/core/line.h"
+#include "frontend/dns/resolver.h"
 #include "common/loop/fiber.h"
 #include "frontend/smtp/smtp.h"
 
@@ -151,9 +152,15 @@ static WAITS enum err turn(struct smtp *s)
 static WAITS enum err greet(struct smtp *s)
 {
 	const char *banner;
+	enum smtp_say why;
 	struct buf b;
-	enum err e = stream_fill(s->base.stream, 0, "smtp.early", deadline_in(SMTP_EARLY_MS));
+	enum err e = smtp_know_peer(s, &why);
 
+	if (e != E_OK)
+		return e;
+	if (why != SAY_NOTHING)
+		return smtp_say(s, why);
+	e = stream_fill(s->base.stream, 0, "smtp.early", deadline_in(SMTP_EARLY_MS));
 	if (e == E_OK)
 		return out_of_step(s, SAY_TALKS_EARLY, SL("connect"));
 	if (e != E_TIMEOUT)
@@ -199,8 +206,23 @@ static void smtp_refuse(struct stream *stream, const struct refusal *r)
 	buf_fini(&b);
 }
 
+/* Without DNS nobody has a name: those who need one are told to come later. */
+static WAITS void smtp_start(const struct serve_conf *conf)
+{
+	struct dns_conf dns = {.server = conf->dns_server,
+			       .anchors = conf->dns_anchors,
+			       .udp_only = conf->dns_udp_only};
+	struct diag d = {""};
+	enum err e = resolver_start(&dns, &d);
+
+	if (e != E_OK)
+		LOG(LOG_ERROR, NULL, "smtp.no_dns", LF_ERR("error", e), LF_STR("why", d.text));
+}
+
 const struct protocol smtp_protocol = {
 	.service = SERVICE_SMTP,
+	.start = smtp_start,
+	.stop = resolver_stop,
 	.session_size = sizeof(struct smtp),
 	.run = smtp_run,
 	.refuse = smtp_refuse,
@@ -208,6 +230,8 @@ const struct protocol smtp_protocol = {
 
 const struct protocol submission_protocol = {
 	.service = SERVICE_SUBMISSION,
+	.start = smtp_start,
+	.stop = resolver_stop,
 	.session_size = sizeof(struct smtp),
 	.run = smtp_run,
 	.refuse = smtp_refuse,

@@ -130,7 +130,8 @@ static int allow_checked(scmp_filter_ctx ctx, enum rpc_service service, enum con
 		SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
 	if (dial == CONFINE_MAY_DIAL || service == SERVICE_OUTBOUND)
 		rc |= allow_dialling(ctx);
-	if (service == SERVICE_OUTBOUND)
+	/* The names of clients' addresses; without a right to dial over UDP alone. */
+	if (service == SERVICE_OUTBOUND || service == SERVICE_SMTP || service == SERVICE_SUBMISSION)
 		rc |= allow_dns(ctx);
 	return rc;
 }

@@ -176,7 +176,7 @@ static enum err check_trust(struct diag *d)
 
 static bool asks_dns(enum rpc_service s)
 {
-	return s == SERVICE_OUTBOUND;
+	return s == SERVICE_OUTBOUND || s == SERVICE_SMTP || s == SERVICE_SUBMISSION;
 }
 
 /* All or nothing: a bad file leaves what was read before in force. */
@@ -201,7 +201,7 @@ static enum err read_pems(struct diag *d)
 			e = read_service_pems(dir, s, &p, d);
 		if (e == E_OK && asks_dns(s) && p.anchors.n == 0)
 			e = read_anchors(&p, d);
-		if (e == E_OK && asks_dns(s))
+		if (e == E_OK && s == SERVICE_OUTBOUND)
 			e = check_trust(d);
 	}
 	if (e == E_OK) {
@@ -353,13 +353,15 @@ static void encode_setup(const struct worker *w, struct buf *out)
 		s.tls_key_pem = buf_slice(&super.pems.tls_key);
 	}
 	if (asks_dns(w->service)) {
+		s.dns_anchors = buf_slice(&super.pems.anchors);
+		if (conf_count(super.conf, "dns.server") != 0)
+			s.dns_server = addr_text("dns.server", 0, dns, sizeof dns);
+	}
+	if (w->service == SERVICE_OUTBOUND) {
 		const char *trust = conf_str(super.conf, "tls.trust");
 
 		s.trust_path = slice_str(trust[0] != '\0' ? trust : AUTHORITIES);
 		s.sts_port = (uint32_t)conf_int(super.conf, "sts.port");
-		s.dns_anchors = buf_slice(&super.pems.anchors);
-		if (conf_count(super.conf, "dns.server") != 0)
-			s.dns_server = addr_text("dns.server", 0, dns, sizeof dns);
 	}
 	setup_encode(&s, out);
 }

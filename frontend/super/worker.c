@@ -362,6 +362,8 @@ WAITS static void main_fiber(void *arg UNUSED)
 		e = waits_watch(&waits);
 	if (rpc_client_ready(deadline_in(READY_MS)) == E_TIMEOUT)
 		LOG(LOG_WARN, NULL, "worker.no_backend");
+	if (worker.protocol->start != NULL)
+		worker.protocol->start(&worker.serve);
 	if (open_listeners() != E_OK)
 		LOG(LOG_ERROR, NULL, "worker.listen_failed");
 	scope_init(&service);
@@ -380,6 +382,8 @@ WAITS static void main_fiber(void *arg UNUSED)
 	session_each(end_each, NULL);
 	scope_cancel(&service);
 	(void)scope_join(&service, NO_DEADLINE);
+	if (worker.protocol->stop != NULL)
+		worker.protocol->stop();
 	loop_stop(loop_current());
 }
 
@@ -453,6 +457,7 @@ static enum err prepare(struct diag *d)
 		.sts_port = (uint16_t)worker.setup.sts_port,
 		.dns_server = worker.setup.dns_server,
 		.dns_anchors = worker.setup.dns_anchors,
+		.dns_udp_only = worker.setup.rpc_listen && worker.setup.service != SERVICE_OUTBOUND,
 	};
 	e = make_client_tls(&worker.setup, &worker.serve.tls, d);
 	if (e != E_OK)

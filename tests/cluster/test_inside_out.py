@@ -1,11 +1,15 @@
 """The back-ends dial the front-ends: a DMZ that may open nothing."""
 import imaplib
+import os
+import socket
 import unittest
 
+import dnszone
 import postern
 from postern import (account, account_of, cluster_command, deliver, imap, subjects, until)
 
-CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "8", "--inside-out"]
+CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "8", "--inside-out",
+           "--set", "dns={dns}"]
 
 
 class InsideOut(unittest.TestCase):
@@ -32,6 +36,23 @@ class InsideOut(unittest.TestCase):
             rows = [x.split() for x in f][1:]
         self.assertEqual([r for r in rows if r[9] in sockets and r[2].endswith(":" + port)], [])
         self.assertTrue([r for r in rows if r[9] in sockets])
+
+    def greeting(self, client):
+        f = postern.frontend(0)
+        with socket.create_connection((f["host"], f["ports"]["smtp"]), timeout=30,
+                                      source_address=(client, 0)) as c:
+            return c.makefile("rb").readline()
+
+    def test_names_of_clients_without_a_right_to_connect(self):
+        zone = dnszone.Zone({"127.in-addr.arpa": "1.3.0 PTR host.out.test.\n",
+                             "out.test": "host A 127.0.3.1\n"},
+                            port=int(os.environ["POSTERN_TEST_DNS"].partition(":")[2]))
+        self.addCleanup(zone.close)
+        edit = ("server", "edit", "default-smtp")
+        self.addCleanup(postern.postern, *edit, "--unset", "reverse_lookup")
+        self.assertEqual(postern.postern(*edit, "--set", "reverse_lookup=required")[0], 0)
+        self.assertTrue(until(lambda: self.greeting("127.0.3.2").startswith(b"554 5.7.25")))
+        self.assertTrue(until(lambda: self.greeting("127.0.3.1").startswith(b"220 ")))
 
     def test_a_worker_that_died_is_dialled_again(self):
         cluster_command("kill", "fe1/imap")

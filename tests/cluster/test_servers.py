@@ -327,7 +327,7 @@ class Servers(unittest.TestCase):
         run("add", "a", "--listen", ":" + port, "--service", "imap", want=65)
         run("add", "a", "--listen", ":" + port, "--set", "auth=allowed", want=65)
         run("add", "a", "--listen", ":" + port, "--set", "no_such=1", want=65)
-        run("add", "a", "--listen", ":" + port, "--set", "deny=elsewhere.example", want=65)
+        run("add", "a", "--listen", ":" + port, "--set", "deny=192.0.2.256", want=65)
         run("add", "a", "--listen", ":" + port)
         run("add", "a", "--listen", ":1", want=65)
         run("add", "b", "--listen", ":" + port, want=65)

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import json
 import os
+import smtplib
 import socket
 import tempfile
 import unittest
@@ -27,14 +28,21 @@ ZONE = """
 mx      A %s
 six     MX 10 mx6
 mx6     AAAA %s
+host    A 127.0.3.1
 """ % (MX, SIX)
+# Names of clients: 127.0.3.1 has one, 127.0.3.2 claims it, 127.0.3.3 has none.
+REVERSE = """
+1.3.0   PTR host.out.test.
+2.3.0   PTR host.out.test.
+"""
 TEAM = "team@example.org"   # an alias with a member elsewhere: what comes by port 25 and goes out
 DENIED = 77  # EX_NOPERM
 
 
 def setUpModule():
     global zone
-    zone = dnszone.Zone({"out.test": ZONE, "other.test": "@ MX 10 mx\nmx A %s\n" % OTHER},
+    zone = dnszone.Zone({"out.test": ZONE, "other.test": "@ MX 10 mx\nmx A %s\n" % OTHER,
+                         "127.in-addr.arpa": REVERSE},
                         port=int(os.environ["POSTERN_TEST_DNS"].partition(":")[2]))
     ok("alias", "add", TEAM, "team@out.test")
 
@@ -214,6 +222,49 @@ class ServersOut(unittest.TestCase):
                 submit("y@other.test")
                 self.assertEqual(len(other.wait(1)), 1)
             self.assertEqual(sink.sessions, 4)
+
+    def greeting(self, client, service, fe=1):
+        f = postern.frontend(fe)
+        with socket.create_connection((f["host"], f["ports"][service]), timeout=30,
+                                      source_address=(client, 0)) as c:
+            return c.makefile("rb").readline()
+
+    def test_who_may_connect_by_name(self):
+        clients = ("127.0.3.1", "127.0.3.2", "127.0.3.3")
+        for settings, words in (
+                (("deny=out.test",), (b"554 5.7.1", b"220", b"220")),
+                (("allow=host.out.test",), (b"220", b"554 5.7.1", b"554 5.7.1")),
+                (("allow=out.test,127.0.3.2", "deny=127.0.3.1"), (b"554 5.7.1", b"220",
+                                                                  b"554 5.7.1")),
+                (("reverse_lookup=required",), (b"220", b"554 5.7.25", b"554 5.7.25"))):
+            for service in ("smtp", "submission"):
+                server = "default-" + service
+                ok("server", "edit", server, *[w for x in settings for w in ("--set", x)])
+                for client, want in zip(clients, words):
+                    self.assertTrue(until(lambda: self.greeting(client, service)
+                                          .startswith(want)), (settings, client, service))
+                ok("server", "edit", server, *[w for x in settings for w in
+                                               ("--unset", x.partition("=")[0])])
+                self.assertTrue(until(lambda: all(self.greeting(c, service).startswith(b"220")
+                                                  for c in clients)))
+
+    def test_the_name_of_a_client_is_noted(self):
+        ok("server", "edit", "default-smtp", "--set", "reverse_lookup=noted")
+        a = account(1)
+        f = postern.frontend(0)
+        size = postern.log_size("fe1")
+        self.assertTrue(until(lambda: self.greeting("127.0.3.1", "smtp", 0) and
+                              postern.log_lines("fe1", "smtp.peer_name", since=size)))
+        m = message(a["address"], "named " + uuid.uuid4().hex)
+        with smtplib.SMTP(f["host"], f["ports"]["smtp"], timeout=30,
+                          source_address=("127.0.3.1", 0)) as s:
+            s.send_message(m, "stranger@elsewhere.example", [a["address"]])
+        with postern.imap(1, 0) as box:
+            box.select("INBOX")
+            headers = until(lambda: [r[1].decode() for r in
+                                     box.fetch("1:*", "(BODY.PEEK[HEADER])")[1]
+                                     if isinstance(r, tuple) and m["Subject"].encode() in r[1]])
+        self.assertIn("(host.out.test [127.0.3.1])", headers[0])
 
     def test_operators_and_the_queue(self):
         pki = os.path.join(postern.FOLDER, "pki")

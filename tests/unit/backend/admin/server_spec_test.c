@@ -139,11 +139,19 @@ static const struct {
 	{SERVICE_SMTP, "", "allow=192.0.2.0/24,2001:db8::/32", NULL,
 	 "allow=192.0.2.0/24,2001:db8::/32"},
 	{SERVICE_SMTP, "", "allow=192.0.2.0/33", NULL, NULL},
-	{SERVICE_SMTP, "", "deny=example.org", NULL, NULL},
+	{SERVICE_SMTP, "", "deny=example.org/24", NULL, NULL},
 	{SERVICE_SMTP, "", "banner=a\r\n250 b", NULL, NULL},
 	{SERVICE_SMTP, "", "banner=Welcome, all", NULL, "banner=Welcome, all"},
 	{SERVICE_SMTP, "", "hostname=mx\x7f", NULL, NULL},
 	{SERVICE_SMTP, "", "relay=none", NULL, "relay=none"},
+	{SERVICE_SMTP, "", "allow=example.org,192.0.2.0/24", NULL,
+	 "allow=example.org,192.0.2.0/24"},
+	{SERVICE_SMTP, "", "deny=192.0.2", NULL, NULL},
+	{SERVICE_SMTP, "", "deny=192.0.2.256", NULL, NULL},
+	{SERVICE_SMTP, "", "deny=localhost", NULL, NULL},
+	{SERVICE_SMTP, "", "deny=bad_.example", NULL, NULL},
+	{SERVICE_SMTP, "", "reverse_lookup=required", NULL, "reverse_lookup=required"},
+	{SERVICE_SMTP, "", "reverse_lookup=maybe", NULL, NULL},
 	{SERVICE_SMTP, "", "outbound.source=fe1/192.0.2.1,fe2/2001:db8::1", NULL,
 	 "outbound.source=fe1/192.0.2.1,fe2/2001:db8::1"},
 	{SERVICE_SMTP, "", "outbound.source=192.0.2.1", NULL, NULL},
@@ -208,6 +216,30 @@ TEST(a_list_is_bounded)
 {
 	check_bound(SERVICE_SMTP, "deny", "0/24", SERVER_NETS_MAX);
 	check_bound(SERVICE_SUBMISSION, "masquerade_from", "test", SERVER_MASQUERADES_MAX);
+}
+
+/* 255 characters are taken, and one more is not. */
+TEST(a_domain_is_bounded)
+{
+	char text[SERVER_DOMAIN_MAX + 8] = "deny=";
+	size_t n = strlen(text);
+	struct diag d;
+	struct buf out;
+	char *set = text;
+
+	buf_init(&out, 16384, NULL);
+	for (size_t i = 0; i < SERVER_DOMAIN_MAX + 1; i++)
+		text[n + i] = i % 51 == 50 ? '.' : 'a';
+	for (size_t length = SERVER_DOMAIN_MAX; length <= SERVER_DOMAIN_MAX + 1; length++) {
+		text[n + length - 1] = 'b';
+		text[n + length] = '\0';
+		buf_reset(&out);
+		CHECK_ERR(server_spec_settings(SERVICE_SMTP, SLICE_NONE,
+					       (struct server_texts){&set, 1},
+					       (struct server_texts){NULL, 0}, &out, &d),
+			  length <= SERVER_DOMAIN_MAX ? E_OK : E_INVALID);
+	}
+	buf_fini(&out);
 }
 
 TEST(a_list_of_sources_is_bounded)

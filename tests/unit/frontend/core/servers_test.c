@@ -44,7 +44,9 @@ TEST(without_servers_the_policy_holds)
 	CHECK(at(SERVICE_SMTP, "192.0.2.1", 25) == NULL);
 	CHECK_STR(server_name(NULL), "");
 	CHECK(server_state(NULL) == SERVER_RUNNING);
-	CHECK(server_admits(NULL, &peer));
+	CHECK(server_admits(NULL, &peer) == SERVER_ADMITS);
+	CHECK(server_admits_names(NULL, &peer, NULL, 0));
+	CHECK(server_reverse_lookup(NULL) == SERVER_REVERSE_OFF);
 	CHECK(server_connections_max(NULL) == UINT32_MAX);
 	CHECK(server_smtp(NULL, SERVICE_SMTP) == &policy()->smtp);
 	CHECK(server_smtp(NULL, SERVICE_SUBMISSION) == &policy()->submission);
@@ -179,10 +181,61 @@ TEST(nets_that_may_connect)
 		struct ipaddr peer = ip(clients[i].peer);
 
 		check_note("%s", clients[i].peer);
-		CHECK_INT(server_admits(all_but, &peer), clients[i].all_but);
-		CHECK_INT(server_admits(only, &peer), clients[i].only);
-		CHECK_INT(server_admits(both, &peer), clients[i].both);
-		CHECK(!server_admits(at(SERVICE_SMTP, "127.0.0.1", 4), &peer));
+		CHECK_INT(server_admits(all_but, &peer) == SERVER_ADMITS, clients[i].all_but);
+		CHECK_INT(server_admits(only, &peer) == SERVER_ADMITS, clients[i].only);
+		CHECK_INT(server_admits(both, &peer) == SERVER_ADMITS, clients[i].both);
+		CHECK(server_admits(at(SERVICE_SMTP, "127.0.0.1", 4), &peer) == SERVER_REFUSES);
+	}
+	servers_forget();
+}
+
+/* What an address cannot decide its names do. */
+static const struct {
+	const char *settings[3], *peer, *names[3];
+	enum server_admission first;
+	bool admits;
+} named[] = {
+	{{"deny=bad.example"}, "192.0.2.1", {"host.example"}, SERVER_ASKS_NAME, true},
+	{{"deny=bad.example"}, "192.0.2.1", {"bad.example"}, SERVER_ASKS_NAME, false},
+	{{"deny=Bad.Example"}, "192.0.2.1", {"a.b.bad.example"}, SERVER_ASKS_NAME, false},
+	{{"deny=bad.example"}, "192.0.2.1", {"notbad.example"}, SERVER_ASKS_NAME, true},
+	{{"deny=bad.example"}, "192.0.2.1", {"x.example", "bad.example"}, SERVER_ASKS_NAME, false},
+	{{"deny=bad.example"}, "192.0.2.1", {NULL}, SERVER_ASKS_NAME, true},
+	{{"deny=bad.example,192.0.2.1"}, "192.0.2.1", {"good.example"}, SERVER_REFUSES, false},
+	{{"allow=good.example"}, "192.0.2.1", {"mx.good.example"}, SERVER_ASKS_NAME, true},
+	{{"allow=good.example"}, "192.0.2.1", {"good.example.net"}, SERVER_ASKS_NAME, false},
+	{{"allow=good.example"}, "192.0.2.1", {NULL}, SERVER_ASKS_NAME, false},
+	{{"allow=good.example,192.0.2.0/24"}, "192.0.2.1", {NULL}, SERVER_ADMITS, true},
+	{{"allow=good.example,192.0.2.0/24"}, "192.0.3.1", {NULL}, SERVER_ASKS_NAME, false},
+	{{"allow=192.0.2.0/24", "deny=bad.example"},
+	 "192.0.2.1",
+	 {"x.bad.example"},
+	 SERVER_ASKS_NAME,
+	 false},
+	{{"allow=192.0.2.0/24", "deny=bad.example"}, "192.0.2.1", {NULL}, SERVER_ASKS_NAME, true},
+	{{"allow=192.0.2.0/24", "deny=bad.example"}, "192.0.3.1", {NULL}, SERVER_ASKS_NAME, false},
+	/* A label alone is not taken. */
+	{{"allow=example", "deny=192.0.2.0/24"}, "192.0.3.1", {"y.example"}, SERVER_REFUSES, false},
+};
+
+TEST(names_that_may_connect)
+{
+	policy_init("fe1");
+	for (size_t i = 0; i < ARRAY_LEN(named); i++) {
+		struct ipaddr peer = ip(named[i].peer);
+		slice_t names[3];
+		struct server *s;
+		size_t n = 0;
+
+		for (; named[i].names[n] != NULL; n++)
+			names[n] = slice_str(named[i].names[n]);
+		servers_begin();
+		put("a", SERVICE_SMTP, SERVER_RUNNING, NULL, named[i].settings);
+		servers_apply();
+		s = at(SERVICE_SMTP, "127.0.0.1", 25);
+		check_note("row %zu", i);
+		CHECK_INT(server_admits(s, &peer), named[i].first);
+		CHECK_INT(server_admits_names(s, &peer, names, n), named[i].admits);
 	}
 	servers_forget();
 }

@@ -118,7 +118,7 @@ WAITS static bool rig_init(struct rig *r)
 	struct diag d = {""};
 
 	serve();
-	conf = (struct dns_conf){dnsserver_address(), dnsserver_anchors()};
+	conf = (struct dns_conf){.server = dnsserver_address(), .anchors = dnsserver_anchors()};
 	arena_init(&r->mem, NULL);
 	CHECK_ERR(resolver_start(&conf, &d), E_OK);
 	CHECK_STR(d.text, "");
@@ -325,6 +325,29 @@ TEST_FIBER(names_of_addresses)
 	CHECK_SLICE(p.list[0], SL("c.plain.test"));
 	CHECK_ERR(dns_ptr(&(struct ipaddr){0}, &r.mem, SOON, &p), E_INVALID);
 	rig_fini(&r);
+}
+
+/* As a process has it that may not connect: what needs TCP is not known. */
+TEST_FIBER(datagrams_alone)
+{
+	struct dns_conf conf;
+	struct dns_txt_answer txt;
+	struct dns_ptr_answer p;
+	struct diag d = {""};
+	struct arena mem;
+	struct ipaddr a;
+
+	serve();
+	conf = (struct dns_conf){.server = dnsserver_address(), .udp_only = true};
+	arena_init(&mem, NULL);
+	CHECK_ERR(resolver_start(&conf, &d), E_OK);
+	REQUIRE(ipaddr_parse(SL("192.0.2.1"), &a));
+	CHECK_ERR(dns_ptr(&a, &mem, SOON, &p), E_OK);
+	CHECK_INT(p.a.status, DNS_OK);
+	CHECK_ERR(dns_txt(SL("long.crowd.test"), &mem, SOON, &txt), E_OK);
+	CHECK_INT(txt.a.status, DNS_TEMPFAIL);
+	resolver_stop();
+	arena_reset(&mem);
 }
 
 /* ---- DNSSEC ---- */

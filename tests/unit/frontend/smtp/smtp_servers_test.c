@@ -1,5 +1,6 @@
 /* What a virtual server changes of a conversation: name, limits, TLS, log-ins, relaying, end. */
 #include "common/loop/fiber.h"
+#include "tests/lib/dnstwin.h"
 #include "tests/unit/frontend/smtp/smtp_lib.h"
 
 /* One server of the port's service for everything; settings end with NULL. */
@@ -199,4 +200,85 @@ TEST_FIBER(server_is_stopped_between_two_commands)
 	CHECK(wire_is_closed(&w));
 	CHECK(smtp_logged("server stopped"));
 	done(&w);
+}
+
+/* What the client at 127.0.0.1 is told first, where DNS says this of it; with its name in Received,
+ * if it has one. */
+static WAITS void greets(const struct dnstwin_rr *records, const char *setting, const char *want)
+{
+	struct wire w;
+
+	check_note("%s %s", records[0].name != NULL ? records[0].data : "(no name)", setting);
+	resolver_replace(dnstwin(records));
+	SERVE(PORT_25, setting);
+	mx_open(&w, PORT_25);
+	ASK(&w, NULL, want);
+	done(&w);
+	resolver_replace(NULL);
+}
+
+static const struct dnstwin_rr named[] = {{"1.0.0.127.in-addr.arpa", "PTR", "host.bad.test"},
+					  {"host.bad.test", "A", "127.0.0.1"},
+					  {0}};
+static const struct dnstwin_rr liar[] = {{"1.0.0.127.in-addr.arpa", "PTR", "host.good.test"},
+					 {"host.good.test", "A", "127.0.0.2"},
+					 {0}};
+static const struct dnstwin_rr away[] = {{"1.0.0.127.in-addr.arpa", "FAIL", ""}, {0}};
+static const struct dnstwin_rr nameless[] = {{0}};
+
+TEST_FIBER(server_admits_by_names)
+{
+	greets(named, "deny=bad.test", "554 5.7.1");
+	greets(named, "deny=good.test", "220 ");
+	greets(named, "allow=bad.test", "220 ");
+	greets(named, "allow=good.test", "554 5.7.1");
+	greets(liar, "deny=good.test", "220 ");
+	greets(liar, "allow=good.test", "554 5.7.1");
+	greets(nameless, "deny=bad.test", "220 ");
+	greets(nameless, "allow=bad.test", "554 5.7.1");
+	greets(away, "deny=bad.test", "421 4.4.3");
+	greets(away, "allow=bad.test", "421 4.4.3");
+	/* The address decides: nobody is asked. */
+	greets(away, "allow=bad.test,127.0.0.1", "220 ");
+	greets(away, "deny=127.0.0.2", "220 ");
+}
+
+TEST_FIBER(server_wants_a_name)
+{
+	greets(named, "reverse_lookup=required", "220 ");
+	greets(liar, "reverse_lookup=required", "554 5.7.25");
+	greets(nameless, "reverse_lookup=required", "554 5.7.25");
+	greets(away, "reverse_lookup=required", "421 4.4.3");
+	greets(liar, "reverse_lookup=noted", "220 ");
+	greets(away, "reverse_lookup=noted", "220 ");
+}
+
+/* RFC 5321 section 4.4: TCP-info may have a domain before the address. */
+TEST_FIBER(server_notes_a_name)
+{
+	static const struct {
+		const struct dnstwin_rr *dns;
+		const char *setting, *want;
+	} cases[] = {
+		{named, "reverse_lookup=noted", "from c.example (host.bad.test [127.0.0.1])\r\n"},
+		{liar, "reverse_lookup=noted", "from c.example ([127.0.0.1])\r\n"},
+		{named, "reverse_lookup=off", "from c.example ([127.0.0.1])\r\n"},
+	};
+	struct wire w;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		resolver_replace(dnstwin(cases[i].dns));
+		SERVE(PORT_25, cases[i].setting);
+		begin(&w, PORT_25);
+		ASK(&w, "EHLO c.example", "250 ");
+		ASK(&w, "MAIL FROM:<x@outside.example>", "250 ");
+		ASK(&w, "RCPT TO:<alice@example.org>", "250 ");
+		ASK(&w, "DATA", "354 ");
+		ASK(&w, "Subject: x\r\n\r\nx\r\n.", "250 ");
+		check_note("%s", played.prefix);
+		CHECK(slice_find(slice_str(played.prefix), slice_str(cases[i].want)) <
+		      strlen(played.prefix));
+		done(&w);
+		resolver_replace(NULL);
+	}
 }

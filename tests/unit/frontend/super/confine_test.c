@@ -29,6 +29,8 @@ static const struct {
 	{"imap, dialled", SERVICE_IMAP, CONFINE_NO_DIAL},
 	{"outbound, dialling", SERVICE_OUTBOUND, CONFINE_MAY_DIAL},
 	{"outbound, dialled", SERVICE_OUTBOUND, CONFINE_NO_DIAL},
+	{"smtp, dialling", SERVICE_SMTP, CONFINE_MAY_DIAL},
+	{"submission, dialled", SERVICE_SUBMISSION, CONFINE_NO_DIAL},
 };
 #define WHO_MAX ARRAY_LEN(who)
 
@@ -126,6 +128,11 @@ static long a_bind(void)
 	return bind(-1, NULL, 0);
 }
 
+static long a_connect(void)
+{
+	return connect(-1, NULL, 0);
+}
+
 static long a_listen(void)
 {
 	return listen(-1, 1);
@@ -205,36 +212,39 @@ static long a_setuid(void)
 }
 
 static const struct attempt attempts[] = {
-	{"open to read", a_read, {true, true, true, true}},
-	{"open to write", a_write, {false, false, false, false}},
-	{"open to read and write", a_read_write, {false, false, false, false}},
-	{"create a file", a_create, {false, false, false, false}},
-	{"truncate", a_truncate, {false, false, false, false}},
-	{"a file without a name", a_tmpfile, {false, false, false, false}},
-	{"unlink", a_unlink, {false, false, false, false}},
-	{"a TCP socket", a_tcp4, {true, false, true, true}},
-	{"a TCP socket, IPv6", a_tcp6, {true, false, true, true}},
-	{"a UDP socket", a_udp, {false, false, true, true}},
-	{"a UDP socket, IPv6", a_udp6, {false, false, true, true}},
-	{"an ICMP socket", a_icmp, {false, false, false, false}},
-	{"an SCTP socket", a_sctp, {false, false, false, false}},
-	{"a local socket", a_unix, {false, false, false, false}},
-	{"a netlink socket", a_netlink, {false, false, false, false}},
-	{"a pair of sockets", a_pair, {false, false, false, false}},
-	{"bind", a_bind, {false, false, true, true}},
-	{"listen", a_listen, {false, false, false, false}},
-	{"a thread", a_thread, {false, false, false, false}},
-	{"fork", a_fork, {false, false, false, false}},
-	{"executable memory", a_code, {false, false, false, false}},
-	{"memory", a_memory, {true, true, true, true}},
-	{"kill", a_kill, {false, false, false, false}},
-	{"signal another process", a_tgkill, {false, false, false, false}},
-	{"signal itself", a_tgkill_self, {true, true, true, true}},
-	{"read its limits", a_getrlimit, {true, true, true, true}},
-	{"set limits", a_setrlimit, {false, false, false, false}},
-	{"another's limits", a_others_limits, {false, false, false, false}},
-	{"type into the terminal", a_type_into_terminal, {false, false, false, false}},
-	{"setuid", a_setuid, {false, false, false, false}},
+	{"open to read", a_read, {true, true, true, true, true, true}},
+	{"open to write", a_write, {false, false, false, false, false, false}},
+	{"open to read and write", a_read_write, {false, false, false, false, false, false}},
+	{"create a file", a_create, {false, false, false, false, false, false}},
+	{"truncate", a_truncate, {false, false, false, false, false, false}},
+	{"a file without a name", a_tmpfile, {false, false, false, false, false, false}},
+	{"unlink", a_unlink, {false, false, false, false, false, false}},
+	{"a TCP socket", a_tcp4, {true, false, true, true, true, false}},
+	{"a TCP socket, IPv6", a_tcp6, {true, false, true, true, true, false}},
+	{"a UDP socket", a_udp, {false, false, true, true, true, true}},
+	{"a UDP socket, IPv6", a_udp6, {false, false, true, true, true, true}},
+	{"an ICMP socket", a_icmp, {false, false, false, false, false, false}},
+	{"an SCTP socket", a_sctp, {false, false, false, false, false, false}},
+	{"a local socket", a_unix, {false, false, false, false, false, false}},
+	{"a netlink socket", a_netlink, {false, false, false, false, false, false}},
+	{"a pair of sockets", a_pair, {false, false, false, false, false, false}},
+	{"bind", a_bind, {false, false, true, true, true, true}},
+	{"connect", a_connect, {true, false, true, true, true, false}},
+	{"listen", a_listen, {false, false, false, false, false, false}},
+	{"a thread", a_thread, {false, false, false, false, false, false}},
+	{"fork", a_fork, {false, false, false, false, false, false}},
+	{"executable memory", a_code, {false, false, false, false, false, false}},
+	{"memory", a_memory, {true, true, true, true, true, true}},
+	{"kill", a_kill, {false, false, false, false, false, false}},
+	{"signal another process", a_tgkill, {false, false, false, false, false, false}},
+	{"signal itself", a_tgkill_self, {true, true, true, true, true, true}},
+	{"read its limits", a_getrlimit, {true, true, true, true, true, true}},
+	{"set limits", a_setrlimit, {false, false, false, false, false, false}},
+	{"another's limits", a_others_limits, {false, false, false, false, false, false}},
+	{"type into the terminal",
+	 a_type_into_terminal,
+	 {false, false, false, false, false, false}},
+	{"setuid", a_setuid, {false, false, false, false, false, false}},
 };
 
 /* In a child that is confined: the child's wait status. */
