@@ -32,6 +32,9 @@ const struct conf_def servers_table[] = {
 	 "Those offered: SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN; empty: all", NULL},
 	{"relay", CONF_WORD, "authenticated", 0, 0, CONF_LIVE,
 	 "Who may send to other systems: who has logged in, or nobody", "authenticated none"},
+	{"relay_from", CONF_STRINGS, NULL, 0, SERVER_NETS_MAX, CONF_LIVE,
+	 "Nets whose clients send to other systems, and as anybody, without a log-in; empty: none",
+	 NULL},
 	{"allow", CONF_STRINGS, NULL, 0, SERVER_NETS_MAX, CONF_LIVE,
 	 "Nets and domains of names that lead back, that may connect; empty: all", NULL},
 	{"deny", CONF_STRINGS, NULL, 0, SERVER_NETS_MAX, CONF_LIVE,
@@ -146,6 +149,21 @@ enum server_reverse servers_reverse(const struct conf *c)
 					     : SERVER_REVERSE_OFF;
 }
 
+bool servers_relay_from(const struct conf *c, enum rpc_service service, const struct ipaddr *client)
+{
+	bool listed = false;
+
+	for (size_t i = 0; i < conf_count(c, "relay_from") && !listed; i++) {
+		struct ipnet net;
+
+		listed = ipnet_parse(slice_str(conf_item(c, "relay_from", i)), &net) &&
+			 ipnet_has(&net, client);
+	}
+	return listed && service == SERVICE_SUBMISSION &&
+	       strcmp(conf_str(c, "relay"), "none") != 0 &&
+	       servers_auth(c, service) != SERVER_AUTH_REQUIRED;
+}
+
 static enum err check_mechanisms(const struct conf *c, struct diag *d)
 {
 	for (size_t i = 0; i < conf_count(c, "auth_mechanisms"); i++) {
@@ -170,6 +188,31 @@ static enum err check_nets(const struct conf *c, const char *list, struct diag *
 					"%s: %.80s is neither a net, nor an address, nor a domain",
 					list, conf_item(c, list, i));
 	}
+	return E_OK;
+}
+
+static enum err check_relay(const struct conf *c, enum rpc_service service, struct diag *d)
+{
+	const char list[] = "relay_from";
+	struct ipnet net;
+
+	for (size_t i = 0; i < conf_count(c, list); i++) {
+		if (!ipnet_parse(slice_str(conf_item(c, list, i)), &net))
+			return diag_set(d, E_INVALID, "%s: %.80s is neither a net nor an address",
+					list, conf_item(c, list, i));
+	}
+	if (conf_count(c, list) == 0)
+		return E_OK;
+	/* A worker of smtp has no way to other systems (docs/threat-model.md). */
+	if (service == SERVICE_SMTP)
+		return diag_set(
+			d, E_INVALID,
+			"relay_from: the service smtp sends nothing to other systems; a server "
+			"of the service submission may have port 25, too");
+	if (servers_auth(c, service) == SERVER_AUTH_REQUIRED)
+		return diag_set(d, E_INVALID, "relay_from: auth has to be allowed or none");
+	if (strcmp(conf_str(c, "relay"), "none") == 0)
+		return diag_set(d, E_INVALID, "relay_from: relay is none");
 	return E_OK;
 }
 
@@ -208,6 +251,8 @@ enum err servers_check(const struct conf *c, enum rpc_service service, struct di
 		e = check_nets(c, "deny", d);
 	if (e == E_OK)
 		e = check_sources(c, d);
+	if (e == E_OK)
+		e = check_relay(c, service, d);
 	if (e == E_OK)
 		e = check_text(c, "hostname", d);
 	if (e == E_OK)

@@ -52,6 +52,9 @@ slice_t servers_key(slice_t assignment, slice_t *value_out);
 enum server_tls servers_tls(const struct conf *c);
 enum server_auth servers_auth(const struct conf *c, enum rpc_service service);
 enum server_reverse servers_reverse(const struct conf *c);
+/* May a client send to other systems without a log-in, for its address? */
+bool servers_relay_from(const struct conf *c, enum rpc_service service,
+			const struct ipaddr *client);
 /* Names of mechanisms, networks, and choices that exclude each other. E_INVALID. */
 enum err servers_check(const struct conf *c, enum rpc_service service, struct diag *d) MUST_USE;
 /* [a-z0-9-]{1,63} */

@@ -1,6 +1,7 @@
 #include "backend/directory/dir_servers.h"
 
 #include "backend/directory/dir_call.h"
+#include "common/log/log.h"
 
 /* ---- the image ---- */
 
@@ -63,6 +64,29 @@ bool dir_servers_anonymous(const struct dir *d, enum rpc_service service)
 			return true;
 	}
 	return false;
+}
+
+bool dir_server_relays_from(const struct dir *d, slice_t name, const struct ipaddr *client)
+{
+	struct dir_server s;
+	struct diag ignored;
+	struct conf *c;
+	slice_t line;
+	bool relays;
+
+	if (dir_server_find(d, name, &s, &ignored) != E_OK)
+		return false;
+	c = conf_new(servers_table, servers_table_len);
+	while (dir_server_line(&s.settings, &line)) {
+		/* What cannot be read was a newer node's, and lets nobody in. */
+		if (servers_find_setting(servers_key(line, NULL)) != NULL &&
+		    conf_set(c, line, &ignored) != E_OK)
+			LOG_SELDOM(LOG_WARN, NULL, "server.setting_ignored",
+				   LF_SLICE("server", name));
+	}
+	relays = servers_relay_from(c, s.service, client);
+	conf_free(&c);
+	return relays;
 }
 
 /* ---- changes ---- */

@@ -37,6 +37,8 @@ bool dir_server_line(slice_t *list, slice_t *out);
 bool dir_server_has_line(slice_t list, slice_t line);
 /* May anybody send without a log-in at a server of that service? */
 bool dir_servers_anonymous(const struct dir *d, enum rpc_service service);
+/* Does the server of that name let a client from there send to other systems without a log-in? */
+bool dir_server_relays_from(const struct dir *d, slice_t name, const struct ipaddr *client);
 
 /* ---- management; see dir_admin.h ---- */
 

@@ -258,3 +258,15 @@ Postern__Target **convert_targets(struct resolved *r, struct arena *mem)
 	}
 	return list;
 }
+
+enum err convert_ip(const ProtobufCBinaryData *b, struct ipaddr *out)
+{
+	*out = (struct ipaddr){0};
+	if (b->len == 0)
+		return E_OK;
+	if (b->len != 4 && b->len != 16)
+		return E_INVALID;
+	out->family = b->len == 4 ? 4 : 6;
+	memcpy(out->b, b->data, b->len);
+	return E_OK;
+}

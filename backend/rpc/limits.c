@@ -48,6 +48,7 @@ const struct walk_limit be_walk_limits[] = {
 	{&postern__deliver_commit__descriptor, "others", 256, 0},
 	{&postern__deliver_commit__descriptor, "author", 0, DIR_ADDRESS_MAX},
 	{&postern__deliver_commit__descriptor, "server", 0, SERVER_NAME_MAX},
+	{&postern__resolve__descriptor, "server", 0, SERVER_NAME_MAX},
 	{&postern__deliver_commit__descriptor, "signatures", DKIM_SIGS_MAX, 0},
 	{&postern__signature_ask__descriptor, "selector", 0, DKIM_SELECTOR_MAX},
 	{&postern__signature_ask__descriptor, "field", 0, DKIM_OPEN_MAX},

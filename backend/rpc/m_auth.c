@@ -1,20 +1,9 @@
 /* Log-ins and tickets. What the front-end relays is checked in backend/auth. */
+#include "backend/rpc/convert.h"
 #include "backend/rpc/rpc_methods.h"
 
 #include "proto/auth.pb-c.h"
 #include "proto/types.pb-c.h"
-
-static enum err read_ip(const ProtobufCBinaryData *b, struct ipaddr *out)
-{
-	*out = (struct ipaddr){0};
-	if (b->len == 0)
-		return E_OK;
-	if (b->len != 4 && b->len != 16)
-		return E_INVALID;
-	out->family = b->len == 4 ? 4 : 6;
-	memcpy(out->b, b->data, b->len);
-	return E_OK;
-}
 
 static enum err read_client(struct mcall *c, const Postern__AuthStart *m, struct auth_client *out)
 {
@@ -22,7 +11,7 @@ static enum err read_client(struct mcall *c, const Postern__AuthStart *m, struct
 
 	*out = (struct auth_client){0};
 	if (m->session_id.len != TICKET_SESSION_LEN || f == NULL ||
-	    read_ip(&f->ip, &out->ip) != E_OK || f->port > UINT16_MAX ||
+	    convert_ip(&f->ip, &out->ip) != E_OK || f->port > UINT16_MAX ||
 	    f->local_port > UINT16_MAX || f->channel_binding.len > AUTH_BINDING_MAX)
 		return diag_set(&c->diag, E_INVALID, "client facts out of bounds");
 	memcpy(out->session, m->session_id.data, TICKET_SESSION_LEN);

@@ -14,14 +14,33 @@
 
 /* ---- Resolve, Sender.Check ---- */
 
-/* A logged-in user's mail may go anywhere. */
-static enum err may_relay(struct mcall *c, const ProtobufCBinaryData *ticket,
-			  struct resolve_ask *ask)
+/* Without a log-in: for the client's address, where a virtual server says so. The items are this
+ * node's: nobody's account has others. */
+static enum err may_relay_from(struct mcall *c, const Postern__Resolve *m, struct resolve_ask *ask)
 {
+	struct ipaddr client;
+
+	if (m->server[0] == '\0' || m->client == NULL ||
+	    convert_ip(&m->client->ip, &client) != E_OK ||
+	    !dir_server_relays_from(c->be->dir, slice_str(m->server), &client))
+		return E_OK;
+	if (partitions_count(c->be->parts) == 0)
+		return diag_set(&c->diag, E_RETRY, "no partition is open here");
+	ask->relay = true;
+	ask->partition = partition_id(partitions_at(c->be->parts, 0));
+	return E_OK;
+}
+
+/* A logged-in user's mail may go anywhere. */
+static enum err may_relay(struct mcall *c, const Postern__Resolve *m, struct resolve_ask *ask)
+{
+	const ProtobufCBinaryData *ticket = &m->ticket;
 	enum err e;
 
-	if (c->peer->service != SERVICE_SUBMISSION || ticket->len == 0)
+	if (c->peer->role != ROLE_FRONTEND || c->peer->service != SERVICE_SUBMISSION)
 		return E_OK;
+	if (ticket->len == 0)
+		return may_relay_from(c, m, ask);
 	e = ticket_open(c->be->tickets, MCALL_SLICE(*ticket), c->peer, TICKET_SUBMIT, &c->claims,
 			&c->diag);
 	ask->relay = e == E_OK;
@@ -40,7 +59,7 @@ WAITS enum err m_resolve(struct mcall *c)
 				  .size = m->size,
 				  .null_sender = m->sender.len == 0};
 	struct resolved r;
-	enum err e = may_relay(c, &m->ticket, &ask);
+	enum err e = may_relay(c, m, &ask);
 
 	if (e == E_OK)
 		e = resolve_address(c->be->deliver, &ask, &c->mem, &r, &c->diag);

@@ -462,3 +462,8 @@ bool server_relays(const struct server *s)
 {
 	return s == NULL || strcmp(conf_str(s->own, "relay"), "none") != 0;
 }
+
+bool server_relays_from(const struct server *s, const struct ipaddr *peer)
+{
+	return s != NULL && servers_relay_from(s->own, s->service, peer);
+}

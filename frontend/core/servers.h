@@ -71,5 +71,7 @@ bool server_hides_program(const struct server *s);
 const char *server_masquerade(const struct server *s, slice_t domain);
 /* May who has logged in send to other systems? */
 bool server_relays(const struct server *s);
+/* May a client from there, who has not? */
+bool server_relays_from(const struct server *s, const struct ipaddr *peer);
 
 #endif

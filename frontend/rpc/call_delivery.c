@@ -75,6 +75,8 @@ WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, st
 	req.client = &facts;
 	/* Without it only our own addresses are found. */
 	req.ticket = ticket_bytes(q->relay ? s->ticket : NULL);
+	if (q->relay_server != NULL)
+		req.server = (char *)(uintptr_t)q->relay_server;
 	*n_out = 0;
 	e = ask_resolve(&req, a, &m, d);
 	if (e != E_OK)

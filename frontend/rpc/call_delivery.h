@@ -41,6 +41,8 @@ struct resolve_query {
 	slice_t sender;  /* empty for <> */
 	uint64_t size;   /* 0: not said */
 	bool relay;      /* addresses of other systems, too, for who has logged in */
+	/* The virtual server that takes such for the client's address; or NULL. */
+	const char *relay_server;
 };
 
 /* E_NOT_FOUND: no such user; E_DENIED: not our domain, and nobody is logged in; E_QUOTA; E_LIMIT;

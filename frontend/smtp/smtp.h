@@ -134,6 +134,13 @@ static inline bool smtp_submits(const struct smtp *s)
 	return s->base.ticket != NULL;
 }
 
+/* A client that is believed for its address (relay_from), and has not logged in. */
+static inline bool smtp_relays_freely(const struct smtp *s)
+{
+	return s->base.ticket == NULL &&
+	       server_relays_from(s->base.server, stream_peer(s->base.stream));
+}
+
 /* Before the greeting: the names of the client's address, where its server wants to know them.
  * *why_out: what it is told in place of the greeting; SAY_NOTHING: it is let in. E_CANCELLED. */
 WAITS enum err smtp_know_peer(struct smtp *s, enum smtp_say *why_out) MUST_USE;

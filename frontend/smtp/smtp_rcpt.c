@@ -35,9 +35,11 @@ static WAITS enum err say_refused(struct smtp *s, const struct smtp_rcpt_args *r
 static WAITS enum err resolve(struct smtp *s, const struct smtp_rcpt_args *r,
 			      struct deliver_target *targets, size_t *n_out, struct diag *d)
 {
-	struct resolve_query q = {.sender = s->tx.meta.sender,
-				  .size = s->tx.size,
-				  .relay = server_relays(s->base.server)};
+	struct resolve_query q = {
+		.sender = s->tx.meta.sender,
+		.size = s->tx.size,
+		.relay = server_relays(s->base.server),
+		.relay_server = smtp_relays_freely(s) ? server_name(s->base.server) : NULL};
 	const char *domain = server_default_domain(s->base.server);
 	struct addr to = r->to;
 	struct buf b;

@@ -82,10 +82,11 @@ static WAITS enum err may_use(struct smtp *s, const struct addr *a, enum sender_
 	return e;
 }
 
-/* Whether senders are looked at on this session. */
+/* Whether senders are looked at on this session: users' always are, and those of clients that are
+ * believed without a log-in never. */
 static bool matters(const struct smtp *s)
 {
-	return smtp_submits(s) || policy()->smtp_local_sender_check;
+	return smtp_submits(s) || (policy()->smtp_local_sender_check && !smtp_relays_freely(s));
 }
 
 static WAITS enum err sender_check(struct smtp *s, const struct addr *from,

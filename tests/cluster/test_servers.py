@@ -465,21 +465,30 @@ class Servers(unittest.TestCase):
 
     def test_a_captured_submission_worker_without_a_ticket(self):
         """It delivers to addresses here only while a server lets others than users send, and to
-        other systems never."""
+        other systems only in the name of one with a net that may."""
         here = postern.account_of("be1")
-        for settings, wanted in (("auth=required", True), ("auth=allowed", False)):
-            self.add("s", second("submission"), settings, service="submission")
+        for settings, wanted in ((("auth=required",), True), (("auth=allowed",), False),
+                                 (("auth=allowed", "relay_from=192.0.2.1"), False)):
+            self.add("s", second("submission"), *settings, service="submission")
             with Captured("frontend/fe1/submission") as c:
-                def resolve(address):
+                def resolve(address, **more):
                     return c.call("RESOLVE", address=address.encode(),
-                                  session_id=secrets.token_bytes(16))
+                                  session_id=secrets.token_bytes(16), **more)
                 status, target = resolve(account(here)["address"])
                 self.assertEqual((status, target["backend"]), ("ok", "be1"))
                 status = c.call("DELIVER_BEGIN", txid=secrets.token_bytes(16),
                                 token=bytes.fromhex(target["token"]),
                                 partition=target["partition"], body=b"no record")[0]
                 self.assertEqual(status == "no-ticket", wanted, status)
-                self.assertEqual(resolve("somebody@outside.example")[0], "denied")
+                outside = "somebody@outside.example"
+                self.assertEqual(resolve(outside)[0], "denied")
+                self.assertEqual(resolve(outside, server="s")[0], "denied")
+                for ip, listed in ((bytes([192, 0, 2, 2]), False), (bytes([192, 0, 2, 1]), True)):
+                    self.assertEqual(
+                        resolve(outside, server="s", client__ip=ip)[0],
+                        "ok" if listed and len(settings) == 2 else "denied")
+                    self.assertEqual(resolve(outside, server="default-submission",
+                                             client__ip=ip)[0], "denied")
             run("remove", "s")
 
     def test_tls_choices(self):
@@ -528,6 +537,27 @@ class Servers(unittest.TestCase):
                   "%s!%s" % (domain, name), "%s!%s@%s" % (domain, name, ours),
                   "%s!%s@[%s]" % (domain, name, host))
         return [(s, t) for s in senders for t in tricks]
+
+    def test_a_net_relays_and_nobody_else(self):
+        """Each of the tricks from an address outside of the list; one within it needs none."""
+        port = second("submission")
+        self.add("printers", port, "auth=allowed", "relay_from=127.0.4.0/24",
+                 service="submission")
+        for fe in everywhere():
+            for sender, trick in self.probes(frontend(fe)["host"]):
+                with self.smtp(port, fe) as s:
+                    if s.docmd("MAIL FROM:<%s>" % sender)[0] == 250:
+                        self.assertGreaterEqual(s.docmd("RCPT TO:<%s>" % trick)[0], 450,
+                                                (sender, trick))
+            for client, code in (("127.0.4.9", 250), ("127.0.5.9", 550)):
+                with smtplib.SMTP(frontend(fe)["host"], port, timeout=30,
+                                  source_address=(client, 0)) as s:
+                    s.ehlo()
+                    self.assertEqual(s.mail(account(0)["address"])[0], code)
+                    s.rset()
+                    self.assertEqual(s.mail(STRANGER)[0], 250)
+                    self.assertEqual(s.rcpt("somebody@outside.example")[0], code)
+                    self.assertEqual(s.rcpt(account(1)["address"])[0], 250)
 
     def test_nobody_relays_without_a_log_in(self):
         self.add("second", second("smtp"))

@@ -92,8 +92,9 @@ class ServersOut(unittest.TestCase):
 
     def forget(self):
         for s in ok("server", "list"):
-            for line in s["settings"]:
-                ok("server", "edit", s["name"], "--unset", line.partition("=")[0])
+            if s["settings"]:
+                ok("server", "edit", s["name"], *[w for line in s["settings"] for w in
+                                                  ("--unset", line.partition("=")[0])])
         ok("server", "start", "--all")
         ok("queue", "remove", "--all")
 
@@ -265,6 +266,31 @@ class ServersOut(unittest.TestCase):
                                      box.fetch("1:*", "(BODY.PEEK[HEADER])")[1]
                                      if isinstance(r, tuple) and m["Subject"].encode() in r[1]])
         self.assertIn("(host.out.test [127.0.3.1])", headers[0])
+
+    def test_mail_of_a_net_that_relays(self):
+        """It goes out, and so does what says that it could not."""
+        ok("server", "edit", "default-submission", "--set", "auth=allowed",
+           "--set", "relay_from=127.0.4.0/24")
+        f = postern.frontend(0)
+
+        def send(to_whom):
+            with smtplib.SMTP(f["host"], f["ports"]["submission"], timeout=30,
+                              source_address=("127.0.4.1", 0)) as s:
+                s.sendmail("printer@out.test", [to_whom], "Subject: scan\r\n\r\nx\r\n")
+
+        def takes():
+            try:
+                send("x@other.test")
+            except smtplib.SMTPException:
+                return False
+            return True
+
+        with Sink(OTHER, PORT) as other, Sink(MX, PORT) as sink:
+            self.assertTrue(until(takes))
+            self.assertEqual(to(other.wait(1)[0]), ["x@other.test"])
+            other.does["rcpt"] = b"550 5.1.1 nobody"
+            send("nobody@other.test")
+            self.assertEqual(to(sink.wait(1)[0]), ["printer@out.test"])
 
     def test_operators_and_the_queue(self):
         pki = os.path.join(postern.FOLDER, "pki")

@@ -150,6 +150,12 @@ static const struct {
 	{SERVICE_SMTP, "", "deny=192.0.2.256", NULL, NULL},
 	{SERVICE_SMTP, "", "deny=localhost", NULL, NULL},
 	{SERVICE_SMTP, "", "deny=bad_.example", NULL, NULL},
+	{SERVICE_SUBMISSION, "auth=allowed", "relay_from=192.0.2.0/24", NULL,
+	 "auth=allowed\nrelay_from=192.0.2.0/24"},
+	{SERVICE_SUBMISSION, "auth=allowed", "relay_from=outside.example", NULL, NULL},
+	{SERVICE_SUBMISSION, "", "relay_from=192.0.2.0/24", NULL, NULL}, /* log-ins are demanded */
+	{SERVICE_SUBMISSION, "auth=none\nrelay=none", "relay_from=192.0.2.0/24", NULL, NULL},
+	{SERVICE_SMTP, "", "relay_from=192.0.2.0/24", NULL, NULL}, /* it has no way out */
 	{SERVICE_SMTP, "", "reverse_lookup=required", NULL, "reverse_lookup=required"},
 	{SERVICE_SMTP, "", "reverse_lookup=maybe", NULL, NULL},
 	{SERVICE_SMTP, "", "outbound.source=fe1/192.0.2.1,fe2/2001:db8::1", NULL,

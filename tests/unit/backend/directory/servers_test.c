@@ -186,3 +186,42 @@ TEST_FIBER(who_may_send_without_a_log_in)
 	CHECK(!dir_servers_anonymous(r.d, SERVICE_SUBMISSION));
 	rig_close(&r);
 }
+
+/* Each is one server's settings, and whether 192.0.2.1 relays there; it is of the service
+ * submission but for the last. */
+static const struct {
+	const char *settings;
+	bool relays;
+} relaying[] = {
+	{"auth=allowed\nrelay_from=192.0.2.0/24", true},
+	{"auth=none\nrelay_from=198.51.100.1,192.0.2.1", true},
+	{"auth=allowed\nrelay_from=198.51.100.0/24", false},
+	{"auth=allowed", false},
+	{"relay_from=192.0.2.0/24", false},
+	{"auth=required\nrelay_from=192.0.2.0/24", false},
+	{"auth=allowed\nrelay=none\nrelay_from=192.0.2.0/24", false},
+	{"auth=allowed\nno_such=1\nrelay_from=192.0.2.0/24", true},
+	{"auth=none\nrelay_from=192.0.2.0/24", false},
+};
+
+TEST_FIBER(who_may_relay_without_a_log_in)
+{
+	struct ipaddr client;
+	struct diag d;
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	REQUIRE(ipaddr_parse(SL("192.0.2.1"), &client));
+	for (size_t i = 0; i < ARRAY_LEN(relaying); i++) {
+		struct dir_server_spec s = spec("open", ":26", relaying[i].settings);
+
+		s.service = i + 1 < ARRAY_LEN(relaying) ? SERVICE_SUBMISSION : SERVICE_SMTP;
+		check_note("%s", relaying[i].settings);
+		CHECK_ERR(dir_server_add(r.d, &rig_actor, &s, &d), E_OK);
+		CHECK_INT(dir_server_relays_from(r.d, SL("open"), &client), relaying[i].relays);
+		CHECK(!dir_server_relays_from(r.d, SL("other"), &client));
+		CHECK(!dir_server_relays_from(r.d, SL("open"), &(struct ipaddr){.family = 0}));
+		CHECK_ERR(drop(&r, "open"), E_OK);
+	}
+	rig_close(&r);
+}

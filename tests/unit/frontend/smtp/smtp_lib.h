@@ -35,6 +35,7 @@ struct played {
 	bool away;                /* no back-end at all */
 	bool relay;               /* the last address might have been another system's */
 	enum sender_right boss;   /* of alice, to boss@example.org; 0: none */
+	bool relay_server;        /* ... because of the client's address */
 	struct signing_keys keys; /* of any domain */
 	char author[512];         /* of the last commit, with all that follows */
 	char server[SERVER_NAME_MAX + 1];

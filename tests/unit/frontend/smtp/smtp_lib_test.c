@@ -39,6 +39,7 @@ WAITS enum err call_resolve(struct session *s UNUSED, const struct resolve_query
 	fiber_yield();
 	played.resolved++;
 	played.relay = q->relay;
+	played.relay_server = q->relay_server != NULL && strcmp(q->relay_server, "a") == 0;
 	d->text[0] = '\0';
 	*n_out = 0;
 	if (played.away)

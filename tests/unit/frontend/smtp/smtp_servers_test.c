@@ -173,6 +173,42 @@ TEST_FIBER(server_that_does_not_relay)
 	done(&w);
 }
 
+/* Who is believed for his address may use addresses of ours, and asks for others' recipients; a
+ * log-in is not needed, and not in the way. */
+TEST_FIBER(server_relays_from_a_net)
+{
+	static const struct {
+		const char *settings[3];
+		bool relays;
+	} cases[] = {
+		{{"auth=allowed", "relay_from=192.0.2.1,127.0.0.0/8"}, true},
+		{{"auth=none", "relay_from=127.0.0.1"}, true},
+		{{"auth=allowed", "relay_from=192.0.2.1"}, false},
+		{{"auth=allowed"}, false},
+	};
+	struct wire w;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("case %zu", i);
+		serve(PORT_587, SERVER_RUNNING, cases[i].settings);
+		begin(&w, PORT_587);
+		ASK(&w, "EHLO client.example", "250 ");
+		ASK(&w, "MAIL FROM:<alice@example.org>", cases[i].relays ? "250 " : "550 5.7.1");
+		ASK(&w, "RSET", "250 ");
+		ASK(&w, "MAIL FROM:<printer@outside.example>", "250 ");
+		ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+		CHECK_INT(played.relay_server, cases[i].relays);
+		done(&w);
+	}
+	serve(PORT_587, SERVER_RUNNING, cases[0].settings);
+	begin(&w, PORT_587);
+	smtp_login(&w);
+	ASK(&w, "MAIL FROM:<alice@example.org>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	CHECK(played.relay && !played.relay_server);
+	done(&w);
+}
+
 TEST_FIBER(server_gives_postmaster_its_domain)
 {
 	struct wire w;
