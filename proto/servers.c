@@ -55,6 +55,8 @@ const struct conf_def servers_table[] = {
 	{"messages_max", CONF_INT, "100", 0, 1000000, CONF_LIVE,
 	 "Messages of one session; 0: no limit", NULL},
 	{"recipients_max", CONF_INT, "500", 1, 1000, CONF_LIVE, "Recipients of one message", NULL},
+	{"hops_max", CONF_INT, "100", 1, 1000, CONF_LIVE,
+	 "Received fields of a message; more is a loop", NULL},
 	{"errors_max", CONF_INT, "20", 1, 1000, CONF_LIVE,
 	 "Refused commands until a session is closed", NULL},
 	{"hide_client", CONF_BOOL, "false", 0, 0, CONF_LIVE,

@@ -121,7 +121,7 @@ const struct conf_def settings_table[] = {
 	 "Demanded of other systems' servers that have no policy of their own; dane: what they say "
 	 "by DANE and MTA-STS, or else as may",
 	 "may encrypt verify dane"},
-	{"outbound.connections_per_destination", CONF_INT, "20", 1, 100, CONF_LIVE,
+	{"outbound.connections_per_destination", CONF_INT, "100", 1, 100, CONF_LIVE,
 	 "Connections at once to one other system, of all workers of a back-end's queue", NULL},
 	{"outbound.connections", CONF_INT, "1000", 1, 10000, CONF_LIVE,
 	 "Connections of the way out at once, per worker", NULL},

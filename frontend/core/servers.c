@@ -364,6 +364,15 @@ const struct policy_smtp *server_smtp(struct server *s, enum rpc_service service
 	return &s->smtp;
 }
 
+uint32_t server_hops_max(const struct server *s)
+{
+	uint32_t n = policy()->smtp_hops_max;
+
+	if (s != NULL)
+		own_u32(s->own, "hops_max", &n);
+	return n;
+}
+
 const char *server_hostname(const struct server *s)
 {
 	const char *own = s != NULL ? conf_str(s->own, "hostname") : "";

@@ -153,7 +153,7 @@ static WAITS void take(struct smtp *s, slice_t bytes)
 	enum err e;
 
 	smtp_header_feed(&in->header, bytes);
-	if (in->header.received > policy()->smtp_hops_max) {
+	if (in->header.received > server_hops_max(s->base.server)) {
 		smtp_intake_fail(s, SAY_LOOP);
 		return;
 	}

@@ -7,6 +7,7 @@ import os
 import smtplib
 import socket
 import tempfile
+import threading
 import unittest
 import uuid
 
@@ -29,6 +30,7 @@ mx      A %s
 six     MX 10 mx6
 mx6     AAAA %s
 host    A 127.0.3.1
+*.many  MX 10 mx
 """ % (MX, SIX)
 # Names of clients: 127.0.3.1 has one, 127.0.3.2 claims it, 127.0.3.3 has none.
 REVERSE = """
@@ -291,6 +293,23 @@ class ServersOut(unittest.TestCase):
             other.does["rcpt"] = b"550 5.1.1 nobody"
             send("nobody@other.test")
             self.assertEqual(to(sink.wait(1)[0]), ["printer@out.test"])
+
+    def test_connections_in_all(self):
+        """Two of each front-end's worker, to however many systems; the others wait for a place."""
+        postern.setting("outbound.connections", "2")
+        self.addCleanup(postern.setting, "outbound.connections", None)
+        go = threading.Event()
+        with Sink(MX, PORT) as sink:
+            sink.does["dot"] = lambda: go.wait(60) and None
+            for i in range(12):
+                submit("x@d%d.many.out.test" % i)
+            self.assertTrue(sink.wait_sessions(4))
+            # Four are under way, and each worker has one more, for which there is no room.
+            self.assertTrue(until(lambda: sum(r["state"] == "leased"
+                                              for r in ok("queue", "list")) >= 6))
+            self.assertEqual(sink.sessions, 4)
+            go.set()
+            self.assertEqual(len(sink.wait(12, 60)), 12)
 
     def test_operators_and_the_queue(self):
         pki = os.path.join(postern.FOLDER, "pki")

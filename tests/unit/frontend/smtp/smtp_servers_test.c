@@ -153,6 +153,25 @@ TEST_FIBER(server_where_nobody_logs_in)
 	done(&w);
 }
 
+/* The last message has one hop more than the server takes, the one before it as many. */
+TEST_FIBER(server_counts_hops)
+{
+	struct wire w;
+
+	SERVE(PORT_25, "hops_max=2");
+	begin(&w, PORT_25);
+	ASK(&w, "EHLO c.example", "250 ");
+	for (unsigned more = 0; more < 2; more++) {
+		ASK(&w, "MAIL FROM:<x@outside.example>", "250 ");
+		ASK(&w, "RCPT TO:<alice@example.org>", "250 ");
+		ASK(&w, "DATA", "354 ");
+		if (more != 0)
+			wire_send(&w, SL("Received: 3\r\n"));
+		ASK(&w, "Received: 1\r\nReceived: 2\r\n\r\n.", more ? "554 5.4.6" : "250 ");
+	}
+	done(&w);
+}
+
 TEST_FIBER(server_that_does_not_relay)
 {
 	struct wire w;
