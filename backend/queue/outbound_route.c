@@ -28,9 +28,19 @@ slice_t outbound_destination(struct outbound *o, const struct job *j, struct way
 	return name;
 }
 
+/* What the server says makes no difference to destinations that are everybody's: what is held,
+ * refused, or dropped into a folder. */
+static const struct queue_server *who_has_a_say(const struct way *w)
+{
+	bool shared = w->kind == WAY_HOLD || w->kind == WAY_REJECT ||
+		      (w->kind == WAY_ROUTE && w->route.action == DIR_ROUTE_DROP);
+
+	return shared ? NULL : w->server;
+}
+
 void outbound_hint(struct outbound *o, const struct job *j, const struct way *w)
 {
-	const struct queue_server *sv = w->server;
+	const struct queue_server *sv = who_has_a_say(w);
 	struct sched_hint hint = {.pool = 0};
 	struct outcome_times t;
 

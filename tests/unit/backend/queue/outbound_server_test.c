@@ -342,6 +342,26 @@ TEST_FIBER(server_whose_mail_leaves_elsewhere)
 	works_close(&w);
 }
 
+/* Nor do folders of ours know of addresses: whoever is here gets what goes there. */
+TEST_FIBER(server_whose_mail_is_dropped)
+{
+	struct dir_route_spec route = {
+		.r = {.domain = SL("one.test"), .action = DIR_ROUTE_DROP, .target = SL("a")}};
+	struct outbound_job *j;
+	struct diag d = {""};
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	server(&w, "a", "outbound.source=fe2/192.0.2.2");
+	CHECK_ERR(dir_route_add(w.room.rig.d, &rig_actor, &route, &d), E_OK);
+	check_note("%s", d.text);
+	submit(&w, 1, "x@one.test", "a");
+	j = works_take(&w);
+	REQUIRE(j != NULL && j->route != NULL);
+	CHECK_INT(j->route->action, DIR_ROUTE_DROP);
+	works_close(&w);
+}
+
 /* What stays inside waits, too; its rows are parked, and only the server's start frees them. */
 TEST_FIBER(server_keeps_what_stays_inside)
 {
