@@ -120,6 +120,9 @@ uint64_t stream_bytes_out(const struct stream *s);
 
 /* What went wrong, for the log: OpenSSL's or the system's words; empty if nothing did. */
 void stream_diag(const struct stream *s, struct diag *d);
+/* Why the peer of a checked handshake is not whom was demanded; words, which may be NULL, are set
+ * when it is. Also of a handshake that went on because the check was advisory. */
+enum tls_fault stream_tls_fault(const struct stream *s, struct diag *words);
 
 /* Facts of the finished handshake; slices live as long as the stream. */
 struct tls_facts {

@@ -57,6 +57,26 @@ static void name_mismatch(X509 *cert, struct diag *why)
 	GENERAL_NAMES_free(names);
 }
 
+static enum tls_fault fault_of(int error)
+{
+	switch (error) {
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+		return TLS_FAULT_NAME;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TLS_FAULT_EXPIRED;
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_CERT_UNTRUSTED:
+		return TLS_FAULT_UNTRUSTED;
+	default:
+		return TLS_FAULT_OTHER;
+	}
+}
+
 static int on_peer(int ok, X509_STORE_CTX *store)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -66,10 +86,12 @@ static int on_peer(int ok, X509_STORE_CTX *store)
 	if (ok && checked->unnamed) { /* OpenSSL takes no name for any name */
 		X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
 		(void)diag_set(&checked->why, E_TLS, "no name to be verified");
-		return 0;
+		checked->fault = TLS_FAULT_OTHER;
+		return checked->advisory;
 	}
 	if (ok || checked->why.text[0] != '\0')
-		return ok;
+		return ok || checked->advisory;
+	checked->fault = fault_of(error);
 	if (error == X509_V_ERR_HOSTNAME_MISMATCH)
 		name_mismatch(X509_STORE_CTX_get0_cert(store), &checked->why);
 	else if (error == X509_V_ERR_DANE_NO_MATCH)
@@ -78,7 +100,7 @@ static int on_peer(int ok, X509_STORE_CTX *store)
 								: "no TLSA record matches");
 	else
 		(void)diag_set(&checked->why, E_TLS, "%s", X509_verify_cert_error_string(error));
-	return ok;
+	return checked->advisory;
 }
 
 /* ---- demands ---- */
@@ -145,6 +167,7 @@ struct tls_checked *tls_check_begin(SSL *ssl, const struct tls_peer_check *check
 	}
 	checked = xcalloc(1, sizeof *checked);
 	checked->kind = check->kind;
+	checked->advisory = check->advisory;
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
 				       (named ? X509_CHECK_FLAG_NEVER_CHECK_SUBJECT : 0));
 	if (named || dane)
@@ -167,7 +190,7 @@ enum tls_verified tls_check_result(SSL *ssl, const struct tls_checked *checked)
 	case TLS_PEER_ANY:
 		return TLS_UNVERIFIED;
 	case TLS_PEER_NAMED:
-		return TLS_VERIFIED_NAME;
+		return checked->fault == TLS_FAULT_NONE ? TLS_VERIFIED_NAME : TLS_UNVERIFIED;
 	case TLS_PEER_DANE:
 		if (SSL_get0_dane_tlsa(ssl, &usage, &selector, &matching, NULL, NULL) < 0)
 			return TLS_UNVERIFIED;

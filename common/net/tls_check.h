@@ -41,6 +41,17 @@ struct tls_peer_check {
 	/* PINNED: SHA-256 of the certificate, or of its SubjectPublicKeyInfo, in DER. */
 	const uint8_t (*pins)[TLS_PIN_LEN];
 	size_t npins;
+	/* NAMED: whoever is there may stay; the facts tell that it is another. */
+	bool advisory;
+};
+
+/* Why a peer is not whom was demanded: what others are told in words of their own. */
+enum tls_fault {
+	TLS_FAULT_NONE,
+	TLS_FAULT_NAME,      /* a certificate for other names */
+	TLS_FAULT_EXPIRED,   /* or not valid yet */
+	TLS_FAULT_UNTRUSTED, /* no authority that is believed */
+	TLS_FAULT_OTHER,
 };
 
 /* How the peer of a finished handshake was verified. */

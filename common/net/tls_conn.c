@@ -461,3 +461,14 @@ const struct tls_facts *stream_tls(const struct stream *s)
 		own->facts.exporter = slice(own->exporter, EXPORTER_BYTES);
 	return &own->facts;
 }
+
+enum tls_fault stream_tls_fault(const struct stream *s, struct diag *words)
+{
+	const struct tls_conn *c = s->tls;
+
+	if (c == NULL || c->checked == NULL)
+		return TLS_FAULT_NONE;
+	if (words != NULL && c->checked->fault != TLS_FAULT_NONE)
+		*words = c->checked->why;
+	return c->checked->fault;
+}

@@ -30,8 +30,10 @@ bool tls_serial(const X509 *cert, char text[TLS_SERIAL_STR]) MUST_USE;
 /* A demand that is being checked; SSL's app data. */
 struct tls_checked {
 	enum tls_peer_kind kind;
-	bool unnamed;    /* no name to be matched was given: nobody passes */
-	struct diag why; /* of the first refusal */
+	bool unnamed;         /* no name to be matched was given: nobody passes */
+	bool advisory;        /* what is wrong is noted, no more */
+	enum tls_fault fault; /* of the first refusal: */
+	struct diag why;
 };
 /* Sets a client's demand before its handshake. NULL: anybody may be there. */
 struct tls_checked *tls_check_begin(SSL *ssl, const struct tls_peer_check *check);

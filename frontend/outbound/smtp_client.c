@@ -212,6 +212,8 @@ WAITS static enum err begin(struct smtp_client *c, struct smtp_client_why *why)
 	bool started = false;
 	enum err e = dial(c, &why->result);
 
+	if (e == E_OK)
+		why->local = *stream_local(c->s);
 	if (e == E_OK && o->tls != SMTP_TLS_NONE && o->tls_start == SMTP_TLS_AT_ONCE)
 		e = smtp_client_handshake(c, why);
 	if (e == E_OK)

@@ -69,7 +69,7 @@ struct smtp_client_opts {
 	struct tls_ctx *tls_ctx; /* TLS_PUBLIC_CLIENT; NULL only with SMTP_TLS_NONE */
 	struct tls_peer_check
 		check;    /* VERIFY: names; DANE: names and records; PINNED: pins; its kind
-					follows from `tls` */
+					follows from `tls`. MAY, advisory: names */
 	const char *sni;  /* NULL: none is sent */
 	slice_t user;     /* empty: no log-in. Needs TLS */
 	slice_t password; /* never logged */
@@ -78,9 +78,12 @@ struct smtp_client_opts {
 	const struct log_ctx *log;            /* may be NULL */
 };
 
-/* Why there is no connection. */
+/* Why there is no connection. `local` and what is said of TLS hold for one that stands, too. */
 struct smtp_client_why {
 	struct smtp_result result;
+	struct ipaddr local;     /* our end; family 0: it was not reached */
+	enum tls_fault fault;    /* the peer is not whom was demanded, or only asked after: */
+	struct diag fault_words; /* set with a fault */
 	bool try_clear; /* SMTP_TLS_MAY: STARTTLS was refused, or the handshake broke: a new
 			   connection with SMTP_TLS_NONE may do */
 };

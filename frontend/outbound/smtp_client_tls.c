@@ -67,8 +67,11 @@ WAITS enum err smtp_client_handshake(struct smtp_client *c, struct smtp_client_w
 	enum err e;
 
 	check.kind = peer_kind(c->opts->tls);
+	if (c->opts->tls == SMTP_TLS_MAY && check.advisory)
+		check.kind = TLS_PEER_NAMED;
 	e = stream_tls_client_checked(c->s, c->opts->tls_ctx, c->opts->sni, &check,
 				      deadline_in(c->wait->tls_ms));
+	why->fault = stream_tls_fault(c->s, &why->fault_words);
 	if (e != E_OK)
 		return handshake_failed(c, e, why);
 	count(stream_tls(c->s));

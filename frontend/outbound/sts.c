@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/list.h"
 #include "common/base/map.h"
@@ -10,6 +11,7 @@
 #include "common/loop/fiber.h"
 #include "frontend/dns/resolver.h"
 #include "frontend/outbound/sts_fetch.h"
+#include "proto/tls_results.h"
 
 #define HELP "MTA-STS policies asked of their sites"
 METRIC_COUNTER(m_fetched, "sts_fetch_total", HELP, {"result", "ok"});
@@ -30,6 +32,7 @@ struct entry {
 	int64_t fetched_us;
 	char failed_id[STS_ID_MAX + 1]; /* was not to be had, and is left alone until: */
 	int64_t again_ms;
+	enum err fault;       /* why; E_OK: it did not fail */
 	int64_t dns_again_ms; /* its record could not be had; not asked for until then */
 	size_t name_n;
 	char name[];
@@ -198,6 +201,7 @@ static void fetch_failed(struct entry *x, slice_t id, enum err e, const struct d
 {
 	invariant(slice_to_str(id, x->failed_id, sizeof x->failed_id));
 	x->again_ms = deadline_in(STS_AGAIN_MS);
+	x->fault = e;
 	metric_add(&m_failed, 1);
 	LOG_SELDOM(LOG_WARN, NULL, "sts.fetch_failed", LF_SLICE("domain", name_of(x)),
 		   LF_SLICE("id", id), LF_ERR("error", e), LF_STR("why", d->text),
@@ -215,6 +219,7 @@ WAITS static enum err fetch(struct entry *x, slice_t id)
 	e = sts.ways->fetch(name_of(x), &mem, deadline_in(STS_FETCH_MS), &p, &d);
 	if (e == E_OK) {
 		x->again_ms = 0;
+		x->fault = E_OK;
 		know(x, &mem, &p, id, clock_wall_us());
 		metric_add(&m_fetched, 1);
 		LOG(LOG_INFO, NULL, "sts.policy", LF_SLICE("domain", name_of(x)),
@@ -271,6 +276,8 @@ WAITS static enum err look(struct entry *x, int64_t deadline_ms)
 		return e;
 	arena_init(&mem, NULL);
 	e = ask_dns(x, &mem, deadline_ms, &id);
+	if (e == E_OK && id.n == 0)
+		x->fault = E_OK; /* nothing is told of any more */
 	if (e == E_OK && id.n != 0 && is_wanted(x, id))
 		e = fetch(x, id);
 	arena_reset(&mem);
@@ -323,4 +330,39 @@ WAITS enum err sts_ask(slice_t domain, const char *mx, int64_t deadline_ms, enum
 	*out = e == E_OK ? judge(x, mx) : STS_SILENT;
 	x->users--;
 	return e;
+}
+
+/* ---- what is told ---- */
+
+static slice_t text_of(const struct sts_policy *p, struct arena *mem)
+{
+	struct buf b;
+	slice_t out;
+
+	buf_init(&b, TLS_TOLD_POLICY_MAX, NULL);
+	buf_printf(&b, "version: STSv1\nmode: %s\nmax_age: %lu", sts_mode_name(p->mode),
+		   (unsigned long)p->max_age_s);
+	for (size_t i = 0; i < p->n && b.n + p->mx[i].n + 5 <= TLS_TOLD_POLICY_MAX; i++) {
+		buf_puts(&b, "\nmx: ");
+		buf_put(&b, p->mx[i]);
+	}
+	out = arena_dup(mem, buf_slice(&b));
+	buf_fini(&b);
+	return out;
+}
+
+void sts_tell(slice_t domain, const char *mx, struct arena *mem, struct sts_about *out)
+{
+	const struct entry *x = map_get(&sts.by_name, domain);
+
+	*out = (struct sts_about){.mode = STS_NONE};
+	if (x == NULL)
+		return;
+	if (!in_force(x)) {
+		out->fault = x->fault;
+		return;
+	}
+	out->mode = x->p.mode;
+	out->names_host = sts_policy_names(&x->p, slice_str(mx));
+	out->text = text_of(&x->p, mem);
 }

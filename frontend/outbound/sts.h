@@ -47,4 +47,15 @@ enum sts_verdict {
 WAITS enum err sts_ask(slice_t domain, const char *mx, int64_t deadline_ms,
 		       enum sts_verdict *out) MUST_USE;
 
+/* What there is to tell of the last sts_ask() for the domain, for who reports on it. */
+struct sts_about {
+	enum sts_mode mode; /* STS_NONE: no policy is in force, or one that says so */
+	bool names_host;    /* of one that is: it has the server */
+	slice_t text;       /* its fields, a line each, joined by LF; in mem */
+	enum err fault;     /* none is in force, though one was told of: E_TLS: its site is not
+			       who it should be; E_INVALID: what it has is none; else: it cannot
+			       be had */
+};
+void sts_tell(slice_t domain, const char *mx, struct arena *mem, struct sts_about *out);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "common/base/codec.h"
 #include "common/log/metric.h"
 #include "frontend/dns/resolver.h"
 
@@ -189,6 +190,45 @@ WAITS static enum err ask_dane(const struct tls_ask *a, struct dane_answer *out)
 	return ask_tlsa(a, h->name, out);
 }
 
+/* The records as text, a line each (RFC 8460 section 4.4): as many as may be told. */
+static slice_t records_text(const struct dane_answer *d, struct arena *mem)
+{
+	struct buf b;
+	slice_t out;
+
+	buf_init(&b, TLS_TOLD_POLICY_MAX, NULL);
+	for (size_t i = 0; i < d->n; i++) {
+		const struct dns_tlsa *r = &d->list[i];
+
+		if (b.n + 2 * r->data.n + sizeof "\n255 255 255 " > TLS_TOLD_POLICY_MAX)
+			break;
+		buf_printf(&b, "%s%u %u %u ", b.n != 0 ? "\n" : "", r->usage, r->selector,
+			   r->matching);
+		hex_encode(&b, r->data);
+	}
+	out = arena_dup(mem, buf_slice(&b));
+	buf_fini(&b);
+	return out;
+}
+
+static void tell_dane(struct tls_plan *p, const struct tls_ask *a, const struct dane_answer *d)
+{
+	p->told = (struct tls_told){.type = TLS_POLICY_TLSA, .policy = records_text(d, a->mem)};
+	switch (d->kind) {
+	case DANE_NONE:
+		p->told.type = TLS_POLICY_NONE;
+		break;
+	case DANE_USABLE:
+		break;
+	case DANE_UNUSABLE:
+		p->told.result = TLS_RESULT_TLSA_INVALID;
+		break;
+	case DANE_UNKNOWN:
+		p->told.result = TLS_RESULT_DNSSEC_INVALID;
+		break;
+	}
+}
+
 static void add_name(const char **names, size_t *n, const char *name)
 {
 	for (size_t i = 0; i < *n; i++) {
@@ -223,6 +263,27 @@ static void demand_dane(struct tls_plan *p, const struct tls_ask *a, const struc
 
 /* ---- what nobody has set: DANE, MTA-STS, what the message asks for ---- */
 
+/* What the site says is told in place of DNS's nothing, or of records that nobody can use. In
+ * testing a host is looked at as if it were enforced, and told of, no more (RFC 8461 section 5). */
+static void tell_sts(const struct tls_ask *a, struct tls_plan *p)
+{
+	const char **names = arena_alloc(a->mem, sizeof *names);
+	struct tls_told told = {.type = TLS_POLICY_NONE};
+	bool tests = false;
+
+	if (sts != NULL && sts->tell != NULL)
+		sts->tell(slice_str(a->hosts->domain), a->host->name, a->mem, &told, &tests);
+	if (told.type == TLS_POLICY_NONE)
+		return;
+	p->told = told;
+	if (!tests || p->demand != SMTP_TLS_MAY)
+		return;
+	names[0] = a->host->name;
+	p->check.names = names;
+	p->check.nnames = 1;
+	p->check.advisory = true;
+}
+
 /* DANE wins (RFC 8461 section 2); records that nobody can use demand secrecy alone (RFC 7672
  * section 2.2), which a policy of the site may raise. */
 WAITS static enum err plan_sts(const struct tls_ask *a, struct tls_plan *p)
@@ -231,10 +292,13 @@ WAITS static enum err plan_sts(const struct tls_ask *a, struct tls_plan *p)
 	enum tls_sts says = TLS_STS_NONE;
 	enum err e = E_OK;
 
-	if (sts != NULL && (s == HOST_MX || s == HOST_DOMAIN))
+	if (s != HOST_MX && s != HOST_DOMAIN)
+		return E_OK;
+	if (sts != NULL)
 		e = sts->ask(slice_str(a->hosts->domain), a->host->name, a->deadline_ms, &says);
 	if (e != E_OK)
 		return e;
+	tell_sts(a, p);
 	if (says == TLS_STS_MATCH) {
 		demand_name(p, TLS_BY_STS, a);
 	} else if (says == TLS_STS_UNKNOWN) {
@@ -253,6 +317,7 @@ static void plan_required(const struct tls_ask *a, struct tls_plan *p)
 	if (p->barred || p->demand == SMTP_TLS_DANE || p->demand == SMTP_TLS_VERIFY)
 		return;
 	p->basis = TLS_BY_MESSAGE;
+	p->told.type = TLS_POLICY_UNTOLD;
 	if (a->host->source == HOST_LITERAL)
 		bar(p, SMTP_REFUSED, "5.7.30", "REQUIRETLS: an address has no name to verify");
 	else if (a->host->source == HOST_MX && !a->hosts->mx_secure)
@@ -272,6 +337,7 @@ WAITS static enum err plan_auto(const struct tls_ask *a, struct tls_plan *p)
 	e = ask_dane(a, &d);
 	if (e != E_OK)
 		return e;
+	tell_dane(p, a, &d);
 	if (d.kind == DANE_UNKNOWN) {
 		p->basis = TLS_BY_DANE;
 		bar(p, SMTP_LATER, "4.7.5", "The host's TLSA records cannot be had");
@@ -298,6 +364,9 @@ WAITS static enum err plan_dane_only(const struct tls_ask *a, struct tls_plan *p
 
 	if (e != E_OK)
 		return e;
+	tell_dane(p, a, &d);
+	if (d.kind == DANE_NONE)
+		p->told.result = TLS_RESULT_DANE_REQUIRED;
 	if (d.kind == DANE_USABLE)
 		demand_dane(p, a, &d);
 	else
@@ -388,6 +457,8 @@ WAITS enum err tls_policy_plan(const struct tls_ask *a, struct tls_plan *out)
 	e = plan_any(a, out);
 	if (e != E_OK)
 		return e;
+	if (a->host->source != HOST_MX && a->host->source != HOST_DOMAIN)
+		out->told.type = TLS_POLICY_UNTOLD;
 	metric_add(basis_metric(out->basis), 1);
 	if (out->barred)
 		metric_add(&m_barred, 1);

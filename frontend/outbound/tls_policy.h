@@ -19,6 +19,7 @@
 #include "frontend/outbound/hosts.h"
 #include "frontend/outbound/smtp_client.h"
 #include "frontend/rpc/call_outbound.h"
+#include "proto/tls_results.h"
 
 /* What a message asks for. */
 enum tls_wish {
@@ -48,11 +49,23 @@ enum tls_sts {
 	TLS_STS_MISMATCH, /* the policy is enforced and does not have the host */
 	TLS_STS_UNKNOWN,  /* one may be in force that was seen before: not without knowing it */
 };
+/* What others are told of a session with a host (RFC 8460): under which policy it was to be. */
+struct tls_told {
+	enum tls_policy_type type;
+	slice_t policy; /* its text (section 4.4): lines joined by LF; in the asker's arena */
+	enum tls_result result; /* what was wrong before there was a session; OK: nothing */
+	const char *why;        /* words for it, or NULL */
+};
+
 /* Who knows of them. */
 struct tls_sts_source {
 	/* E_OK, E_CANCELLED; what cannot be fetched is TLS_STS_NONE (RFC 8461 section 5.1). */
 	WAITS enum err (*ask)(slice_t domain, const char *mx, int64_t deadline_ms,
 			      enum tls_sts *out);
+	/* After it: what is to be told, TLS_POLICY_NONE without a policy. *tests_out: the policy is
+	 * in testing and has the host. May be NULL. */
+	void (*tell)(slice_t domain, const char *mx, struct arena *mem, struct tls_told *out,
+		     bool *tests_out);
 };
 /* Borrowed; NULL, as it is at first: no domain has one. */
 void tls_policy_sts(const struct tls_sts_source *source);
@@ -75,6 +88,7 @@ struct tls_plan {
 	enum smtp_tls_demand demand;
 	struct tls_peer_check check;
 	const char *sni; /* NULL: none */
+	struct tls_told told;
 };
 
 /* E_CANCELLED; else E_OK. */

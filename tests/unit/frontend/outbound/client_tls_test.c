@@ -234,6 +234,48 @@ TEST_FIBER(verified_names)
 	}
 }
 
+/* Who is only asked after may stay, and what is wrong with him is known. */
+TEST_FIBER(names_that_are_asked_after)
+{
+	static const struct {
+		const struct cert *leaf;
+		const char *name;
+		enum tls_fault fault;
+	} rows[] = {
+		{&p.leaf, "mx.example.org", TLS_FAULT_NONE},
+		{&p.leaf, "mx.example.com", TLS_FAULT_NAME},
+		{&p.expired, "mx.example.org", TLS_FAULT_EXPIRED},
+		{&p.self, "mx.example.org", TLS_FAULT_UNTRUSTED},
+		{&p.of_other, "mx.example.org", TLS_FAULT_UNTRUSTED},
+		{&p.leaf, "", TLS_FAULT_OTHER},
+	};
+
+	pki_make();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *names[] = {rows[i].name};
+		struct rig r;
+
+		check_note("row %zu", i);
+		rig_start(&r, good);
+		r.opts.tls = SMTP_TLS_MAY;
+		r.opts.check.names = names;
+		r.opts.check.nnames = 1;
+		r.opts.check.advisory = true;
+		rig_cert(&r, rows[i].leaf, NULL);
+		CHECK_ERR(tls_ctx_trust_file(r.opts.tls_ctx, p.path, &(struct diag){""}), E_OK);
+		CHECK_ERR(rig_open(&r), E_OK);
+		CHECK_INT(r.why.fault, rows[i].fault);
+		CHECK_INT(r.why.fault_words.text[0] != '\0', rows[i].fault != TLS_FAULT_NONE);
+		CHECK_INT(r.why.local.family, 4);
+		CHECK(r.client != NULL && smtp_client_tls(r.client) != NULL);
+		if (r.client != NULL)
+			CHECK_INT(smtp_client_tls(r.client)->verified,
+				  rows[i].fault == TLS_FAULT_NONE ? TLS_VERIFIED_NAME
+								  : TLS_UNVERIFIED);
+		rig_end(&r);
+	}
+}
+
 /* No name must not mean any name. */
 TEST_FIBER(nothing_to_verify_is_refused)
 {

@@ -431,3 +431,47 @@ TEST_FIBER(sts_remembers_so_many)
 	CHECK_INT(w.got, STS_ENTRIES_MAX + 2);
 	end();
 }
+
+static struct sts_about about(struct arena *mem, const char *mx)
+{
+	struct sts_about a;
+
+	sts_tell(DOMAIN, mx, mem, &a);
+	return a;
+}
+
+/* What a report says of it (RFC 8460 section 4.4). */
+TEST_FIBER(sts_tells)
+{
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	begin(id1, TESTING);
+	CHECK_INT(about(&mem, MX).mode, STS_NONE);
+	CHECK_ERR(about(&mem, MX).fault, E_OK);
+	CHECK_INT(ask(MX), STS_SILENT);
+	CHECK_INT(about(&mem, MX).mode, STS_TESTING);
+	CHECK(about(&mem, MX).names_host);
+	CHECK(!about(&mem, "mx.other.test").names_host);
+	CHECK_SLICE(about(&mem, MX).text,
+		    SL("version: STSv1\nmode: testing\nmax_age: 864000\nmx: mx.example.test"));
+	end();
+	/* One that cannot be had; what is known holds, and nothing is wrong then. */
+	begin(id1, "version: STSv2\n");
+	CHECK_INT(ask(MX), STS_SILENT);
+	CHECK_ERR(about(&mem, MX).fault, E_INVALID);
+	resolver_replace(dnstwin(gone));
+	CHECK_INT(ask(MX), STS_SILENT);
+	CHECK_ERR(about(&mem, MX).fault, E_OK);
+	resolver_replace(dnstwin(id1));
+	w.policy = ENFORCE;
+	w.ahead_s = HOUR_S;
+	CHECK_INT(ask(MX), STS_NAMED);
+	w.policy = NULL;
+	resolver_replace(dnstwin(id2));
+	CHECK_INT(ask(MX), STS_NAMED);
+	CHECK_ERR(about(&mem, MX).fault, E_OK);
+	CHECK_INT(about(&mem, MX).mode, STS_ENFORCE);
+	end();
+	arena_reset(&mem);
+}

@@ -460,3 +460,100 @@ TEST(wishes)
 		CHECK_INT(tls_wish_of(rows[i].content, rows[i].sender), rows[i].wish);
 	}
 }
+
+/* ---- what is told of it (RFC 8460) ---- */
+
+static struct {
+	struct tls_told told;
+	bool tests;
+} site_told;
+
+static void tell_site(slice_t domain UNUSED, const char *mx UNUSED, struct arena *a UNUSED,
+		      struct tls_told *out, bool *tests_out)
+{
+	if (site_told.told.type != TLS_POLICY_UNTOLD)
+		*out = site_told.told;
+	*tests_out = site_told.tests;
+}
+
+static const struct tls_sts_source telling = {.ask = ask_site, .tell = tell_site};
+static const struct outbound_tls only_dane = {.level = OUTBOUND_TLS_DANE_ONLY};
+static const struct outbound_tls may = {.level = OUTBOUND_TLS_MAY};
+
+TEST_FIBER(what_is_told)
+{
+	static const struct {
+		const char *destination;
+		const struct outbound_tls *policy;
+		enum tls_wish wish;
+		enum tls_policy_type type;
+		enum tls_result result;
+		const char *text;
+	} rows[] = {
+		{"ee.test", &by_default, TLS_WISH_NONE, TLS_POLICY_TLSA, TLS_RESULT_OK,
+		 "3 1 1 " H32},
+		{"mixed.test", &by_default, TLS_WISH_NONE, TLS_POLICY_TLSA, TLS_RESULT_OK,
+		 "1 1 1 " H32 "\n3 0 0 3000"},
+		{"none.test", &by_default, TLS_WISH_NONE, TLS_POLICY_NONE, TLS_RESULT_OK, ""},
+		{"fail.test", &by_default, TLS_WISH_NONE, TLS_POLICY_TLSA,
+		 TLS_RESULT_DNSSEC_INVALID, ""},
+		{"odd.test", &by_default, TLS_WISH_NONE, TLS_POLICY_TLSA, TLS_RESULT_TLSA_INVALID,
+		 NULL},
+		{"none.test", &only_dane, TLS_WISH_NONE, TLS_POLICY_NONE, TLS_RESULT_DANE_REQUIRED,
+		 ""},
+		/* Our own idea; or none of its policies was looked at. */
+		{"none.test", &may, TLS_WISH_NONE, TLS_POLICY_UNTOLD, TLS_RESULT_OK, ""},
+		{"none.test", &by_default, TLS_WISH_REQUIRED, TLS_POLICY_UNTOLD, TLS_RESULT_OK, ""},
+		{"ee.test", &by_default, TLS_WISH_INDIFFERENT, TLS_POLICY_UNTOLD, TLS_RESULT_OK,
+		 ""},
+		/* Not a domain's server. */
+		{"[mx.ta.test]", &by_default, TLS_WISH_NONE, TLS_POLICY_UNTOLD, TLS_RESULT_OK,
+		 NULL},
+		{"[192.0.2.1]", &by_default, TLS_WISH_NONE, TLS_POLICY_UNTOLD, TLS_RESULT_OK, ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct smtp_result why;
+		struct tls_plan p;
+
+		check_note("row %zu", i);
+		REQUIRE(plan(rows[i].destination, rows[i].policy, rows[i].wish, &p, &why));
+		CHECK_INT(p.told.type, rows[i].type);
+		if (p.told.type == TLS_POLICY_UNTOLD)
+			continue;
+		CHECK_INT(p.told.result, rows[i].result);
+		if (rows[i].text != NULL)
+			CHECK_SLICE(p.told.policy, slice_str(rows[i].text));
+	}
+	resolver_replace(NULL);
+	arena_reset(&mem);
+}
+
+/* In testing a certificate is looked at, and nothing hangs on it. */
+TEST_FIBER(what_a_site_in_testing_has_told)
+{
+	struct smtp_result why;
+	struct tls_plan p;
+
+	tls_policy_sts(&telling);
+	site.says = TLS_STS_NONE;
+	site_told.told = (struct tls_told){.type = TLS_POLICY_STS, .policy = SL("mode: testing")};
+	site_told.tests = true;
+	REQUIRE(plan("nomx.test", &by_default, TLS_WISH_NONE, &p, &why));
+	CHECK_INT(p.demand, SMTP_TLS_MAY);
+	CHECK(p.check.advisory);
+	check_names(&p, "mx.ee.test");
+	CHECK_INT(p.told.type, TLS_POLICY_STS);
+	site_told.tests = false;
+	site_told.told.result = TLS_RESULT_STS_FETCH_ERROR;
+	REQUIRE(plan("nomx.test", &by_default, TLS_WISH_NONE, &p, &why));
+	CHECK(!p.check.advisory);
+	CHECK_INT(p.told.result, TLS_RESULT_STS_FETCH_ERROR);
+	/* Without a policy what DNS says is told. */
+	site_told.told = (struct tls_told){.type = TLS_POLICY_NONE};
+	REQUIRE(plan("odd.test", &by_default, TLS_WISH_NONE, &p, &why));
+	CHECK_INT(p.told.type, TLS_POLICY_TLSA);
+	tls_policy_sts(NULL);
+	resolver_replace(NULL);
+	arena_reset(&mem);
+}

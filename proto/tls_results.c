@@ -1,0 +1,33 @@
+#include "proto/tls_results.h"
+
+const char *tls_policy_type_name(unsigned type)
+{
+	static const char *const names[] = {
+		[TLS_POLICY_UNTOLD] = "",
+		[TLS_POLICY_TLSA] = "tlsa",
+		[TLS_POLICY_STS] = "sts",
+		[TLS_POLICY_NONE] = "no-policy-found",
+	};
+
+	return type < ARRAY_LEN(names) ? names[type] : "";
+}
+
+const char *tls_result_name(unsigned result)
+{
+	static const char *const names[] = {
+		[TLS_RESULT_OK] = "",
+		[TLS_RESULT_STARTTLS_NOT_SUPPORTED] = "starttls-not-supported",
+		[TLS_RESULT_HOST_MISMATCH] = "certificate-host-mismatch",
+		[TLS_RESULT_EXPIRED] = "certificate-expired",
+		[TLS_RESULT_NOT_TRUSTED] = "certificate-not-trusted",
+		[TLS_RESULT_VALIDATION_FAILURE] = "validation-failure",
+		[TLS_RESULT_TLSA_INVALID] = "tlsa-invalid",
+		[TLS_RESULT_DNSSEC_INVALID] = "dnssec-invalid",
+		[TLS_RESULT_DANE_REQUIRED] = "dane-required",
+		[TLS_RESULT_STS_FETCH_ERROR] = "sts-policy-fetch-error",
+		[TLS_RESULT_STS_INVALID] = "sts-policy-invalid",
+		[TLS_RESULT_STS_WEBPKI_INVALID] = "sts-webpki-invalid",
+	};
+
+	return result < ARRAY_LEN(names) ? names[result] : "";
+}
