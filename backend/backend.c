@@ -23,6 +23,7 @@
 #include "backend/queue/outbound_admin.h"
 #include "backend/queue/runner.h"
 #include "backend/queue/sts_cache.h"
+#include "backend/queue/tls_desk.h"
 #include "backend/rpc/be.h"
 #include "backend/rpc/peers.h"
 #include "backend/rpc/policy_push.h"
@@ -269,6 +270,10 @@ WAITS static enum err open_network(const struct conf *conf, struct diag *d)
 	if (e == E_OK)
 		e = sts_cache_open(be->node, 0, &be->sts);
 	if (e == E_OK)
+		e = tls_sums_open(be->node, 0, 0, &be->tls_sums);
+	if (e == E_OK)
+		be->tls_desk = tls_desk_new(be->tls_sums, be->dir, be->conf.pushed);
+	if (e == E_OK)
 		e = outbound_start(be->deliver, be->conf.pushed, &be->outbound);
 	if (e == E_OK)
 		outbound_guard(be->outbound, be->guard);
@@ -330,6 +335,8 @@ WAITS static void close_all(void)
 	runner_stop(&backend.runner);
 	guard_close(&be->guard);
 	sts_cache_close(&be->sts);
+	tls_desk_free(&be->tls_desk);
+	tls_sums_close(&be->tls_sums);
 	peers_stop(&backend.peers);
 	if (be->nodes != NULL)
 		policy_push_stop(be);

@@ -220,6 +220,16 @@ static const struct ctl_arg tls_name_args[] = {
 	{0},
 };
 
+static const struct ctl_arg tls_report_show_args[] = {
+	{"DOMAIN", NULL, "domain", ARG_REQUIRED, "as `tls-report list` shows it"},
+	{0},
+};
+
+static const struct ctl_arg tls_report_send_args[] = {
+	{"DOMAIN", NULL, "domain", 0, "only this one's"},
+	{0},
+};
+
 #define ROUTE_FOR \
 	{"DOMAIN", NULL, "domain", ARG_REQUIRED, "of recipients: example.org, .example.org, *"}, \
 	{ \
@@ -431,6 +441,16 @@ const struct ctl_command ctl_commands[] = {
 	 METHOD(TLS_SHOW), REQUEST(tls_name), ONE(tls)},
 	{"tls-policy", "remove", "Goes back to the setting outbound.tls", tls_name_args,
 	 METHOD(TLS_REMOVE), REQUEST(tls_name), DONE},
+	{"tls-report", "list", "Lists what TLS did with other systems' servers, by domain and day",
+	 no_args, METHOD(TLS_REPORT_LIST), REQUEST(tls_report_list), GROUPS(tls_report),
+	 .columns = "backend domain from_us state successes failures unlisted due_us tries last"},
+	{"tls-report", "show", "Shows the results with a domain's servers", tls_report_show_args,
+	 METHOD(TLS_REPORT_LIST), REQUEST(tls_report_list), GROUPS(tls_report),
+	 .columns = "backend domain from_us to_us state successes failures unlisted due_us tries "
+		    "last policy result count host remote local why"},
+	{"tls-report", "send", "Sends reports now, also of a day that is not over",
+	 tls_report_send_args, METHOD(TLS_REPORT_SEND), REQUEST(tls_report_send),
+	 ROWS(tls_report_sent)},
 	{"dns", "show", "Shows the records that a domain needs, and what DNS has", dns_show_args,
 	 METHOD(DNS_SHOW), REQUEST(dns_show), ROWS(dns), .run = dns_show_run},
 	{"dns", "listings", "Asks block lists about our addresses and domains", no_args,

@@ -38,7 +38,7 @@ enum job_action {
 };
 
 /* Bits of content (proto/delivery.proto). */
-enum { JOB_8BIT = 1, JOB_UTF8 = 2 };
+enum { JOB_8BIT = 1, JOB_UTF8 = 2, JOB_LOSABLE = 16 };
 
 /* RFC 3461 section 4.1, bits of notify; 0: not given. */
 enum { NOTIFY_SUCCESS = 1, NOTIFY_FAILURE = 2, NOTIFY_DELAY = 4, NOTIFY_NEVER = 8 };

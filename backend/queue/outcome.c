@@ -14,7 +14,7 @@ static bool wants(const struct job *j, uint32_t what)
 }
 
 /* A notice of a notice is never sent (RFC 5321 section 4.5.5). What failed, and cannot be told, is
- * kept; that somebody missed a delay is not worth it. */
+ * kept, but for a report that nobody misses; that somebody missed a delay is not worth it. */
 static enum outcome tell(struct job *j, enum job_action action, uint32_t what, int64_t now_us)
 {
 	if (j->kind == JOB_NOTICE && j->action != JOB_FAILED)
@@ -23,7 +23,7 @@ static enum outcome tell(struct job *j, enum job_action action, uint32_t what, i
 		j->kind = JOB_BAD;
 		return OUTCOME_BAD;
 	}
-	if (j->sender.n == 0 && action == JOB_FAILED) {
+	if (j->sender.n == 0 && action == JOB_FAILED && (j->content & JOB_LOSABLE) == 0) {
 		j->kind = JOB_BAD;
 		return OUTCOME_BAD;
 	}

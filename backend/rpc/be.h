@@ -11,6 +11,7 @@
  *                 by service
  *   m_ingest m_drop   files of pickup folders, and of drop folders
  *   m_sts         MTA-STS policies that workers bring and ask for
+ *   m_tls_report  what TLS did on the way out, and the reports of it
  *   m_sign        signatures of a commit
  *   convert       C structs of the store <-> messages
  *   m_admin       what management calls share: the actor, lists, several back-ends
@@ -39,6 +40,8 @@ struct peers;
 struct drops;
 struct pickup;
 struct sts_cache;
+struct tls_desk;
+struct tls_sums;
 
 struct be {
 	struct be_settings conf;
@@ -54,7 +57,9 @@ struct be {
 	struct nodes *nodes; /* what workers reported */
 	struct outbound *outbound;
 	struct guard *guard;
-	struct sts_cache *sts; /* MTA-STS policies that workers have found */
+	struct sts_cache *sts;     /* MTA-STS policies that workers have found */
+	struct tls_sums *tls_sums; /* what became of TLS on the way out, and its reports */
+	struct tls_desk *tls_desk;
 	struct asking *asking; /* questions to DNS */
 	struct pickup *pickup; /* files that are to be messages */
 	struct drops *drops;   /* messages that are to be files */

@@ -6,6 +6,7 @@
 #include "backend/dns/asking.h"
 #include "backend/queue/outbound.h"
 #include "backend/queue/sts_cache.h"
+#include "backend/queue/tls_sums.h"
 #include "backend/rpc/usage.h"
 #include "backend/store/search.h"
 #include "backend/store/store.h"
@@ -64,6 +65,15 @@ const struct walk_limit be_walk_limits[] = {
 	{&postern__outbound_sts_put__descriptor, "domain", 0, DOMAIN_MAX},
 	{&postern__sts_policy__descriptor, "id", 0, STS_ROW_ID_MAX},
 	{&postern__sts_policy__descriptor, "mx", STS_ROW_MX_MAX, STS_ROW_NAME_MAX},
+	{&postern__outbound_tls_put__descriptor, "sessions", 256, 0},
+	{&postern__tls_sessions__descriptor, "domain", 0, DOMAIN_MAX},
+	{&postern__tls_sessions__descriptor, "policy", 0, TLS_TOLD_POLICY_MAX},
+	{&postern__tls_sessions__descriptor, "host", 0, TLS_SUMS_TEXT_MAX},
+	{&postern__tls_sessions__descriptor, "remote", 0, TLS_SUMS_TEXT_MAX},
+	{&postern__tls_sessions__descriptor, "local", 0, TLS_SUMS_TEXT_MAX},
+	{&postern__tls_sessions__descriptor, "why", 0, TLS_TOLD_REASON_MAX},
+	{&postern__outbound_tls_step__descriptor, "address", 0, DIR_ADDRESS_MAX},
+	{&postern__outbound_tls_step__descriptor, "text", 0, TLS_SUMS_LAST_STR},
 	{&postern__outbound_recipient_result__descriptor, "text", 0, OUTCOME_TEXT_MAX},
 	{&postern__dns_answer__descriptor, "records", ASKING_RECORDS_MAX, ASKING_BYTES_MAX},
 	{&postern__dns_answer__descriptor, "canonical", 0, ASKING_NAME_MAX},

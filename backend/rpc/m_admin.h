@@ -106,6 +106,8 @@ WAITS enum err m_admin_tls_set(struct mcall *c);
 WAITS enum err m_admin_tls_list(struct mcall *c);
 WAITS enum err m_admin_tls_show(struct mcall *c);
 WAITS enum err m_admin_tls_remove(struct mcall *c);
+WAITS enum err m_admin_tls_report_list(struct mcall *c);
+WAITS enum err m_admin_tls_report_send(struct mcall *c);
 WAITS enum err m_admin_route_add(struct mcall *c);
 WAITS enum err m_admin_route_list(struct mcall *c);
 WAITS enum err m_admin_route_show(struct mcall *c);
@@ -156,6 +158,8 @@ WAITS enum err m_admin_server_edit(struct mcall *c);
 WAITS enum err m_admin_server_state(struct mcall *c);
 WAITS enum err m_admin_server_remove(struct mcall *c);
 /* What other back-ends ask. */
+WAITS enum err m_peer_tls_report_list(struct mcall *c);
+WAITS enum err m_peer_tls_report_send(struct mcall *c);
 WAITS enum err m_peer_usage(struct mcall *c);
 WAITS enum err m_peer_area_list(struct mcall *c);
 WAITS enum err m_peer_session_list(struct mcall *c);

@@ -12,6 +12,7 @@
 #include "frontend/outbound/route.h"
 #include "frontend/outbound/send.h"
 #include "frontend/outbound/tls_policy.h"
+#include "frontend/outbound/tls_tally.h"
 
 #define IDLE_MS      2000                /* a connection waits so long for the next message */
 #define DNS_MS       30000               /* all questions about a destination, about a host */
@@ -182,6 +183,21 @@ WAITS static enum err check_offer(struct courier *k, struct smtp_client_why *why
 	return E_DENIED;
 }
 
+static void tally(const struct courier *k, const struct tls_plan *plan, enum err opened,
+		  const struct smtp_client_why *why)
+{
+	struct tls_session s = {
+		.hosts = &k->hosts,
+		.host = &k->host,
+		.plan = plan,
+		.opened = opened,
+		.why = why,
+		.took_tls = opened == E_OK && smtp_client_tls(k->client) != NULL,
+	};
+
+	tls_tally_add(&s);
+}
+
 /* Opportunistic TLS: what breaks in the handshake is tried in clear (RFC 7435). Where anything is
  * demanded, nothing is. */
 WAITS static enum err connect_as(struct courier *k, const struct tls_plan *plan,
@@ -199,6 +215,8 @@ WAITS static enum err connect_as(struct courier *k, const struct tls_plan *plan,
 	};
 	route_apply(k->route, &k->way, &k->opts);
 	e = smtp_client_open(&k->opts, &k->client, why);
+	if (e != E_CANCELLED)
+		tally(k, plan, e, why);
 	if (e != E_OK && e != E_CANCELLED && why->try_clear) {
 		log_no_connection(k, plan, &why->result);
 		k->opts.tls = SMTP_TLS_NONE;
@@ -228,7 +246,8 @@ WAITS static enum err connect_to(struct courier *k, int64_t dns_deadline_ms,
 	if (e != E_OK)
 		return e;
 	if (plan.barred) {
-		why->result = plan.why;
+		*why = (struct smtp_client_why){.result = plan.why};
+		tally(k, &plan, E_RETRY, why);
 		e = plan.why.verdict == SMTP_REFUSED ? E_DENIED : E_RETRY;
 	} else {
 		e = connect_as(k, &plan, why);

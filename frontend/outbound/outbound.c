@@ -10,6 +10,8 @@
 #include "frontend/outbound/reports.h"
 #include "frontend/outbound/sts.h"
 #include "frontend/outbound/tls_policy.h"
+#include "frontend/outbound/tls_tally.h"
+#include "frontend/outbound/tlsrpt_post.h"
 #include "frontend/rpc/rpc_client.h"
 
 #define BACKENDS_MAX   64  /* as rpc_client has */
@@ -103,17 +105,10 @@ WAITS static void stream_run(void *arg)
 	rpc_link_unref(&l);
 }
 
-static void open_questions(struct rpc_link *l)
+static void open_stream(const char *name, fiber_fn fn, struct rpc_link *l)
 {
 	rpc_link_ref(l);
-	if (scope_start(&out.streams, "outbound.questions", questions_run, l) != E_OK)
-		rpc_link_unref(&l);
-}
-
-static void open_pickup(struct rpc_link *l)
-{
-	rpc_link_ref(l);
-	if (scope_start(&out.streams, "outbound.pickup", pickup_run, l) != E_OK)
+	if (scope_start(&out.streams, name, fn, l) != E_OK)
 		rpc_link_unref(&l);
 }
 
@@ -128,8 +123,9 @@ static void open_streams(void)
 		rpc_link_ref(links[i]);
 		out.links[out.nlinks++] = links[i];
 		if (scope_start(&out.streams, "outbound.work", stream_run, links[i]) == E_OK) {
-			open_questions(links[i]);
-			open_pickup(links[i]);
+			open_stream("outbound.questions", questions_run, links[i]);
+			open_stream("outbound.pickup", pickup_run, links[i]);
+			open_stream("outbound.tls_reports", tlsrpt_run, links[i]);
 			continue;
 		}
 		out.nlinks--;
@@ -148,6 +144,7 @@ WAITS static void finish(void)
 	(void)scope_join(&out.streams, NO_DEADLINE);
 	couriers_stop(deadline_in(FINISH_MS));
 	reports_flush(deadline_in(FLUSH_MS));
+	tls_tally_stop();
 	fiber_shield_end();
 	https_stop();
 	resolver_stop();
@@ -168,9 +165,34 @@ WAITS static enum err ask_sts(slice_t domain, const char *mx, int64_t deadline_m
 	return e;
 }
 
+static enum tls_result told_fault(enum err e)
+{
+	return e == E_TLS       ? TLS_RESULT_STS_WEBPKI_INVALID
+	       : e == E_INVALID ? TLS_RESULT_STS_INVALID
+				: TLS_RESULT_STS_FETCH_ERROR;
+}
+
+static void tell_sts(slice_t domain, const char *mx, struct arena *mem, struct tls_told *told,
+		     bool *tests_out)
+{
+	struct sts_about s;
+
+	sts_tell(domain, mx, mem, &s);
+	*tests_out = s.mode == STS_TESTING && s.names_host;
+	if (s.mode == STS_NONE && s.fault == E_OK)
+		return;
+	*told = (struct tls_told){.type = TLS_POLICY_STS, .policy = s.text};
+	if (s.mode == STS_NONE) {
+		told->result = told_fault(s.fault);
+	} else if (!s.names_host) {
+		told->result = TLS_RESULT_VALIDATION_FAILURE;
+		told->why = "the policy does not have this host";
+	}
+}
+
 WAITS static void start_sts(const struct serve_conf *conf)
 {
-	static const struct tls_sts_source source = {ask_sts};
+	static const struct tls_sts_source source = {ask_sts, tell_sts};
 	struct https_conf https = {.tls = conf->tls, .port = conf->sts_port};
 
 	https_start(&https);
@@ -192,6 +214,7 @@ WAITS static void serve(const struct serve_conf *conf)
 		return;
 	}
 	start_sts(conf);
+	tls_tally_init(NULL);
 	couriers_init(conf->tls);
 	do
 		open_streams();

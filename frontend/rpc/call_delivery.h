@@ -24,7 +24,13 @@
 
 /* Bits of content, as proto/delivery.proto: bytes above 127 in the body; in the header or an
  * address. */
-enum { DELIVER_8BIT = 1, DELIVER_UTF8 = 2, DELIVER_REQUIRETLS = 4, DELIVER_TLS_OPTIONAL = 8 };
+enum {
+	DELIVER_8BIT = 1,
+	DELIVER_UTF8 = 2,
+	DELIVER_REQUIRETLS = 4,
+	DELIVER_TLS_OPTIONAL = 8,
+	DELIVER_LOSABLE = 16, /* a report: nobody misses it where it cannot be sent */
+};
 
 struct rpc_link;
 struct rpc_call;

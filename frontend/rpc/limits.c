@@ -13,6 +13,7 @@
 #include "proto/policy.pb-c.h"
 #include "proto/servers.h"
 #include "proto/summary.pb-c.h"
+#include "proto/tls_results.h"
 
 #define ROWS_MAX     1024 /* rows of one batch: a slice of the store is 100 */
 #define RANGES_MAX   8192 /* a DATA frame of 64 KiB cannot hold more */
@@ -87,6 +88,15 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__sts_policy__descriptor, "id", 0, 32},
 	{&postern__sts_policy__descriptor, "mx", CALL_STS_MX_MAX, 253},
 	{&postern__dns_question__descriptor, "name", 0, 253},
+	{&postern__tls_report__descriptor, "domain", 0, 255},
+	{&postern__tls_report__descriptor, "report_id", 0, 512},
+	{&postern__tls_report__descriptor, "organization", 0, 255},
+	{&postern__tls_report__descriptor, "contact", 0, 320},
+	{&postern__tls_report__descriptor, "policies", 8, 0},
+	{&postern__tls_report_policy__descriptor, "policy", 0, TLS_TOLD_POLICY_MAX},
+	{&postern__tls_report_policy__descriptor, "details", 100, 0},
+	{&postern__tls_report_failure__descriptor, "host", 0, 255},
+	{&postern__tls_report_failure__descriptor, "why", 0, TLS_TOLD_REASON_MAX},
 	{&postern__outbound_route__descriptor, "target", 0, 300},
 	{&postern__outbound_route__descriptor, "user", 0, 255},
 	{&postern__outbound_route__descriptor, "password", 0, 255},

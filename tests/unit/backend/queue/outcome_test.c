@@ -108,6 +108,10 @@ TEST(outcome_never_answers_a_notice)
 	j.sender = SLICE_NONE;
 	CHECK_INT(outcome_of_try(&j, &t, &times), OUTCOME_BAD);
 	CHECK_INT(j.kind, JOB_BAD);
+	j = outside(NOTIFY_NEVER);
+	j.sender = SLICE_NONE;
+	j.content = JOB_LOSABLE; /* nobody misses it */
+	CHECK_INT(outcome_of_try(&j, &t, &times), OUTCOME_REMOVE);
 	j = outside(NOTIFY_SUCCESS);
 	j.sender = SLICE_NONE;
 	t = try_of("2.0.0", 9);

@@ -1,0 +1,242 @@
+#include "frontend/outbound/tlsrpt_post.h"
+
+#include <stdio.h>
+
+#include "common/crypto/digest.h"
+#include "common/crypto/random.h"
+#include "common/log/log.h"
+#include "common/loop/fiber.h"
+#include "common/parse/idn.h"
+#include "common/rpc/link.h"
+#include "frontend/dns/resolver.h"
+#include "frontend/mime/mime.h"
+#include "frontend/outbound/tlsrpt_json.h"
+#include "frontend/outbound/tlsrpt_mail.h"
+#include "frontend/outbound/tlsrpt_record.h"
+#include "frontend/record/record_write.h"
+#include "frontend/rpc/call_tls.h"
+
+#define DNS_MS   30000
+#define POST_MS  (2 * 60 * 1000)
+#define AGAIN_MS 2000 /* before a stream that has ended is opened again */
+
+/* ---- one message ---- */
+
+WAITS static enum err take_stored(void *arg, slice_t stored)
+{
+	struct buf *to = arg;
+
+	buf_put(to, stored);
+	return buf_failed(to) ? E_TOO_BIG : E_OK;
+}
+
+/* The message as a record, and what is said of it; that borrows from the parser. */
+WAITS static enum err store(slice_t message, struct mime_parser *mime, struct buf *stored,
+			    struct deliver_meta *meta, struct arena *mem, uint64_t *size)
+{
+	uint8_t id[RECORD_ID_SIZE];
+	struct mime_summary summary;
+	struct record_write w;
+	struct record_info info;
+	enum err e;
+
+	random_bytes(id, sizeof id);
+	record_write_init(&w, id, RECORD_COMP_ZSTD, TLSRPT_MAIL_MAX, NULL, take_stored, stored);
+	mime_parser_feed(mime, message);
+	e = record_write_feed(&w, message);
+	if (e == E_OK)
+		e = record_write_finish(&w, &info);
+	if (e == E_OK)
+		e = mime_parser_end(mime, &summary);
+	if (e == E_OK) {
+		deliver_meta_pack(meta, &summary, mem);
+		*size = info.plain_size;
+	}
+	record_write_fini(&w);
+	return e;
+}
+
+WAITS static enum err deliver_to(const struct deliver_target *t, const struct deliver_meta *meta,
+				 slice_t stored, uint64_t size)
+{
+	struct deliver_rcpt rcpt = {.token = t->token, .notify = 8 /* never */};
+	struct deliver d = {
+		.group = {
+			.rcpts = &rcpt, .n = 1, .backend = t->backend, .partition = t->partition}};
+	enum err result = E_RETRY, e;
+
+	deliver_begin(&d, meta, size, deadline_in(POST_MS));
+	deliver_send(&d, stored);
+	deliver_send_end(&d);
+	e = deliver_commit(&d, meta, NULL, 0, &result);
+	deliver_end(&d, meta);
+	return e == E_OK ? result : e;
+}
+
+/* The same at each try: a report that was taken, and whose answer got lost, is not sent twice. */
+static void derive_txid(const struct tls_report *r, slice_t address,
+			uint8_t out[DELIVER_TXID_BYTES])
+{
+	uint8_t digest[SHA256_LEN];
+	struct buf b;
+
+	buf_init(&b, 2048, NULL);
+	buf_put(&b, r->report_id);
+	buf_putc(&b, ' ');
+	buf_put(&b, address);
+	sha256(buf_slice(&b), digest);
+	buf_fini(&b);
+	memcpy(out, digest, DELIVER_TXID_BYTES);
+}
+
+WAITS static enum err send_to(struct rpc_link *l, const struct tls_report *r, slice_t address,
+			      slice_t gz, struct diag *d)
+{
+	struct deliver_target targets[DELIVER_TARGETS_MAX];
+	struct deliver_meta meta = {.content = DELIVER_TLS_OPTIONAL | DELIVER_LOSABLE};
+	struct mime_parser *mime = mime_parser_new(NULL, NULL);
+	struct buf message, stored;
+	struct arena mem;
+	uint64_t size = 0;
+	size_t n = 0;
+	enum err e;
+
+	arena_init(&mem, NULL);
+	buf_init(&message, TLSRPT_MAIL_MAX, NULL);
+	buf_init(&stored, 2 * TLSRPT_MAIL_MAX, NULL);
+	derive_txid(r, address, meta.txid);
+	random_bytes(meta.trace_id, sizeof meta.trace_id);
+	e = tlsrpt_mail(r, address, gz, &message);
+	if (e == E_OK)
+		e = store(buf_slice(&message), mime, &stored, &meta, &mem, &size);
+	if (e == E_OK)
+		e = call_tls_resolve(l, r->id, address, &mem, targets, &n, d);
+	for (size_t i = 0; e == E_OK && i < n; i++)
+		e = deliver_to(&targets[i], &meta, buf_slice(&stored), size);
+	LOG(e == E_OK ? LOG_INFO : LOG_WARN, NULL, "tlsrpt.report", LF_SLICE("domain", r->domain),
+	    LF_SLICE("to", address), LF_SLICE("id", r->report_id),
+	    LF_HEX("trace", slice(meta.trace_id, sizeof meta.trace_id)), LF_ERR("result", e),
+	    LF_STR("why", d->text));
+	mime_parser_free(&mime);
+	buf_fini(&message);
+	buf_fini(&stored);
+	arena_reset(&mem);
+	return e;
+}
+
+/* ---- one report ---- */
+
+/* Who wants it. E_OK, E_NOT_FOUND, E_RETRY, E_CANCELLED. */
+WAITS static enum err find_wish(const struct tls_report *r, struct arena *mem,
+				struct tlsrpt_wish *out, struct diag *d)
+{
+	char name[DOMAIN_MAX + 16];
+	struct dns_txt_answer t;
+	enum err e;
+
+	(void)snprintf(name, sizeof name, "_smtp._tls.%.*s", (int)r->domain.n, r->domain.p);
+	e = dns_txt(slice_str(name), mem, deadline_in(DNS_MS), &t);
+	if (e == E_INVALID)
+		return diag_set(d, E_NOT_FOUND, "too long a name has no record");
+	if (e != E_OK)
+		return e;
+	if (t.a.status == DNS_TEMPFAIL || t.a.status == DNS_BOGUS)
+		return diag_set(d, E_RETRY, "%s: %s", name, dns_status_name(t.a.status));
+	if (t.a.status != DNS_OK)
+		return diag_set(d, E_NOT_FOUND, "no record at %.200s", name);
+	e = tlsrpt_record_parse(t.list, t.n, mem, out);
+	return e == E_OK ? e
+			 : diag_set(d, E_NOT_FOUND,
+				    e == E_INVALID ? "its record is malformed, or not the only one"
+						   : "its record has no address to write to");
+}
+
+/* A name that stands in a header and in a file's name: letters, digits and few others. */
+static bool name_ok(slice_t s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] <= 0x20 || s.p[i] > 0x7e || strchr("\"\\<>()/!;:,", s.p[i]) != NULL)
+			return false;
+	}
+	return s.n != 0;
+}
+
+static bool report_ok(const struct tls_report *r)
+{
+	return name_ok(r->domain) && r->domain.n <= DOMAIN_MAX && name_ok(r->report_id) &&
+	       name_ok(r->contact);
+}
+
+/* Sent when at least one of them has it: the others would get it twice. */
+WAITS static enum err send_all(struct rpc_link *l, const struct tls_report *r,
+			       const struct tlsrpt_wish *w, struct diag *d)
+{
+	struct buf json, gz;
+	enum err e, last = E_RETRY;
+	bool sent = false;
+
+	buf_init(&json, TLSRPT_JSON_MAX, NULL);
+	buf_init(&gz, TLSRPT_GZIP_MAX, NULL);
+	e = tlsrpt_json(r, &json);
+	if (e == E_OK)
+		e = tlsrpt_gzip(buf_slice(&json), &gz);
+	for (size_t i = 0; e == E_OK && i < w->n; i++) {
+		last = send_to(l, r, w->addresses[i], buf_slice(&gz), d);
+		sent = sent || last == E_OK;
+	}
+	buf_fini(&json);
+	buf_fini(&gz);
+	if (e != E_OK)
+		return diag_set(d, e, "no report could be made");
+	return sent ? E_OK : last;
+}
+
+static enum tls_report_end end_of(enum err e)
+{
+	if (e == E_OK)
+		return TLS_REPORT_SENT;
+	return e == E_INVALID || e == E_NOT_FOUND || e == E_TOO_BIG || e == E_DENIED
+		       ? TLS_REPORT_FAILED
+		       : TLS_REPORT_LATER;
+}
+
+WAITS void tlsrpt_post(struct rpc_link *l, struct tls_report *r)
+{
+	enum tls_report_end end = TLS_REPORT_FAILED;
+	struct diag d = {""};
+	struct tlsrpt_wish w;
+	enum err e;
+
+	if (!report_ok(r)) {
+		call_tls_over(l, r->id, end, "not a report that can be written");
+		return;
+	}
+	e = find_wish(r, &r->mem, &w, &d);
+	if (e == E_NOT_FOUND) {
+		end = TLS_REPORT_UNWANTED;
+	} else {
+		if (e == E_OK)
+			e = send_all(l, r, &w, &d);
+		end = end_of(e);
+		if (e != E_OK && d.text[0] == '\0')
+			(void)diag_set(&d, e, "%s", err_name(e));
+		else if (e == E_OK)
+			(void)diag_set(&d, e, "to %.100s%s", w.addresses[0].p,
+				       w.n > 1 ? ", and another" : "");
+	}
+	call_tls_over(l, r->id, end, d.text);
+}
+
+WAITS void tlsrpt_run(void *link)
+{
+	struct rpc_link *l = link;
+
+	while (rpc_link_usable(l) && !fiber_cancelled()) {
+		enum err e = call_tls_work(l, tlsrpt_post);
+
+		LOG(LOG_DEBUG, NULL, "tlsrpt.work_ended", LF_STR("backend", rpc_link_peer(l)->name),
+		    LF_ERR("why", e));
+		(void)fiber_sleep("tlsrpt.work_again", AGAIN_MS);
+	}
+	rpc_link_unref(&l);
+}
