@@ -17,7 +17,8 @@
 #include "common/net/tls.h"
 #include "frontend/dns/resolver.h"
 
-#define URL_SIZE     600 /* the longest name, and a path of ours */
+#define URL_SIZE     (300 + HTTPS_PATH_MAX) /* with the longest name */
+#define FIELD_SIZE   100                    /* of our own: a name and a type */
 #define RESOLVE_SIZE (320 + DNS_ADDRS_MAX * 2 * (IPADDR_STR + 3))
 #define LATE_MS      1000 /* libcurl's own deadline comes first */
 
@@ -29,9 +30,10 @@ struct query {
 	struct list node;
 	char url[URL_SIZE], resolve[RESOLVE_SIZE];
 	int64_t ms;
-	CURL *easy; /* NULL: not begun, or over */
-	struct curl_slist *addrs;
-	size_t header_bytes;
+	const struct https_content *content; /* NULL: a GET */
+	CURL *easy;                          /* NULL: not begun, or over */
+	struct curl_slist *addrs, *fields;
+	size_t header_bytes, body_bytes, body_max;
 	bool too_big;
 	bool over; /* result holds */
 	bool left; /* nobody waits */
@@ -77,7 +79,8 @@ static void finish(struct query *q, enum err result)
 		q->easy = NULL;
 	}
 	curl_slist_free_all(q->addrs);
-	q->addrs = NULL;
+	curl_slist_free_all(q->fields);
+	q->addrs = q->fields = NULL;
 	q->result = result;
 	q->over = true;
 	if (!q->left)
@@ -199,8 +202,10 @@ static size_t on_body(char *p, size_t one, size_t n, void *arg)
 {
 	struct query *q = arg;
 
-	buf_put(&q->body, slice(p, one * n));
-	q->too_big = q->too_big || buf_failed(&q->body);
+	q->body_bytes += one * n;
+	q->too_big = q->too_big || q->body_bytes > q->body_max;
+	if (!q->too_big && q->content == NULL)
+		buf_put(&q->body, slice(p, one * n));
 	return q->too_big ? 0 : one * n;
 }
 
@@ -249,6 +254,34 @@ static bool set_question(struct query *q)
 	       curl_easy_setopt(c, CURLOPT_ERRORBUFFER, q->words) == CURLE_OK;
 }
 
+static bool add_field(struct query *q, const char *field)
+{
+	struct curl_slist *all = curl_slist_append(q->fields, field);
+
+	if (all != NULL)
+		q->fields = all;
+	return all != NULL;
+}
+
+/* libcurl has a copy of what is posted: an asker may leave. Nobody is asked whether he wants it. */
+static bool set_content(struct query *q)
+{
+	const struct https_content *k = q->content;
+	char type[FIELD_SIZE];
+	CURL *c = q->easy;
+
+	if (k == NULL)
+		return true;
+	return snprintf(type, sizeof type, "Content-Type: %s", k->type) < (int)sizeof type &&
+	       add_field(q, type) && add_field(q, "Expect:") &&
+	       curl_easy_setopt(c, CURLOPT_POST, 1L) == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_HTTPHEADER, q->fields) == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)k->bytes.n) ==
+		       CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, k->bytes.n != 0 ? k->bytes.p : "") ==
+		       CURLE_OK;
+}
+
 /* On the loop's own stack. */
 static void begin(void *arg)
 {
@@ -263,7 +296,7 @@ static void begin(void *arg)
 	q->easy = curl_easy_init();
 	q->addrs = curl_slist_append(NULL, q->resolve);
 	if (q->easy == NULL || q->addrs == NULL || !set_transport(q) || !set_question(q) ||
-	    curl_multi_add_handle(https.multi, q->easy) != CURLM_OK)
+	    !set_content(q) || curl_multi_add_handle(https.multi, q->easy) != CURLM_OK)
 		finish(q, E_RETRY);
 }
 
@@ -357,8 +390,9 @@ WAITS static enum err ask_it(struct query *q, const struct https_ask *ask, struc
 	return e;
 }
 
-WAITS enum err https_get(const struct https_ask *ask, struct arena *mem, int64_t deadline_ms,
-			 struct https_answer *out, struct diag *d)
+WAITS static enum err ask_site(const struct https_ask *ask, const struct https_content *content,
+			       struct arena *mem, int64_t deadline_ms, struct https_answer *out,
+			       struct diag *d)
 {
 	struct query *q;
 	enum err e;
@@ -375,12 +409,27 @@ WAITS enum err https_get(const struct https_ask *ask, struct arena *mem, int64_t
 	list_append(&https.queries, &q->node);
 	https.flight++;
 	event_init(&q->done);
+	q->content = content;
+	q->body_max = ask->body_max;
 	buf_init(&q->body, ask->body_max, NULL);
 	metric_add(&m_asked, 1);
 	e = ask_it(q, ask, mem, deadline_ms, out, d);
 	if (e != E_OK)
 		metric_add(&m_failed, 1);
 	return e;
+}
+
+WAITS enum err https_get(const struct https_ask *ask, struct arena *mem, int64_t deadline_ms,
+			 struct https_answer *out, struct diag *d)
+{
+	return ask_site(ask, NULL, mem, deadline_ms, out, d);
+}
+
+WAITS enum err https_post(const struct https_ask *ask, const struct https_content *content,
+			  struct arena *mem, int64_t deadline_ms, struct https_answer *out,
+			  struct diag *d)
+{
+	return ask_site(ask, content, mem, deadline_ms, out, d);
 }
 
 /* ---- start and stop ---- */

@@ -1,9 +1,9 @@
 /*
- * https: short questions to other systems' sites over HTTPS (RFC 9110): one GET, one answer, both
- * bounded. The bytes and their grammar are libcurl's, on the worker's own loop; whom we ask is
- * ours: the addresses come from frontend/dns, the authorities from the worker's TLS context. So
- * libcurl looks no name up, starts no thread and opens no file. No redirect is followed, nothing is
- * kept between two questions, no proxy of the environment is used.
+ * https: short questions to other systems' sites over HTTPS (RFC 9110): one GET or POST, one
+ * answer, both bounded. The bytes and their grammar are libcurl's, on the worker's own loop; whom
+ * we ask is ours: the addresses come from frontend/dns, the authorities from the worker's TLS
+ * context. So libcurl looks no name up, starts no thread and opens no file. No redirect is
+ * followed, nothing is kept between two questions, no proxy of the environment is used.
  *
  * As with frontend/dns, libcurl never runs on a fiber's small stack: questions are posted to the
  * loop, and an asker that leaves leaves its question to be ended there.
@@ -33,8 +33,16 @@ WAITS void https_stop(void);
 
 struct https_ask {
 	slice_t host;     /* a domain name in lower case */
-	const char *path; /* a literal: "/.well-known/mta-sts.txt" */
+	const char *path; /* "/.well-known/mta-sts.txt"; of RFC 3986's characters */
 	size_t body_max;  /* bytes of the answer's body */
+};
+
+#define HTTPS_PATH_MAX 1024 /* what sites themselves take is mostly more */
+
+/* What is posted; borrowed until the answer. */
+struct https_content {
+	const char *type; /* a literal: "text/plain" */
+	slice_t bytes;
 };
 
 struct https_answer {
@@ -49,5 +57,9 @@ struct https_answer {
  * words. */
 WAITS enum err https_get(const struct https_ask *ask, struct arena *mem, int64_t deadline_ms,
 			 struct https_answer *out, struct diag *d) MUST_USE;
+/* As https_get(). The answer's body is not kept: out has its status and type. */
+WAITS enum err https_post(const struct https_ask *ask, const struct https_content *content,
+			  struct arena *mem, int64_t deadline_ms, struct https_answer *out,
+			  struct diag *d) MUST_USE;
 
 #endif

@@ -10,6 +10,7 @@
 #include "common/rpc/link.h"
 #include "frontend/dns/resolver.h"
 #include "frontend/mime/mime.h"
+#include "frontend/outbound/https.h"
 #include "frontend/outbound/tlsrpt_json.h"
 #include "frontend/outbound/tlsrpt_mail.h"
 #include "frontend/outbound/tlsrpt_record.h"
@@ -18,7 +19,10 @@
 
 #define DNS_MS   30000
 #define POST_MS  (2 * 60 * 1000)
+#define SITE_MS  60000
 #define AGAIN_MS 2000 /* before a stream that has ended is opened again */
+
+#define SITE_ANSWER_MAX (64 * 1024) /* words that nobody reads */
 
 /* ---- one message ---- */
 
@@ -124,6 +128,31 @@ WAITS static enum err send_to(struct rpc_link *l, const struct tls_report *r, sl
 	return e;
 }
 
+/* ---- at a site ---- */
+
+/* Section 5.4; with a certificate that is right, which the RFC leaves to us: a site is written to
+ * because a name says so. */
+WAITS static enum err post_at(const struct tls_report *r, const struct tlsrpt_site *site,
+			      slice_t gz, struct diag *d)
+{
+	const struct https_ask ask = {
+		.host = site->host, .path = site->path, .body_max = SITE_ANSWER_MAX};
+	const struct https_content content = {.type = "application/tlsrpt+gzip", .bytes = gz};
+	struct https_answer a = {.status = 0};
+	struct arena mem;
+	enum err e;
+
+	arena_init(&mem, NULL);
+	e = https_post(&ask, &content, &mem, deadline_in(SITE_MS), &a, d);
+	if (e == E_OK && a.status / 100 != 2)
+		e = diag_set(d, E_RETRY, "the site answers %u", a.status);
+	LOG(e == E_OK ? LOG_INFO : LOG_WARN, NULL, "tlsrpt.report", LF_SLICE("domain", r->domain),
+	    LF_SLICE("to", site->host), LF_SLICE("id", r->report_id), LF_ERR("result", e),
+	    LF_STR("why", e == E_OK ? "" : d->text));
+	arena_reset(&mem);
+	return e;
+}
+
 /* ---- one report ---- */
 
 /* Who wants it. E_OK, E_NOT_FOUND, E_RETRY, E_CANCELLED. */
@@ -148,7 +177,7 @@ WAITS static enum err find_wish(const struct tls_report *r, struct arena *mem,
 	return e == E_OK ? e
 			 : diag_set(d, E_NOT_FOUND,
 				    e == E_INVALID ? "its record is malformed, or not the only one"
-						   : "its record has no address to write to");
+						   : "its record has nobody that we can write to");
 }
 
 /* A name that stands in a header and in a file's name: letters, digits and few others. */
@@ -167,28 +196,48 @@ static bool report_ok(const struct tls_report *r)
 	       name_ok(r->contact);
 }
 
+/* What was sent, and to whom first. */
+struct sending {
+	slice_t first;
+	unsigned sent;
+	enum err last;
+};
+
+static void note(struct sending *s, slice_t to, enum err e)
+{
+	s->last = e;
+	if (e == E_OK && s->sent++ == 0)
+		s->first = to;
+}
+
 /* Sent when at least one of them has it: the others would get it twice. */
 WAITS static enum err send_all(struct rpc_link *l, const struct tls_report *r,
 			       const struct tlsrpt_wish *w, struct diag *d)
 {
+	struct sending s = {.last = E_RETRY};
 	struct buf json, gz;
-	enum err e, last = E_RETRY;
-	bool sent = false;
+	enum err e;
 
 	buf_init(&json, TLSRPT_JSON_MAX, NULL);
 	buf_init(&gz, TLSRPT_GZIP_MAX, NULL);
 	e = tlsrpt_json(r, &json);
 	if (e == E_OK)
 		e = tlsrpt_gzip(buf_slice(&json), &gz);
-	for (size_t i = 0; e == E_OK && i < w->n; i++) {
-		last = send_to(l, r, w->addresses[i], buf_slice(&gz), d);
-		sent = sent || last == E_OK;
-	}
+	if (e != E_OK)
+		(void)diag_set(d, e, "no report could be made");
+	for (size_t i = 0; e == E_OK && i < w->n; i++)
+		note(&s, w->addresses[i], send_to(l, r, w->addresses[i], buf_slice(&gz), d));
+	for (size_t i = 0; e == E_OK && i < w->nsites; i++)
+		note(&s, w->sites[i].host, post_at(r, &w->sites[i], buf_slice(&gz), d));
 	buf_fini(&json);
 	buf_fini(&gz);
 	if (e != E_OK)
-		return diag_set(d, e, "no report could be made");
-	return sent ? E_OK : last;
+		return e;
+	if (s.sent == 0)
+		return s.last;
+	(void)diag_set(d, E_OK, "to %.*s%s", (int)MIN(s.first.n, (size_t)100), s.first.p,
+		       s.sent > 1 ? ", and others" : "");
+	return E_OK;
 }
 
 static enum tls_report_end end_of(enum err e)
@@ -218,11 +267,8 @@ WAITS void tlsrpt_post(struct rpc_link *l, struct tls_report *r)
 		if (e == E_OK)
 			e = send_all(l, r, &w, &d);
 		end = end_of(e);
-		if (e != E_OK && d.text[0] == '\0')
+		if (d.text[0] == '\0')
 			(void)diag_set(&d, e, "%s", err_name(e));
-		else if (e == E_OK)
-			(void)diag_set(&d, e, "to %.100s%s", w.addresses[0].p,
-				       w.n > 1 ? ", and another" : "");
 	}
 	call_tls_over(l, r->id, end, d.text);
 }

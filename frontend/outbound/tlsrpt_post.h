@@ -1,7 +1,7 @@
 /*
  * tlsrpt_post: reports of TLS that a back-end wants sent (RFC 8460): asks DNS who wants the
  * domain's, composes, and gives it to the queue, which sends it as any message, but with no demand
- * for TLS (section 3: a report is sent whatever the TLS that it tells of).
+ * for TLS (section 3: a report is sent whatever the TLS that it tells of), or posts it at a site.
  *
  * The texts in a report were seen on strangers' servers, told by some front-end and kept by a
  * back-end: whatever could break a header is refused.

@@ -3,6 +3,10 @@
 #include "common/base/buf.h"
 #include "common/base/codec.h"
 #include "common/parse/addr.h"
+#include "common/parse/cclass.h"
+#include "common/net/ipaddr.h"
+#include "common/parse/idn.h"
+#include "frontend/outbound/https.h"
 
 /* tlsrpt-version (section 3): exactly so, and a delimiter or the end behind it. */
 static bool is_record(slice_t s)
@@ -54,6 +58,54 @@ static bool take_mailto(slice_t uri, struct arena *mem, slice_t *out)
 	return ok;
 }
 
+/* pchar, "/" and "?" (RFC 3986 section 3.3, 3.4). */
+static bool path_ok(slice_t s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (!cclass(s.p[i], CC_LETDIG) && strchr("-._~%!$&'()*+,;=:@/?", s.p[i]) == NULL)
+			return false;
+	}
+	return s.n <= HTTPS_PATH_MAX;
+}
+
+/* RFC 9110 section 4.2.3: an empty one is "/". */
+static const char *full_path(slice_t path, struct arena *mem)
+{
+	char *out = arena_alloc(mem, path.n + 2);
+	size_t at = path.n == 0 || path.p[0] != '/' ? 1 : 0;
+
+	out[0] = '/';
+	if (path.n != 0)
+		memcpy(out + at, path.p, path.n);
+	out[at + path.n] = '\0';
+	return out;
+}
+
+/* RFC 9110 section 4.2.2, without user information. No other port than that of
+ * sites, and no address: strangers say whom we are to write to. */
+static bool take_https(slice_t uri, struct arena *mem, struct tlsrpt_site *out)
+{
+	static const slice_t scheme = {"https://", 8}, port = {":443", 4};
+	char name[DOMAIN_MAX + 1];
+	struct ipaddr addr;
+	slice_t host, path;
+	size_t end;
+
+	if (!slice_ieq(slice_sub(uri, 0, scheme.n), scheme))
+		return false;
+	uri = slice_from(uri, scheme.n);
+	end = MIN(slice_find_char(uri, '/'), slice_find_char(uri, '?'));
+	host = slice_sub(uri, 0, end);
+	path = slice_from(uri, end);
+	if (slice_ends(host, port))
+		host = slice_sub(host, 0, host.n - port.n);
+	if (ipaddr_parse(host, &addr) || domain_normalise(host, name) != E_OK || !path_ok(path))
+		return false;
+	out->host = arena_dup(mem, slice_str(name));
+	out->path = full_path(path, mem);
+	return true;
+}
+
 /* tlsrpt-rua: URIs, separated by commas, which stand in none of them but as %2C. */
 static void take_uris(slice_t list, struct arena *mem, struct tlsrpt_wish *out)
 {
@@ -64,6 +116,9 @@ static void take_uris(slice_t list, struct arena *mem, struct tlsrpt_wish *out)
 		list = slice_from(list, end + 1);
 		if (out->n < TLSRPT_ADDRESSES_MAX && take_mailto(uri, mem, &out->addresses[out->n]))
 			out->n++;
+		if (out->nsites < TLSRPT_SITES_MAX &&
+		    take_https(uri, mem, &out->sites[out->nsites]))
+			out->nsites++;
 	}
 }
 
@@ -83,7 +138,7 @@ static enum err take_record(slice_t s, struct arena *mem, struct tlsrpt_wish *ou
 		seen = true;
 		take_uris(slice_from(field, 4), mem, out);
 	}
-	return !seen ? E_INVALID : out->n != 0 ? E_OK : E_NOT_FOUND;
+	return !seen ? E_INVALID : out->n + out->nsites != 0 ? E_OK : E_NOT_FOUND;
 }
 
 enum err tlsrpt_record_parse(const slice_t *records, size_t n, struct arena *mem,

@@ -23,11 +23,12 @@ CLUSTER = ["--accounts", "4", "--backends", "2", "--set", "dns={dns}",
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 HTTPS = int(os.environ.get("POSTERN_TEST_HTTPS", 0))
 DOMAINS = ["plain", "tls", "enforced", "testing", "stripped", "broken", "silent", "reports", "gone",
-           "verbs"]
+           "verbs", "posted"]
 RUA = {"plain": "mailto:plain@reports.rpt.test", "tls": "mailto:tls@reports.rpt.test",
        "enforced": "mailto:user1@example.org", "testing": "mailto:testing@reports.rpt.test",
-       "stripped": "mailto:stripped%2Bx@reports.rpt.test?subject=x,https://reports.rpt.test/v1",
-       "broken": "mailto:broken@reports.rpt.test", "gone": "mailto:nobody@gone.rpt.test"}
+       "stripped": "mailto:stripped%2Bx@reports.rpt.test?subject=x,ftp://reports.rpt.test/v1",
+       "broken": "mailto:broken@reports.rpt.test", "gone": "mailto:nobody@gone.rpt.test",
+       "posted": "https://mta-sts.posted.rpt.test/reports?of=tls"}
 STS = {"enforced": policy("enforce", "mx.enforced.rpt.test"),
        "testing": policy("testing", "*.testing.rpt.test"),
        "stripped": policy("enforce", "mx.stripped.rpt.test"), "broken": b"version: STSv2\r\n"}
@@ -178,6 +179,30 @@ class Reports(unittest.TestCase):
         p = self.reported("broken", "broken@reports.rpt.test")
         self.assertEqual(p["policy"], {"policy-type": "sts", "policy-domain": "broken.rpt.test"})
         self.failure(p, "sts-policy-invalid")
+
+    def test_a_site_wants_it(self):
+        """Tried again when the site would not have it, under the same id."""
+        self.server("posted")
+        site = Site(address("posted", 6), HTTPS,
+                    **pki.leaf("posted-site", "mta-sts.posted.rpt.test"))
+        self.addCleanup(site.close)
+        site.status = 503
+        self.assertTrue(self.seen("posted"))
+        ctl("send", "posted.rpt.test")
+        self.assertTrue(until(lambda: rows("posted")[0]["last"] == "the site answers 503"))
+        self.assertEqual(rows("posted")[0]["state"], "waiting")
+        site.status = 202
+        ctl("send", "posted.rpt.test")
+        self.assertTrue(until(lambda: rows("posted")[0]["state"] == "sent"))
+        self.assertEqual(rows("posted")[0]["last"], "to mta-sts.posted.rpt.test")
+        ids = []
+        for path, kind, content in site.posted:
+            self.assertEqual((path, kind), ("/reports?of=tls", "application/tlsrpt+gzip"))
+            report = tlsrpt.parse_file(content)[0]
+            self.failure(report["policies"][0], "starttls-not-supported")
+            ids.append(report["report-id"])
+        self.assertEqual(len(ids), 2)
+        self.assertEqual(len(set(ids)), 1)
 
     def test_nobody_asks(self):
         self.server("silent")

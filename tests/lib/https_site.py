@@ -3,6 +3,7 @@
     with https_site.Site("127.0.3.1", port, cert, key) as s:
         s.body = b"version: STSv1 ..."        # also s.type, s.status
         s.asked                               # paths
+        s.posted                              # (path, type, content) of what was posted
 """
 import contextlib
 import http.server
@@ -12,8 +13,16 @@ import threading
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        self.server.site.asked.append(self.path)
+        self.answer()
+
+    def do_POST(self):
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.site.posted.append((self.path, self.headers["Content-Type"], content))
+        self.answer()
+
+    def answer(self):
         site = self.server.site
-        site.asked.append(self.path)
         self.send_response(site.status)
         self.send_header("Content-Type", site.type)
         self.send_header("Content-Length", str(len(site.body)))
@@ -37,7 +46,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Site:
     def __init__(self, host, port, cert, key):
-        self.body, self.type, self.status, self.asked = b"", "text/plain", 200, []
+        self.body, self.type, self.status, self.asked, self.posted = b"", "text/plain", 200, [], []
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(cert, key)
         self.server = Server((host, port), Handler)

@@ -92,6 +92,12 @@ def check_json(report):
     return int(begin), int(end)
 
 
+def parse_file(data):
+    """The report that is compressed in these bytes, and its first and last second."""
+    report = json.loads(gzip.decompress(data).decode(), object_pairs_hook=no_twins)
+    return (report, *check_json(report))
+
+
 def parse(data):
     """The report in a message's bytes, and the message."""
     data.decode("ascii")
@@ -101,9 +107,7 @@ def parse(data):
     human, part = m.get_payload()
     assert human.get_content_type() == "text/plain"
     assert part.get_content_type() == "application/tlsrpt+gzip"
-    report = json.loads(gzip.decompress(part.get_payload(decode=True)).decode(),
-                        object_pairs_hook=no_twins)
-    begin, end = check_json(report)
+    report, begin, end = parse_file(part.get_payload(decode=True))
     domain = report["policies"][0]["policy"]["policy-domain"]
     sender = report["contact-info"].partition("@")[2]
     for name in ("TLS-Report-Domain", "TLS-Report-Submitter", "Subject", "From", "To", "Date",

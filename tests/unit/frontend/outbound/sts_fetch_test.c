@@ -221,6 +221,39 @@ TEST_FIBER(sts_fetch_deadline)
 	site_end(&s);
 }
 
+/* What is posted is the whole of it; of the answer's body there is only how long it may be. */
+TEST_FIBER(https_posts)
+{
+#define POSTED \
+	"!tls", "< POST /v1?x=y HTTP/1.1", "~ Host: mta-sts.example.test:", "< Accept: */*", \
+		"< Content-Type: text/x-test", "< Content-Length: 7", "< ", "< hello"
+	static const char *const good[] = {
+		POSTED, "> HTTP/1.1 201 Created", TYPE, "> ", "= thanks", "!close", NULL};
+	static const char *const much[] = {
+		POSTED, "> HTTP/1.1 200 OK", TYPE, "> ", "!flood 65", "!end", NULL};
+	static const struct {
+		const char *const *script;
+		enum err want;
+	} cases[] = {{good, E_OK}, {much, E_TOO_BIG}};
+	const struct https_ask ask = {
+		.host = SL("mta-sts.example.test"), .path = "/v1?x=y", .body_max = 64 * 1024};
+	const struct https_content content = {.type = "text/x-test", .bytes = SL("hello\r\n")};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct https_answer a = {.status = 0};
+		struct site s;
+
+		site_start(&s, cases[i].script, "DNS:mta-sts.example.test", 3600);
+		check_note("case %zu", i);
+		CHECK_ERR(https_post(&ask, &content, &s.mem, deadline_in(SOON), &a, &s.d),
+			  cases[i].want);
+		CHECK_INT(a.status, cases[i].want == E_OK ? 201 : 0);
+		CHECK_INT(a.body.n, 0);
+		site_end(&s);
+	}
+#undef POSTED
+}
+
 struct one {
 	struct site *s;
 	enum err e;
