@@ -12,6 +12,9 @@ static const struct conf_def table[] = {
 	{"tls.cert", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Public certificate chain, PEM",
 	 NULL},
 	{"tls.key", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Its key, PEM", NULL},
+	{"https.cert", CONF_STRING, "", 0, 4000, 0,
+	 "Certificate chain of the site at listen.https, PEM; empty: tls.cert", NULL},
+	{"https.key", CONF_STRING, "", 0, 4000, 0, "Its key, PEM", NULL},
 	{"tls.trust", CONF_STRING, "", 0, 4000, 0,
 	 "File with the authorities that other hosts' certificates are verified by, PEM; empty: "
 	 "the system's",
@@ -22,9 +25,12 @@ static const struct conf_def table[] = {
 	 NULL},
 	{"listen.imap", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of IMAP (143)", NULL},
 	{"listen.imaps", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of IMAP over TLS (993)", NULL},
+	{"listen.https", CONF_ADDRS, NULL, 0, 16, 0,
+	 "Addresses of the site of our domains' MTA-STS policies (443)", NULL},
 	{"workers.smtp", CONF_INT, "0", 0, 64, 0, "Worker processes; 0: one per core", NULL},
 	{"workers.submission", CONF_INT, "1", 0, 64, 0, "Worker processes; 0: one per core", NULL},
 	{"workers.imap", CONF_INT, "0", 0, 64, 0, "Worker processes; 0: one per core", NULL},
+	{"workers.web", CONF_INT, "1", 0, 64, 0, "Worker processes; 0: one per core", NULL},
 	{"workers.outbound", CONF_INT, "1", -1, 64, 0,
 	 "Worker processes that send mail to other hosts; 0: one per core; -1: none", NULL},
 	{"workers.uid_base", CONF_INT, "64800", 1000, 2000000000, 0,
@@ -57,6 +63,13 @@ static enum err check_dns(const struct conf *c, struct diag *d)
 		       : diag_set(d, E_INVALID, "dns.server: %s is not an address", a.host);
 }
 
+static enum err check_https(const struct conf *c, struct diag *d)
+{
+	return (conf_str(c, "https.cert")[0] == '\0') == (conf_str(c, "https.key")[0] == '\0')
+		       ? E_OK
+		       : diag_set(d, E_INVALID, "https.cert and https.key want each other");
+}
+
 enum err fe_conf_load(const char *path, const char *const *sets, size_t nsets, struct conf **out,
 		      struct diag *d)
 {
@@ -71,6 +84,8 @@ enum err fe_conf_load(const char *path, const char *const *sets, size_t nsets, s
 		e = diag_set(d, E_INVALID, "%s: neither backends nor rpc.listen is set", path);
 	if (e == E_OK)
 		e = check_dns(c, d);
+	if (e == E_OK)
+		e = check_https(c, d);
 	if (e != E_OK) {
 		conf_free(&c);
 		return e;

@@ -11,6 +11,7 @@
 #include "frontend/smtp/smtp.h"
 #include "frontend/super/super.h"
 #include "frontend/super/worker.h"
+#include "frontend/web/web.h"
 
 #define SETS_MAX 64
 
@@ -24,8 +25,8 @@ static const char usage[] =
 	"  -V, --version\n"
 	"  -h, --help\n";
 
-static const struct protocol *const protocols[] = {&smtp_protocol, &submission_protocol,
-						   &imap_protocol, &outbound_protocol};
+static const struct protocol *const protocols[] = {
+	&smtp_protocol, &submission_protocol, &imap_protocol, &outbound_protocol, &web_protocol};
 
 enum { OPT_SET = 256, OPT_CHECK, OPT_SHOW, OPT_WORKER };
 

@@ -223,7 +223,8 @@ static bool fill_scalar(struct arena *mem, const ProtobufCFieldDescriptor *f, vo
 		*(protobuf_c_boolean *)to = 1;
 		return text.n == 0;
 	case PROTOBUF_C_TYPE_ENUM:
-		if (!parse_enum(f->descriptor, text, &value))
+		value = 0; /* none */
+		if (text.p != NULL && !parse_enum(f->descriptor, text, &value))
 			return false;
 		*(int *)to = value;
 		return true;

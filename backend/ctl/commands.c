@@ -160,6 +160,9 @@ static const struct ctl_arg domain_edit_args[] = {
 	 "gets what has no address of its own, or none"},
 	{"--accounts-max", "N", "accounts_max", 0, "how many accounts it may have, or none"},
 	{"--quota", "BYTES", "quota_bytes", 0, "of new accounts that name none; 500m, 2g, none"},
+	{"--mta-sts", "none|testing|enforce", "mta_sts", ARG_NONE,
+	 "what its policy says: others verify our servers"},
+	{"--mta-sts-max-age", "TIME", "mta_sts_age_s", 0, "for how long others may believe it; 7d"},
 	{0},
 };
 
@@ -413,11 +416,13 @@ const struct ctl_command ctl_commands[] = {
 	 DONE},
 	{"domain", "list", "Lists domains", no_args, METHOD(DOMAIN_LIST), REQUEST(domain_list),
 	 ROWS(domain),
-	 .columns = "name kind target catch_all accounts addresses accounts_max quota_bytes"},
+	 .columns = "name kind target catch_all accounts addresses accounts_max quota_bytes "
+		    "mta_sts"},
 	{"domain", "show", "Shows a domain", domain_name_args, METHOD(DOMAIN_SHOW),
 	 REQUEST(domain_name), ONE(domain)},
-	{"domain", "edit", "Changes limits and catch-all of a local domain", domain_edit_args,
-	 METHOD(DOMAIN_EDIT), REQUEST(domain_edit), DONE, .prepare = change_prepare},
+	{"domain", "edit", "Changes limits, catch-all and MTA-STS of a local domain",
+	 domain_edit_args, METHOD(DOMAIN_EDIT), REQUEST(domain_edit), DONE,
+	 .prepare = change_prepare},
 	{"domain", "remove", "Removes a domain that has neither accounts nor addresses",
 	 domain_name_args, METHOD(DOMAIN_REMOVE), REQUEST(domain_name), DONE},
 	{"dkim", "add", "Makes keys that sign mail; they sign once they are activated",

@@ -185,6 +185,23 @@ const char *dir_default_domain(const struct dir *d)
 	return "";
 }
 
+enum err dir_domain_mta_sts(const struct dir *d, slice_t domain, enum dir_mta_sts *mode_out,
+			    uint32_t *age_s_out)
+{
+	struct dir_rec_domain r;
+	char name[256];
+
+	if (domain_normalise(domain, name) != E_OK)
+		return E_NOT_FOUND;
+	if (!dir_image_domain(&d->image, slice_str(name), NULL, &r) ||
+	    (r.kind == DIR_DOMAIN_ALIAS && !dir_image_domain_id(&d->image, r.target, &r)) ||
+	    r.kind != DIR_DOMAIN_LOCAL)
+		return dir_absent(d, E_NOT_FOUND);
+	*mode_out = r.mta_sts;
+	*age_s_out = r.mta_sts_age_s;
+	return E_OK;
+}
+
 static bool local_normalise(slice_t local, char out[65])
 {
 	if (local.n == 0 || local.n > 64 || !utf8_valid(local))

@@ -30,6 +30,13 @@ struct dir_actor {
 
 enum dir_domain_kind { DIR_DOMAIN_LOCAL = 1, DIR_DOMAIN_ALIAS = 2, DIR_DOMAIN_REMOTE = 3 };
 
+/* A domain's MTA-STS policy (RFC 8461 section 3.2). */
+enum dir_mta_sts { DIR_MTA_STS_NONE = 0, DIR_MTA_STS_TESTING = 1, DIR_MTA_STS_ENFORCE = 2 };
+/* Also what a policy says. */
+const char *dir_mta_sts_name(enum dir_mta_sts mode);
+#define DIR_MTA_STS_AGE     (7 * 24 * 3600) /* seconds; weeks are usual (section 3.2) */
+#define DIR_MTA_STS_AGE_MAX 31557600        /* section 3.2 */
+
 struct dir_domain_spec {
 	slice_t name;
 	enum dir_domain_kind kind;
@@ -37,6 +44,9 @@ struct dir_domain_spec {
 	slice_t catch_all;     /* LOCAL: an address, or empty */
 	uint64_t accounts_max; /* LOCAL; 0: no limit */
 	uint64_t quota_bytes;  /* LOCAL: of new accounts that name none; 0: none */
+	/* LOCAL, with edit alone: a new domain has NONE. */
+	enum dir_mta_sts mta_sts;
+	uint32_t mta_sts_age_s; /* for how long others may believe it */
 };
 
 struct dir_domain_row {
@@ -46,6 +56,8 @@ struct dir_domain_row {
 	uint64_t accounts_max, quota_bytes;
 	uint64_t accounts, addresses; /* how many it has */
 	int64_t created_us;
+	enum dir_mta_sts mta_sts; /* of an alias domain: its target's */
+	uint32_t mta_sts_age_s;
 };
 
 struct dir_domain_page {
@@ -55,12 +67,16 @@ struct dir_domain_page {
 
 WAITS enum err dir_domain_add(struct dir *d, const struct dir_actor *by,
 			      const struct dir_domain_spec *s, struct diag *diag) MUST_USE;
-/* Sets catch-all and limits of a local domain; the kind and the target stay. */
+/* Sets catch-all, limits and MTA-STS of a local domain; the kind and the target stay. */
 WAITS enum err dir_domain_edit(struct dir *d, const struct dir_actor *by,
 			       const struct dir_domain_spec *s, struct diag *diag) MUST_USE;
 /* E_INVALID while it has accounts, addresses or alias domains. */
 WAITS enum err dir_domain_remove(struct dir *d, const struct dir_actor *by, slice_t name,
 				 struct diag *diag) MUST_USE;
+/* From the image: what the policy of a domain is, an alias domain's that of its target.
+ * E_NOT_FOUND: no local or alias domain; E_RETRY: not known now. */
+enum err dir_domain_mta_sts(const struct dir *d, slice_t domain, enum dir_mta_sts *mode_out,
+			    uint32_t *age_s_out) MUST_USE;
 WAITS enum err dir_domain_list(struct dir *d, slice_t after, size_t limit, struct arena *mem,
 			       struct dir_domain_page *out, struct diag *diag) MUST_USE;
 WAITS enum err dir_domain_show(struct dir *d, slice_t name, struct arena *mem,

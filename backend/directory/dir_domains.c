@@ -33,6 +33,19 @@ static const char *kind_name(enum dir_domain_kind k)
 	return "unknown";
 }
 
+const char *dir_mta_sts_name(enum dir_mta_sts mode)
+{
+	switch (mode) {
+	case DIR_MTA_STS_NONE:
+		return "none";
+	case DIR_MTA_STS_TESTING:
+		return "testing";
+	case DIR_MTA_STS_ENFORCE:
+		return "enforce";
+	}
+	return "none";
+}
+
 static enum err check_kind(const struct dir_domain_spec *s, char target[256], struct diag *diag)
 {
 	target[0] = '\0';
@@ -97,6 +110,16 @@ WAITS enum err dir_domain_add(struct dir *d, const struct dir_actor *by,
 	return dir_call_end(&c, e, diag);
 }
 
+static enum err check_mta_sts(const struct dir_domain_spec *s, struct diag *diag)
+{
+	if (s->mta_sts > DIR_MTA_STS_ENFORCE)
+		return diag_set(diag, E_INVALID, "unknown mode of MTA-STS");
+	if (s->mta_sts_age_s == 0 || s->mta_sts_age_s > DIR_MTA_STS_AGE_MAX)
+		return diag_set(diag, E_INVALID,
+				"an MTA-STS policy is believed for 1 second to a year");
+	return E_OK;
+}
+
 WAITS static enum err domain_edit(struct dir_call *c, const struct dir_domain_spec *s,
 				  struct diag *diag)
 {
@@ -110,14 +133,18 @@ WAITS static enum err domain_edit(struct dir_call *c, const struct dir_domain_sp
 	if (e == E_OK)
 		e = check_limits(s, diag);
 	if (e == E_OK)
+		e = check_mta_sts(s, diag);
+	if (e == E_OK)
 		e = catch_all_form(c->d, s, &catch_all, diag);
 	if (e == E_OK) {
-		buf_printf(&c->detail, "catch_all=%.*s", (int)catch_all.n,
-			   catch_all.n > 0 ? catch_all.p : "");
+		buf_printf(&c->detail, "catch_all=%.*s mta_sts=%s", (int)catch_all.n,
+			   catch_all.n > 0 ? catch_all.p : "", dir_mta_sts_name(s->mta_sts));
 		pg_text(&a, slice_str(name));
 		pg_text(&a, buf_slice(&catch_all));
 		pg_u64(&a, s->accounts_max);
 		pg_u64(&a, s->quota_bytes);
+		pg_u64(&a, s->mta_sts);
+		pg_u64(&a, s->mta_sts_age_s);
 		e = dir_call_exec(c, dir_sql_domain_edit, &a, &touched, diag);
 	}
 	if (e == E_OK && touched == 0)
@@ -185,6 +212,8 @@ static void domain_row(const struct pg_result *r, size_t i, struct arena *mem,
 		.accounts = pg_get_u64(r, i, 6),
 		.addresses = pg_get_u64(r, i, 7),
 		.created_us = pg_get_i64(r, i, 8),
+		.mta_sts = (enum dir_mta_sts)pg_get_u64(r, i, 9),
+		.mta_sts_age_s = (uint32_t)pg_get_u64(r, i, 10),
 	};
 }
 

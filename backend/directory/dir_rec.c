@@ -48,6 +48,8 @@ void dir_rec_put_domain(struct buf *out, const struct dir_rec_domain *r)
 	put_u64(out, r->target);
 	dir_rec_put_text(out, r->name);
 	dir_rec_put_text(out, r->catch_all);
+	buf_putc(out, (char)r->mta_sts);
+	put_u32(out, r->mta_sts_age_s);
 }
 
 void dir_rec_put_account(struct buf *out, const struct dir_rec_account *r)
@@ -223,6 +225,16 @@ static uint8_t take_enum(struct reader *r, uint8_t max)
 	return v;
 }
 
+/* One that has a 0. */
+static uint8_t take_enum0(struct reader *r, uint8_t max)
+{
+	uint8_t v = take_u8(r);
+
+	if (v > max)
+		r->ok = false;
+	return v;
+}
+
 static bool take_bool(struct reader *r)
 {
 	uint8_t v = take_u8(r);
@@ -285,6 +297,12 @@ bool dir_rec_domain(slice_t value, struct dir_rec_domain *out)
 	out->target = take_u64(&r);
 	out->name = take_text(&r, 255);
 	out->catch_all = take_text(&r, DIR_ADDRESS_MAX);
+	out->mta_sts = DIR_MTA_STS_NONE;
+	out->mta_sts_age_s = DIR_MTA_STS_AGE;
+	if (r.ok && r.s.n == 0) /* rows of before do not say it */
+		return true;
+	out->mta_sts = (enum dir_mta_sts)take_enum0(&r, DIR_MTA_STS_ENFORCE);
+	out->mta_sts_age_s = take_u32(&r);
 	return read_end(&r);
 }
 

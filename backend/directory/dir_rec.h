@@ -42,6 +42,8 @@ struct dir_rec_domain {
 	enum dir_domain_kind kind;
 	uint64_t target;
 	slice_t name, catch_all;
+	enum dir_mta_sts mta_sts;
+	uint32_t mta_sts_age_s;
 };
 
 struct dir_rec_account {

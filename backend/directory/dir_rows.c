@@ -11,6 +11,8 @@ static void domain_row(const struct pg_result *r, size_t i, struct buf *out)
 		.target = pg_get_u64(r, i, 2),
 		.name = pg_get(r, i, 3),
 		.catch_all = pg_get(r, i, 4),
+		.mta_sts = (enum dir_mta_sts)pg_get_u64(r, i, 5),
+		.mta_sts_age_s = (uint32_t)pg_get_u64(r, i, 6),
 	};
 
 	dir_rec_put_domain(out, &x);

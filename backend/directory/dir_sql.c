@@ -37,7 +37,7 @@ const char dir_sql_prune[] =
 	" gone AS (DELETE FROM dir_change USING top WHERE dir_change.txid <= top.txid)"
 	" UPDATE dir_meta SET pruned_txid = top.txid FROM top WHERE top.txid IS NOT NULL";
 
-#define DOMAIN_COLS "id, kind, coalesce(target, 0), name, catch_all"
+#define DOMAIN_COLS "id, kind, coalesce(target, 0), name, catch_all, mta_sts, mta_sts_max_age"
 /* In the order of enum dir_send; null is DIR_SEND_DEFAULT. */
 #define SEND(col)   "coalesce(" col ", 4294967295)"
 #define SEND_COLS \
@@ -129,7 +129,8 @@ const char dir_sql_domain_add[] =
 	" $2::smallint, (SELECT id FROM domains WHERE name = $3 AND kind = 1), $4, $5::bigint,"
 	" $6::bigint)";
 const char dir_sql_domain_edit[] =
-	"UPDATE domains SET catch_all = $2, accounts_max = $3::bigint, quota_bytes = $4::bigint"
+	"UPDATE domains SET catch_all = $2, accounts_max = $3::bigint, quota_bytes = $4::bigint,"
+	" mta_sts = $5::smallint, mta_sts_max_age = $6::integer"
 	" WHERE name = $1 AND kind = 1";
 const char dir_sql_domain_in_use[] =
 	"SELECT (SELECT count(*) FROM accounts WHERE domain_id = d.id),"
@@ -141,7 +142,9 @@ const char dir_sql_domain_remove[] = "DELETE FROM domains WHERE name = $1";
 	"SELECT d.name, d.kind, coalesce(t.name, ''), d.catch_all, d.accounts_max," \
 	" d.quota_bytes, (SELECT count(*) FROM accounts WHERE domain_id = d.id)," \
 	" (SELECT count(*) FROM addresses WHERE domain_id = d.id AND kind <> 1), " US( \
-		"d.created") " FROM domains d LEFT JOIN domains t ON t.id = d.target"
+		"d.created") ", coalesce(t.mta_sts, d.mta_sts)," \
+			     " coalesce(t.mta_sts_max_age, d.mta_sts_max_age)" \
+			     " FROM domains d LEFT JOIN domains t ON t.id = d.target"
 const char dir_sql_domain_list[] = DOMAIN_ROW " WHERE d.name COLLATE \"C\" > $1"
 					      " ORDER BY d.name COLLATE \"C\" LIMIT $2::bigint";
 const char dir_sql_domain_show[] = DOMAIN_ROW " WHERE d.name = $1";

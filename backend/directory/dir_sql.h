@@ -33,7 +33,7 @@ extern const size_t dir_sql_kinds_n;
 
 /* ---- domains ---- */
 extern const char dir_sql_domain_add[];      /* name, kind, target name, catch_all, max, quota -> */
-extern const char dir_sql_domain_edit[];     /* name, catch_all, max, quota */
+extern const char dir_sql_domain_edit[];     /* name, catch_all, max, quota, sts, age */
 extern const char dir_sql_domain_in_use[];   /* name -> accounts, addresses, alias domains */
 extern const char dir_sql_domain_remove[];   /* name */
 extern const char dir_sql_domain_list[];     /* after, limit -> row */

@@ -4,12 +4,13 @@
 #include <stdio.h>
 
 #include "backend/dns/dkim_text.h"
+#include "backend/dns/sts_own.h"
 #include "backend/dns/zone_priv.h"
 
 #define TEXT_BYTES   8192 /* of one value */
 #define FOREIGN_MAX  8    /* MX hosts that are not ours which are told */
 #define PREFERENCE   10   /* of the MX that are proposed: all alike share the mail */
-#define ROWS_OF_ALL  16   /* SPF, DMARC, TLS-RPT, no key, three SRV */
+#define ROWS_OF_ALL  16   /* SPF, DMARC, TLS-RPT, MTA-STS, no key, three SRV */
 #define ROWS_OF_HOST (3 + ZONE_ADDRS_MAX) /* MX, addresses, TLSA, and a PTR for each address */
 
 /* ---- rows ---- */
@@ -348,6 +349,33 @@ static const char *tlsrpt_fault(slice_t record)
 	return slice_find(record, SL("rua=")) < record.n ? NULL : "there is no rua=";
 }
 
+/* ---- MTA-STS ---- */
+
+/* The record that tells of the policy, and the site that serves it. */
+WAITS static void check_sts(struct zone_look *l)
+{
+	slice_t name = zone_name(l, "_mta-sts.", l->w->domain), record = SLICE_NONE;
+	slice_t id = l->w->sts_id;
+	struct zone_row *r = zone_row(l, "TXT", ZONE_REQUIRED, name,
+				      zone_text(l, "v=STSv1; id=%.*s;", (int)id.n, id.p));
+	struct ask_answer a;
+	const char *why;
+	size_t n;
+
+	if (zone_ask(l, r, name, ASK_TXT, &a)) {
+		n = zone_pick(&a, "v=STSv1", &record);
+		why = n == 1   ? sts_own_fault(record, id)
+		      : n == 0 ? "what is there is something else"
+			       : "there are several";
+		if (why != NULL)
+			zone_note(r, ZONE_DIFFERS, why);
+	}
+	name = zone_name(l, "mta-sts.", l->w->domain);
+	r = zone_row(l, "A", ZONE_REQUIRED, name, SLICE_NONE);
+	if (!zone_ask(l, r, name, ASK_ADDRESS, &a) && r->verdict == ZONE_MISSING)
+		zone_note(r, ZONE_MISSING, "the public address of a front-end with listen.https");
+}
+
 /* ---- DKIM ---- */
 
 WAITS static void check_key(struct zone_look *l, const struct dir_dkim_row *key)
@@ -440,6 +468,8 @@ WAITS enum err zone_check(const struct zone_wants *w, struct arena *mem, struct 
 		     zone_text(l, "v=TLSRPTv1; rua=mailto:postmaster@%.*s", (int)w->domain.n,
 			       w->domain.p),
 		     tlsrpt_fault);
+	if (w->sts_id.n != 0)
+		check_sts(l);
 	if (w->kind != DIR_DOMAIN_REMOTE) {
 		check_service(l, "_imaps._tcp.", 993);
 		check_service(l, "_submissions._tcp.", 465);

@@ -12,6 +12,7 @@
  *   m_ingest m_drop   files of pickup folders, and of drop folders
  *   m_sts         MTA-STS policies that workers bring and ask for
  *   m_tls_report  what TLS did on the way out, and the reports of it
+ *   m_web         what the web worker serves
  *   m_sign        signatures of a commit
  *   convert       C structs of the store <-> messages
  *   m_admin       what management calls share: the actor, lists, several back-ends

@@ -1,5 +1,6 @@
 /* Management: the records that a domain needs. */
 #include "backend/dns/hosts.h"
+#include "backend/dns/sts_own.h"
 #include "backend/dns/zone.h"
 #include "backend/policy/live.h"
 #include "backend/rpc/m_admin.h"
@@ -56,6 +57,19 @@ WAITS static enum err show(struct mcall *c, const struct zone_rows *rows)
 	return e == E_OK ? rpc_req_send_end(c->req) : e;
 }
 
+static slice_t policy_id(const struct dir_domain_row *d, const slice_t *hosts, size_t n,
+			 struct arena *mem)
+{
+	char id[STS_OWN_ID_STR];
+	struct buf text;
+
+	buf_init(&text, STS_OWN_TEXT_MAX, NULL);
+	sts_own_text(d->mta_sts, d->mta_sts_age_s, hosts, n, &text);
+	sts_own_id(buf_slice(&text), id);
+	buf_fini(&text);
+	return arena_dup(mem, slice_str(id));
+}
+
 WAITS enum err m_admin_dns_show(struct mcall *c)
 {
 	const Postern__AdminDnsShow *m = (const void *)c->msg;
@@ -78,6 +92,8 @@ WAITS enum err m_admin_dns_show(struct mcall *c)
 	w.kind = domain.kind;
 	w.keys = keys.rows;
 	w.nkeys = keys.n;
+	if (domain.kind != DIR_DOMAIN_REMOTE && domain.mta_sts != DIR_MTA_STS_NONE)
+		w.sts_id = policy_id(&domain, hosts, w.nhosts, &c->mem);
 	e = zone_check(&w, &c->mem, &rows);
 	return e == E_OK ? show(c, &rows) : e;
 }

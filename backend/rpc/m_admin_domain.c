@@ -17,6 +17,8 @@ static Postern__AdminDomain *pack_domain(const struct dir_domain_row *r, struct 
 	m->accounts_max = r->accounts_max;
 	m->quota_bytes = r->quota_bytes;
 	m->created_us = r->created_us;
+	m->mta_sts = (Postern__MtaSts)r->mta_sts;
+	m->mta_sts_age_s = r->mta_sts_age_s;
 	return m;
 }
 
@@ -149,6 +151,8 @@ WAITS enum err m_admin_domain_edit(struct mcall *c)
 	s.catch_all = m->has_catch_all ? slice_str(m->catch_all) : row.catch_all;
 	s.accounts_max = m->has_accounts_max ? m->accounts_max : row.accounts_max;
 	s.quota_bytes = m->has_quota_bytes ? m->quota_bytes : row.quota_bytes;
+	s.mta_sts = m->has_mta_sts ? (enum dir_mta_sts)m->mta_sts : row.mta_sts;
+	s.mta_sts_age_s = m->has_mta_sts_age_s ? m->mta_sts_age_s : row.mta_sts_age_s;
 	return dir_domain_edit(c->be->dir, &by, &s, &c->diag);
 }
 

@@ -12,6 +12,7 @@
 #include "proto/method.pb-c.h"
 #include "proto/outbound.pb-c.h"
 #include "proto/policy.pb-c.h"
+#include "proto/web.pb-c.h"
 
 #define FE     ROLES(ROLE_FRONTEND)
 #define FE_BE  (ROLES(ROLE_FRONTEND) | ROLES(ROLE_BACKEND))
@@ -24,6 +25,7 @@
 #define DELIVERERS (MAIL_IN | OUTBOUND) /* the way out delivers notices */
 #define READERS    (SERVICES(SERVICE_IMAP) | SERVICES(SERVICE_POP3))
 #define IMAP       SERVICES(SERVICE_IMAP)
+#define WEB        SERVICES(SERVICE_WEB)
 #define SMALL      (8 * 1024)
 #define WHOLE      RPC_PAYLOAD_MAX /* summaries, lists of UIDs */
 #define LONG       (512 * 1024)
@@ -159,6 +161,8 @@ const struct method methods[] = {
 	   IDEMPOTENT, MINUTES(10), m_append_commit),
 	T(APPEND_ABORT, "Append.Abort", append_abort, Postern__AppendAbort, IMAP, TICKET_WRITE,
 	  IDEMPOTENT, SMALL, SECONDS(30), m_append_abort),
+	M(WEB_STS, "Web.Sts", web_sts, FE, WEB, IDEMPOTENT, SMALL, SECONDS(10), RATE_LOOKUP,
+	  m_web_sts),
 	A(DOMAIN_ADD, "Admin.DomainAdd", domain_add, ONCE, SMALL, MINUTES(1), m_admin_domain_add),
 	A(DOMAIN_LIST, "Admin.DomainList", domain_list, IDEMPOTENT, SMALL, MINUTES(10),
 	  m_admin_domain_list),

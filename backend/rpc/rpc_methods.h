@@ -88,5 +88,6 @@ WAITS enum err m_message_search(struct mcall *c);
 WAITS enum err m_append_begin(struct mcall *c);
 WAITS enum err m_append_commit(struct mcall *c);
 WAITS enum err m_append_abort(struct mcall *c);
+WAITS enum err m_web_sts(struct mcall *c);
 
 #endif

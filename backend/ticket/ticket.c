@@ -226,6 +226,7 @@ uint32_t ticket_rights_of(enum rpc_service s)
 	case SERVICE_SMTP:
 	case SERVICE_OUTBOUND:
 	case SERVICE_INGEST:
+	case SERVICE_WEB:
 		return 0;
 	}
 	return 0;

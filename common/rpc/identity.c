@@ -11,6 +11,7 @@ static const char *const service_names[] = {
 	[SERVICE_MANAGESIEVE] = "managesieve",
 	[SERVICE_OUTBOUND] = "outbound",
 	[SERVICE_INGEST] = "ingest",
+	[SERVICE_WEB] = "web",
 };
 
 static const char *const role_names[] = {

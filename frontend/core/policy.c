@@ -25,6 +25,8 @@ static void read_limits(const struct conf *c, struct policy *p)
 		 "submission.connections_per_ip_max", "submission.rate_per_ip_per_min"},
 		{SERVICE_IMAP, "imap.connections_max", "imap.connections_per_ip_max",
 		 "imap.rate_per_ip_per_min"},
+		{SERVICE_WEB, "web.connections_max", "web.connections_per_ip_max",
+		 "web.rate_per_ip_per_min"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

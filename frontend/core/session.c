@@ -31,6 +31,7 @@ static const char *const fiber_names[SERVICE_LAST + 1] = {
 	[SERVICE_MANAGESIEVE] = "managesieve.session",
 	[SERVICE_OUTBOUND] = "session",
 	[SERVICE_INGEST] = "session",
+	[SERVICE_WEB] = "web.session",
 };
 
 static struct list sessions = {&sessions, &sessions};

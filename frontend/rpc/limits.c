@@ -3,6 +3,7 @@
 #include "common/record/record.h"
 #include "frontend/rpc/call_ingest.h"
 #include "frontend/rpc/call_sts.h"
+#include "frontend/rpc/call_web.h"
 #include "proto/auth.pb-c.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/dns.pb-c.h"
@@ -14,6 +15,7 @@
 #include "proto/servers.h"
 #include "proto/summary.pb-c.h"
 #include "proto/tls_results.h"
+#include "proto/web.pb-c.h"
 
 #define ROWS_MAX     1024 /* rows of one batch: a slice of the store is 100 */
 #define RANGES_MAX   8192 /* a DATA frame of 64 KiB cannot hold more */
@@ -88,6 +90,7 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__sts_policy__descriptor, "id", 0, 32},
 	{&postern__sts_policy__descriptor, "mx", CALL_STS_MX_MAX, 253},
 	{&postern__dns_question__descriptor, "name", 0, 253},
+	{&postern__web_sts_reply__descriptor, "text", 0, CALL_WEB_STS_MAX},
 	{&postern__tls_report__descriptor, "domain", 0, 255},
 	{&postern__tls_report__descriptor, "report_id", 0, 512},
 	{&postern__tls_report__descriptor, "organization", 0, 255},

@@ -35,7 +35,7 @@
 #define NO_ANCHORS   "none"
 
 struct pems {
-	struct buf ca, tls_cert, tls_key, anchors;
+	struct buf ca, tls_cert, tls_key, https_cert, https_key, anchors;
 	struct buf cert[SERVICE_LAST + 1], key[SERVICE_LAST + 1];
 };
 
@@ -78,15 +78,15 @@ static const struct {
 	{SERVICE_SUBMISSION, "listen.submissions", "submissions"},
 	{SERVICE_IMAP, "listen.imap", "imap"},
 	{SERVICE_IMAP, "listen.imaps", "imaps"},
+	{SERVICE_WEB, "listen.https", "https"},
 };
 
 static const struct {
 	enum rpc_service service;
 	const char *setting;
 } services[] = {
-	{SERVICE_SMTP, "workers.smtp"},
-	{SERVICE_SUBMISSION, "workers.submission"},
-	{SERVICE_IMAP, "workers.imap"},
+	{SERVICE_SMTP, "workers.smtp"},         {SERVICE_SUBMISSION, "workers.submission"},
+	{SERVICE_IMAP, "workers.imap"},         {SERVICE_WEB, "workers.web"},
 	{SERVICE_OUTBOUND, "workers.outbound"}, /* without listeners: the last ones */
 };
 
@@ -135,6 +135,8 @@ static void pems_init(struct pems *p)
 	buf_init(&p->ca, PEM_FILE_MAX, NULL);
 	buf_init(&p->tls_cert, PEM_FILE_MAX, NULL);
 	buf_init(&p->tls_key, PEM_FILE_MAX, NULL);
+	buf_init(&p->https_cert, PEM_FILE_MAX, NULL);
+	buf_init(&p->https_key, PEM_FILE_MAX, NULL);
 	buf_init(&p->anchors, PEM_FILE_MAX, NULL);
 	for (size_t i = 0; i <= SERVICE_LAST; i++) {
 		buf_init(&p->cert[i], PEM_FILE_MAX, NULL);
@@ -147,6 +149,8 @@ static void pems_fini(struct pems *p)
 	buf_fini(&p->ca);
 	buf_fini(&p->tls_cert);
 	buf_fini(&p->tls_key);
+	buf_fini(&p->https_cert);
+	buf_fini(&p->https_key);
 	buf_fini(&p->anchors);
 	for (size_t i = 0; i <= SERVICE_LAST; i++) {
 		buf_fini(&p->cert[i]);
@@ -174,6 +178,14 @@ static enum err check_trust(struct diag *d)
 		       : diag_set(d, E_IO, "%s: %s", path, log_errno(errno));
 }
 
+/* The worker that anybody's browser reaches need not have the key of mail. */
+static enum err read_https(struct pems *p, struct diag *d)
+{
+	enum err e = read_file(conf_str(super.conf, "https.cert"), &p->https_cert, d);
+
+	return e == E_OK ? read_file(conf_str(super.conf, "https.key"), &p->https_key, d) : e;
+}
+
 static bool asks_dns(enum rpc_service s)
 {
 	return s == SERVICE_OUTBOUND || s == SERVICE_SMTP || s == SERVICE_SUBMISSION;
@@ -194,6 +206,8 @@ static enum err read_pems(struct diag *d)
 		e = read_file(conf_str(super.conf, "tls.cert"), &p.tls_cert, d);
 	if (e == E_OK)
 		e = read_file(conf_str(super.conf, "tls.key"), &p.tls_key, d);
+	if (e == E_OK && conf_str(super.conf, "https.cert")[0] != '\0')
+		e = read_https(&p, d);
 	for (size_t i = 0; e == E_OK && i < super.nworkers; i++) {
 		enum rpc_service s = super.workers[i].service;
 
@@ -349,8 +363,10 @@ static void encode_setup(const struct worker *w, struct buf *out)
 		s.backends[i] = addr_text("backends", i, backends[i], sizeof backends[i]);
 	/* To each what its service needs. */
 	if (w->nlisteners != 0) {
-		s.tls_cert_pem = buf_slice(&super.pems.tls_cert);
-		s.tls_key_pem = buf_slice(&super.pems.tls_key);
+		bool own = w->service == SERVICE_WEB && super.pems.https_cert.n != 0;
+
+		s.tls_cert_pem = buf_slice(own ? &super.pems.https_cert : &super.pems.tls_cert);
+		s.tls_key_pem = buf_slice(own ? &super.pems.https_key : &super.pems.tls_key);
 	}
 	if (asks_dns(w->service)) {
 		s.dns_anchors = buf_slice(&super.pems.anchors);

@@ -11,6 +11,7 @@
 #include "proto/message.pb-c.h"
 #include "proto/method.pb-c.h"
 #include "proto/policy.pb-c.h"
+#include "proto/web.pb-c.h"
 
 #define VALUE_MAX (64 * 1024)
 
@@ -66,6 +67,7 @@ static const struct ask_method table[] = {
 	ROW(APPEND_BEGIN, append_begin, NULL),
 	ROW(APPEND_COMMIT, append_commit, REPLY(append_reply)),
 	ROW(APPEND_ABORT, append_abort, NULL),
+	ROW(WEB_STS, web_sts, REPLY(web_sts_reply)),
 };
 
 static const struct ask_method *by_number(unsigned number)

@@ -162,7 +162,7 @@ class Domains(unittest.TestCase):
         printed = [r for r in table(run("domain", "list")) if r["name"] == d][0]
         self.assertEqual(printed, {"name": d, "kind": "local", "target": "-", "catch_all": "-",
                                    "accounts": "0", "addresses": "0", "accounts_max": "2",
-                                   "quota": "2.0G"})
+                                   "quota": "2.0G", "mta_sts": "-"})
         self.assertIn("there already", run("domain", "add", d, want=DATA))
         # Only what is named changes.
         run("domain", "edit", d, "--catch-all", "user1@example.org")
@@ -612,7 +612,7 @@ class Settings(unittest.TestCase):
 
 class Nodes(unittest.TestCase):
     def test_status(self):
-        want = {(f, x) for f in ("fe1", "fe2") for x in ("smtp", "submission", "imap", "outbound")}
+        want = {(f, x) for f in ("fe1", "fe2") for x in ("smtp", "submission", "imap", "outbound", "web")}
         s = until(lambda: {(w["frontend"], w["service"]) for w in rows("status")["workers"]
                            if w["state"] == "up"} == want and rows("status"))
         self.assertEqual([(b["backend"], b["state"], b["directory"]) for b in s["backends"]],
@@ -752,7 +752,7 @@ class Certificates(unittest.TestCase):
         """A front-end's links end within 2 s, at every back-end. Nobody has registered its
         certificates: they were shown."""
         pki = os.path.join(FOLDER, "pki")
-        names = ["frontend/fe2/" + s for s in ("imap", "outbound", "smtp", "submission")]
+        names = ["frontend/fe2/" + s for s in ("imap", "outbound", "smtp", "submission", "web")]
         since = {b: log_size(b) for b in ("be1", "be2")}
 
         def listed():

@@ -283,7 +283,7 @@ class BackendAway(unittest.TestCase):
         box.logout()
 
     def test_workers_are_started_again(self):
-        for service in ("smtp", "imap", "submission", "outbound"):
+        for service in ("smtp", "imap", "submission", "outbound", "web"):
             since = log_size("fe1")
             cluster_command("kill", "fe1/" + service)
             self.assertTrue(until(lambda: log_lines("fe1", "event=worker.started",

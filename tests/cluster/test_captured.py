@@ -131,7 +131,9 @@ class CapturedFrontend(unittest.TestCase):
                               ("imap", "DELIVER_BEGIN"),
                               ("smtp", "OUTBOUND_WORK"), ("submission", "OUTBOUND_READ"),
                               ("imap", "OUTBOUND_REPORT"),
-                              ("outbound", "AUTH_START"), ("outbound", "RESOLVE")):
+                              ("outbound", "AUTH_START"), ("outbound", "RESOLVE"),
+                              ("web", "AUTH_START"), ("web", "RESOLVE"),
+                              ("web", "OUTBOUND_TLS_WORK"), ("imap", "WEB_STS")):
             before = metric("be1", "rpc_refused_total", reason="role")
             with Captured("frontend/fe1/" + service) as c:
                 fields = next(f for _, n, f in methods() if short(n) == name)

@@ -11,6 +11,53 @@ static const char *result_of(struct rig *r, const char *sql)
 	return out;
 }
 
+/* Of example.org, whose alias domain is x.test. */
+WAITS static void check_mta_sts(struct rig *r, struct arena *mem)
+{
+	static const char *const names[] = {"example.org", "X.test"};
+	struct dir_domain_row row;
+	enum dir_mta_sts mode;
+	struct diag d;
+	uint32_t age_s;
+
+	CHECK(rig_synced(r));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		check_note("%s", names[i]);
+		CHECK_ERR(dir_domain_mta_sts(r->d, slice_str(names[i]), &mode, &age_s), E_OK);
+		CHECK_INT(mode, DIR_MTA_STS_TESTING);
+		CHECK_INT(age_s, 3600);
+	}
+	CHECK_ERR(dir_domain_show(r->d, SL("x.test"), mem, &row, &d), E_OK);
+	CHECK_INT(row.mta_sts, DIR_MTA_STS_TESTING);
+	CHECK_ERR(dir_domain_mta_sts(r->d, SL("xn--bcher-kva.test"), &mode, &age_s), E_OK);
+	CHECK_INT(mode, DIR_MTA_STS_NONE);
+	CHECK_INT(age_s, DIR_MTA_STS_AGE);
+	CHECK_ERR(dir_domain_mta_sts(r->d, SL("other.test"), &mode, &age_s), E_NOT_FOUND);
+	CHECK_ERR(dir_domain_mta_sts(r->d, SL("no name"), &mode, &age_s), E_NOT_FOUND);
+}
+
+/* A row of the copy that a release before wrote. */
+TEST(domain_rows_of_before)
+{
+	struct dir_rec_domain in = {.kind = DIR_DOMAIN_LOCAL,
+				    .name = SL("a.test"),
+				    .mta_sts = DIR_MTA_STS_ENFORCE,
+				    .mta_sts_age_s = 7},
+			      out;
+	struct buf b;
+
+	buf_init(&b, 1024, NULL);
+	dir_rec_put_domain(&b, &in);
+	CHECK(dir_rec_domain(buf_slice(&b), &out));
+	CHECK_INT(out.mta_sts, DIR_MTA_STS_ENFORCE);
+	CHECK_INT(out.mta_sts_age_s, 7);
+	CHECK(dir_rec_domain(slice_sub(buf_slice(&b), 0, b.n - 5), &out));
+	CHECK_INT(out.mta_sts, DIR_MTA_STS_NONE);
+	CHECK_INT(out.mta_sts_age_s, DIR_MTA_STS_AGE);
+	CHECK(!dir_rec_domain(slice_sub(buf_slice(&b), 0, b.n - 1), &out));
+	buf_fini(&b);
+}
+
 TEST_FIBER(admin_domains)
 {
 	struct rig r;
@@ -50,10 +97,18 @@ TEST_FIBER(admin_domains)
 	s.catch_all = SL("Bob");
 	s.accounts_max = 1;
 	s.quota_bytes = 5000;
+	s.mta_sts = DIR_MTA_STS_TESTING;
+	CHECK_ERR(dir_domain_edit(r.d, &rig_actor, &s, &d), E_INVALID); /* for how long? */
+	s.mta_sts_age_s = DIR_MTA_STS_AGE_MAX + 1;
+	CHECK_ERR(dir_domain_edit(r.d, &rig_actor, &s, &d), E_INVALID);
+	s.mta_sts_age_s = 3600;
 	CHECK_ERR(dir_domain_edit(r.d, &rig_actor, &s, &d), E_OK);
 	CHECK_ERR(dir_domain_show(r.d, SL("EXAMPLE.org"), &mem, &row, &d), E_OK);
 	CHECK_SLICE(row.catch_all, SL("Bob@example.org"));
 	CHECK_INT(row.accounts_max, 1);
+	CHECK_INT(row.mta_sts, DIR_MTA_STS_TESTING);
+	CHECK_INT(row.mta_sts_age_s, 3600);
+	check_mta_sts(&r, &mem);
 	CHECK_ERR(rig_account(&r, "alice@example.org", NULL), E_OK);
 	CHECK_ERR(rig_account(&r, "bob@example.org", NULL), E_INVALID); /* the limit */
 	CHECK_ERR(dir_domain_show(r.d, SL("example.org"), &mem, &row, &d), E_OK);

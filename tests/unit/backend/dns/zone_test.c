@@ -29,6 +29,8 @@ static const struct fact good[] = {
 	{"k._domainkey.ours.test", ASK_TXT, "v=DKIM1; p=" B64, ""},
 	{"_dmarc.ours.test", ASK_TXT, "v=DMARC1; p=reject", ""},
 	{"_smtp._tls.ours.test", ASK_TXT, "v=TLSRPTv1; rua=mailto:x@y.test", ""},
+	{"_mta-sts.ours.test", ASK_TXT, "v=STSv1; id=7;", ""},
+	{"mta-sts.ours.test", ASK_ADDRESS, "192.0.2.1", ""},
 	{"_imaps._tcp.ours.test", ASK_SRV, "0 1 993 mx1.ours.test", ""},
 	{"_submissions._tcp.ours.test", ASK_SRV, "0 1 465 mx1.ours.test", ""},
 	{"_submission._tcp.ours.test", ASK_SRV, "0 1 25 x.test|0 1 587 mx1.ours.test", ""},
@@ -97,6 +99,7 @@ WAITS static struct zone_rows look(struct table *t, struct arena *mem, enum dir_
 			       .nhosts = ARRAY_LEN(hosts),
 			       .keys = &key,
 			       .nkeys = 1,
+			       .sts_id = kind == DIR_DOMAIN_LOCAL ? SL("7") : SLICE_NONE,
 			       .ask = ask,
 			       .arg = t};
 	struct zone_rows rows;
@@ -122,7 +125,7 @@ TEST_FIBER(zone_without_fault)
 
 	arena_init(&mem, NULL);
 	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
-	CHECK_INT(rows.n, 2 + 2 + 3 + 2 + 1 + 1 + 1 + 1 + 3);
+	CHECK_INT(rows.n, 2 + 2 + 3 + 2 + 1 + 1 + 1 + 1 + 2 + 3);
 	CHECK_INT(with(&rows, ZONE_OK), rows.n);
 	for (size_t i = 0; i < rows.n; i++)
 		CHECK_SLICE(rows.rows[i].note, SL(""));
@@ -134,13 +137,37 @@ TEST_FIBER(zone_without_fault)
 }
 
 /* One thing is changed: exactly one row says so. */
+struct fault {
+	struct fact change;
+	enum zone_verdict verdict;
+	const char *name, *note;
+};
+
+WAITS static void check_faults(const struct fault *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct table t = {.change = cases[i].change};
+		struct zone_rows rows;
+		struct arena mem;
+
+		check_note("case %zu", i);
+		arena_init(&mem, NULL);
+		rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
+		CHECK_INT(with(&rows, ZONE_OK), rows.n - 1);
+		for (size_t k = 0; k < rows.n; k++) {
+			if (rows.rows[k].verdict == ZONE_OK)
+				continue;
+			CHECK_INT(rows.rows[k].verdict, cases[i].verdict);
+			CHECK_SLICE(rows.rows[k].name, slice_str(cases[i].name));
+			CHECK_SLICE(rows.rows[k].note, slice_str(cases[i].note));
+		}
+		arena_reset(&mem);
+	}
+}
+
 TEST_FIBER(each_fault_is_named)
 {
-	static const struct {
-		struct fact change;
-		enum zone_verdict verdict;
-		const char *name, *note;
-	} cases[] = {
+	static const struct fault cases[] = {
 		{{"ours.test", ASK_MX, "10 mx1.ours.test", ""},
 		 ZONE_DIFFERS,
 		 "ours.test",
@@ -191,24 +218,27 @@ TEST_FIBER(each_fault_is_named)
 		 "no record has this service's port"},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct table t = {.change = cases[i].change};
-		struct zone_rows rows;
-		struct arena mem;
+	check_faults(cases, ARRAY_LEN(cases));
+}
 
-		check_note("case %zu", i);
-		arena_init(&mem, NULL);
-		rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
-		CHECK_INT(with(&rows, ZONE_OK), rows.n - 1);
-		for (size_t k = 0; k < rows.n; k++) {
-			if (rows.rows[k].verdict == ZONE_OK)
-				continue;
-			CHECK_INT(rows.rows[k].verdict, cases[i].verdict);
-			CHECK_SLICE(rows.rows[k].name, slice_str(cases[i].name));
-			CHECK_SLICE(rows.rows[k].note, slice_str(cases[i].note));
-		}
-		arena_reset(&mem);
-	}
+TEST_FIBER(each_fault_of_a_policy_is_named)
+{
+	static const struct fault cases[] = {
+		{{"_mta-sts.ours.test", ASK_TXT, "v=STSv1; id=6;", ""},
+		 ZONE_DIFFERS,
+		 "_mta-sts.ours.test",
+		 "another policy's: nobody looks at the one of now"},
+		{{"_mta-sts.ours.test", ASK_TXT, "v=STSv1; id=7;|v=STSv1; id=7;", ""},
+		 ZONE_DIFFERS,
+		 "_mta-sts.ours.test",
+		 "there are several"},
+		{{"mta-sts.ours.test", ASK_ADDRESS, "", ""},
+		 ZONE_MISSING,
+		 "mta-sts.ours.test",
+		 "the public address of a front-end with listen.https"},
+	};
+
+	check_faults(cases, ARRAY_LEN(cases));
 }
 
 TEST_FIBER(no_mail_at_all)

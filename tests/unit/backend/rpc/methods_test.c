@@ -6,8 +6,8 @@
 #include "tests/lib/check.h"
 
 /* Who may call: letters of services (s SMTP, u submission, i IMAP, p POP3, m ManageSieve, o
- * outbound, * every service of a front-end), B back-ends. Ticket rights: r read, w write, - no
- * ticket. */
+ * outbound, w web, * every service of a front-end), B back-ends. Ticket rights: r read, w write,
+ * - no ticket. */
 static const struct {
 	unsigned number;
 	const char *name, *who, *rights;
@@ -34,7 +34,7 @@ static const struct {
 	{98, "Message.Store", "i", "w"},     {99, "Message.Copy", "i", "w"},
 	{100, "Message.Expunge", "ip", "w"}, {101, "Message.Search", "ip", "r"},
 	{102, "Append.Begin", "i", "w"},     {103, "Append.Commit", "i", "w"},
-	{104, "Append.Abort", "i", "w"},
+	{104, "Append.Abort", "i", "w"},     {112, "Web.Sts", "w", "-"},
 };
 
 #define ADMIN_FIRST 256
@@ -46,7 +46,7 @@ static const struct {
 } services[] = {
 	{SERVICE_SMTP, 's'},   {SERVICE_SUBMISSION, 'u'},  {SERVICE_IMAP, 'i'},
 	{SERVICE_POP3, 'p'},   {SERVICE_MANAGESIEVE, 'm'}, {SERVICE_OUTBOUND, 'o'},
-	{SERVICE_INGEST, 'n'},
+	{SERVICE_INGEST, 'n'}, {SERVICE_WEB, 'w'},
 };
 
 /* The same letters, from a row. */

@@ -1,0 +1,149 @@
+#include "frontend/web/web.h"
+
+#include "common/base/civil.h"
+#include "common/base/clock.h"
+#include "common/log/metric.h"
+#include "common/loop/fiber.h"
+#include "frontend/core/line.h"
+#include "frontend/rpc/call_web.h"
+#include "frontend/web/web_request.h"
+
+#define HEAD_SIZE 512 /* of an answer */
+
+METRIC_COUNTER(m_requests, "web_requests_total", "Requests by what was answered",
+	       {"answer", "policy"});
+METRIC_COUNTER(m_refused, "web_requests_total", "Requests by what was answered",
+	       {"answer", "other"});
+
+struct web {
+	struct session base;
+	struct arena mem;
+};
+
+/* Nobody who sends slowly holds a session longer than this. */
+WAITS static enum err read_head(struct web *w, struct web_request *r, enum web_status *status)
+{
+	int64_t deadline_ms = deadline_in(WEB_HEAD_MS);
+	unsigned n = 0;
+	slice_t line;
+	enum err e = line_read(w->base.stream, WEB_LINE_MAX, "web.request", deadline_ms, &line);
+
+	*status = e == E_LIMIT ? WEB_URI_TOO_LONG : WEB_BAD;
+	if (e != E_OK)
+		return e;
+	*status = web_request_line(line, r);
+	while (*status == WEB_OK) {
+		e = line_read(w->base.stream, WEB_LINE_MAX, "web.field", deadline_ms, &line);
+		if (e == E_OK && line.n == 0)
+			return E_OK;
+		if (e == E_LIMIT || n++ == WEB_FIELDS_MAX)
+			*status = WEB_HEADER_TOO_LARGE;
+		else if (e == E_INVALID)
+			*status = WEB_BAD;
+		else if (e != E_OK)
+			return e;
+		else
+			*status = web_request_field(line, r);
+	}
+	return E_OK;
+}
+
+/* ---- the answer ---- */
+
+/* IMF-fixdate (RFC 9110 section 5.6.7). */
+static void put_date(struct buf *out)
+{
+	static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	int64_t now_s = clock_wall_s();
+	struct civil c;
+
+	civil_of(now_s, &c);
+	buf_printf(out, "Date: %s, %02u %s %04d %02u:%02u:%02u GMT\r\n",
+		   days[civil_weekday((int32_t)(now_s / (24 * 3600)))], c.day, months[c.month - 1],
+		   c.year, c.hour, c.min, c.sec);
+}
+
+WAITS static enum err answer(struct web *w, const struct web_request *r, enum web_status status,
+			     slice_t policy)
+{
+	const char *text = web_status_text(status);
+	int64_t deadline_ms = deadline_in(WEB_ANSWER_MS);
+	struct buf head;
+	enum err e;
+
+	buf_init(&head, HEAD_SIZE, NULL);
+	buf_printf(&head, "HTTP/1.1 %d %s\r\n", (int)status, text);
+	put_date(&head);
+	if (status == WEB_NO_METHOD)
+		buf_puts(&head, "Allow: GET, HEAD\r\n");
+	if (status == WEB_AWAY)
+		buf_puts(&head, "Retry-After: 60\r\n");
+	buf_printf(&head,
+		   "Content-Type: text/plain\r\nContent-Length: %zu\r\n"
+		   "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+		   policy.n);
+	e = stream_write(w->base.stream, buf_slice(&head), deadline_ms);
+	if (e == E_OK && !r->head && policy.n != 0)
+		e = stream_write(w->base.stream, policy, deadline_ms);
+	if (e == E_OK)
+		e = stream_flush(w->base.stream, deadline_ms);
+	buf_fini(&head);
+	metric_add(status == WEB_OK ? &m_requests : &m_refused, 1);
+	return e;
+}
+
+WAITS static enum web_status find_policy(struct web *w, const struct web_request *r,
+					 slice_t *policy)
+{
+	slice_t domain;
+	enum web_status status = web_request_end(r, &domain);
+	enum err e;
+
+	if (status != WEB_OK)
+		return status;
+	e = call_web_sts(domain, &w->mem, deadline_in(WEB_ANSWER_MS), policy);
+	return e == E_OK ? WEB_OK : e == E_NOT_FOUND ? WEB_NOT_FOUND : WEB_AWAY;
+}
+
+WAITS static void web_run(struct session *s)
+{
+	struct web *w = container_of(s, struct web, base);
+	struct web_request r = {.head = false};
+	enum web_status status;
+	slice_t policy = SLICE_NONE;
+	enum err e;
+
+	arena_init(&w->mem, NULL); /* one policy, which has a limit */
+	s->state = "request";
+	e = read_head(w, &r, &status);
+	if (e != E_OK)
+		session_failed(s, e);
+	if (e == E_TIMEOUT)
+		status = WEB_TIMEOUT;
+	if (e == E_OK && status == WEB_OK)
+		status = find_policy(w, &r, &policy);
+	if (e == E_OK || e == E_TIMEOUT || e == E_LIMIT || e == E_INVALID) {
+		s->state = "answer";
+		LOG(LOG_INFO, &s->log, "web.request", LF_STR("host", r.host),
+		    LF_INT("status", (int)status));
+		e = answer(w, &r, status, policy);
+		if (e != E_OK)
+			session_failed(s, e);
+	}
+	arena_reset(&w->mem);
+}
+
+/* TLS comes first: never called. */
+static void web_refuse(struct stream *stream UNUSED, const struct refusal *r UNUSED)
+{
+}
+
+const struct protocol web_protocol = {
+	.service = SERVICE_WEB,
+	.session_size = sizeof(struct web),
+	.window_max = WEB_LINE_MAX + 512,
+	.run = web_run,
+	.refuse = web_refuse,
+};

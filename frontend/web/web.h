@@ -1,0 +1,24 @@
+/*
+ * frontend/web: the least web server that MTA-STS wants (RFC 8461 section 3.3). It serves
+ * https://mta-sts.DOMAIN/.well-known/mta-sts.txt for domains of ours, and nothing else: no files,
+ * no state, no second request on a connection.
+ *
+ *   web          the conversation: one request, one answer, the end
+ *   web_request  what a request asks for (RFC 9112); values, nothing waits there
+ *
+ * Lines come from core/line, as everybody's. The policy comes from a back-end with each request:
+ * this worker may ask for nothing else (a service of its own), and keeps nothing.
+ */
+#ifndef FRONTEND_WEB_WEB_H
+#define FRONTEND_WEB_WEB_H
+
+#include "frontend/core/session.h"
+
+#define WEB_LINE_MAX   8000  /* RFC 9112 section 3 recommends to take as much */
+#define WEB_FIELDS_MAX 100   /* of a header */
+#define WEB_HEAD_MS    10000 /* a request's header, from the first byte to the last */
+#define WEB_ANSWER_MS  10000 /* until the answer is taken */
+
+extern const struct protocol web_protocol;
+
+#endif

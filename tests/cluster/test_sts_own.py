@@ -1,0 +1,186 @@
+"""The site of our own domains' MTA-STS policies (RFC 8461): what it serves, and what it does not."""
+import contextlib
+import email.utils
+import json
+import os
+import socket
+import ssl
+import unittest
+
+import dnszone
+import postern
+from postern import frontend, until
+
+CLUSTER = ["--accounts", "2", "--set", "dns={dns}", "--set", "workers.web=1",
+           "--set", "web.connections_per_ip_max=4", "--set", "web.rate_per_ip_per_min=1000"]
+HOST = "mta-sts.example.org"
+PATH = "/.well-known/mta-sts.txt"
+HEAD_SECONDS = 10 # a request's header: WEB_HEAD_MS
+FIELDS_MAX, LINE_MAX = 100, 8000
+
+
+def setUpModule():
+    global zone
+    zone = dnszone.Zone({"example.org": "@ MX 10 mx1"},
+                        port=int(os.environ["POSTERN_TEST_DNS"].partition(":")[2]))
+    command("setting", "set", "dns.mx_hosts", "mx1.example.org,mx2.example.org")
+
+
+def tearDownModule():
+    zone.close()
+
+
+def command(*argv, want=0):
+    status, out, err = postern.postern(*argv)
+    assert status == want, (status, out, err)
+    return out
+
+
+def text(mode, age=604800):
+    return ("version: STSv1\r\nmode: %s\r\nmx: mx1.example.org\r\nmx: mx2.example.org\r\n"
+            "max_age: %d\r\n" % (mode, age)).encode()
+
+
+def connect(name=HOST, check=True):
+    f = frontend()
+    ctx = ssl.create_default_context(cafile=os.path.join(postern.FOLDER, "pki", "site.pem"))
+    ctx.check_hostname = check
+    s = socket.create_connection((f["host"], f["ports"]["https"]), timeout=30)
+    return ctx.wrap_socket(s, server_hostname=name)
+
+
+def talk(data, name=HOST, check=True):
+    """Status, fields and body of the answer, which ends with the connection."""
+    with connect(name, check) as s:
+        with contextlib.suppress(OSError): # it may have heard enough
+            s.sendall(data)
+        answer = b""
+        while True:
+            part = s.recv(65536)
+            if not part:
+                break
+            answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = head.decode("ascii").split("\r\n")
+    assert lines[0].startswith("HTTP/1.1 "), lines
+    fields = dict(line.split(": ", 1) for line in lines[1:])
+    assert fields["Connection"] == "close", fields
+    return int(lines[0].split()[1]), fields, body
+
+
+def get(host=HOST, path=PATH, method="GET", fields=""):
+    return talk(("%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (method, path, host, fields)).encode(),
+                check=False)
+
+
+class Site(unittest.TestCase):
+    def tearDown(self):
+        command("domain", "edit", "example.org", "--mta-sts", "none", "--mta-sts-max-age", "7d")
+
+    def serves(self, want, host=HOST):
+        self.assertTrue(until(lambda: get(host)[2] == want), get(host))
+
+    def test_policy(self):
+        """To a client that verifies us; what is changed is served at once."""
+        status, fields, body = talk(b"GET %s HTTP/1.1\r\nHost: mta-sts.example.org\r\n\r\n"
+                                    % PATH.encode())
+        self.assertEqual((status, body), (200, text("none")))
+        self.assertEqual(fields["Content-Type"], "text/plain")
+        self.assertEqual(fields["Content-Length"], str(len(body)))
+        self.assertIsNotNone(email.utils.parsedate_to_datetime(fields["Date"]))
+        command("domain", "edit", "example.org", "--mta-sts", "testing")
+        self.serves(text("testing"))
+        command("domain", "edit", "example.org", "--mta-sts", "enforce", "--mta-sts-max-age", "1d")
+        self.serves(text("enforce", 86400))
+        shown = json.loads(command("--json", "domain", "show", "example.org"))
+        self.assertEqual((shown["mta_sts"], int(shown["mta_sts_age_s"])), ("enforce", 86400))
+        command("domain", "edit", "example.org", "--mta-sts", "strict", want=64)
+        command("domain", "edit", "example.org", "--mta-sts-max-age", "2y", want=64)
+        command("domain", "edit", "example.org", "--mta-sts-max-age", "400d", want=65)
+
+    def test_a_certificate_of_its_own(self):
+        """The worker does not have the key of mail; and the certificate that is asked for by another
+        name is the same."""
+        with open(os.path.join(postern.FOLDER, "pki", "site.pem")) as f:
+            own = ssl.PEM_cert_to_DER_cert(f.read())
+        for name in (HOST, "mta-sts.other.test", None):
+            with connect(name, check=False) as s:
+                self.assertEqual(s.getpeercert(binary_form=True), own)
+
+    def test_head(self):
+        status, fields, body = get(method="HEAD")
+        self.assertEqual((status, body), (200, b""))
+        self.assertEqual(fields["Content-Length"], str(len(text("none"))))
+
+    def test_alias_domains(self):
+        command("domain", "add", "alias.test", "--target", "example.org")
+        self.addCleanup(command, "domain", "remove", "alias.test")
+        command("domain", "edit", "example.org", "--mta-sts", "testing")
+        self.serves(text("testing"), "mta-sts.alias.test")
+
+    def test_nothing_else(self):
+        command("domain", "add", "elsewhere.test", "--kind", "remote")
+        self.addCleanup(command, "domain", "remove", "elsewhere.test")
+        self.assertTrue(until(lambda: get("mta-sts.elsewhere.test")[0] == 404))
+        for host in ("example.org", "mta-sts.other.test", "mta-sts.", "", "127.0.0.1",
+                     "mta-sts.mta-sts.example.org", "mta-sts.example.org.evil.test"):
+            self.assertEqual(get(host)[0], 404, host)
+        for path in ("/", "/.well-known/", PATH + "/", PATH + "?x", "/../etc/passwd",
+                     "/.well-known/%6dta-sts.txt"):
+            self.assertEqual(get(path=path)[0], 404, path)
+
+    def test_no_requests(self):
+        status, fields, _ = get(method="POST")
+        self.assertEqual((status, fields["Allow"]), (405, "GET, HEAD"))
+        self.assertEqual(get(fields="Content-Length: 3\r\n")[0], 413)
+        self.assertEqual(get(fields="Transfer-Encoding: chunked\r\n")[0], 413)
+        self.assertEqual(get(fields="Host: mta-sts.example.org\r\n")[0], 400)
+        line = b"GET %s HTTP/1.1" % PATH.encode()
+        for garbage in (b"\r\n\r\n", b"hello\r\n", b"\x16\x03\x01\x00\xff\r\n", line + b"\r\n\r\n",
+                        line + b"\nHost: mta-sts.example.org\n\n",
+                        line + b"\r\nHost: mta-sts.example.org\0\r\n\r\n",
+                        line + b"\r\n Host: mta-sts.example.org\r\n\r\n"):
+            self.assertEqual(talk(garbage)[0], 400, garbage)
+
+    def test_too_much(self):
+        self.assertEqual(talk(b"GET /" + b"x" * LINE_MAX + b" HTTP/1.1\r\n\r\n")[0], 414)
+        self.assertEqual(get(fields="X: %s\r\n" % ("x" * LINE_MAX))[0], 431)
+        self.assertEqual(get(fields="X: y\r\n" * (FIELDS_MAX - 1))[0], 200)
+        self.assertEqual(get(fields="X: y\r\n" * FIELDS_MAX)[0], 431)
+
+    def test_slow_clients(self):
+        """Some of them do not keep others out, and are not waited for."""
+        with contextlib.ExitStack() as stack:
+            slow = [stack.enter_context(connect()) for _ in range(4)]
+            for s in slow:
+                s.sendall(b"GET ")
+            with self.assertRaises((OSError, ssl.SSLError)):
+                connect()
+            for s in slow:
+                s.settimeout(3 * HEAD_SECONDS)
+                self.assertIn(b" 408 ", s.recv(4096))
+        self.assertTrue(until(lambda: get()[0] == 200))
+
+    def test_dns_show(self):
+        """The record that is to be published follows the policy."""
+        def rows():
+            out = postern.postern("dns", "show", "example.org", "--json")[1]
+            return {(r["type"], r["name"]): r for r in json.loads(out)}
+        record, site = ("TXT", "_mta-sts.example.org"), ("A", HOST)
+        self.assertNotIn(record, rows())
+        command("domain", "edit", "example.org", "--mta-sts", "testing")
+        wanted = rows()[record]
+        self.assertRegex(wanted["value"], r"^v=STSv1; id=[0-9a-f]{20};$")
+        self.assertEqual(wanted["state"], "missing")
+        self.assertEqual(rows()[site]["state"], "missing")
+        zone.change({"example.org": '@ MX 10 mx1\n_mta-sts TXT "%s"\nmta-sts A 127.0.0.1'
+                     % wanted["value"]})
+        self.assertTrue(until(lambda: {rows()[k]["state"] for k in (record, site)} == {"ok"}))
+        command("domain", "edit", "example.org", "--mta-sts", "enforce")
+        changed = rows()[record]
+        self.assertEqual(changed["state"], "differs")
+        self.assertNotEqual(changed["value"], wanted["value"])
+
+
+if __name__ == "__main__":
+    unittest.main()
