@@ -8,13 +8,22 @@
 
 WAITS enum err notice_sign_init(struct notice_sign *s, slice_t host, struct diag *d)
 {
-	char domain[DOMAIN_MAX + 1];
-	enum err e;
+	char domain[DOMAIN_MAX + 1], author[sizeof "MAILER-DAEMON@" + DOMAIN_MAX];
 
 	*s = (struct notice_sign){.hash = NULL};
 	if (domain_normalise(host, domain) != E_OK)
 		return E_OK;
-	snprintf(s->author, sizeof s->author, "MAILER-DAEMON@%s", domain);
+	snprintf(author, sizeof author, "MAILER-DAEMON@%s", domain);
+	return notice_sign_init_as(s, slice_str(author), d);
+}
+
+WAITS enum err notice_sign_init_as(struct notice_sign *s, slice_t author, struct diag *d)
+{
+	enum err e;
+
+	*s = (struct notice_sign){.hash = NULL};
+	if (!slice_to_str(author, s->author, sizeof s->author))
+		return E_OK;
 	e = call_notice_keys(slice_str(s->author), s->domain, &s->keys, d);
 	if (e == E_OK && s->keys.n != 0)
 		s->hash = dkim_hash_new(NULL);

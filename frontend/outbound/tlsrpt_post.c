@@ -11,6 +11,7 @@
 #include "frontend/dns/resolver.h"
 #include "frontend/mime/mime.h"
 #include "frontend/outbound/https.h"
+#include "frontend/outbound/notice_sign.h"
 #include "frontend/outbound/tlsrpt_json.h"
 #include "frontend/outbound/tlsrpt_mail.h"
 #include "frontend/outbound/tlsrpt_record.h"
@@ -99,6 +100,7 @@ WAITS static enum err send_to(struct rpc_link *l, const struct tls_report *r, sl
 	struct deliver_target targets[DELIVER_TARGETS_MAX];
 	struct deliver_meta meta = {.content = DELIVER_TLS_OPTIONAL | DELIVER_LOSABLE};
 	struct mime_parser *mime = mime_parser_new(NULL, NULL);
+	struct notice_sign sign;
 	struct buf message, stored;
 	struct arena mem;
 	uint64_t size = 0;
@@ -110,17 +112,23 @@ WAITS static enum err send_to(struct rpc_link *l, const struct tls_report *r, sl
 	buf_init(&stored, 2 * TLSRPT_MAIL_MAX, NULL);
 	derive_txid(r, address, meta.txid);
 	random_bytes(meta.trace_id, sizeof meta.trace_id);
-	e = tlsrpt_mail(r, address, gz, &message);
+	e = notice_sign_init_as(&sign, r->contact, d);
+	if (e == E_OK)
+		e = tlsrpt_mail(r, address, gz, &message);
 	if (e == E_OK)
 		e = store(buf_slice(&message), mime, &stored, &meta, &mem, &size);
-	if (e == E_OK)
+	if (e == E_OK) {
+		notice_sign_feed(&sign, buf_slice(&message));
+		notice_sign_end(&sign, &meta, &mem);
 		e = call_tls_resolve(l, r->id, address, &mem, targets, &n, d);
+	}
 	for (size_t i = 0; e == E_OK && i < n; i++)
 		e = deliver_to(&targets[i], &meta, buf_slice(&stored), size);
 	LOG(e == E_OK ? LOG_INFO : LOG_WARN, NULL, "tlsrpt.report", LF_SLICE("domain", r->domain),
 	    LF_SLICE("to", address), LF_SLICE("id", r->report_id),
 	    LF_HEX("trace", slice(meta.trace_id, sizeof meta.trace_id)), LF_ERR("result", e),
 	    LF_STR("why", d->text));
+	notice_sign_fini(&sign);
 	mime_parser_free(&mime);
 	buf_fini(&message);
 	buf_fini(&stored);

@@ -5,6 +5,7 @@ import os
 import unittest
 
 import authority
+import dkim_check
 import dnszone
 import tlsrpt
 from https_site import Site
@@ -23,11 +24,12 @@ CLUSTER = ["--accounts", "4", "--backends", "2", "--set", "dns={dns}",
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 HTTPS = int(os.environ.get("POSTERN_TEST_HTTPS", 0))
 DOMAINS = ["plain", "tls", "enforced", "testing", "stripped", "broken", "silent", "reports", "gone",
-           "verbs", "posted"]
+           "verbs", "posted", "keyed"]
 RUA = {"plain": "mailto:plain@reports.rpt.test", "tls": "mailto:tls@reports.rpt.test",
        "enforced": "mailto:user1@example.org", "testing": "mailto:testing@reports.rpt.test",
        "stripped": "mailto:stripped%2Bx@reports.rpt.test?subject=x,ftp://reports.rpt.test/v1",
        "broken": "mailto:broken@reports.rpt.test", "gone": "mailto:nobody@gone.rpt.test",
+       "keyed": "mailto:keyed@reports.rpt.test",
        "posted": "https://mta-sts.posted.rpt.test/reports?of=tls"}
 STS = {"enforced": policy("enforce", "mx.enforced.rpt.test"),
        "testing": policy("testing", "*.testing.rpt.test"),
@@ -137,6 +139,39 @@ class Reports(unittest.TestCase):
         p = self.reported("plain", "plain@reports.rpt.test")
         self.assertEqual(p["policy"]["policy-type"], "no-policy-found")
         self.failure(p, "starttls-not-supported")
+
+    @unittest.skipIf(dkim_check.PYTHON is None, "no dkimpy")
+    def test_signed(self):
+        """By the domain of its author, as soon as that has keys."""
+        def dkim(*argv):
+            status, out, err = postern("--json", "dkim", *argv)
+            self.assertEqual(status, 0, err)
+            return out
+
+        def forget():
+            for k in keys:
+                dkim("retire", "example.org", k["selector"])
+                dkim("remove", "example.org", k["selector"])
+
+        def signatures():
+            before = len(reports.mails)
+            submit(["to@keyed.rpt.test"])
+            if not until(lambda: "collecting" in [r["state"] for r in rows("keyed")]):
+                return None
+            ctl("send", "keyed.rpt.test")
+            if not until(lambda: any(b"keyed" in m.rcpts[0] for m in reports.mails[before:])):
+                return None
+            mail = next(m for m in reports.mails[before:] if b"keyed" in m.rcpts[0])
+            good, = dkim_check.verify([bytes(mail.data)],
+                                      {k["record_name"]: k["record"] for k in keys})
+            return good if set(good) == {k["selector"] for k in keys} else None
+        dkim("add", "example.org")
+        dkim("activate", "example.org", "--force")
+        keys = json.loads(dkim("list"))
+        self.addCleanup(forget)
+        self.server("keyed", **pki.leaf("keyed-mx", "mx.keyed.rpt.test"))
+        good = until(signatures, 60)
+        self.assertTrue(good and all(good.values()), good)
 
     def test_one_of_ours_wants_it(self):
         """The report goes into a mailbox here."""

@@ -95,6 +95,9 @@ WAITS static void answer(struct played_node *n UNUSED, struct rpc_req *r)
 	case POSTERN__METHOD__METHOD_DELIVER_COMMIT:
 		commit(r);
 		break;
+	case POSTERN__METHOD__METHOD_SENDER_CHECK: /* there are no keys */
+		played_reply(r, E_DENIED, NULL);
+		break;
 	default:
 		w.told++;
 		played_reply(r, E_OK, NULL);
