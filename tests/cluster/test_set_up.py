@@ -90,7 +90,7 @@ class Starts(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="postern-setup-")
         self.password = 'one, "two" and three'
-        self.options = ["--base-port", str(free_ports()), "--accounts", "3", "--password",
+        self.options = ["--base-port", str(free_ports(1)[0]), "--accounts", "3", "--password",
                         self.password]
         self.addCleanup(self.remove)
 
