@@ -50,7 +50,8 @@ TEST(json_of_a_message)
 		"\"partition\": 0, \"backend\": \"\", \"credential\": \"scram-sha-256\", "
 		"\"created\": null, \"password\": null, \"held\": null, \"held_why\": \"\", "
 		"\"messages_minute\": null, \"messages_hour\": null, \"messages_day\": null, "
-		"\"recipients_hour\": null, \"recipients_day\": null, \"burst\": null}");
+		"\"recipients_hour\": null, \"recipients_day\": null, \"burst\": null, "
+		"\"send_as\": [], \"on_behalf\": [], \"sends_as\": [], \"sends_on_behalf\": []}");
 }
 
 static void json_absent(FILE *out)
@@ -71,18 +72,20 @@ static void json_absent(FILE *out)
 
 TEST(json_of_what_is_absent_and_of_lists)
 {
-	check_printed(json_absent,
-		      "{\"address\": \"ann@example.org\", \"state\": null, \"size_bytes\": null, "
-		      "\"items\": null, \"quota_bytes\": 18446744073709551615, \"quota_items\": 0, "
-		      "\"last_login\": \"2026-11-21T17:53:16.123456Z\", \"last_login_from\": \"\", "
-		      "\"last_login_service\": \"\", \"display_name\": \"\", \"id\": 7, "
-		      "\"partition\": 0, \"backend\": \"\", \"credential\": \"scram-sha-256\", "
-		      "\"created\": null, \"password\": null, \"held\": null, \"held_why\": \"\", "
-		      "\"messages_minute\": null, \"messages_hour\": null, \"messages_day\": null, "
-		      "\"recipients_hour\": null, \"recipients_day\": null, \"burst\": null}\n"
-		      "{\"address\": \"\", \"kind\": null, \"enabled\": true, \"member_count\": 0, "
-		      "\"members\": [\"a@b\", \"c\\\"d\\\\e\\u000a\\u007f\xc3\xa4\"], "
-		      "\"created\": null}");
+	check_printed(
+		json_absent,
+		"{\"address\": \"ann@example.org\", \"state\": null, \"size_bytes\": null, "
+		"\"items\": null, \"quota_bytes\": 18446744073709551615, \"quota_items\": 0, "
+		"\"last_login\": \"2026-11-21T17:53:16.123456Z\", \"last_login_from\": \"\", "
+		"\"last_login_service\": \"\", \"display_name\": \"\", \"id\": 7, "
+		"\"partition\": 0, \"backend\": \"\", \"credential\": \"scram-sha-256\", "
+		"\"created\": null, \"password\": null, \"held\": null, \"held_why\": \"\", "
+		"\"messages_minute\": null, \"messages_hour\": null, \"messages_day\": null, "
+		"\"recipients_hour\": null, \"recipients_day\": null, \"burst\": null, "
+		"\"send_as\": [], \"on_behalf\": [], \"sends_as\": [], \"sends_on_behalf\": []}\n"
+		"{\"address\": \"\", \"kind\": null, \"enabled\": true, \"member_count\": 0, "
+		"\"members\": [\"a@b\", \"c\\\"d\\\\e\\u000a\\u007f\xc3\xa4\"], "
+		"\"created\": null, \"send_as\": null}");
 }
 
 /* ---- tables ---- */
