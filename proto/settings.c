@@ -90,6 +90,8 @@ const struct conf_def settings_table[] = {
 	 "A domain of ours that stands in submissions for those of hosts; empty: none does", NULL},
 	{"masquerade.from", CONF_STRINGS, NULL, 0, 64, CONF_LIVE,
 	 "These are replaced by it: a domain, or .suffix; empty: all below it", NULL},
+	{"submission.future_release_max", CONF_DURATION, "7d", 0, 365 * 24 * HOUR, CONF_LIVE,
+	 "A user may have a message held back so long (RFC 4865); 0: not at all", NULL},
 	{"outbound.pace_account", CONF_INT, "0", 0, 1000000, CONF_LIVE,
 	 "Messages a minute that go out for one account, the others wait; 0: no limit", NULL},
 	{"outbound.pace_domain", CONF_INT, "0", 0, 1000000, CONF_LIVE, "... for one domain of ours",

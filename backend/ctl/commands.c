@@ -555,7 +555,7 @@ const struct ctl_command ctl_commands[] = {
 	{"queue", "show", "Shows all about an item, and what its destination does", queue_show_args,
 	 METHOD(QUEUE_SHOW), REQUEST(queue_id), ONE(queue_detail)},
 	EDIT("hold", "Items are not tried until they are released", queue_edit_args),
-	EDIT("release", "Items that are held are tried again", queue_edit_args),
+	EDIT("release", "Items that are held, by whomever, are tried again", queue_edit_args),
 	EDIT("retry", "Items are tried at once", queue_edit_args),
 	EDIT("remove", "Removes items; nobody is told", queue_edit_args),
 	EDIT("bounce", "Gives items up; their senders are told", queue_edit_args),

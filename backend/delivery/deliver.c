@@ -195,7 +195,8 @@ static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
 		.account = m->account,
 		.server = m->server,
 		.first_us = p->now_us,
-		.next_us = p->now_us,
+		.next_us = MAX(p->now_us, m->release_us),
+		.release_us = m->release_us,
 	};
 
 	memcpy(accounts, t->accounts, sizeof t->accounts);
@@ -203,7 +204,7 @@ static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
 	memcpy(j.trace_id, m->trace_id, sizeof j.trace_id);
 	q->key = deliver_item_key(t->partition, address, &p->mem);
 	q->payload = job_pack(&j, &p->mem);
-	q->due_us = job_is_outward(j.kind) ? QUEUE_PARKED_US : due_us;
+	q->due_us = job_is_outward(j.kind) ? QUEUE_PARKED_US : MAX(due_us, m->release_us);
 	return q;
 }
 
@@ -251,7 +252,7 @@ static enum err plan_all(struct deliver *d, struct deliver_msg *m, struct plan *
 			e = diag_set(diag, E_INVALID, "recipient of another partition");
 		if (e != E_OK)
 			return e;
-		if (t.kind == RCPT_ACCOUNTS) {
+		if (t.kind == RCPT_ACCOUNTS && m->release_us <= p->now_us) {
 			m->rcpts[i].result = plan_accounts(d, m, p, i, &t);
 			plan_rest(m, p, i, &t, first);
 		} else {

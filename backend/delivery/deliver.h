@@ -55,9 +55,10 @@ struct deliver_msg {
 	bool junk;
 	uint32_t ret;
 	slice_t envid;
-	uint32_t content; /* JOB_8BIT, JOB_UTF8 */
-	uint64_t account; /* who submitted it; 0: nobody of ours */
-	slice_t server;   /* the virtual server that took it, which is there; or empty */
+	uint32_t content;   /* JOB_8BIT, JOB_UTF8 */
+	int64_t release_us; /* everybody's copy waits in the queue until then; 0: nobody's does */
+	uint64_t account;   /* who submitted it; 0: nobody of ours */
+	slice_t server;     /* the virtual server that took it, which is there; or empty */
 	uint8_t trace_id[16];
 	struct deliver_rcpt *rcpts;
 	size_t nrcpts;

@@ -80,7 +80,14 @@ struct job {
 	bool warned;
 	int64_t last_us, expire_us, notice_us;
 	slice_t server; /* the virtual server that took the message; empty: none */
+	int64_t release_us; /* its sender's: not before (RFC 4865); 0: at once */
 };
+
+/* From when on it could be delivered: what its time is counted from. */
+static inline int64_t job_start_us(const struct job *j)
+{
+	return MAX(j->first_us, j->release_us);
+}
 
 const char *job_kind_name(enum job_kind k);
 const char *job_action_name(enum job_action a);

@@ -38,6 +38,13 @@ static const char *why_of(enum sched_state state)
 	return "";
 }
 
+#define HELD_BACK "its sender holds it back"
+
+static bool waits_for_release(const struct job *j)
+{
+	return j->kind != JOB_NOTICE && j->release_us > clock_wall_us();
+}
+
 /* What the scheduler does not know. */
 static enum queue_state row_state(const struct outbound *o, const struct job *j)
 {
@@ -59,6 +66,8 @@ void outbound_view(const struct outbound *o, const struct partition *part,
 	*out = (struct outbound_view){.state = row_state(o, &row->job), .why = ""};
 	if (out->state == QUEUE_IS_HELD)
 		out->why = row->job.held ? why_of(SCHED_HELD) : why_stopped;
+	else if (waits_for_release(&row->job))
+		out->why = HELD_BACK;
 	if (row->job.kind == JOB_BAD || !outbound_key(o, partition_id(part), row->item, &key) ||
 	    sched_get(o->sched, key, clock_wall_us(), &info) != E_OK)
 		return;
@@ -66,7 +75,8 @@ void outbound_view(const struct outbound *o, const struct partition *part,
 	out->until_us = info.until_us;
 	out->since_us = info.since_us;
 	out->worker = info.worker;
-	out->why = why_of(info.state);
+	out->why = info.state == SCHED_WAITING && waits_for_release(&row->job) ? HELD_BACK
+									       : why_of(info.state);
 	if ((info.state == SCHED_HELD_DEST || info.state == SCHED_WAITING) &&
 	    slice_starts(info.item.destination, SL(WAY_STOPPED_NAME))) {
 		out->state = QUEUE_IS_HELD;
@@ -135,7 +145,7 @@ static bool fits(enum queue_action action, const struct job *j)
 	case QUEUE_ACT_HOLD:
 		return j->kind != JOB_BAD;
 	case QUEUE_ACT_RELEASE:
-		return j->kind != JOB_BAD && j->held;
+		return j->kind != JOB_BAD && (j->held || waits_for_release(j));
 	case QUEUE_ACT_RETRY:
 		return j->kind != JOB_BAD && !j->held;
 	case QUEUE_ACT_DROP:
@@ -166,7 +176,7 @@ static void requeue(struct ordering *p, struct job *j, int64_t now_us)
 	j->warned = false;
 	j->action = JOB_FAILED;
 	j->first_us = j->next_us = now_us;
-	j->notice_us = j->expire_us = 0;
+	j->notice_us = j->expire_us = j->release_us = 0;
 }
 
 /* RFC 3463 section 3.8: x.7.0, policy, of which no detail code says more: the mail is fine, and so
@@ -179,6 +189,13 @@ static enum outcome bounce(const struct queue_order *order, struct job *j, int64
 	return outcome_given_up(j, SL("5.7.0"), words, now_us);
 }
 
+/* Now; what its sender held back goes early, with all its time. */
+static void let_go(struct job *j, int64_t now_us)
+{
+	j->next_us = now_us;
+	j->release_us = MIN(j->release_us, now_us);
+}
+
 /* What becomes of the item. */
 static enum outcome obey(struct ordering *p, struct job *j)
 {
@@ -189,10 +206,12 @@ static enum outcome obey(struct ordering *p, struct job *j)
 		j->held = true;
 		break;
 	case QUEUE_ACT_RELEASE:
+		if (!j->held)
+			let_go(j, now_us);
 		j->held = false;
 		break;
 	case QUEUE_ACT_RETRY:
-		j->next_us = now_us;
+		let_go(j, now_us);
 		break;
 	case QUEUE_ACT_DROP:
 		return OUTCOME_REMOVE;
@@ -233,7 +252,8 @@ static void give_back(struct ordering *p, size_t i)
 /* When the runner looks at what stays inside; the way out's is parked. */
 static int64_t due_of(const struct job *j)
 {
-	return is_inside(j->kind) && !j->held ? clock_wall_us() : QUEUE_PARKED_US;
+	return is_inside(j->kind) && !j->held ? MAX(clock_wall_us(), j->release_us)
+					      : QUEUE_PARKED_US;
 }
 
 static void make_edit(struct ordering *p, const struct due_item *it, struct job *j)

@@ -26,8 +26,8 @@ void outbound_view(const struct outbound *o, const struct partition *part,
 
 enum queue_action {
 	QUEUE_ACT_HOLD,    /* not tried until it is released; survives a restart */
-	QUEUE_ACT_RELEASE, /* of what is held */
-	QUEUE_ACT_RETRY,   /* due now */
+	QUEUE_ACT_RELEASE, /* of what is held; of what only its sender holds back: due now */
+	QUEUE_ACT_RETRY,   /* due now, whatever its sender wished */
 	QUEUE_ACT_DROP,    /* removed; nobody is told */
 	QUEUE_ACT_BOUNCE,  /* given up; the sender is told */
 	QUEUE_ACT_REROUTE, /* to another host, or by its domain again */

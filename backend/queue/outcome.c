@@ -96,7 +96,7 @@ int64_t outcome_warn_at(const struct job *j, const struct outcome_times *t)
 	if (j->kind != JOB_OUTSIDE || j->warned || t->warn_us == 0 || j->sender.n == 0 ||
 	    !wants(j, NOTIFY_DELAY) || t->warn_us >= t->expire_us)
 		return 0;
-	return j->first_us + t->warn_us;
+	return job_start_us(j) + t->warn_us;
 }
 
 struct job outcome_delayed(struct job *j, const struct outcome_times *t)
@@ -107,7 +107,7 @@ struct job outcome_delayed(struct job *j, const struct outcome_times *t)
 	notice.kind = JOB_NOTICE;
 	notice.action = JOB_DELAYED;
 	notice.expire_us = outcome_expire_at(j, t);
-	notice.next_us = notice.notice_us = j->first_us + t->warn_us;
+	notice.next_us = notice.notice_us = job_start_us(j) + t->warn_us;
 	notice.attempts = 0;
 	if (notice.status.n == 0)
 		notice.status = SL("4.4.7");

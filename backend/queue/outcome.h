@@ -50,7 +50,7 @@ int64_t outcome_warn_at(const struct job *j, const struct outcome_times *t);
 /* A notice has as much time of its own. */
 static inline int64_t outcome_expire_at(const struct job *j, const struct outcome_times *t)
 {
-	return (j->kind == JOB_NOTICE ? j->notice_us : j->first_us) + t->expire_us;
+	return (j->kind == JOB_NOTICE ? j->notice_us : job_start_us(j)) + t->expire_us;
 }
 /* The notice of a delay that goes beside j, which is marked. */
 struct job outcome_delayed(struct job *j, const struct outcome_times *t);

@@ -216,7 +216,7 @@ enum keep { KEEP_ALL, KEEP_REST };
 
 static bool is_expired(const struct job *j)
 {
-	return clock_wall_us() - j->first_us >= QUEUE_EXPIRE_US;
+	return clock_wall_us() - job_start_us(j) >= QUEUE_EXPIRE_US;
 }
 
 /* Given up (`event` says why): the sender is to be told, if there is one. */

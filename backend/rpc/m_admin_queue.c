@@ -431,6 +431,7 @@ static void fill_tries(const struct job *j, Postern__AdminQueueDetail *m, struct
 	m->last_error = admin_queue_text(mem, j->last_error);
 	m->remote = admin_queue_text(mem, j->remote);
 	m->warned = j->warned;
+	m->release_us = j->release_us;
 	if (j->kind == JOB_NOTICE || j->notice_us != 0)
 		m->action = arena_str(mem, slice_str(job_action_name(j->action)));
 	m->notice_us = j->notice_us;

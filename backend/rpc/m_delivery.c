@@ -7,9 +7,13 @@
 #include "backend/rpc/m_sign.h"
 #include "backend/rpc/rpc_methods.h"
 #include "backend/rpc/submit.h"
+#include "common/base/clock.h"
 #include "common/log/log.h"
 #include "proto/delivery.pb-c.h"
 
+/* No sender may hold mail back for longer, whatever a front-end says: the largest setting, and a
+ * day for clocks that differ. */
+#define RELEASE_MAX_US     (366LL * 86400 * 1000000)
 #define MESSAGE_STORED_MAX ((uint64_t)RECORD_PLAIN_MAX + 1024 * 1024)
 
 /* ---- Resolve, Sender.Check ---- */
@@ -304,6 +308,7 @@ static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
 		.ret = m->ret,
 		.envid = MCALL_SLICE(m->envid),
 		.content = m->content,
+		.release_us = m->release_us,
 		.account = c->claims.account,
 		.server = server_of(c, m),
 		.rcpts = read_recipients(m->recipients, m->n_recipients, &c->mem),
@@ -314,6 +319,9 @@ static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
 	if (convert_txid(&m->txid, out->txid) != E_OK || m->trace_id.len > sizeof out->trace_id ||
 	    convert_summary(m->summary, &c->mem, summary) != E_OK || m->n_recipients == 0)
 		return diag_set(&c->diag, E_INVALID, "incomplete commit");
+	if (m->release_us != 0 && (c->claims.account == 0 || m->release_us < 0 ||
+				   m->release_us - clock_wall_us() > RELEASE_MAX_US))
+		return diag_set(&c->diag, E_INVALID, "not to be held back so");
 	if (m->trace_id.len != 0)
 		memcpy(out->trace_id, m->trace_id.data, m->trace_id.len);
 	return E_OK;

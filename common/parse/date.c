@@ -198,6 +198,57 @@ bool date_parse_imap_day(slice_t s, int32_t *days_out)
 	return true;
 }
 
+/* full-date "T" */
+static bool take_rfc3339_day(struct cursor *c, struct civil *f)
+{
+	unsigned year;
+
+	if (!cur_digits(c, 4, &year) || !cur_char(c, '-') || !cur_digits(c, 2, &f->month) ||
+	    !cur_char(c, '-') || !cur_digits(c, 2, &f->day))
+		return false;
+	f->year = (int)year;
+	return cur_word(c, SL("T"));
+}
+
+/* time-hour ":" time-minute ":" time-second [time-secfrac] */
+static bool take_rfc3339_time(struct cursor *c, struct civil *f)
+{
+	slice_t fraction;
+
+	if (!cur_digits(c, 2, &f->hour) || !cur_char(c, ':') || !cur_digits(c, 2, &f->min) ||
+	    !cur_char(c, ':') || !cur_digits(c, 2, &f->sec))
+		return false;
+	return !cur_char(c, '.') || cur_span(c, CC_DIGIT, SIZE_MAX, &fraction);
+}
+
+/* time-offset */
+static bool take_rfc3339_zone(struct cursor *c, int16_t *out)
+{
+	bool west = cur_peek(c) == '-';
+	unsigned hours, minutes;
+
+	*out = 0;
+	if (cur_word(c, SL("Z")))
+		return true;
+	if (!cur_char(c, '+') && !cur_char(c, '-'))
+		return false;
+	if (!cur_digits(c, 2, &hours) || !cur_char(c, ':') || !cur_digits(c, 2, &minutes) ||
+	    hours > 23 || minutes > 59)
+		return false;
+	*out = (int16_t)((west ? -1 : 1) * (int)(hours * 60 + minutes));
+	return true;
+}
+
+bool date_parse_rfc3339(slice_t s, struct date *out)
+{
+	struct cursor c = cursor(s);
+	struct civil f = {0};
+	int16_t zone;
+
+	return take_rfc3339_day(&c, &f) && take_rfc3339_time(&c, &f) &&
+	       take_rfc3339_zone(&c, &zone) && cur_end(&c) && make_date(&f, zone, out);
+}
+
 /* ---- writing ---- */
 
 static char *put_digits(char *p, unsigned v, unsigned n)
@@ -272,6 +323,27 @@ const char *date_format_rfc5322(struct date d, char buf[DATE_STR_MAX])
 	p = put_str(buf, day_names[civil_weekday(date_local_day(d))]);
 	p = put_str(p, ", ");
 	put_time(put_day(p, &f, " "), &f, d.zone_min);
+	return buf;
+}
+
+const char *date_format_rfc3339(struct date d, char buf[DATE_STR_MAX])
+{
+	char *p = buf;
+	struct civil f;
+
+	civil_of(local_s((struct date){.utc_s = d.utc_s}), &f);
+	p = put_digits(p, (unsigned)f.year, 4);
+	p = put_str(p, "-");
+	p = put_digits(p, f.month, 2);
+	p = put_str(p, "-");
+	p = put_digits(p, f.day, 2);
+	p = put_str(p, "T");
+	p = put_digits(p, f.hour, 2);
+	p = put_str(p, ":");
+	p = put_digits(p, f.min, 2);
+	p = put_str(p, ":");
+	p = put_digits(p, f.sec, 2);
+	*put_str(p, "Z") = '\0';
 	return buf;
 }
 

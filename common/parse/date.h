@@ -20,12 +20,17 @@ bool date_parse_rfc5322(slice_t s, struct date *out) MUST_USE;
 bool date_parse_imap(slice_t s, struct date *out) MUST_USE;
 /* date-text of RFC 3501 9: "1-Feb-1994". Days since 1970-01-01. */
 bool date_parse_imap_day(slice_t s, int32_t *days_out) MUST_USE;
+/* date-time of RFC 3339 5.6: "1996-07-17T09:44:25.5Z", with an offset for Z too; fractions of a
+ * second are dropped. */
+bool date_parse_rfc3339(slice_t s, struct date *out) MUST_USE;
 
 #define DATE_STR_MAX 40
 /* "17-Jul-1996 02:44:25 -0700", as INTERNALDATE without quotes; returns buf. */
 const char *date_format_imap(struct date d, char buf[DATE_STR_MAX]);
 /* "Wed, 17 Jul 1996 02:44:25 -0700". */
 const char *date_format_rfc5322(struct date d, char buf[DATE_STR_MAX]);
+/* "1996-07-17T09:44:25Z": of RFC 3339, in UTC. */
+const char *date_format_rfc3339(struct date d, char buf[DATE_STR_MAX]);
 
 /* The day (since 1970-01-01) of a date in its own zone: what IMAP's SENTSINCE compares. */
 int32_t date_local_day(struct date d);

@@ -309,6 +309,7 @@ static void pack_commit(const struct deliver *d, const struct deliver_meta *m,
 	req->content = m->content;
 	if (m->server != NULL)
 		req->server = (char *)(uintptr_t)m->server;
+	req->release_us = m->release_us;
 }
 
 static enum err take_results(slice_t payload, size_t n, struct arena *a, enum err *results)

@@ -121,8 +121,9 @@ struct deliver_meta {
 	const struct ticket *ticket; /* submission; else NULL */
 	slice_t sender;              /* reverse-path, empty for <> */
 	slice_t envid;
-	uint32_t ret;     /* 1 FULL, 2 HDRS, 0 not given */
-	uint32_t content; /* DELIVER_8BIT, ... */
+	uint32_t ret;       /* 1 FULL, 2 HDRS, 0 not given */
+	uint32_t content;   /* DELIVER_8BIT, ... */
+	int64_t release_us; /* nobody gets it before (RFC 4865); 0: at once */
 	slice_t prefix;
 	slice_t author; /* with sigs: the address in From */
 	const struct deliver_sig *sigs;

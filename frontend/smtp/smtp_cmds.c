@@ -1,10 +1,24 @@
 /* The tables of commands, and the handlers that are a few lines. */
+#include "common/base/clock.h"
 #include "common/loop/fiber.h"
+#include "common/parse/date.h"
 #include "frontend/smtp/smtp.h"
 
 #include "frontend/sasl/sasl.h"
 
 #define EHLO_MAX 1024
+
+/* RFC 4865 section 3: for how long, and until when. */
+static void put_future_release(const struct smtp *s, struct buf *b)
+{
+	int64_t max_s = policy()->submission_hold_max_s;
+	char until[DATE_STR_MAX];
+
+	if (s->profile->service == SERVICE_SUBMISSION && max_s > 0)
+		buf_printf(
+			b, "250-FUTURERELEASE %lld %s\r\n", (long long)max_s,
+			date_format_rfc3339((struct date){.utc_s = clock_wall_s() + max_s}, until));
+}
 
 static void put_extensions(const struct smtp *s, struct buf *b)
 {
@@ -23,6 +37,7 @@ static void put_extensions(const struct smtp *s, struct buf *b)
 		sasl_list(b, " ", st, s->base.server);
 		buf_puts(b, "\r\n");
 	}
+	put_future_release(s, b);
 	buf_puts(b, "250 ENHANCEDSTATUSCODES\r\n");
 }
 

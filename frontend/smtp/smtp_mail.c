@@ -1,4 +1,5 @@
 /* MAIL (RFC 5321 section 4.1.1.2) and its parameters. */
+#include "common/base/clock.h"
 #include "frontend/rpc/call_ticket.h"
 #include "frontend/smtp/smtp.h"
 #include "frontend/smtp/smtp_sender.h"
@@ -17,6 +18,27 @@ static enum smtp_say limits_check(const struct smtp *s, const struct smtp_mail_a
 	return m->size > p->message_bytes_max ? SAY_TOO_BIG : SAY_NOTHING;
 }
 
+/* FUTURERELEASE (RFC 4865): a submission's alone. A time that is over holds nothing back. */
+static enum smtp_say hold_check(const struct smtp *s, const struct smtp_mail_args *m,
+				int64_t *release_us_out)
+{
+	int64_t max_s = policy()->submission_hold_max_s, now_s = clock_wall_s();
+	int64_t until_s = m->hold == HOLD_FOR ? now_s + m->hold_s : m->hold_s;
+
+	*release_us_out = 0;
+	if (m->hold == HOLD_NONE)
+		return SAY_NOTHING;
+	if (s->profile->service != SERVICE_SUBMISSION || max_s == 0)
+		return SAY_PARAMETER;
+	if (!smtp_submits(s))
+		return SAY_AUTH_FIRST;
+	if (until_s - now_s > max_s)
+		return SAY_HOLD_TOO_LONG;
+	if (until_s > now_s)
+		*release_us_out = until_s * 1000000;
+	return SAY_NOTHING;
+}
+
 static void log_refused(const struct smtp *s, slice_t args, enum smtp_say why)
 {
 	LOG(LOG_INFO, &s->base.log, "smtp.sender_refused",
@@ -29,11 +51,14 @@ WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg UNUSED)
 	struct smtp *s = smtp_of(base);
 	struct smtp_mail_args m;
 	enum smtp_say why;
+	int64_t release_us = 0;
 	enum err e = E_OK;
 
 	why = smtp_parse_mail(args, s->ehlo ? SMTP_PARAMS : SMTP_NO_PARAMS, &m);
 	if (why == SAY_NOTHING)
 		why = limits_check(s, &m);
+	if (why == SAY_NOTHING)
+		why = hold_check(s, &m, &release_us);
 	if (why != SAY_NOTHING) {
 		log_refused(s, args, why);
 		return smtp_say(s, why);
@@ -59,6 +84,7 @@ WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg UNUSED)
 		return e;
 	session_memory(base, SMTP_TX_MEMORY);
 	smtp_tx_begin(&s->tx, base, &m);
+	s->tx.meta.release_us = release_us;
 	s->messages++;
 	smtp_set_state(s, SMTP_MAIL);
 	return smtp_say(s, SAY_SENDER_OK);

@@ -1,19 +1,12 @@
 #include "frontend/smtp/smtp_parse.h"
 
-#include "common/base/num.h"
 #include "common/base/utf8.h"
+#include "frontend/smtp/smtp_param.h"
 
 #define KEYWORD_MAX 32
-#define VALUE_MAX   600 /* ORCPT: 500 and its type */
-
-struct param {
-	slice_t key;
-	slice_t value;
-	bool has_value;
-};
 
 /* esmtp-param (RFC 5321 section 4.1.2), after its space. */
-static bool take_param(struct cursor *c, struct param *out)
+static bool take_param(struct cursor *c, struct smtp_param *out)
 {
 	if (!cur_is(c, CC_ALPHA | CC_DIGIT) ||
 	    !cur_span(c, CC_ALPHA | CC_DIGIT | CC_LDH, KEYWORD_MAX, &out->key))
@@ -22,7 +15,7 @@ static bool take_param(struct cursor *c, struct param *out)
 	out->has_value = cur_char(c, '=');
 	if (!out->has_value)
 		return true;
-	return cur_span(c, CC_ESMTP_VALUE | CC_UTF8, VALUE_MAX, &out->value) &&
+	return cur_span(c, CC_ESMTP_VALUE | CC_UTF8, SMTP_VALUE_MAX, &out->value) &&
 	       utf8_valid(out->value);
 }
 
@@ -60,68 +53,6 @@ bool smtp_xtext_decode(slice_t s, char *out, size_t *n_out)
 	return true;
 }
 
-/* size-value (RFC 1870 section 4): 1*20DIGIT. What 64 bits do not hold is only too big. */
-static enum smtp_say parse_size(slice_t v, uint64_t *out)
-{
-	if (v.n > 20)
-		return SAY_SYNTAX;
-	if (num_parse(v, UINT64_MAX, out))
-		return SAY_NOTHING;
-	for (size_t i = 0; i < v.n; i++) {
-		if (!cclass(v.p[i], CC_DIGIT))
-			return SAY_SYNTAX;
-	}
-	*out = UINT64_MAX;
-	return v.n == 20 ? SAY_NOTHING : SAY_SYNTAX;
-}
-
-static enum smtp_say mail_param(const struct param *p, struct smtp_mail_args *out, unsigned *seen)
-{
-	static const char *const names[] = {"SIZE",  "BODY", "SMTPUTF8",  "RET",
-					    "ENVID", "AUTH", "REQUIRETLS"};
-	char auth[VALUE_MAX];
-	size_t which = 0, n;
-
-	while (which < ARRAY_LEN(names) && !slice_ieq(p->key, slice_str(names[which])))
-		which++;
-	if (which == ARRAY_LEN(names))
-		return SAY_PARAMETER;
-	if (*seen & 1u << which)
-		return SAY_SYNTAX;
-	*seen |= 1u << which;
-	if (p->has_value == (which == 2 || which == 6))
-		return SAY_SYNTAX;
-	switch (which) {
-	case 0:
-		return parse_size(p->value, &out->size);
-	case 1:
-		out->body_8bit = slice_ieq(p->value, SL("8BITMIME"));
-		return out->body_8bit || slice_ieq(p->value, SL("7BIT")) ? SAY_NOTHING
-									 : SAY_PARAMETER;
-	case 2:
-		out->utf8 = true;
-		return SAY_NOTHING;
-	case 3:
-		out->ret = slice_ieq(p->value, SL("FULL"))   ? RET_FULL
-			   : slice_ieq(p->value, SL("HDRS")) ? RET_HDRS
-							     : 0;
-		return out->ret != 0 ? SAY_NOTHING : SAY_SYNTAX;
-	case 4:
-		if (p->value.n > SMTP_ENVID_MAX ||
-		    !smtp_xtext_decode(p->value, out->envid, &out->envid_n))
-			return SAY_SYNTAX;
-		return SAY_NOTHING;
-	case 5: /* RFC 4954 section 5: checked, and of no effect: we trust no peer's word */
-		return slice_eq(p->value, SL("<>")) || smtp_xtext_decode(p->value, auth, &n)
-			       ? SAY_NOTHING
-			       : SAY_SYNTAX;
-	case 6:
-		out->requiretls = true;
-		return SAY_NOTHING;
-	}
-	return SAY_PARAMETER;
-}
-
 /* Spaces after the colon are common and harmless. */
 static bool take_verb(struct cursor *c, slice_t verb)
 {
@@ -153,14 +84,14 @@ enum smtp_say smtp_parse_mail(slice_t args, enum smtp_params allowed, struct smt
 	if (addr_take_reverse_path(&c, ADDR_SMTPUTF8, &out->from) != E_OK)
 		return SAY_BAD_SENDER;
 	while (next_param(&c, &bad)) {
-		struct param p;
+		struct smtp_param p;
 		enum smtp_say why;
 
 		if (allowed == SMTP_NO_PARAMS || ++n > SMTP_PARAMS_MAX)
 			return SAY_PARAMETER;
 		if (!take_param(&c, &p))
 			return SAY_SYNTAX;
-		why = mail_param(&p, out, &seen);
+		why = smtp_param_mail(&p, out, &seen);
 		if (why != SAY_NOTHING)
 			return why;
 	}
@@ -237,7 +168,7 @@ enum smtp_say smtp_parse_rcpt(slice_t args, enum smtp_params allowed, enum addr_
 	if (addr_take_forward_path(&c, ADDR_SMTPUTF8, &out->to) != E_OK)
 		return SAY_BAD_RCPT;
 	while (next_param(&c, &bad)) {
-		struct param p;
+		struct smtp_param p;
 		enum smtp_say why;
 
 		if (allowed == SMTP_NO_PARAMS || ++n > SMTP_PARAMS_MAX)

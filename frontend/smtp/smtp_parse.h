@@ -18,12 +18,17 @@ enum smtp_params { SMTP_NO_PARAMS, SMTP_PARAMS }; /* after HELO, after EHLO */
 enum { RET_FULL = 1, RET_HDRS = 2 };
 enum { NOTIFY_SUCCESS = 1, NOTIFY_FAILURE = 2, NOTIFY_DELAY = 4, NOTIFY_NEVER = 8 };
 
+/* HOLDFOR and HOLDUNTIL (RFC 4865): either. */
+enum smtp_hold { HOLD_NONE, HOLD_FOR, HOLD_UNTIL };
+
 struct smtp_mail_args {
 	struct addr from;
 	uint64_t size; /* 0: not said */
 	bool body_8bit;
 	bool utf8;
 	bool requiretls; /* RFC 8689 */
+	enum smtp_hold hold;
+	int64_t hold_s; /* FOR: from now; UNTIL: since 1970 */
 	uint32_t ret;
 	size_t envid_n;
 	char envid[SMTP_ENVID_MAX]; /* decoded */

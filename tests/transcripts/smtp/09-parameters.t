@@ -74,6 +74,16 @@
 1> RCPT TO:<$user1>
 1= 250
 
+== FUTURERELEASE is for submissions
+1 open smtp
+1= 220
+1> EHLO client.example
+1= 250
+1> MAIL FROM:<a@far.example> HOLDFOR=60
+1= 555 5.5.4
+1> MAIL FROM:<a@far.example> HOLDUNTIL=2030-01-01T00:00:00Z
+1= 555 5.5.4
+
 == unknown parameters
 1 open smtp
 1= 220

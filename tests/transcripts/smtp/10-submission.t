@@ -202,3 +202,26 @@
 1= 250
 1> RCPT TO:<nobody@$domain>
 1= 550 5.1.1
+
+== FUTURERELEASE
+1 open submissions tls
+1= 220
+1> EHLO client.example
+1<* 250-FUTURERELEASE 604800 {\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ}
+1<* 250 ENHANCEDSTATUSCODES
+1> AUTH PLAIN $b64(\0$user1\0$password1)
+1= 235
+1> MAIL FROM:<$user1> HOLDFOR=0
+1= 501 5.5.4
+1> MAIL FROM:<$user1> HOLDFOR=604801
+1= 501 5.5.4
+1> MAIL FROM:<$user1> HOLDUNTIL=tomorrow
+1= 501 5.5.4
+1> MAIL FROM:<$user1> HOLDFOR=60 HOLDUNTIL=2001-01-01T00:00:00Z
+1= 501 5.5.4
+1> MAIL FROM:<$user1> HOLDUNTIL=2001-01-01T00:00:00Z
+1= 250
+1> RSET
+1= 250
+1> MAIL FROM:<$user1> HOLDFOR=60
+1= 250

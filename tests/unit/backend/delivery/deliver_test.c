@@ -504,6 +504,45 @@ TEST_FIBER(deliver_lead_and_settle)
 	room_close(&r);
 }
 
+/* RFC 4865: nobody gets it before; here, elsewhere, or at another owner. */
+TEST_FIBER(deliver_held_back)
+{
+	struct due_item items[4];
+	struct room_mail m;
+	uint64_t alice, bob;
+	struct arena mem;
+	struct buf bytes;
+	struct room r;
+	struct job j;
+	int64_t release_us;
+
+	arena_init(&mem, NULL);
+	buf_init(&bytes, 1 << 20, NULL);
+	REQUIRE(room_open(&r));
+	alice = room_account(&r, "alice@example.org", 0, 0);
+	bob = room_account(&r, "bob@example.org", 1, 0);
+	room_mail(&r, &m, 1, 0, 7);
+	m.msg.release_us = release_us = clock_wall_us() + 3600 * 1000000LL;
+	room_to(&m, room_token(&r, RCPT_ACCOUNTS, 0, &alice, 1, "alice@example.org", &mem));
+	room_to(&m, room_token(&r, RCPT_OUTSIDE, 0, NULL, 0, "x@elsewhere.test", &mem));
+	room_other(&m, room_token(&r, RCPT_ACCOUNTS, 1, &bob, 1, "bob@example.org", &mem));
+	for (int i = 0; i < 2; i++) { /* a retry adds nothing */
+		CHECK_ERR(commit(&r, &m), E_OK);
+		CHECK(room_count(&r, 0, alice, where) <= 0);
+		REQUIRE(room_items(&r, 0, items, ARRAY_LEN(items), &bytes) == 3);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		CHECK_ERR(job_unpack(items[i].payload, &mem, &j), E_OK);
+		CHECK_INT(j.release_us, release_us);
+		CHECK_INT(j.next_us, release_us);
+		CHECK_INT(items[i].due_us, j.kind == JOB_OUTSIDE ? QUEUE_PARKED_US : release_us);
+	}
+	room_mail_fini(&m);
+	room_close(&r);
+	buf_fini(&bytes);
+	arena_reset(&mem);
+}
+
 TEST_FIBER(deliver_limits)
 {
 	static const char long_prefix[STORE_PREFIX_MAX];

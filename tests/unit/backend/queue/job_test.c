@@ -30,6 +30,7 @@ static struct job sample(void)
 		.held = true,
 		.content = JOB_8BIT | JOB_UTF8,
 		.priority = -4,
+		.release_us = 1700000000000010,
 		.route = SL("[192.0.2.1]:25"),
 		.action = JOB_DELAYED,
 		.status = SL("4.2.2"),
@@ -72,6 +73,7 @@ static void check_same(const struct job *a, const struct job *b)
 	CHECK_INT(a->held, b->held);
 	CHECK_INT(a->content, b->content);
 	CHECK_INT(a->priority, b->priority);
+	CHECK_INT(a->release_us, b->release_us);
 	CHECK_SLICE(a->route, b->route);
 	CHECK_INT(a->action, b->action);
 	CHECK_SLICE(a->status, b->status);

@@ -169,16 +169,23 @@ WAITS static struct queue_done order(struct works *w, enum queue_action action, 
 }
 
 /* Of the i-th item. */
-static enum queue_state state_at(struct works *w, size_t i)
+static void view_at(struct works *w, size_t i, struct outbound_view *out)
 {
 	struct queue_row row = {.readable = true};
-	struct outbound_view v;
 
 	row.job = works_job_at(w, i);
 	row.item = w->items[i].id;
-	outbound_view(w->o, part_of(w), &row, &v);
+	outbound_view(w->o, part_of(w), &row, out);
+}
+
+static enum queue_state state_at(struct works *w, size_t i)
+{
+	struct outbound_view v;
+
+	view_at(w, i, &v);
 	CHECK((v.why[0] != '\0') == (v.state == QUEUE_IS_HELD || v.state == QUEUE_IS_LEASED ||
-				     v.state == QUEUE_IS_DOWN || v.state == QUEUE_IS_PACED));
+				     v.state == QUEUE_IS_DOWN || v.state == QUEUE_IS_PACED ||
+				     works_job_at(w, i).release_us > clock_wall_us()));
 	return v.state;
 }
 
@@ -229,6 +236,42 @@ TEST_FIBER(order_retry_is_at_once)
 	CHECK_INT(state_at(&w, 0), QUEUE_IS_DOWN);
 	CHECK_INT(order(&w, QUEUE_ACT_RETRY, "").done, 1);
 	REQUIRE(works_take(&w) != NULL);
+	works_close(&w);
+}
+
+/* What its sender holds back goes by itself when its time has come; early by an order alone, and
+ * then with all of its time. */
+TEST_FIBER(order_for_what_is_held_back)
+{
+	static const enum queue_action early[] = {QUEUE_ACT_RETRY, QUEUE_ACT_RELEASE};
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
+	struct outbound_view v;
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	for (unsigned i = 0; i < ARRAY_LEN(early); i++) {
+		struct outbound_job *j;
+
+		mail.txid = i + 1;
+		w.release_us = clock_wall_us() + 72 * HOUR_US;
+		works_submit(&w, &mail);
+		REQUIRE(works_known(&w, 1));
+		CHECK_INT(state_at(&w, 0), QUEUE_IS_WAITING);
+		view_at(&w, 0, &v);
+		CHECK_STR(v.why, "its sender holds it back");
+		CHECK_INT(v.until_us, w.release_us);
+		works_move_clock(&w, 50 * HOUR_US);
+		CHECK_INT(order(&w, QUEUE_ACT_HOLD, "").done, 1);
+		CHECK_INT(order(&w, QUEUE_ACT_RELEASE, "").done, 1); /* of the hold alone */
+		CHECK_INT(state_at(&w, 0), QUEUE_IS_WAITING);
+		CHECK_INT(order(&w, early[i], "").done, 1);
+		j = works_take(&w);
+		REQUIRE(j != NULL);
+		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "4.2.2", "452 full"), E_OK);
+		CHECK_INT(works_job_at(&w, 0).kind, JOB_OUTSIDE); /* not given up */
+		CHECK_INT(order(&w, QUEUE_ACT_RELEASE, "").unfit, 1);
+		CHECK_INT(order(&w, QUEUE_ACT_DROP, "").done, 1);
+	}
 	works_close(&w);
 }
 

@@ -161,6 +161,17 @@ TEST(outcome_when_time_is_over)
 	CHECK_SLICE(j.last_error, SL("no more"));
 }
 
+/* What its sender held back has all its time from the release on (RFC 4865). */
+TEST(outcome_times_count_from_the_release)
+{
+	struct job j = outside(0);
+
+	j.release_us = 7 * DAY_US;
+	CHECK_INT(outcome_expire_at(&j, &times), 9 * DAY_US);
+	CHECK_INT(outcome_warn_at(&j, &times), 7 * DAY_US + 12 * HOUR_US);
+	CHECK_INT(outcome_delayed(&j, &times).next_us, 7 * DAY_US + 12 * HOUR_US);
+}
+
 TEST(outcome_delay)
 {
 	struct outcome_times no_warning = times;

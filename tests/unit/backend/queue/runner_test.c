@@ -94,16 +94,22 @@ static void works_start(struct works *w)
 	CHECK_ERR(runner_start(&w->ways, NULL, NULL, &w->runner), E_OK);
 }
 
-/* A message for one recipient that goes to the queue of partition 0. */
-WAITS static void commit_one(struct works *w, unsigned txid, slice_t token)
+/* A message for one recipient that goes to the queue of partition 0; held back until then. */
+WAITS static void commit_held(struct works *w, unsigned txid, slice_t token, int64_t release_us)
 {
 	struct room_mail m;
 	struct diag d = {""};
 
 	room_mail(&w->room, &m, txid, 0, txid);
+	m.msg.release_us = release_us;
 	room_to(&m, token);
 	CHECK_ERR(deliver_commit(&w->room.deliver, &m.msg, &d), E_OK);
 	room_mail_fini(&m);
+}
+
+WAITS static void commit_one(struct works *w, unsigned txid, slice_t token)
+{
+	commit_held(w, txid, token, 0);
 }
 
 static size_t items(struct works *w)
@@ -395,6 +401,31 @@ TEST_FIBER(runner_expires)
 	CHECK_INT(j.naccounts, 1);
 	CHECK_SLICE(j.status, SL("5.4.7"));
 	CHECK_INT(w.asked, 2);
+	works_close(&w);
+}
+
+/* Held back for longer than that by its sender: its time begins when it may go. */
+TEST_FIBER(runner_waits_for_the_release)
+{
+	int64_t release_us;
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	room_account(&w.room, "c@example.org", 2, 0);
+	w.answer = E_RETRY;
+	release_us = clock_wall_us() + QUEUE_EXPIRE_US + DAY_US;
+	commit_held(&w, 1, by_reference(&w, "c@example.org"), release_us);
+	works_start(&w);
+	REQUIRE(until(&w, 1, release_us));
+	move_clock(&w, QUEUE_EXPIRE_US);
+	CHECK_INT(w.asked, 0);
+	move_clock(&w, DAY_US + 1000000);
+	REQUIRE(until(&w, 1, release_us + 1000000));
+	CHECK_INT(first_job(&w).kind, JOB_ACCOUNTS); /* tried, and not given up */
+	CHECK_INT(w.asked, 1);
+	w.answer = E_OK;
+	move_clock(&w, QUEUE_EXPIRE_US - DAY_US);
+	REQUIRE(until(&w, 0, 0));
 	works_close(&w);
 }
 

@@ -21,6 +21,7 @@ struct works {
 	struct due_item items[64];
 	struct conf *none;  /* no settings but the defaults */
 	const char *server; /* that takes what is submitted; NULL: none */
+	int64_t release_us; /* of what is submitted next */
 };
 
 WAITS bool works_open(struct works *w);

@@ -109,6 +109,7 @@ WAITS void works_submit(struct works *w, const struct mail *mail)
 	m.msg.account = mail->account;
 	if (w->server != NULL)
 		m.msg.server = slice_str(w->server);
+	m.msg.release_us = w->release_us;
 	if (mail->sender != NULL)
 		m.msg.sender = slice_str(mail->sender);
 	for (size_t i = 0; i < ARRAY_LEN(mail->to) && mail->to[i] != NULL; i++) {

@@ -126,6 +126,52 @@ TEST(date_imap)
 	CHECK(!date_parse_imap_day(SL("001-Feb-1994"), &day));
 }
 
+TEST(date_rfc3339)
+{
+	static const struct {
+		const char *text;
+		int64_t utc_s;
+	} good[] = {
+		{"1996-07-17T09:44:25Z", 837596665},        {"1996-07-17t09:44:25z", 837596665},
+		{"1996-07-17T02:44:25-07:00", 837596665},   {"1996-07-17T09:44:25.123Z", 837596665},
+		{"1996-07-17T15:14:25.0+05:30", 837596665}, {"1990-12-31T23:59:60Z", 662687999},
+		{"0001-01-01T00:00:00Z", -62135596800},     {"9999-12-31T23:59:59Z", 253402300799},
+	};
+	static const char *const bad[] = {
+		"",
+		"1996-07-17",
+		"1996-07-17 09:44:25Z",
+		"1996-07-17T09:44:25",
+		"1996-07-17T09:44:25.Z",
+		"1996-07-17T09:44Z",
+		"1996-07-17T09:44:25Zx",
+		"1996-07-17T09:44:25Z ",
+		"1996-13-17T09:44:25Z",
+		"1996-02-30T09:44:25Z",
+		"1996-07-17T24:00:00Z",
+		"1996-07-17T09:44:25-0700",
+		"1996-07-17T09:44:25+24:00",
+		"1996-07-17T09:44:25+01:60",
+		"96-07-17T09:44:25Z",
+		"0000-01-01T00:00:00Z",
+		"-996-07-17T09:44:25Z",
+	};
+	char text[DATE_STR_MAX];
+	struct date d;
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		check_note("%s", good[i].text);
+		CHECK(date_parse_rfc3339(slice_str(good[i].text), &d));
+		CHECK_INT(d.utc_s, good[i].utc_s);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		check_note("%s", bad[i]);
+		CHECK(!date_parse_rfc3339(slice_str(bad[i]), &d));
+	}
+	d = (struct date){.utc_s = 837596665, .zone_min = -420};
+	CHECK_STR(date_format_rfc3339(d, text), "1996-07-17T09:44:25Z");
+}
+
 TEST(date_every_prefix_is_refused_or_shorter)
 {
 	slice_t text = SL("17-Jul-1996 02:44:25 -0700");

@@ -47,6 +47,7 @@ struct played {
 	char sender[512];
 	char envid[128];
 	uint32_t ret, notify;
+	int64_t release_us;
 	char orcpt[512];
 	struct buf plain; /* of the last commit's record */
 };

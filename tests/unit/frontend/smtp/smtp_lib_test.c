@@ -196,6 +196,7 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 		memcpy(played.digests[i], m->sigs[i].digest, SHA256_LEN);
 	}
 	played.ret = m->ret;
+	played.release_us = m->release_us;
 	played.notify = d->group.rcpts[0].notify;
 	open_record(buf_slice(&o->stored));
 	d->staged = false;

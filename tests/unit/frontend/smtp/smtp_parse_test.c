@@ -77,6 +77,52 @@ TEST(parse_mail_dsn)
 		  SAY_PARAMETER);
 }
 
+TEST(parse_mail_hold)
+{
+	static const struct {
+		const char *params;
+		enum smtp_say say;
+		enum smtp_hold hold;
+		int64_t s;
+	} cases[] = {
+		{"HOLDFOR=1", SAY_NOTHING, HOLD_FOR, 1},
+		{"holdfor=999999999", SAY_NOTHING, HOLD_FOR, 999999999},
+		{"HOLDUNTIL=2026-12-01T00:00:00Z", SAY_NOTHING, HOLD_UNTIL, 1796083200},
+		{"HOLDUNTIL=2026-12-01T01:00:00+01:00", SAY_NOTHING, HOLD_UNTIL, 1796083200},
+		{"SIZE=1", SAY_NOTHING, HOLD_NONE, 0},
+		{"HOLDFOR", SAY_SYNTAX, 0, 0},
+		{"HOLDFOR=", SAY_SYNTAX, 0, 0},
+		{"HOLDFOR=0", SAY_SYNTAX, 0, 0},
+		{"HOLDFOR=01", SAY_SYNTAX, 0, 0},
+		{"HOLDFOR=-1", SAY_SYNTAX, 0, 0},
+		{"HOLDFOR=+1", SAY_SYNTAX, 0, 0},
+		{"HOLDFOR=1s", SAY_SYNTAX, 0, 0},
+		{"HOLDFOR=1000000000", SAY_SYNTAX, 0, 0},
+		{"HOLDFOR=99999999999999999999999", SAY_SYNTAX, 0, 0},
+		{"HOLDFOR=1 HOLDFOR=1", SAY_SYNTAX, 0, 0},
+		{"HOLDFOR=1 HOLDUNTIL=2026-12-01T00:00:00Z", SAY_SYNTAX, 0, 0},
+		{"HOLDUNTIL=2026-12-01T00:00:00Z HOLDFOR=1", SAY_SYNTAX, 0, 0},
+		{"HOLDUNTIL", SAY_SYNTAX, 0, 0},
+		{"HOLDUNTIL=2026-12-01", SAY_SYNTAX, 0, 0},
+		{"HOLDUNTIL=2026-12-01T00:00:00", SAY_SYNTAX, 0, 0},
+		{"HOLDUNTIL=2026-02-29T00:00:00Z", SAY_SYNTAX, 0, 0},
+		{"HOLDUNTIL=1796083200", SAY_SYNTAX, 0, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct smtp_mail_args m;
+		char line[128];
+
+		check_note("%s", cases[i].params);
+		snprintf(line, sizeof line, "FROM:<a@b.example> %s", cases[i].params);
+		CHECK_INT(smtp_parse_mail(slice_str(line), SMTP_PARAMS, &m), cases[i].say);
+		if (cases[i].say != SAY_NOTHING)
+			continue;
+		CHECK_INT(m.hold, cases[i].hold);
+		CHECK_INT(m.hold_s, cases[i].s);
+	}
+}
+
 /* The limits of RFC 5321 section 4.5.3.1 and RFC 3461. */
 TEST(parse_limits)
 {

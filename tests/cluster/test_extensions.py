@@ -1,0 +1,92 @@
+"""What a sender may ask of a message's way, from EHLO to the other system: when it goes, by when it
+has to be there, how urgent it is, and bytes of any kind."""
+import datetime
+import json
+import os
+import unittest
+import uuid
+
+import dnszone
+import postern
+from postern import account, imap, message, subjects, tls, until
+from sink import Sink
+
+CLUSTER = ["--frontends", "1", "--accounts", "10", "--partitions", "2", "--set", "dns={dns}",
+           "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=1s",
+           "--set", "outbound.retry_second=1s", "--set", "outbound.retry_third=2s",
+           "--set", "outbound.retry_later=1s"]
+
+PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
+GOOD = "127.0.1.1"
+
+
+def setUpModule():
+    global zone
+    zone = dnszone.Zone({"out.test": "@ MX 10 mx\nmx A %s\n" % GOOD},
+                        port=int(os.environ["POSTERN_TEST_DNS"].partition(":")[2]))
+
+
+def tearDownModule():
+    zone.close()
+
+
+def login(who):
+    a = account(who)
+    s = postern.smtp(0, "submission")
+    s.starttls(context=tls())
+    s.login(a["address"], a["password"])
+    return s
+
+
+def submit(to, who=0, options=(), rcpt_options=()):
+    """Sends one message as a user; its subject."""
+    m = message(to[0], "ext " + uuid.uuid4().hex, sender=account(who)["address"])
+    with login(who) as s:
+        s.send_message(m, account(who)["address"], to, options, rcpt_options)
+    return m["Subject"]
+
+
+def run(*argv):
+    status, out, err = postern.postern("--json", *argv)
+    assert status == 0, (argv, err)
+    return json.loads(out)
+
+
+class Extensions(unittest.TestCase):
+    def setUp(self):
+        self.sink = Sink(GOOD, PORT)
+        self.addCleanup(self.sink.close)
+
+    def taken(self, n):
+        mails = self.sink.wait(n)
+        self.assertEqual(len(mails), n)
+        return mails
+
+    def test_held_back_and_let_go_early(self):
+        here = [account(i)["address"] for i in (1, 2)]
+        subject = submit(["x@out.test", *here], options=["HOLDFOR=3600"])
+        release = datetime.datetime.now().timestamp() + 3600
+        rows = until(lambda: r if len(r := run("queue", "list")) >= 2 and
+                     all(x["why"] == "its sender holds it back" for x in r) else None)
+        for row in rows:
+            for time in (run("queue", "show", row["id"])["release"], row["due"]):
+                self.assertAlmostEqual(datetime.datetime.fromisoformat(time).timestamp(), release,
+                                       delta=60)
+        self.assertFalse(self.sink.mails)
+        for i in (1, 2):
+            self.assertNotIn(subject, subjects(imap(i)))
+        run("queue", "retry", "--to", "@out.test")
+        self.assertIn(subject.encode(), self.taken(1)[0].data)
+        run("queue", "release", "--all")
+        for i in (1, 2):
+            self.assertTrue(until(lambda i=i: subject in subjects(imap(i))))
+        self.assertTrue(until(lambda: not run("queue", "list")))
+
+    def test_held_back_until_its_time(self):
+        when = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)
+        subject = submit(["x@out.test", account(3)["address"]],
+                         options=["HOLDUNTIL=" + when.strftime("%Y-%m-%dT%H:%M:%SZ")])
+        self.taken(1)
+        self.assertGreaterEqual(datetime.datetime.now(datetime.timezone.utc),
+                                when.replace(microsecond=0))
+        self.assertTrue(until(lambda: subject in subjects(imap(3))))

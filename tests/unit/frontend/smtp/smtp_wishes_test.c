@@ -1,0 +1,92 @@
+/* What a sender may ask of a message's way: when, by when, how urgently. */
+#include "tests/unit/frontend/smtp/smtp_lib.h"
+
+#include <stdio.h>
+
+#include "common/base/clock.h"
+#include "common/parse/date.h"
+
+/* EHLO; the line that begins so, without its CRLF, or "". */
+WAITS static void offered(struct wire *w, const char *keyword, char out[256])
+{
+	out[0] = '\0';
+	wire_send(w, SL("EHLO c.example\r\n"));
+	do {
+		CHECK(wire_line(w) == E_OK);
+		if (strncmp(w->line + 4, keyword, strlen(keyword)) == 0)
+			snprintf(out, 256, "%.255s", w->line + 4);
+	} while (w->line[3] == '-');
+}
+
+/* One message to bob, by a session that is ready for it. */
+WAITS static void send_with(struct wire *w, const char *params, const char *taken)
+{
+	char line[256];
+
+	snprintf(line, sizeof line, "MAIL FROM:<alice@example.org> %s", params);
+	ASK(w, line, "250 ");
+	ASK(w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(w, "DATA", "354 ");
+	ASK(w, "From: alice@example.org\r\n\r\nx\r\n.", taken);
+}
+
+TEST_FIBER(future_release_is_offered_and_taken)
+{
+	char line[256], until[DATE_STR_MAX], params[80];
+	int64_t before;
+	struct wire w;
+	struct date d;
+
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	before = clock_wall_s();
+	offered(&w, "FUTURERELEASE", line);
+	CHECK_SLICE(slice_sub(slice_str(line), 0, 21), SL("FUTURERELEASE 604800 "));
+	CHECK(date_parse_rfc3339(slice_from(slice_str(line), 21), &d));
+	CHECK(d.utc_s >= before + 604800 && d.utc_s <= clock_wall_s() + 604800);
+	send_with(&w, "HOLDFOR=3600", "250 2.0.0");
+	CHECK(played.release_us >= (before + 3600) * 1000000);
+	CHECK(played.release_us <= (clock_wall_s() + 3600) * 1000000);
+	date_format_rfc3339((struct date){.utc_s = before + 7200}, until);
+	snprintf(params, sizeof params, "HOLDUNTIL=%s", until);
+	send_with(&w, params, "250 2.0.0");
+	CHECK_INT(played.release_us, (before + 7200) * 1000000);
+	/* It is over: at once. */
+	send_with(&w, "HOLDUNTIL=2001-02-03T04:05:06Z", "250 2.0.0");
+	CHECK_INT(played.release_us, 0);
+	send_with(&w, "", "250 2.0.0");
+	CHECK_INT(played.release_us, 0);
+	mx_close(&w);
+}
+
+TEST_FIBER(future_release_has_limits)
+{
+	static const char *const never[] = {"submission.future_release_max=0", NULL};
+	char line[256];
+	struct wire w;
+
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	ASK(&w, "MAIL FROM:<alice@example.org> HOLDFOR=604801", "501 5.5.4");
+	ASK(&w, "MAIL FROM:<alice@example.org> HOLDUNTIL=9999-12-31T23:59:59Z", "501 5.5.4");
+	ASK(&w, "MAIL FROM:<alice@example.org> HOLDFOR=604800", "250 ");
+	mx_close(&w);
+
+	smtp_policy(never);
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	offered(&w, "FUTURERELEASE", line);
+	CHECK_STR(line, "");
+	ASK(&w, "MAIL FROM:<alice@example.org> HOLDFOR=1", "555 5.5.4");
+	mx_close(&w);
+
+	mx_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	offered(&w, "FUTURERELEASE", line);
+	CHECK_STR(line, "");
+	ASK(&w, "MAIL FROM:<a@far.example> HOLDFOR=1", "555 5.5.4");
+	mx_close(&w);
+}
