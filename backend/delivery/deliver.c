@@ -197,6 +197,8 @@ static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
 		.first_us = p->now_us,
 		.next_us = MAX(p->now_us, m->release_us),
 		.release_us = m->release_us,
+		.by = m->by,
+		.by_us = m->by_us,
 	};
 
 	memcpy(accounts, t->accounts, sizeof t->accounts);

@@ -116,6 +116,8 @@ slice_t job_pack(const struct job *j, struct arena *mem)
 	m.notice_us = j->notice_us;
 	m.server = arena_str(mem, j->server);
 	m.release_us = j->release_us;
+	m.by = j->by;
+	m.by_us = j->by_us;
 	n = protobuf_c_message_get_packed_size(&m.base);
 	out = arena_alloc(mem, n);
 	protobuf_c_message_pack(&m.base, out);
@@ -173,6 +175,8 @@ enum err job_unpack(slice_t bytes, struct arena *mem, struct job *out)
 		.notice_us = m->notice_us,
 		.server = slice_str(m->server),
 		.release_us = m->release_us,
+		.by = m->by,
+		.by_us = m->by_us,
 	};
 	memcpy(out->txid, m->txid.data, sizeof out->txid);
 	memcpy(out->trace_id, m->trace_id.data, sizeof out->trace_id);

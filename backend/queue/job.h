@@ -6,6 +6,7 @@
  *   sched    what of the way out may be tried now, by whom: in memory, no I/O
  *   outbound the way out: items, leases to workers of front-ends, what became of them
  *   outcome  what a try's result makes of an item: gone, later, a notice
+ *   delay    the notice of a delay, beside the item
  *   queue_filter  which items an administrator means; queue_walk finds them in the store
  *   outbound_admin  what the scheduler says of an item, and an administrator's orders
  *
@@ -39,6 +40,9 @@ enum job_action {
 
 /* Bits of content (proto/delivery.proto). */
 enum { JOB_8BIT = 1, JOB_UTF8 = 2, JOB_LOSABLE = 16 };
+
+/* RFC 2852, bits of by; 0: not given. */
+enum { JOB_BY_RETURN = 1, JOB_BY_NOTIFY = 2, JOB_BY_TRACE = 4 };
 
 /* RFC 3461 section 4.1, bits of notify; 0: not given. */
 enum { NOTIFY_SUCCESS = 1, NOTIFY_FAILURE = 2, NOTIFY_DELAY = 4, NOTIFY_NEVER = 8 };
@@ -80,6 +84,8 @@ struct job {
 	bool warned;
 	int64_t last_us, expire_us, notice_us;
 	slice_t server; /* the virtual server that took the message; empty: none */
+	uint32_t by;
+	int64_t by_us;      /* by then it is to be delivered */
 	int64_t release_us; /* its sender's: not before (RFC 4865); 0: at once */
 };
 

@@ -6,6 +6,7 @@
 #include "backend/queue/outbound_priv.h"
 
 #include "backend/policy/live.h"
+#include "backend/queue/delay.h"
 #include "common/base/clock.h"
 #include "common/base/map.h"
 #include "common/log/log.h"
@@ -277,7 +278,7 @@ WAITS static size_t delay(struct outbound *o, size_t part, struct outbound_page 
 		if (outcome_warn_at(&v->job, &t) == 0)
 			continue;
 		notice = outcome_delayed(&v->job, &t);
-		if (outbound_tell_delay(o, part, v->item, v->record_no, &notice) != E_OK)
+		if (delay_tell(o->parts[part].part, v->item, v->record_no, &notice) != E_OK)
 			continue; /* known by its key: the next start tells it */
 		job_log("queue.delayed", LOG_INFO, v->item, &v->job);
 		v->what = OUTCOME_KEEP;

@@ -137,10 +137,6 @@ struct outbound_verdict {
  * happened. */
 WAITS enum err outbound_settle(struct outbound *o, size_t part, struct outbound_verdict *v,
 			       size_t n) MUST_USE;
-/* The notice of a delay as an item of its own, once. */
-WAITS enum err outbound_tell_delay(struct outbound *o, size_t part, uint64_t item,
-				   uint64_t record_no, const struct job *notice) MUST_USE;
-
 /* The rows of one partition that are there, and their jobs. */
 #define OUTBOUND_PAGE 64 /* in one change */
 struct outbound_page {

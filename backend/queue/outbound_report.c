@@ -35,14 +35,14 @@ static bool is_success(const struct outcome_try *t)
 	return t->status.n != 0 && t->status.p[0] == '2';
 }
 
-/* The row tells what to do: a failure, a later try, or a success that is to be told. */
+/* The row tells what to do: a failure, a later try, or a success that may have to be told. */
 static bool needs_row(const struct outbound_result *r, size_t i)
 {
 	if (r->end == OUTBOUND_UNTRIED)
 		return false;
 	if (r->end == OUTBOUND_UNREACHABLE)
 		return true;
-	return !is_success(&r->tries[i]) || (r->lease->tells_success && r->tries[i].no_dsn);
+	return !is_success(&r->tries[i]) || r->lease->tells_success;
 }
 
 static void collect_ids(struct reporting *p, const struct outbound_result *v, size_t n)
@@ -113,8 +113,8 @@ static void judge_row(struct reporting *p, const struct outbound_result *r, size
 			outbound_direct_down(p->o, way.domain);
 	}
 	v->result.next_us = v->job.next_us;
-	job_log(event_of(v->what, t), v->what == OUTCOME_KEEP ? LOG_INFO : LOG_WARN, v->item,
-		&v->job);
+	job_log(event_of(v->what, t),
+		v->what == OUTCOME_KEEP || is_success(t) ? LOG_INFO : LOG_WARN, v->item, &v->job);
 	count(v->what, t);
 	p->n++;
 }

@@ -4,8 +4,6 @@
  */
 #include "backend/queue/outbound_priv.h"
 
-#include <stdio.h>
-
 #include "common/base/clock.h"
 #include "common/loop/work.h"
 
@@ -110,30 +108,6 @@ WAITS enum err outbound_settle(struct outbound *o, size_t part, struct outbound_
 	waitq_wake_all(&o->takers);
 	arena_reset(&mem);
 	xfree(&edits);
-	return e;
-}
-
-WAITS enum err outbound_tell_delay(struct outbound *o, size_t part, uint64_t item,
-				   uint64_t record_no, const struct job *notice)
-{
-	struct queue_add add = {.due_us = QUEUE_PARKED_US};
-	struct change_deliver c;
-	char key[40];
-	struct arena mem;
-	enum err e;
-
-	arena_init(&mem, NULL);
-	snprintf(key, sizeof key, "delay %llu", (unsigned long long)item);
-	add.key = slice_str(key);
-	add.payload = job_pack(notice, &mem);
-	change_deliver_init(&c);
-	c.origin = SL("outbound");
-	memcpy(c.txid, notice->txid, sizeof c.txid);
-	c.record_no = record_no;
-	c.items = &add;
-	c.nitems = 1;
-	e = store_change(o->parts[part].part, &c.change);
-	arena_reset(&mem);
 	return e;
 }
 

@@ -148,7 +148,7 @@ static bool same_envelope(const struct job *a, const struct job *b)
 {
 	return a->kind == b->kind && slice_eq(a->sender, b->sender) &&
 	       slice_eq(a->prefix, b->prefix) && slice_eq(a->envid, b->envid) && a->ret == b->ret &&
-	       a->content == b->content;
+	       a->content == b->content && a->by == b->by && a->by_us == b->by_us;
 }
 
 static struct outbound_job *new_job(const struct outbound_worker *w, const struct taking *t,
@@ -224,7 +224,7 @@ static void put_recipient(struct outbound_job *j, uint64_t item, const struct jo
 	j->bytes += recipient_bytes(job);
 	j->lease.kind = job->kind == JOB_NOTICE ? LEASE_NOTICE : LEASE_SEND;
 	memcpy(j->lease.trace_id, job->trace_id, sizeof j->lease.trace_id);
-	j->lease.tells_success |= (job->notify & NOTIFY_SUCCESS) != 0;
+	j->lease.tells_success |= (job->notify & NOTIFY_SUCCESS) != 0 || job->by != 0;
 	j->lease.items[j->lease.n++] = item;
 	j->jobs[j->n++] = *job;
 }

@@ -29,6 +29,7 @@ struct outcome_try {
 	slice_t remote;
 	int64_t at_us;
 	bool no_dsn; /* the server does not speak RFC 3461 */
+	bool no_by;  /* ... nor RFC 2852 */
 };
 
 enum outcome {
@@ -45,14 +46,12 @@ enum outcome outcome_of_try(struct job *j, const struct outcome_try *r,
 enum outcome outcome_expired(struct job *j, int64_t now_us);
 /* Given up by an administrator, or because nobody is left: status and why are told. */
 enum outcome outcome_given_up(struct job *j, slice_t status, slice_t why, int64_t now_us);
-/* When the sender is to hear of a delay; 0: never, or it was told. */
+/* When the sender is to hear of a delay, by our time or by its own (RFC 2852); 0: never, or it was
+ * told. */
 int64_t outcome_warn_at(const struct job *j, const struct outcome_times *t);
-/* A notice has as much time of its own. */
-static inline int64_t outcome_expire_at(const struct job *j, const struct outcome_times *t)
-{
-	return (j->kind == JOB_NOTICE ? j->notice_us : job_start_us(j)) + t->expire_us;
-}
-/* The notice of a delay that goes beside j, which is marked. */
+/* By our time, or by the sender's own, whichever is first. A notice has as much time of its own. */
+int64_t outcome_expire_at(const struct job *j, const struct outcome_times *t);
+/* The notice of a delay that goes beside j, which is marked. outcome_warn_at is not 0. */
 struct job outcome_delayed(struct job *j, const struct outcome_times *t);
 
 #endif

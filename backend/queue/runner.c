@@ -7,6 +7,7 @@
 
 #include "backend/delivery/rewrite.h"
 #include "backend/directory/dir_servers.h"
+#include "backend/queue/delay.h"
 #include "backend/queue/outcome.h"
 #include "backend/store/due.h"
 #include "common/base/clock.h"
@@ -219,6 +220,36 @@ static bool is_expired(const struct job *j)
 	return clock_wall_us() - job_start_us(j) >= QUEUE_EXPIRE_US;
 }
 
+/* The sender's own time is over, after which it does not want it delivered (RFC 2852). */
+static bool is_late(const struct job *j)
+{
+	return (j->by & JOB_BY_RETURN) != 0 && clock_wall_us() >= j->by_us;
+}
+
+/* The sender wants to hear when its own time is over. What was not told now is told next time. */
+WAITS static void tell_delay(struct task *t, struct job *j)
+{
+	static const struct outcome_times times = {.expire_us = QUEUE_EXPIRE_US};
+	int64_t at_us = outcome_warn_at(j, &times);
+	struct job notice, marked = *j;
+
+	if (at_us == 0 || at_us > clock_wall_us())
+		return;
+	notice = outcome_delayed(&marked, &times);
+	if (delay_tell(t->part, t->id, t->record_no, &notice) != E_OK)
+		return;
+	job_log("queue.delayed", LOG_INFO, t->id, &marked);
+	*j = marked;
+}
+
+/* The next look: after the pause, or when the sender's own time is over. */
+static int64_t due_of(const struct job *j)
+{
+	int64_t now_us = clock_wall_us(), due_us = now_us + pause_us(j->attempts);
+
+	return j->by != 0 && j->by_us > now_us ? MIN(due_us, j->by_us) : due_us;
+}
+
 /* Given up (`event` says why): the sender is to be told, if there is one. */
 WAITS static enum err give_up(struct task *t, struct job j, const char *event, slice_t status,
 			      slice_t words)
@@ -239,7 +270,7 @@ WAITS static enum err give_up(struct task *t, struct job j, const char *event, s
 
 WAITS static enum err time_over(struct task *t, const struct job *j, enum err why)
 {
-	if (why == E_QUOTA)
+	if (why == E_QUOTA && !is_late(j))
 		return give_up(t, *j, "queue.expired", SL("5.2.2"), SL("The mailbox is full"));
 	return give_up(t, *j, "queue.expired", SL("5.4.7"),
 		       SL("It could not be delivered in time"));
@@ -261,13 +292,13 @@ WAITS static enum err keep_job(struct task *t, enum keep keep, enum err why)
 	}
 	j.attempts++;
 	j.last_error = slice_str(err_name(why));
-	if (is_expired(&j))
+	if (is_expired(&j) || is_late(&j))
 		return time_over(t, &j, why);
+	tell_delay(t, &j);
 	LOG(LOG_INFO, NULL, "queue.deferred", LF_UINT("item", t->id),
 	    LF_HEX("trace", slice(j.trace_id, sizeof j.trace_id)), LF_UINT("attempts", j.attempts),
 	    LF_ERR("why", why));
-	return edit_item(t, QUEUE_RESCHEDULE, clock_wall_us() + pause_us(j.attempts),
-			 job_pack(&j, &t->mem));
+	return edit_item(t, QUEUE_RESCHEDULE, due_of(&j), job_pack(&j, &t->mem));
 }
 
 /* The message was accepted, and nobody has it: who was behind the item went away meanwhile. */
@@ -299,7 +330,7 @@ WAITS static enum err work_on(struct task *t)
 	enum err e;
 
 	/* Tried at least once; but no more when those who have the message are forgotten. */
-	if (t->job.attempts != 0 && is_expired(&t->job))
+	if ((t->job.attempts != 0 && is_expired(&t->job)) || is_late(&t->job))
 		return time_over(t, &t->job, E_RETRY);
 	e = t->job.kind == JOB_EXPAND ? expand_address(t) : expand_accounts(t);
 	if (e == E_NOT_FOUND || e == E_DENIED)

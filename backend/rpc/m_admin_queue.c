@@ -372,6 +372,23 @@ static char *notify_text(const struct job *j, struct arena *mem)
 	return text;
 }
 
+static char *by_text(const struct job *j, struct arena *mem)
+{
+	struct buf b;
+	char *text;
+
+	buf_init(&b, 64, NULL);
+	if ((j->by & JOB_BY_RETURN) != 0)
+		put_word(&b, "return");
+	if ((j->by & JOB_BY_NOTIFY) != 0)
+		put_word(&b, "notify");
+	if ((j->by & JOB_BY_TRACE) != 0)
+		put_word(&b, "trace");
+	text = arena_str(mem, buf_slice(&b));
+	buf_fini(&b);
+	return text;
+}
+
 static char *content_text(const struct job *j)
 {
 	switch (j->content & (JOB_8BIT | JOB_UTF8)) {
@@ -432,6 +449,8 @@ static void fill_tries(const struct job *j, Postern__AdminQueueDetail *m, struct
 	m->remote = admin_queue_text(mem, j->remote);
 	m->warned = j->warned;
 	m->release_us = j->release_us;
+	m->by = by_text(j, mem);
+	m->by_us = j->by_us;
 	if (j->kind == JOB_NOTICE || j->notice_us != 0)
 		m->action = arena_str(mem, slice_str(job_action_name(j->action)));
 	m->notice_us = j->notice_us;

@@ -162,6 +162,8 @@ static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *
 	out->envid = MCALL_BYTES(first->envid);
 	out->trace_id = MCALL_BYTES(slice(first->trace_id, sizeof first->trace_id));
 	out->content = first->content;
+	out->by = first->by;
+	out->by_us = first->by_us;
 	out->prefix = MCALL_BYTES(first->prefix);
 	out->first_us = first->first_us;
 	if (j->lease.kind == LEASE_NOTICE) {
@@ -339,6 +341,7 @@ static enum err read_tries(const Postern__OutboundResult *m, struct outbound_res
 			.remote = slice_str(m->remote),
 			.at_us = clock_wall_us(),
 			.no_dsn = m->no_dsn,
+			.no_by = m->no_by,
 		};
 		if (!is_status(out->tries[i].status))
 			return E_INVALID;

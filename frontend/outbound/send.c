@@ -56,6 +56,7 @@ static void fill_msg(struct outbound_job *j, struct smtp_msg *m)
 			 ((j->content & DELIVER_REQUIRETLS) != 0 ? SMTP_NEED_TLS : 0u),
 		.ret = j->ret,
 		.envid = j->envid,
+		.by = j->route.lmtp ? 0 : j->by, /* that is delivery */
 		.arena = &j->mem,
 	};
 	for (size_t i = 0; i < j->n; i++)
@@ -120,6 +121,7 @@ static void report(const struct outbound_report *base, struct outbound_job *j,
 	r.results = rows;
 	r.n = j->n;
 	r.no_dsn = !m->dsn_passed;
+	r.no_by = m->by != 0 && !m->by_passed;
 	reports_put(j, &r);
 }
 
@@ -243,6 +245,7 @@ WAITS static enum err send_once(struct smtp_client *client, struct outbound_job 
 	struct outbound_body body;
 	enum err e;
 
+	m->by_s = (j->by_us - clock_wall_us()) / 1000000;
 	if (wants_7bit(client, m))
 		return send_7bit(client, j, m);
 	outbound_body_init(&body, j);

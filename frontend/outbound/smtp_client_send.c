@@ -414,6 +414,7 @@ static void tx_init(struct smtp_send *t, struct smtp_client *c, struct smtp_msg 
 	buf_init(&t->held, SMTP_BDAT_CHUNK_MAX + 2, NULL);
 	smtp_body_init(&t->body);
 	m->dsn_passed = smtp_offers(&c->offer, SMTP_EXT_DSN);
+	m->by_passed = smtp_offers(&c->offer, SMTP_EXT_DELIVERBY);
 }
 
 WAITS enum err smtp_client_send(struct smtp_client *c, struct smtp_msg *m)

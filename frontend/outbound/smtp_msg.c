@@ -23,6 +23,23 @@ static void unfit(struct smtp_result *why, const char *status, const char *words
 	smtp_result_own(why, SMTP_AT_MAIL, SMTP_REFUSED, status, "%s", words);
 }
 
+/* RFC 2852 section 4.1.4: what is to be returned in time goes only to who will do so. */
+static bool unfit_in_time(const struct smtp_msg *m, const struct smtp_offer *o,
+			  struct smtp_result *why)
+{
+	if ((m->by & SMTP_BY_RETURN) == 0)
+		return false;
+	if (m->by_s <= 0)
+		unfit(why, "5.4.7", "the time in which it was to be delivered is over");
+	else if (!smtp_offers(o, SMTP_EXT_DELIVERBY))
+		unfit(why, "5.3.3", "the host does not deliver by a time, or return (DELIVERBY)");
+	else if (m->by_s < (int64_t)o->by_min)
+		unfit(why, "5.4.7", "the host needs more time to deliver than there is");
+	else
+		return false;
+	return true;
+}
+
 bool smtp_msg_unfit(const struct smtp_msg *m, const struct smtp_offer *o, bool tls_verified,
 		    struct smtp_result *why)
 {
@@ -45,7 +62,7 @@ bool smtp_msg_unfit(const struct smtp_msg *m, const struct smtp_offer *o, bool t
 	else if (o->size_max != 0 && m->size > o->size_max)
 		unfit(why, "5.3.4", "the message is larger than the host takes");
 	else
-		return false;
+		return unfit_in_time(m, o, why);
 	return true;
 }
 
@@ -77,6 +94,14 @@ static void put_xtext_param(struct buf *out, const char *keyword, slice_t value,
 	buf_fini(&b);
 }
 
+static void put_by(struct buf *out, const struct smtp_msg *m)
+{
+	int64_t s = MIN(MAX(m->by_s, -(int64_t)SMTP_BY_SENT_MAX), (int64_t)SMTP_BY_SENT_MAX);
+
+	buf_printf(out, " BY=%lld;%s%s", (long long)s, (m->by & SMTP_BY_RETURN) ? "R" : "N",
+		   (m->by & SMTP_BY_TRACE) ? "T" : "");
+}
+
 void smtp_msg_put_mail(struct buf *out, const struct smtp_msg *m, const struct smtp_offer *o,
 		       enum smtp_utf8 utf8)
 {
@@ -95,6 +120,8 @@ void smtp_msg_put_mail(struct buf *out, const struct smtp_msg *m, const struct s
 		buf_puts(out, " SMTPUTF8");
 	if ((m->needs & SMTP_NEED_TLS) && smtp_offers(o, SMTP_EXT_REQUIRETLS))
 		buf_puts(out, " REQUIRETLS");
+	if (m->by != 0 && smtp_offers(o, SMTP_EXT_DELIVERBY))
+		put_by(out, m);
 	if (smtp_offers(o, SMTP_EXT_DSN)) {
 		if (m->ret != 0)
 			buf_puts(out, m->ret == SMTP_RET_FULL ? " RET=FULL" : " RET=HDRS");

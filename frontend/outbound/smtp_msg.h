@@ -27,6 +27,11 @@ enum {
 	SMTP_NOTIFY_NEVER = 8,
 };
 
+/* BY (RFC 2852), as it is in the queue. */
+enum { SMTP_BY_RETURN = 1, SMTP_BY_NOTIFY = 2, SMTP_BY_TRACE = 4 };
+
+/* The least and the most that BY can say (section 4). */
+#define SMTP_BY_SENT_MAX    999999999
 #define SMTP_ENVID_SENT_MAX 100 /* RFC 3461 section 4.4, in xtext; a longer one is not passed on */
 #define SMTP_ORCPT_SENT_MAX 500 /* section 4.2 */
 /* The longest command: a path in UTF-8, ORCPT, ENVID and the rest. */
@@ -50,6 +55,8 @@ struct smtp_msg {
 	uint32_t needs; /* smtp_need, as bits */
 	uint32_t ret;   /* 0: not given */
 	slice_t envid;  /* decoded; may be empty */
+	uint32_t by;    /* RFC 2852, bits; 0: not given */
+	int64_t by_s;   /* from now; may be over */
 	/* The next bytes of the message (not dot-stuffed; lines end in CRLF unless it is BINARY),
 	 * valid until the next call; E_CLOSED: that was all; others: it cannot be had now. */
 	WAITS enum err (*read)(void *arg, slice_t *out);
@@ -58,6 +65,7 @@ struct smtp_msg {
 	/* Out: the peer took over RET, ENVID, NOTIFY and ORCPT. False: it does not know of them,
 	 * and who asked for a notice of success is owed "relayed" (RFC 3461 section 5.2.2). */
 	bool dsn_passed;
+	bool by_passed; /* out: the peer took over BY */
 };
 
 /* Whether s may stand between < > of MAIL (empty too) or RCPT: a Mailbox by RFC 5321's grammar, so

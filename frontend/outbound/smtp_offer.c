@@ -4,9 +4,12 @@
 #include "common/parse/cursor.h"
 #include "frontend/outbound/smtp_answer.h"
 
+#define BY_MIN_MAX 999999999 /* RFC 2852 section 4: nine digits */
+
 static void take_size(struct smtp_offer *o, slice_t args);
 static void take_limits(struct smtp_offer *o, slice_t args);
 static void take_auth(struct smtp_offer *o, slice_t args);
+static void take_by(struct smtp_offer *o, slice_t args);
 
 static const struct {
 	slice_t keyword;
@@ -25,6 +28,7 @@ static const struct {
 	{SL("STARTTLS"), SMTP_EXT_STARTTLS, NULL},
 	{SL("LIMITS"), SMTP_EXT_LIMITS, take_limits},
 	{SL("AUTH"), SMTP_EXT_AUTH, take_auth},
+	{SL("DELIVERBY"), SMTP_EXT_DELIVERBY, take_by},
 };
 
 static const struct {
@@ -58,6 +62,14 @@ static void take_auth(struct smtp_offer *o, slice_t args)
 		for (size_t i = 0; i < ARRAY_LEN(mechs); i++)
 			if (slice_ieq(word, mechs[i].name))
 				o->mechs |= (uint32_t)mechs[i].bit;
+}
+
+/* min-by-time (RFC 2852 section 4); what is none says nothing. */
+static void take_by(struct smtp_offer *o, slice_t args)
+{
+	uint64_t n;
+
+	o->by_min = num_parse(slice_trim(args), BY_MIN_MAX, &n) ? (unsigned)n : 0;
 }
 
 /* limits-param = name "=" value (RFC 9422 section 4); what we do not know is passed over. */

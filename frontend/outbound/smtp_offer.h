@@ -20,6 +20,7 @@ enum smtp_extension {
 	SMTP_EXT_STARTTLS = 512,   /* RFC 3207 */
 	SMTP_EXT_LIMITS = 1024,    /* RFC 9422 */
 	SMTP_EXT_AUTH = 2048,      /* RFC 4954 */
+	SMTP_EXT_DELIVERBY = 4096, /* RFC 2852 */
 };
 
 /* Mechanisms of AUTH that we speak. */
@@ -31,6 +32,7 @@ struct smtp_offer {
 	uint32_t has;      /* smtp_extension, as bits */
 	uint32_t mechs;    /* smtp_mech, as bits */
 	uint64_t size_max; /* bytes; 0: not said */
+	unsigned by_min;   /* seconds that DELIVERBY takes at least; 0: not said */
 	/* Of LIMITS; 0: not said. */
 	unsigned rcpt_max;                 /* recipients of a transaction */
 	unsigned mail_max;                 /* transactions of a connection */

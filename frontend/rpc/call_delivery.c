@@ -310,6 +310,8 @@ static void pack_commit(const struct deliver *d, const struct deliver_meta *m,
 	if (m->server != NULL)
 		req->server = (char *)(uintptr_t)m->server;
 	req->release_us = m->release_us;
+	req->by = m->by;
+	req->by_us = m->by_us;
 }
 
 static enum err take_results(slice_t payload, size_t n, struct arena *a, enum err *results)

@@ -124,6 +124,8 @@ struct deliver_meta {
 	uint32_t ret;       /* 1 FULL, 2 HDRS, 0 not given */
 	uint32_t content;   /* DELIVER_8BIT, ... */
 	int64_t release_us; /* nobody gets it before (RFC 4865); 0: at once */
+	uint32_t by;        /* RFC 2852: 1 return, 2 notify; 4 trace; 0 not given */
+	int64_t by_us;
 	slice_t prefix;
 	slice_t author; /* with sigs: the address in From */
 	const struct deliver_sig *sigs;

@@ -191,6 +191,8 @@ static enum err take_job(const Postern__OutboundJob *m, struct outbound_job *j)
 	j->envid = call_slice(m->envid);
 	memcpy(j->trace_id, m->trace_id.data, sizeof j->trace_id);
 	j->content = m->content;
+	j->by = m->by;
+	j->by_us = m->by_us;
 	j->prefix = call_slice(m->prefix);
 	j->plain_size = m->plain_size;
 	j->stored_size = m->stored_size;
@@ -373,6 +375,7 @@ static Postern__OutboundResult *pack_result(const struct outbound_report *r, str
 	m->tls = arena_str(a, r->tls);
 	m->ms = r->ms;
 	m->no_dsn = r->no_dsn;
+	m->no_by = r->no_by;
 	m->crowded = r->crowded;
 	m->results = arena_alloc(a, r->n * sizeof(Postern__OutboundRecipientResult *));
 	m->n_results = r->n;

@@ -98,6 +98,8 @@ struct outbound_job {
 	slice_t envid;
 	uint8_t trace_id[DELIVER_TRACE_BYTES];
 	uint32_t content; /* DELIVER_8BIT, ... */
+	uint32_t by;      /* RFC 2852: 1 return, 2 notify; 4 trace; 0 not given */
+	int64_t by_us;
 	slice_t prefix;
 	uint64_t plain_size, stored_size;
 	enum record_compression compression;
@@ -153,7 +155,7 @@ struct outbound_report {
 	size_t n;
 	slice_t remote, tls;
 	uint32_t ms;
-	bool no_dsn, crowded;
+	bool no_dsn, no_by, crowded;
 };
 
 /* Reports of one partition. E_OK: they count. E_RETRY and the like: ask again later; others: the

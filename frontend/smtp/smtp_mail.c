@@ -39,6 +39,15 @@ static enum smtp_say hold_check(const struct smtp *s, const struct smtp_mail_arg
 	return SAY_NOTHING;
 }
 
+/* Who wants to have it delivered before it may go asks for too much. */
+static enum smtp_say by_check(const struct smtp_mail_args *m, int64_t release_us,
+			      int64_t *by_us_out)
+{
+	*by_us_out = m->by != 0 ? clock_wall_us() + m->by_s * 1000000LL : 0;
+	return m->by != 0 && release_us != 0 && *by_us_out <= release_us ? SAY_BY_TOO_EARLY
+									 : SAY_NOTHING;
+}
+
 static void log_refused(const struct smtp *s, slice_t args, enum smtp_say why)
 {
 	LOG(LOG_INFO, &s->base.log, "smtp.sender_refused",
@@ -51,7 +60,7 @@ WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg UNUSED)
 	struct smtp *s = smtp_of(base);
 	struct smtp_mail_args m;
 	enum smtp_say why;
-	int64_t release_us = 0;
+	int64_t release_us = 0, by_us = 0;
 	enum err e = E_OK;
 
 	why = smtp_parse_mail(args, s->ehlo ? SMTP_PARAMS : SMTP_NO_PARAMS, &m);
@@ -59,6 +68,8 @@ WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg UNUSED)
 		why = limits_check(s, &m);
 	if (why == SAY_NOTHING)
 		why = hold_check(s, &m, &release_us);
+	if (why == SAY_NOTHING)
+		why = by_check(&m, release_us, &by_us);
 	if (why != SAY_NOTHING) {
 		log_refused(s, args, why);
 		return smtp_say(s, why);
@@ -85,6 +96,8 @@ WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg UNUSED)
 	session_memory(base, SMTP_TX_MEMORY);
 	smtp_tx_begin(&s->tx, base, &m);
 	s->tx.meta.release_us = release_us;
+	s->tx.meta.by = m.by;
+	s->tx.meta.by_us = by_us;
 	s->messages++;
 	smtp_set_state(s, SMTP_MAIL);
 	return smtp_say(s, SAY_SENDER_OK);

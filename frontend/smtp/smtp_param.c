@@ -5,6 +5,8 @@
 
 /* RFC 4865 section 3: future-release-integer has up to nine digits. */
 #define HOLD_FOR_MAX 999999999
+/* RFC 2852 section 4: by-time has up to nine digits. */
+#define BY_TIME_MAX  999999999
 
 /* size-value (RFC 1870 section 4): 1*20DIGIT. What 64 bits do not hold is only too big. */
 static enum smtp_say take_size(slice_t v, struct smtp_mail_args *out)
@@ -86,6 +88,31 @@ static enum smtp_say take_hold_until(slice_t v, struct smtp_mail_args *out)
 	return SAY_NOTHING;
 }
 
+/* by-value (RFC 2852 section 4): by-time ";" by-mode [by-trace]. What is to be returned must have
+ * time left. */
+static enum smtp_say take_by(slice_t v, struct smtp_mail_args *out)
+{
+	size_t semicolon = slice_find_char(v, ';');
+	slice_t time = slice_sub(v, 0, semicolon), mode = slice_from(v, semicolon + 1);
+	bool minus = slice_starts(time, SL("-"));
+	uint64_t n;
+
+	if (minus || slice_starts(time, SL("+")))
+		time = slice_from(time, 1);
+	if (time.n > 9 || !num_parse(time, BY_TIME_MAX, &n) || mode.n < 1 || mode.n > 2)
+		return SAY_SYNTAX;
+	out->by_s = minus ? -(int32_t)n : (int32_t)n;
+	out->by = slice_ieq(slice_sub(mode, 0, 1), SL("R"))   ? BY_RETURN
+		  : slice_ieq(slice_sub(mode, 0, 1), SL("N")) ? BY_NOTIFY
+							      : 0;
+	if (out->by == 0 || (out->by == BY_RETURN && out->by_s <= 0))
+		return SAY_SYNTAX;
+	if (mode.n == 1)
+		return SAY_NOTHING;
+	out->by |= BY_TRACE;
+	return slice_ieq(slice_from(mode, 1), SL("T")) ? SAY_NOTHING : SAY_SYNTAX;
+}
+
 enum value { VALUE_NONE, VALUE };
 
 static const struct {
@@ -102,6 +129,7 @@ static const struct {
 	{SL("REQUIRETLS"), VALUE_NONE, take_requiretls},
 	{SL("HOLDFOR"), VALUE, take_hold_for},
 	{SL("HOLDUNTIL"), VALUE, take_hold_until},
+	{SL("BY"), VALUE, take_by},
 };
 
 enum smtp_say smtp_param_mail(const struct smtp_param *p, struct smtp_mail_args *out,

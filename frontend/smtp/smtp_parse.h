@@ -18,6 +18,9 @@ enum smtp_params { SMTP_NO_PARAMS, SMTP_PARAMS }; /* after HELO, after EHLO */
 enum { RET_FULL = 1, RET_HDRS = 2 };
 enum { NOTIFY_SUCCESS = 1, NOTIFY_FAILURE = 2, NOTIFY_DELAY = 4, NOTIFY_NEVER = 8 };
 
+/* BY (RFC 2852): return or notify, and trace. */
+enum { BY_RETURN = 1, BY_NOTIFY = 2, BY_TRACE = 4 };
+
 /* HOLDFOR and HOLDUNTIL (RFC 4865): either. */
 enum smtp_hold { HOLD_NONE, HOLD_FOR, HOLD_UNTIL };
 
@@ -29,6 +32,8 @@ struct smtp_mail_args {
 	bool requiretls; /* RFC 8689 */
 	enum smtp_hold hold;
 	int64_t hold_s; /* FOR: from now; UNTIL: since 1970 */
+	uint32_t by;    /* RFC 2852, bits; 0: not given */
+	int32_t by_s;   /* from now; may be over */
 	uint32_t ret;
 	size_t envid_n;
 	char envid[SMTP_ENVID_MAX]; /* decoded */

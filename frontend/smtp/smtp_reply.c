@@ -68,6 +68,7 @@ static const struct reply replies[SAY_LAST + 1] = {
 	[SAY_NO_ARGS] = {501, COUNTS, "5.5.4", "No arguments here"},
 	[SAY_PARAMETER] = {555, COUNTS, "5.5.4", "Parameter not known or not allowed"},
 	[SAY_HOLD_TOO_LONG] = {501, COUNTS, "5.5.4", "No message is held back so long"},
+	[SAY_BY_TOO_EARLY] = {501, COUNTS, "5.5.4", "It would be too late before it may go"},
 	[SAY_HELO_FIRST] = {503, COUNTS, "5.5.1", "EHLO first"},
 	[SAY_MAIL_FIRST] = {503, COUNTS, "5.5.1", "MAIL first"},
 	[SAY_RCPT_FIRST] = {554, COUNTS, "5.5.1", "No valid recipients"},

@@ -1,6 +1,7 @@
 """What a sender may ask of a message's way, from EHLO to the other system: when it goes, by when it
 has to be there, how urgent it is, and bytes of any kind."""
 import datetime
+import email
 import json
 import os
 import unittest
@@ -52,6 +53,22 @@ def run(*argv):
     return json.loads(out)
 
 
+def notice(who, about):
+    """The machine-readable part of the notice in a user's INBOX that tells of an address."""
+    def look():
+        box = imap(who)
+        box.select("INBOX", readonly=True)
+        _, found = box.search(None, "HEADER", "Content-Type", "multipart/report")
+        for n in found[0].split():
+            _, data = box.fetch(n, "(BODY.PEEK[])")
+            part = email.message_from_bytes(data[0][1]).get_payload()[1]
+            if about in part.as_string():
+                return part.get_payload()[1]
+        box.logout()
+        return None
+    return until(look)
+
+
 class Extensions(unittest.TestCase):
     def setUp(self):
         self.sink = Sink(GOOD, PORT)
@@ -90,3 +107,39 @@ class Extensions(unittest.TestCase):
         self.assertGreaterEqual(datetime.datetime.now(datetime.timezone.utc),
                                 when.replace(microsecond=0))
         self.assertTrue(until(lambda: subject in subjects(imap(3))))
+
+    def test_by_a_time_that_is_passed_on(self):
+        self.sink.offers.append("DELIVERBY")
+        submit(["x@out.test"], options=["BY=120;N"])
+        submit(["x@out.test"], options=["BY=-5;NT"], who=4)
+        submit(["x@out.test"], options=["BY=3600;R"])
+        said = sorted(m.sender.partition(b" BY=")[2].split()[0] for m in self.taken(3))
+        self.assertRegex(said[0], rb"^-[567];NT$")
+        self.assertRegex(said[1], rb"^11\d;N$")
+        self.assertRegex(said[2], rb"^35\d\d;R$")
+        self.assertEqual(notice(4, "x@out.test")["Action"], "relayed")
+
+    def test_return_goes_only_to_who_returns(self):
+        submit(["return@out.test"], options=["BY=120;R"], who=5)
+        told = notice(5, "return@out.test")
+        self.assertEqual((told["Action"], told["Status"]), ("failed", "5.3.3"))
+        self.assertFalse(self.sink.mails)
+        self.sink.offers.append("DELIVERBY 300")
+        submit(["late@out.test"], options=["BY=120;R"], who=5)
+        told = notice(5, "late@out.test")
+        self.assertEqual((told["Action"], told["Status"]), ("failed", "5.4.7"))
+
+    def test_returned_when_the_time_is_over(self):
+        self.sink.offers.append("DELIVERBY")
+        submit(["450@out.test"], options=["BY=2;R"], who=6)
+        told = notice(6, "450@out.test")
+        self.assertEqual((told["Action"], told["Status"]), ("failed", "5.4.7"))
+        self.assertTrue(until(lambda: not run("queue", "list", "--to", "450@out.test")))
+
+    def test_told_when_the_time_is_over(self):
+        submit(["450@out.test"], options=["BY=2;N"], who=7)
+        self.assertEqual(notice(7, "450@out.test")["Action"], "delayed")
+        self.sink.codes = False
+        self.taken(1)
+        # The server says nothing more, and who waits for its word is told so.
+        self.assertTrue(until(lambda: not run("queue", "list", "--to", "450@out.test")))

@@ -84,6 +84,33 @@
 1> MAIL FROM:<a@far.example> HOLDUNTIL=2030-01-01T00:00:00Z
 1= 555 5.5.4
 
+== DELIVERBY
+1 open smtp
+1= 220
+1> EHLO client.example
+1<* 250-DELIVERBY
+1<* 250 ENHANCEDSTATUSCODES
+1> MAIL FROM:<a@far.example> BY=0;R
+1= 501 5.5.4
+1> MAIL FROM:<a@far.example> BY=60
+1= 501 5.5.4
+1> MAIL FROM:<a@far.example> BY=1000000000;N
+1= 501 5.5.4
+1> MAIL FROM:<a@far.example> BY=60;X
+1= 501 5.5.4
+1> MAIL FROM:<a@far.example> BY=60;R BY=60;R
+1= 501 5.5.4
+1> MAIL FROM:<a@far.example> BY=60;RT
+1= 250
+1> RCPT TO:<$user1>
+1= 250
+1> DATA
+1= 354
+1> Subject: $unique
+1>
+1> .
+1= 250
+
 == unknown parameters
 1 open smtp
 1= 220

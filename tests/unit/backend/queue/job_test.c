@@ -31,6 +31,8 @@ static struct job sample(void)
 		.content = JOB_8BIT | JOB_UTF8,
 		.priority = -4,
 		.release_us = 1700000000000010,
+		.by = JOB_BY_NOTIFY | JOB_BY_TRACE,
+		.by_us = -5,
 		.route = SL("[192.0.2.1]:25"),
 		.action = JOB_DELAYED,
 		.status = SL("4.2.2"),
@@ -74,6 +76,8 @@ static void check_same(const struct job *a, const struct job *b)
 	CHECK_INT(a->content, b->content);
 	CHECK_INT(a->priority, b->priority);
 	CHECK_INT(a->release_us, b->release_us);
+	CHECK_INT(a->by, b->by);
+	CHECK_INT(a->by_us, b->by_us);
 	CHECK_SLICE(a->route, b->route);
 	CHECK_INT(a->action, b->action);
 	CHECK_SLICE(a->status, b->status);

@@ -172,6 +172,76 @@ TEST(outcome_times_count_from_the_release)
 	CHECK_INT(outcome_delayed(&j, &times).next_us, 7 * DAY_US + 12 * HOUR_US);
 }
 
+/* RFC 2852: returned, or told, by the sender's own time instead of ours. */
+TEST(outcome_by_the_senders_time)
+{
+	static const struct {
+		uint32_t by;
+		int64_t by_us;
+		uint32_t notify;
+		int64_t expire_us, warn_us;
+	} cases[] = {
+		{JOB_BY_RETURN, HOUR_US, 0, HOUR_US, 0},
+		{JOB_BY_RETURN, DAY_US, 0, DAY_US, 1000 + 12 * HOUR_US},
+		{JOB_BY_RETURN, 9 * DAY_US, 0, 1000 + 2 * DAY_US, 1000 + 12 * HOUR_US},
+		{JOB_BY_NOTIFY, HOUR_US, 0, 1000 + 2 * DAY_US, HOUR_US},
+		{JOB_BY_NOTIFY, DAY_US, NOTIFY_DELAY, 1000 + 2 * DAY_US, DAY_US},
+		{JOB_BY_NOTIFY, HOUR_US, NOTIFY_FAILURE, 1000 + 2 * DAY_US, 0},
+		{JOB_BY_NOTIFY, HOUR_US, NOTIFY_NEVER, 1000 + 2 * DAY_US, 0},
+		{JOB_BY_NOTIFY, 9 * DAY_US, 0, 1000 + 2 * DAY_US, 0},
+		/* Over when it came: told by whom it came from. */
+		{JOB_BY_NOTIFY, -HOUR_US, 0, 1000 + 2 * DAY_US, 1000 + 12 * HOUR_US},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct job j = outside(cases[i].notify);
+
+		check_note("case %zu", i);
+		j.by = cases[i].by;
+		j.by_us = cases[i].by_us;
+		CHECK_INT(outcome_expire_at(&j, &times), cases[i].expire_us);
+		CHECK_INT(outcome_warn_at(&j, &times), cases[i].warn_us);
+		if (cases[i].warn_us == 0)
+			continue;
+		CHECK_INT(outcome_delayed(&j, &times).notice_us, cases[i].warn_us);
+		CHECK_INT(outcome_warn_at(&j, &times), 0);
+		j.kind = JOB_NOTICE;
+		j.notice_us = 5000;
+		CHECK_INT(outcome_expire_at(&j, &times), 5000 + 2 * DAY_US);
+	}
+}
+
+TEST(outcome_by_tells_where_it_went)
+{
+	static const struct {
+		uint32_t by, notify;
+		bool no_by;
+		enum outcome what;
+	} cases[] = {
+		{JOB_BY_NOTIFY, 0, false, OUTCOME_REMOVE},
+		{JOB_BY_NOTIFY, 0, true, OUTCOME_NOTICE},
+		{JOB_BY_NOTIFY, NOTIFY_DELAY, true, OUTCOME_NOTICE},
+		{JOB_BY_NOTIFY, NOTIFY_FAILURE, true, OUTCOME_REMOVE},
+		{JOB_BY_NOTIFY, NOTIFY_NEVER, true, OUTCOME_REMOVE},
+		{JOB_BY_NOTIFY | JOB_BY_TRACE, NOTIFY_FAILURE, false, OUTCOME_NOTICE},
+		{JOB_BY_RETURN | JOB_BY_TRACE, 0, false, OUTCOME_NOTICE},
+		{JOB_BY_RETURN | JOB_BY_TRACE, NOTIFY_NEVER, false, OUTCOME_REMOVE},
+		{JOB_BY_RETURN, 0, false, OUTCOME_REMOVE},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct outcome_try t = try_of("2.0.0", 5000);
+		struct job j = outside(cases[i].notify);
+
+		check_note("case %zu", i);
+		j.by = cases[i].by;
+		j.by_us = DAY_US;
+		t.no_by = cases[i].no_by;
+		CHECK_INT(outcome_of_try(&j, &t, &times), cases[i].what);
+		CHECK_INT(j.action, cases[i].what == OUTCOME_NOTICE ? JOB_RELAYED : JOB_FAILED);
+	}
+}
+
 TEST(outcome_delay)
 {
 	struct outcome_times no_warning = times;

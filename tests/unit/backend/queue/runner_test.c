@@ -94,14 +94,22 @@ static void works_start(struct works *w)
 	CHECK_ERR(runner_start(&w->ways, NULL, NULL, &w->runner), E_OK);
 }
 
-/* A message for one recipient that goes to the queue of partition 0; held back until then. */
-WAITS static void commit_held(struct works *w, unsigned txid, slice_t token, int64_t release_us)
+/* What a message's sender asks for. */
+struct wish {
+	int64_t release_us, by_us;
+	uint32_t by;
+};
+
+/* A message for one recipient that goes to the queue of partition 0. */
+WAITS static void commit_with(struct works *w, unsigned txid, slice_t token, struct wish wish)
 {
 	struct room_mail m;
 	struct diag d = {""};
 
 	room_mail(&w->room, &m, txid, 0, txid);
-	m.msg.release_us = release_us;
+	m.msg.release_us = wish.release_us;
+	m.msg.by = wish.by;
+	m.msg.by_us = wish.by_us;
 	room_to(&m, token);
 	CHECK_ERR(deliver_commit(&w->room.deliver, &m.msg, &d), E_OK);
 	room_mail_fini(&m);
@@ -109,7 +117,7 @@ WAITS static void commit_held(struct works *w, unsigned txid, slice_t token, int
 
 WAITS static void commit_one(struct works *w, unsigned txid, slice_t token)
 {
-	commit_held(w, txid, token, 0);
+	commit_with(w, txid, token, (struct wish){.by = 0});
 }
 
 static size_t items(struct works *w)
@@ -414,7 +422,8 @@ TEST_FIBER(runner_waits_for_the_release)
 	room_account(&w.room, "c@example.org", 2, 0);
 	w.answer = E_RETRY;
 	release_us = clock_wall_us() + QUEUE_EXPIRE_US + DAY_US;
-	commit_held(&w, 1, by_reference(&w, "c@example.org"), release_us);
+	commit_with(&w, 1, by_reference(&w, "c@example.org"),
+		    (struct wish){.release_us = release_us});
 	works_start(&w);
 	REQUIRE(until(&w, 1, release_us));
 	move_clock(&w, QUEUE_EXPIRE_US);
@@ -426,6 +435,61 @@ TEST_FIBER(runner_waits_for_the_release)
 	w.answer = E_OK;
 	move_clock(&w, QUEUE_EXPIRE_US - DAY_US);
 	REQUIRE(until(&w, 0, 0));
+	works_close(&w);
+}
+
+/* RFC 2852: returned when the sender's time is over, to the second; never delivered later. */
+TEST_FIBER(runner_returns_by_the_senders_time)
+{
+	struct wish wish = {.by = JOB_BY_RETURN, .by_us = clock_wall_us() + DAY_US / 24};
+	struct works w;
+	struct job j;
+
+	REQUIRE(works_open(&w));
+	room_account(&w.room, "c@example.org", 2, 0);
+	w.answer = E_RETRY;
+	commit_with(&w, 1, by_reference(&w, "c@example.org"), wish);
+	works_start(&w);
+	REQUIRE(until(&w, 1, clock_wall_us() + 1000000));
+	move_clock(&w, DAY_US / 24 - 60 * 1000000LL);
+	REQUIRE(until(&w, 1, clock_wall_us() + 2000000));
+	CHECK(w.items[0].due_us <= wish.by_us);
+	w.answer = E_OK;
+	move_clock(&w, 61 * 1000000LL);
+	REQUIRE(until(&w, 1, QUEUE_PARKED_US));
+	j = first_job(&w);
+	CHECK_INT(j.kind, JOB_NOTICE);
+	CHECK_INT(j.action, JOB_FAILED);
+	CHECK_SLICE(j.status, SL("5.4.7"));
+	CHECK_INT(w.asked, 2);
+	works_close(&w);
+}
+
+/* ... or told, once, and tried on. */
+TEST_FIBER(runner_tells_by_the_senders_time)
+{
+	struct wish wish = {.by = JOB_BY_NOTIFY, .by_us = clock_wall_us() + DAY_US / 24};
+	struct works w;
+	struct job j;
+
+	REQUIRE(works_open(&w));
+	room_account(&w.room, "c@example.org", 2, 0);
+	w.answer = E_RETRY;
+	commit_with(&w, 1, by_reference(&w, "c@example.org"), wish);
+	works_start(&w);
+	REQUIRE(until(&w, 1, clock_wall_us() + 1000000));
+	move_clock(&w, DAY_US / 24);
+	REQUIRE(until(&w, 2, clock_wall_us() + 1000000));
+	CHECK(first_job(&w).warned);
+	CHECK_ERR(job_unpack(w.items[1].payload, &w.mem, &j), E_OK);
+	CHECK_INT(w.items[1].due_us, QUEUE_PARKED_US);
+	CHECK_INT(j.kind, JOB_NOTICE);
+	CHECK_INT(j.action, JOB_DELAYED);
+	CHECK_INT(j.notice_us, wish.by_us);
+	w.answer = E_OK;
+	move_clock(&w, DAY_US / 24);
+	REQUIRE(until(&w, 1, QUEUE_PARKED_US));
+	CHECK_INT(first_job(&w).action, JOB_DELAYED);
 	works_close(&w);
 }
 

@@ -134,13 +134,15 @@ TEST(offers)
 					  "STARTTLS",
 					  "LIMITS RCPTMAX=20 MAILMAX=5 RCPTDOMAINMAX=1 FOO=7",
 					  "AUTH PLAIN LOGIN scram-sha-256 X",
+					  "DELIVERBY 240",
 					  "X-ODD thing",
 					  "",
 					  NULL};
 	struct smtp_offer o = offer(all);
 
 	CHECK_STR(o.name, "mx.example.org");
-	CHECK_INT(o.has, 4095);
+	CHECK_INT(o.has, 8191);
+	CHECK_INT(o.by_min, 240);
 	CHECK_INT(o.size_max, 35882577);
 	CHECK_INT(o.rcpt_max, 20);
 	CHECK_INT(o.mail_max, 5);
@@ -168,6 +170,9 @@ TEST(odd_offers)
 		{{"x", "LIMITS RCPTMAX"}, SMTP_EXT_LIMITS, 0, 0},
 		{{"x", "LIMITS rcptmax=999999"}, SMTP_EXT_LIMITS, 0, 999999},
 		{{"x", "AUTH=PLAIN"}, 0, 0, 0},
+		{{"x", "DELIVERBY -1"}, SMTP_EXT_DELIVERBY, 0, 0},
+		{{"x", "DELIVERBY 1000000000"}, SMTP_EXT_DELIVERBY, 0, 0},
+		{{"x", "DELIVERBY"}, SMTP_EXT_DELIVERBY, 0, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -177,6 +182,7 @@ TEST(odd_offers)
 		CHECK_INT(o.has, rows[i].has);
 		CHECK_INT(o.size_max, rows[i].size_max);
 		CHECK_INT(o.rcpt_max, rows[i].rcpt_max);
+		CHECK_INT(o.by_min, 0);
 	}
 }
 

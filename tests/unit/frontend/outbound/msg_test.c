@@ -94,6 +94,60 @@ TEST(mail_parameters)
 	check_mail(&m, &everything, SMTP_ASCII, "MAIL FROM:<>\r\n");
 }
 
+/* RFC 2852 section 4. */
+TEST(deliver_by)
+{
+	static const struct {
+		uint32_t by;
+		int64_t by_s;
+		const char *want;
+	} rows[] = {
+		{SMTP_BY_RETURN, 59, "MAIL FROM:<> BY=59;R\r\n"},
+		{SMTP_BY_RETURN | SMTP_BY_TRACE, 1, "MAIL FROM:<> BY=1;RT\r\n"},
+		{SMTP_BY_NOTIFY, 0, "MAIL FROM:<> BY=0;N\r\n"},
+		{SMTP_BY_NOTIFY | SMTP_BY_TRACE, -5, "MAIL FROM:<> BY=-5;NT\r\n"},
+		{SMTP_BY_NOTIFY, INT64_MIN, "MAIL FROM:<> BY=-999999999;N\r\n"},
+		{SMTP_BY_NOTIFY, INT64_MAX, "MAIL FROM:<> BY=999999999;N\r\n"},
+		{0, 7, "MAIL FROM:<>\r\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct smtp_msg m = {.by = rows[i].by, .by_s = rows[i].by_s};
+
+		check_mail(&m, &everything, SMTP_ASCII, rows[i].want);
+		check_mail(&m, &nothing, SMTP_ASCII, "MAIL FROM:<>\r\n");
+	}
+}
+
+TEST(what_is_to_be_returned_in_time)
+{
+	static const struct {
+		uint32_t by;
+		int64_t by_s;
+		uint32_t has;
+		unsigned min;
+		const char *status; /* NULL: it may be sent */
+	} rows[] = {
+		{SMTP_BY_RETURN, 60, SMTP_EXT_DELIVERBY, 0, NULL},
+		{SMTP_BY_RETURN, 60, SMTP_EXT_DELIVERBY, 60, NULL},
+		{SMTP_BY_RETURN, 60, SMTP_EXT_DELIVERBY, 61, "5.4.7"},
+		{SMTP_BY_RETURN, 0, SMTP_EXT_DELIVERBY, 0, "5.4.7"},
+		{SMTP_BY_RETURN | SMTP_BY_TRACE, 60, 0, 0, "5.3.3"},
+		{SMTP_BY_NOTIFY, -60, SMTP_EXT_DELIVERBY, 60, NULL},
+		{SMTP_BY_NOTIFY, 60, 0, 0, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct smtp_offer o = {.has = rows[i].has, .by_min = rows[i].min};
+		struct smtp_msg m = {.by = rows[i].by, .by_s = rows[i].by_s};
+		struct smtp_result r = {.status = ""};
+
+		check_note("row %zu", i);
+		CHECK_INT(smtp_msg_unfit(&m, &o, false, &r), rows[i].status != NULL);
+		CHECK_STR(r.status, rows[i].status != NULL ? rows[i].status : "");
+	}
+}
+
 TEST(rcpt_parameters)
 {
 	struct smtp_msg_rcpt r = {.address = SL("b@example.org"),
@@ -134,6 +188,8 @@ TEST(the_longest_commands_fit)
 	char local[64], orcpt[SMTP_ORCPT_SENT_MAX], envid[SMTP_ENVID_SENT_MAX];
 	struct smtp_msg m = {.size = UINT64_MAX,
 			     .ret = SMTP_RET_FULL,
+			     .by = SMTP_BY_NOTIFY | SMTP_BY_TRACE,
+			     .by_s = INT64_MIN,
 			     .needs = SMTP_NEED_BINARY | SMTP_NEED_TLS};
 	struct smtp_msg_rcpt r = {.notify = SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE |
 					    SMTP_NOTIFY_DELAY};

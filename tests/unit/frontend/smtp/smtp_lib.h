@@ -47,7 +47,8 @@ struct played {
 	char sender[512];
 	char envid[128];
 	uint32_t ret, notify;
-	int64_t release_us;
+	int64_t release_us, by_us;
+	uint32_t by;
 	char orcpt[512];
 	struct buf plain; /* of the last commit's record */
 };

@@ -123,6 +123,54 @@ TEST(parse_mail_hold)
 	}
 }
 
+TEST(parse_mail_by)
+{
+	static const struct {
+		const char *value;
+		enum smtp_say say;
+		uint32_t by;
+		int32_t s;
+	} cases[] = {
+		{"120;R", SAY_NOTHING, BY_RETURN, 120},
+		{"120;r", SAY_NOTHING, BY_RETURN, 120},
+		{"+999999999;RT", SAY_NOTHING, BY_RETURN | BY_TRACE, 999999999},
+		{"120;Nt", SAY_NOTHING, BY_NOTIFY | BY_TRACE, 120},
+		{"0;N", SAY_NOTHING, BY_NOTIFY, 0},
+		{"-999999999;N", SAY_NOTHING, BY_NOTIFY, -999999999},
+		{"0;R", SAY_SYNTAX, 0, 0},
+		{"-1;R", SAY_SYNTAX, 0, 0},
+		{"1000000000;R", SAY_SYNTAX, 0, 0},
+		{"-1000000000;N", SAY_SYNTAX, 0, 0},
+		{"99999999999999999999;N", SAY_SYNTAX, 0, 0},
+		{"0000000001;R", SAY_SYNTAX, 0, 0},
+		{"--1;N", SAY_SYNTAX, 0, 0},
+		{"+-1;N", SAY_SYNTAX, 0, 0},
+		{";R", SAY_SYNTAX, 0, 0},
+		{"+;R", SAY_SYNTAX, 0, 0},
+		{"1", SAY_SYNTAX, 0, 0},
+		{"1;", SAY_SYNTAX, 0, 0},
+		{"1;T", SAY_SYNTAX, 0, 0},
+		{"1;RN", SAY_SYNTAX, 0, 0},
+		{"1;RTT", SAY_SYNTAX, 0, 0},
+		{"1;R;T", SAY_SYNTAX, 0, 0},
+		{"1s;R", SAY_SYNTAX, 0, 0},
+		{"1;R BY=1;R", SAY_SYNTAX, 0, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct smtp_mail_args m;
+		char line[128];
+
+		check_note("%s", cases[i].value);
+		snprintf(line, sizeof line, "FROM:<a@b.example> BY=%s", cases[i].value);
+		CHECK_INT(smtp_parse_mail(slice_str(line), SMTP_PARAMS, &m), cases[i].say);
+		if (cases[i].say != SAY_NOTHING)
+			continue;
+		CHECK_INT(m.by, cases[i].by);
+		CHECK_INT(m.by_s, cases[i].s);
+	}
+}
+
 /* The limits of RFC 5321 section 4.5.3.1 and RFC 3461. */
 TEST(parse_limits)
 {

@@ -90,3 +90,37 @@ TEST_FIBER(future_release_has_limits)
 	ASK(&w, "MAIL FROM:<a@far.example> HOLDFOR=1", "555 5.5.4");
 	mx_close(&w);
 }
+
+TEST_FIBER(deliver_by_is_offered_and_taken)
+{
+	char line[256];
+	int64_t before;
+	struct wire w;
+
+	mx_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	offered(&w, "DELIVERBY", line);
+	CHECK_STR(line, "DELIVERBY");
+	ASK(&w, "MAIL FROM:<a@far.example> BY=0;R", "501 5.5.4");
+	mx_close(&w);
+
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	before = clock_wall_us();
+	send_with(&w, "BY=3600;RT", "250 2.0.0");
+	CHECK_INT(played.by, BY_RETURN | BY_TRACE);
+	CHECK(played.by_us >= before + 3600 * 1000000LL);
+	CHECK(played.by_us <= clock_wall_us() + 3600 * 1000000LL);
+	send_with(&w, "BY=-60;N", "250 2.0.0");
+	CHECK_INT(played.by, BY_NOTIFY);
+	CHECK(played.by_us <= clock_wall_us() - 60 * 1000000LL);
+	/* Not before it may go. */
+	ASK(&w, "MAIL FROM:<alice@example.org> BY=3600;R HOLDFOR=3601", "501 5.5.4");
+	ASK(&w, "MAIL FROM:<alice@example.org> BY=3600;N HOLDFOR=3601", "501 5.5.4");
+	send_with(&w, "BY=3600;R HOLDFOR=60", "250 2.0.0");
+	CHECK(played.release_us != 0);
+	send_with(&w, "", "250 2.0.0");
+	CHECK_INT(played.by, 0);
+	mx_close(&w);
+}
