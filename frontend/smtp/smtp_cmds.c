@@ -6,7 +6,8 @@
 
 #include "frontend/sasl/sasl.h"
 
-#define EHLO_MAX 1024
+#define EHLO_MAX       1024
+#define LIMIT_SAID_MAX 999999u /* RFC 9422 section 3: six digits */
 
 /* RFC 4865 section 3: for how long, and until when. */
 static void put_future_release(const struct smtp *s, struct buf *b)
@@ -20,12 +21,24 @@ static void put_future_release(const struct smtp *s, struct buf *b)
 			date_format_rfc3339((struct date){.utc_s = clock_wall_s() + max_s}, until));
 }
 
+/* RFC 9422: what the client would run into. */
+static void put_limits(const struct smtp *s, struct buf *b)
+{
+	const struct policy_smtp *p = smtp_limits(s);
+
+	buf_puts(b, "250-LIMITS");
+	if (p->messages_max != 0)
+		buf_printf(b, " MAILMAX=%u", MIN(p->messages_max, LIMIT_SAID_MAX));
+	buf_printf(b, " RCPTMAX=%u\r\n", MIN(p->recipients_max, LIMIT_SAID_MAX));
+}
+
 static void put_extensions(const struct smtp *s, struct buf *b)
 {
 	struct stream *st = s->base.stream;
 
 	buf_printf(b, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", smtp_hostname(s),
 		   (unsigned long long)smtp_limits(s)->message_bytes_max);
+	put_limits(s, b);
 	buf_puts(b, "250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-DELIVERBY\r\n"
 		    "250-DSN\r\n");
 	if (!stream_is_tls(st) && session_tls() != NULL &&

@@ -207,11 +207,15 @@ class Servers(unittest.TestCase):
     def test_messages_of_a_session(self):
         self.add("few", second("smtp"), "messages_max=2")
         with self.smtp(second("smtp")) as s:
+            s.ehlo()
+            self.assertIn("MAILMAX=2", s.esmtp_features["limits"])
             self.assertEqual([self.send(s) for _ in range(3)], [250, 250, 421])
 
     def test_recipients_of_a_message(self):
         self.add("few", second("smtp"), "recipients_max=2")
         with self.smtp(second("smtp")) as s:
+            s.ehlo()
+            self.assertIn("RCPTMAX=2", s.esmtp_features["limits"])
             self.assertEqual(s.mail(STRANGER)[0], 250)
             self.assertEqual([s.rcpt(account(i)["address"])[0] for i in range(3)], [250, 250, 452])
 

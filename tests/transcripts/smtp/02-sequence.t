@@ -75,3 +75,12 @@
 1= 252 2.5.2
 1> EXPN staff
 1= 502 5.5.1
+
+== the limits are told (RFC 9422)
+1 open smtp
+1= 220
+1> EHLO client.example
+1<* 250-LIMITS MAILMAX=100 RCPTMAX=500
+1<* 250 ENHANCEDSTATUSCODES
+1> HELO client.example
+1= 250

@@ -124,3 +124,29 @@ TEST_FIBER(deliver_by_is_offered_and_taken)
 	CHECK_INT(played.by, 0);
 	mx_close(&w);
 }
+
+TEST_FIBER(limits_are_told)
+{
+	static const char *const none[] = {"smtp.messages_max=0", "smtp.recipients_max=7", NULL};
+	static const char *const many[] = {"smtp.messages_max=1000000", NULL};
+	static const struct {
+		const char *const *policy;
+		const char *want;
+	} cases[] = {
+		{NULL, "LIMITS MAILMAX=100 RCPTMAX=500"},
+		{none, "LIMITS RCPTMAX=7"},
+		{many, "LIMITS MAILMAX=999999 RCPTMAX=500"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char line[256];
+		struct wire w;
+
+		smtp_policy(cases[i].policy);
+		mx_open(&w, PORT_25);
+		ASK(&w, NULL, "220 ");
+		offered(&w, "LIMITS", line);
+		CHECK_STR(line, cases[i].want);
+		mx_close(&w);
+	}
+}
