@@ -199,6 +199,7 @@ static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
 		.release_us = m->release_us,
 		.by = m->by,
 		.by_us = m->by_us,
+		.priority = m->priority,
 	};
 
 	memcpy(accounts, t->accounts, sizeof t->accounts);

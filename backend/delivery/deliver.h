@@ -58,6 +58,7 @@ struct deliver_msg {
 	uint32_t content; /* JOB_8BIT, JOB_UTF8 */
 	uint32_t by;      /* JOB_BY_RETURN, ... */
 	int64_t by_us;
+	int32_t priority;   /* RFC 6710 */
 	int64_t release_us; /* everybody's copy waits in the queue until then; 0: nobody's does */
 	uint64_t account;   /* who submitted it; 0: nobody of ours */
 	slice_t server;     /* the virtual server that took it, which is there; or empty */

@@ -148,7 +148,8 @@ static bool same_envelope(const struct job *a, const struct job *b)
 {
 	return a->kind == b->kind && slice_eq(a->sender, b->sender) &&
 	       slice_eq(a->prefix, b->prefix) && slice_eq(a->envid, b->envid) && a->ret == b->ret &&
-	       a->content == b->content && a->by == b->by && a->by_us == b->by_us;
+	       a->content == b->content && a->by == b->by && a->by_us == b->by_us &&
+	       a->priority == b->priority;
 }
 
 static struct outbound_job *new_job(const struct outbound_worker *w, const struct taking *t,

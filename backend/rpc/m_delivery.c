@@ -14,6 +14,7 @@
 /* No sender may hold mail back for longer, whatever a front-end says: the largest setting, and a
  * day for clocks that differ. */
 #define RELEASE_MAX_US     (366LL * 86400 * 1000000)
+#define PRIORITY_MAX       9 /* RFC 6710 section 3 */
 #define MESSAGE_STORED_MAX ((uint64_t)RECORD_PLAIN_MAX + 1024 * 1024)
 
 /* ---- Resolve, Sender.Check ---- */
@@ -311,6 +312,7 @@ static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
 		.release_us = m->release_us,
 		.by = m->by,
 		.by_us = m->by_us,
+		.priority = m->priority,
 		.account = c->claims.account,
 		.server = server_of(c, m),
 		.rcpts = read_recipients(m->recipients, m->n_recipients, &c->mem),
@@ -324,6 +326,9 @@ static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
 	if (m->release_us != 0 && (c->claims.account == 0 || m->release_us < 0 ||
 				   m->release_us - clock_wall_us() > RELEASE_MAX_US))
 		return diag_set(&c->diag, E_INVALID, "not to be held back so");
+	if (m->priority != 0 &&
+	    (c->claims.account == 0 || m->priority < -PRIORITY_MAX || m->priority > PRIORITY_MAX))
+		return diag_set(&c->diag, E_INVALID, "no such priority");
 	if (m->trace_id.len != 0)
 		memcpy(out->trace_id, m->trace_id.data, m->trace_id.len);
 	return E_OK;

@@ -164,6 +164,7 @@ static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *
 	out->content = first->content;
 	out->by = first->by;
 	out->by_us = first->by_us;
+	out->priority = first->priority;
 	out->prefix = MCALL_BYTES(first->prefix);
 	out->first_us = first->first_us;
 	if (j->lease.kind == LEASE_NOTICE) {

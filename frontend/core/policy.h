@@ -30,8 +30,9 @@ struct policy {
 	uint32_t smtp_port_out;      /* of other systems' servers */
 	bool submission_hide_client; /* submissions say nothing of the client's machine */
 	bool submission_hide_program;
-	const char *masquerade_domain; /* "": none */
-	int64_t submission_hold_max_s; /* 7 d, FUTURERELEASE; 0: not offered */
+	const char *masquerade_domain;   /* "": none */
+	int64_t submission_hold_max_s;   /* 7 d, FUTURERELEASE; 0: not offered */
+	int32_t submission_priority_max; /* 0, MT-PRIORITY */
 	struct policy_outbound {
 		uint32_t connections_max;      /* 1000 of a worker */
 		int64_t connect_timeout_ms;    /* 30 s */

@@ -57,6 +57,7 @@ static void fill_msg(struct outbound_job *j, struct smtp_msg *m)
 		.ret = j->ret,
 		.envid = j->envid,
 		.by = j->route.lmtp ? 0 : j->by, /* that is delivery */
+		.priority = j->priority,
 		.arena = &j->mem,
 	};
 	for (size_t i = 0; i < j->n; i++)

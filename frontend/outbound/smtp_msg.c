@@ -122,6 +122,8 @@ void smtp_msg_put_mail(struct buf *out, const struct smtp_msg *m, const struct s
 		buf_puts(out, " REQUIRETLS");
 	if (m->by != 0 && smtp_offers(o, SMTP_EXT_DELIVERBY))
 		put_by(out, m);
+	if (m->priority != 0 && smtp_offers(o, SMTP_EXT_PRIORITY))
+		buf_printf(out, " MT-PRIORITY=%d", m->priority);
 	if (smtp_offers(o, SMTP_EXT_DSN)) {
 		if (m->ret != 0)
 			buf_puts(out, m->ret == SMTP_RET_FULL ? " RET=FULL" : " RET=HDRS");

@@ -57,6 +57,7 @@ struct smtp_msg {
 	slice_t envid;  /* decoded; may be empty */
 	uint32_t by;    /* RFC 2852, bits; 0: not given */
 	int64_t by_s;   /* from now; may be over */
+	int priority;   /* RFC 6710; 0 is what there is without a word */
 	/* The next bytes of the message (not dot-stuffed; lines end in CRLF unless it is BINARY),
 	 * valid until the next call; E_CLOSED: that was all; others: it cannot be had now. */
 	WAITS enum err (*read)(void *arg, slice_t *out);

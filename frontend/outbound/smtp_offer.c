@@ -29,6 +29,7 @@ static const struct {
 	{SL("LIMITS"), SMTP_EXT_LIMITS, take_limits},
 	{SL("AUTH"), SMTP_EXT_AUTH, take_auth},
 	{SL("DELIVERBY"), SMTP_EXT_DELIVERBY, take_by},
+	{SL("MT-PRIORITY"), SMTP_EXT_PRIORITY, NULL},
 };
 
 static const struct {

@@ -21,6 +21,7 @@ enum smtp_extension {
 	SMTP_EXT_LIMITS = 1024,    /* RFC 9422 */
 	SMTP_EXT_AUTH = 2048,      /* RFC 4954 */
 	SMTP_EXT_DELIVERBY = 4096, /* RFC 2852 */
+	SMTP_EXT_PRIORITY = 8192,  /* RFC 6710 */
 };
 
 /* Mechanisms of AUTH that we speak. */

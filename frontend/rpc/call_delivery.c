@@ -312,6 +312,7 @@ static void pack_commit(const struct deliver *d, const struct deliver_meta *m,
 	req->release_us = m->release_us;
 	req->by = m->by;
 	req->by_us = m->by_us;
+	req->priority = m->priority;
 }
 
 static enum err take_results(slice_t payload, size_t n, struct arena *a, enum err *results)

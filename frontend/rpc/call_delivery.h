@@ -126,6 +126,7 @@ struct deliver_meta {
 	int64_t release_us; /* nobody gets it before (RFC 4865); 0: at once */
 	uint32_t by;        /* RFC 2852: 1 return, 2 notify; 4 trace; 0 not given */
 	int64_t by_us;
+	int32_t priority; /* -9 to 9 (RFC 6710) */
 	slice_t prefix;
 	slice_t author; /* with sigs: the address in From */
 	const struct deliver_sig *sigs;

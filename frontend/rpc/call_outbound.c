@@ -193,6 +193,7 @@ static enum err take_job(const Postern__OutboundJob *m, struct outbound_job *j)
 	j->content = m->content;
 	j->by = m->by;
 	j->by_us = m->by_us;
+	j->priority = m->priority;
 	j->prefix = call_slice(m->prefix);
 	j->plain_size = m->plain_size;
 	j->stored_size = m->stored_size;

@@ -100,6 +100,7 @@ struct outbound_job {
 	uint32_t content; /* DELIVER_8BIT, ... */
 	uint32_t by;      /* RFC 2852: 1 return, 2 notify; 4 trace; 0 not given */
 	int64_t by_us;
+	int32_t priority; /* RFC 6710 */
 	slice_t prefix;
 	uint64_t plain_size, stored_size;
 	enum record_compression compression;

@@ -2,12 +2,13 @@
  * frontend/smtp: mail in, from other servers (25) and from users (submission: 587, 465). One
  * engine; a profile says what differs. RFC 5321, with STARTTLS (3207), PIPELINING (2920), SIZE
  * (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034), CHUNKING (3030), SMTPUTF8 (6531), DSN
- * (3461), AUTH (4954), submission (6409).
+ * (3461), DELIVERBY (2852), LIMITS (9422), REQUIRETLS (8689), AUTH (4954), submission (6409) with
+ * FUTURERELEASE (4865) and MT-PRIORITY (6710).
  *
  *   smtp_server  the conversation: greeting, one command after the other, last words
  *   smtp_cmds    the tables of commands, and the small ones
  *   smtp_reply   every reply's code and words; the table from enum err to a reply
- *   smtp_parse   arguments of commands; pure functions
+ *   smtp_parse   arguments of commands; pure functions; smtp_param  of MAIL, by name
  *   smtp_auth    AUTH
  *   smtp_mail    MAIL           smtp_rcpt   RCPT
  *   smtp_sender  may this sender be used? (ours without AUTH; a user's own)

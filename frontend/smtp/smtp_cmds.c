@@ -52,6 +52,8 @@ static void put_extensions(const struct smtp *s, struct buf *b)
 		buf_puts(b, "\r\n");
 	}
 	put_future_release(s, b);
+	if (s->profile->service == SERVICE_SUBMISSION)
+		buf_puts(b, "250-MT-PRIORITY\r\n");
 	buf_puts(b, "250 ENHANCEDSTATUSCODES\r\n");
 }
 

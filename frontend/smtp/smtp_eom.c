@@ -4,6 +4,8 @@
  * recipients; when it is durable the message is taken, whatever the others say. They are told at
  * once all the same, all at a time, and what they took leaves the lead's queue again.
  */
+#include <stdio.h>
+
 #include "common/log/metric.h"
 #include "common/loop/fiber.h"
 #include "frontend/smtp/smtp.h"
@@ -224,6 +226,17 @@ static WAITS enum err refuse(struct smtp *s, enum smtp_say why)
 	return e;
 }
 
+/* RFC 6710 section 3: who asked for more hears how urgent it is now, in front of the words. */
+static WAITS enum err say_taken(struct smtp *s)
+{
+	char priority[8];
+
+	if (!s->tx.lowered)
+		return smtp_say_with(s, SAY_TAKEN, s->tx.trace_hex);
+	snprintf(priority, sizeof priority, "%d", s->tx.meta.priority);
+	return smtp_say_with(s, SAY_TAKEN_LOWERED, priority);
+}
+
 /* Says 250, then settles with the lead what the others took. */
 static WAITS enum err accept(struct smtp *s, const struct deliver *lead, const struct other *others,
 			     size_t n)
@@ -231,7 +244,7 @@ static WAITS enum err accept(struct smtp *s, const struct deliver *lead, const s
 	enum err e;
 
 	log_taken(s);
-	e = smtp_say_with(s, SAY_TAKEN, s->tx.trace_hex);
+	e = say_taken(s);
 	for (size_t i = 0; i < n; i++) {
 		if (others[i].taken)
 			deliver_settle(lead, &s->tx.meta, &others[i].deliver->group);

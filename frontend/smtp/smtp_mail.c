@@ -39,6 +39,24 @@ static enum smtp_say hold_check(const struct smtp *s, const struct smtp_mail_arg
 	return SAY_NOTHING;
 }
 
+/* MT-PRIORITY (RFC 6710): a submission's alone, as is who may hurry others. */
+static enum smtp_say priority_check(const struct smtp *s, const struct smtp_mail_args *m)
+{
+	if (!m->has_priority)
+		return SAY_NOTHING;
+	if (s->profile->service != SERVICE_SUBMISSION)
+		return SAY_PARAMETER;
+	return smtp_submits(s) ? SAY_NOTHING : SAY_AUTH_FIRST;
+}
+
+/* Section 5: what is more urgent than may be is taken, as urgent as may be. */
+static void set_priority(struct smtp_tx *tx, const struct smtp_mail_args *m)
+{
+	tx->meta.priority = MIN(m->priority, policy()->submission_priority_max);
+	tx->has_priority = m->has_priority;
+	tx->lowered = tx->meta.priority < m->priority;
+}
+
 /* Who wants to have it delivered before it may go asks for too much. */
 static enum smtp_say by_check(const struct smtp_mail_args *m, int64_t release_us,
 			      int64_t *by_us_out)
@@ -70,6 +88,8 @@ WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg UNUSED)
 		why = hold_check(s, &m, &release_us);
 	if (why == SAY_NOTHING)
 		why = by_check(&m, release_us, &by_us);
+	if (why == SAY_NOTHING)
+		why = priority_check(s, &m);
 	if (why != SAY_NOTHING) {
 		log_refused(s, args, why);
 		return smtp_say(s, why);
@@ -98,6 +118,7 @@ WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg UNUSED)
 	s->tx.meta.release_us = release_us;
 	s->tx.meta.by = m.by;
 	s->tx.meta.by_us = by_us;
+	set_priority(&s->tx, &m);
 	s->messages++;
 	smtp_set_state(s, SMTP_MAIL);
 	return smtp_say(s, SAY_SENDER_OK);

@@ -113,6 +113,19 @@ static enum smtp_say take_by(slice_t v, struct smtp_mail_args *out)
 	return slice_ieq(slice_from(mode, 1), SL("T")) ? SAY_NOTHING : SAY_SYNTAX;
 }
 
+/* priority-value (RFC 6710 section 3): "-" and 1 to 9, or 0 to 9. */
+static enum smtp_say take_priority(slice_t v, struct smtp_mail_args *out)
+{
+	bool minus = slice_starts(v, SL("-"));
+	slice_t digit = slice_from(v, minus);
+
+	if (digit.n != 1 || !cclass(digit.p[0], CC_DIGIT) || (minus && digit.p[0] == '0'))
+		return SAY_SYNTAX;
+	out->has_priority = true;
+	out->priority = minus ? '0' - digit.p[0] : digit.p[0] - '0';
+	return SAY_NOTHING;
+}
+
 enum value { VALUE_NONE, VALUE };
 
 static const struct {
@@ -130,6 +143,7 @@ static const struct {
 	{SL("HOLDFOR"), VALUE, take_hold_for},
 	{SL("HOLDUNTIL"), VALUE, take_hold_until},
 	{SL("BY"), VALUE, take_by},
+	{SL("MT-PRIORITY"), VALUE, take_priority},
 };
 
 enum smtp_say smtp_param_mail(const struct smtp_param *p, struct smtp_mail_args *out,

@@ -32,8 +32,10 @@ struct smtp_mail_args {
 	bool requiretls; /* RFC 8689 */
 	enum smtp_hold hold;
 	int64_t hold_s; /* FOR: from now; UNTIL: since 1970 */
-	uint32_t by;    /* RFC 2852, bits; 0: not given */
-	int32_t by_s;   /* from now; may be over */
+	bool has_priority;
+	int32_t priority; /* RFC 6710: -9 to 9 */
+	uint32_t by;      /* RFC 2852, bits; 0: not given */
+	int32_t by_s;     /* from now; may be over */
 	uint32_t ret;
 	size_t envid_n;
 	char envid[SMTP_ENVID_MAX]; /* decoded */

@@ -59,6 +59,8 @@ static void put_received(const struct smtp *s, struct buf *out)
 		buf_put(out, s->tx.first_rcpt);
 		buf_putc(out, '>');
 	}
+	if (s->tx.has_priority) /* RFC 6710 section 9 */
+		buf_printf(out, "\r\n\tPRIORITY %d", s->tx.meta.priority);
 	buf_puts(out, ";\r\n\t");
 	put_date(out);
 	buf_puts(out, "\r\n");

@@ -9,7 +9,7 @@
 #define REPLY_MAX       512 /* RFC 5321 section 4.5.3.1.5 */
 #define LIMIT_WORDS_MAX (sizeof(struct diag) + 2)
 
-enum { ENDS = 1, COUNTS = 2 };
+enum { ENDS = 1, COUNTS = 2, EXTRA_FIRST = 4 };
 
 struct reply {
 	uint16_t code;
@@ -32,6 +32,7 @@ static const struct reply replies[SAY_LAST + 1] = {
 	[SAY_DATA_GO] = {354, 0, "", "End data with <CR><LF>.<CR><LF>"},
 	[SAY_CHUNK_OK] = {250, 0, "2.0.0", "Chunk taken"},
 	[SAY_TAKEN] = {250, 0, "2.0.0", "Message taken"},
+	[SAY_TAKEN_LOWERED] = {250, EXTRA_FIRST, "2.3.6", "is its priority now. Message taken"},
 	[SAY_SHUTDOWN] = {421, ENDS, "4.3.2", "Service closing"},
 	[SAY_STOPPED] = {421, ENDS, "4.3.2", "Service stopped"},
 	[SAY_IDLE] = {421, ENDS, "4.4.2", "Waited too long"},
@@ -174,8 +175,13 @@ void smtp_say_format(enum smtp_say what, const char *extra, struct buf *out)
 {
 	const struct reply *r = &replies[what];
 
-	buf_printf(out, "%u %s%s%s%s%s\r\n", r->code, r->enhanced, r->enhanced[0] ? " " : "",
-		   r->text, extra != NULL ? " " : "", extra != NULL ? extra : "");
+	buf_printf(out, "%u %s%s", r->code, r->enhanced, r->enhanced[0] ? " " : "");
+	if (extra == NULL)
+		buf_printf(out, "%s\r\n", r->text);
+	else if (r->flags & EXTRA_FIRST)
+		buf_printf(out, "%s %s\r\n", extra, r->text);
+	else
+		buf_printf(out, "%s %s\r\n", r->text, extra);
 }
 
 /* The back-end's words of a limit, in brackets; NULL: none that a reply may hold. */

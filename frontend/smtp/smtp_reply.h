@@ -23,6 +23,7 @@ enum smtp_say {
 	SAY_DATA_GO,
 	SAY_CHUNK_OK,
 	SAY_TAKEN,
+	SAY_TAKEN_LOWERED, /* the new priority stands before the words */
 	/* 421: said, then the session ends */
 	SAY_SHUTDOWN,
 	SAY_STOPPED,

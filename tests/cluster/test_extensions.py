@@ -143,3 +143,21 @@ class Extensions(unittest.TestCase):
         self.taken(1)
         # The server says nothing more, and who waits for its word is told so.
         self.assertTrue(until(lambda: not run("queue", "list", "--to", "450@out.test")))
+
+    def test_priority_is_passed_on_and_lowered(self):
+        self.sink.offers.append("MT-PRIORITY")
+        run("setting", "set", "submission.priority_max", "3")
+        try:
+            with login(8) as s:
+                a = account(8)["address"]
+                for asked, code in ((3, b"2.0.0"), (-4, b"2.0.0"), (9, b"2.3.6 3 ")):
+                    s.mail(a, ["MT-PRIORITY=%d" % asked])
+                    s.rcpt("p%d@out.test" % abs(asked))
+                    reply = s.data("From: %s\r\nSubject: x\r\n\r\nx\r\n" % a)
+                    self.assertEqual(reply[1][:len(code)], code)
+        finally:
+            run("setting", "unset", "submission.priority_max")
+        got = {m.rcpts[0].partition(b"<")[2].partition(b"@")[0]: m for m in self.taken(3)}
+        for name, said in ((b"p3", b"3"), (b"p4", b"-4"), (b"p9", b"3")):
+            self.assertIn(b" MT-PRIORITY=" + said + b"\r\n", got[name].sender)
+            self.assertIn(b"PRIORITY " + said + b";", got[name].data)

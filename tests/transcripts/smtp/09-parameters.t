@@ -111,6 +111,14 @@
 1> .
 1= 250
 
+== MT-PRIORITY is for submissions
+1 open smtp
+1= 220
+1> EHLO client.example
+1= 250
+1> MAIL FROM:<a@far.example> MT-PRIORITY=1
+1= 555 5.5.4
+
 == unknown parameters
 1 open smtp
 1= 220

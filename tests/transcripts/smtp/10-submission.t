@@ -225,3 +225,28 @@
 1= 250
 1> MAIL FROM:<$user1> HOLDFOR=60
 1= 250
+
+== MT-PRIORITY
+1 open submissions tls
+1= 220
+1> EHLO client.example
+1<* 250-MT-PRIORITY
+1<* 250 ENHANCEDSTATUSCODES
+1> MAIL FROM:<$user1> MT-PRIORITY=1
+1= 530 5.7.0
+1> AUTH PLAIN $b64(\0$user1\0$password1)
+1= 235
+1> MAIL FROM:<$user1> MT-PRIORITY=10
+1= 501 5.5.4
+1> MAIL FROM:<$user1> MT-PRIORITY=-0
+1= 501 5.5.4
+1> MAIL FROM:<$user1> MT-PRIORITY=9
+1= 250
+1> RCPT TO:<$user2>
+1= 250
+1> DATA
+1= 354
+1> Subject: $unique
+1>
+1> .
+1= 250 2.3.6 0 is its priority now

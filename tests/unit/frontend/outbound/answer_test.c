@@ -135,13 +135,14 @@ TEST(offers)
 					  "LIMITS RCPTMAX=20 MAILMAX=5 RCPTDOMAINMAX=1 FOO=7",
 					  "AUTH PLAIN LOGIN scram-sha-256 X",
 					  "DELIVERBY 240",
+					  "MT-PRIORITY MIXER",
 					  "X-ODD thing",
 					  "",
 					  NULL};
 	struct smtp_offer o = offer(all);
 
 	CHECK_STR(o.name, "mx.example.org");
-	CHECK_INT(o.has, 8191);
+	CHECK_INT(o.has, 16383);
 	CHECK_INT(o.by_min, 240);
 	CHECK_INT(o.size_max, 35882577);
 	CHECK_INT(o.rcpt_max, 20);

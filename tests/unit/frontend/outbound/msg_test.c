@@ -119,6 +119,17 @@ TEST(deliver_by)
 	}
 }
 
+TEST(priorities)
+{
+	static const struct smtp_offer offers = {.has = SMTP_EXT_PRIORITY, .name = ""};
+	struct smtp_msg m = {.priority = -9};
+
+	check_mail(&m, &offers, SMTP_ASCII, "MAIL FROM:<> MT-PRIORITY=-9\r\n");
+	check_mail(&m, &nothing, SMTP_ASCII, "MAIL FROM:<>\r\n");
+	m.priority = 0;
+	check_mail(&m, &offers, SMTP_ASCII, "MAIL FROM:<>\r\n");
+}
+
 TEST(what_is_to_be_returned_in_time)
 {
 	static const struct {
@@ -190,6 +201,7 @@ TEST(the_longest_commands_fit)
 			     .ret = SMTP_RET_FULL,
 			     .by = SMTP_BY_NOTIFY | SMTP_BY_TRACE,
 			     .by_s = INT64_MIN,
+			     .priority = -9,
 			     .needs = SMTP_NEED_BINARY | SMTP_NEED_TLS};
 	struct smtp_msg_rcpt r = {.notify = SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE |
 					    SMTP_NOTIFY_DELAY};

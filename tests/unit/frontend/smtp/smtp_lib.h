@@ -49,6 +49,7 @@ struct played {
 	uint32_t ret, notify;
 	int64_t release_us, by_us;
 	uint32_t by;
+	int priority;
 	char orcpt[512];
 	struct buf plain; /* of the last commit's record */
 };

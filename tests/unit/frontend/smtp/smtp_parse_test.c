@@ -171,6 +171,34 @@ TEST(parse_mail_by)
 	}
 }
 
+TEST(parse_mail_priority)
+{
+	static const struct {
+		const char *value;
+		enum smtp_say say;
+		int priority;
+	} cases[] = {
+		{"0", SAY_NOTHING, 0},   {"9", SAY_NOTHING, 9},  {"-9", SAY_NOTHING, -9},
+		{"-1", SAY_NOTHING, -1}, {"-0", SAY_SYNTAX, 0},  {"+1", SAY_SYNTAX, 0},
+		{"10", SAY_SYNTAX, 0},   {"-10", SAY_SYNTAX, 0}, {"00", SAY_SYNTAX, 0},
+		{"-", SAY_SYNTAX, 0},    {"--1", SAY_SYNTAX, 0}, {"a", SAY_SYNTAX, 0},
+		{"1x", SAY_SYNTAX, 0},   {"", SAY_SYNTAX, 0},    {"1 MT-PRIORITY=1", SAY_SYNTAX, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct smtp_mail_args m;
+		char line[128];
+
+		check_note("%s", cases[i].value);
+		snprintf(line, sizeof line, "FROM:<a@b.example> MT-PRIORITY=%s", cases[i].value);
+		CHECK_INT(smtp_parse_mail(slice_str(line), SMTP_PARAMS, &m), cases[i].say);
+		if (cases[i].say != SAY_NOTHING)
+			continue;
+		CHECK(m.has_priority);
+		CHECK_INT(m.priority, cases[i].priority);
+	}
+}
+
 /* The limits of RFC 5321 section 4.5.3.1 and RFC 3461. */
 TEST(parse_limits)
 {

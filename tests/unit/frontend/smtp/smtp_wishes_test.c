@@ -150,3 +150,55 @@ TEST_FIBER(limits_are_told)
 		mx_close(&w);
 	}
 }
+
+TEST_FIBER(priorities_are_taken_up_to_a_limit)
+{
+	static const char *const urgent[] = {"submission.priority_max=4", NULL};
+	static const struct {
+		const char *params, *taken;
+		int priority;
+		const char *clause; /* NULL: none */
+	} cases[] = {
+		{"MT-PRIORITY=4", "250 2.0.0", 4, "\tPRIORITY 4;\r\n"},
+		{"MT-PRIORITY=5", "250 2.3.6 4 is its priority now", 4, "\tPRIORITY 4;\r\n"},
+		{"MT-PRIORITY=-9", "250 2.0.0", -9, "\tPRIORITY -9;\r\n"},
+		{"MT-PRIORITY=0", "250 2.0.0", 0, "\tPRIORITY 0;\r\n"},
+		{"", "250 2.0.0", 0, NULL},
+	};
+	char line[256];
+	struct wire w;
+
+	smtp_policy(urgent);
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	offered(&w, "MT-PRIORITY", line);
+	CHECK_STR(line, "MT-PRIORITY");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		slice_t prefix;
+
+		send_with(&w, cases[i].params, cases[i].taken);
+		prefix = slice_str(played.prefix);
+		check_note("%s: %s", cases[i].params, played.prefix);
+		CHECK_INT(played.priority, cases[i].priority);
+		if (cases[i].clause != NULL)
+			CHECK(slice_find(prefix, slice_str(cases[i].clause)) < prefix.n);
+		else
+			CHECK(slice_find(prefix, SL("PRIORITY")) == prefix.n);
+	}
+	mx_close(&w);
+
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	send_with(&w, "MT-PRIORITY=1", "250 2.3.6 0 is its priority now");
+	CHECK_INT(played.priority, 0);
+	mx_close(&w);
+
+	mx_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	offered(&w, "MT-PRIORITY", line);
+	CHECK_STR(line, "");
+	ASK(&w, "MAIL FROM:<a@far.example> MT-PRIORITY=-1", "555 5.5.4");
+	mx_close(&w);
+}
