@@ -389,17 +389,23 @@ static char *by_text(const struct job *j, struct arena *mem)
 	return text;
 }
 
-static char *content_text(const struct job *j)
+static char *content_text(const struct job *j, struct arena *mem)
 {
-	switch (j->content & (JOB_8BIT | JOB_UTF8)) {
-	case JOB_8BIT:
-		return (char *)(uintptr_t) "8bit";
-	case JOB_UTF8:
-		return (char *)(uintptr_t) "utf8";
-	case JOB_8BIT | JOB_UTF8:
-		return (char *)(uintptr_t) "8bit,utf8";
-	}
-	return (char *)(uintptr_t) "7bit";
+	struct buf b;
+	char *text;
+
+	buf_init(&b, 64, NULL);
+	if ((j->content & JOB_8BIT) != 0)
+		put_word(&b, "8bit");
+	if ((j->content & JOB_UTF8) != 0)
+		put_word(&b, "utf8");
+	if ((j->content & JOB_BINARY) != 0)
+		put_word(&b, "binary");
+	if (b.n == 0)
+		put_word(&b, "7bit");
+	text = arena_str(mem, buf_slice(&b));
+	buf_fini(&b);
+	return text;
 }
 
 static void fill_accounts(const struct be *be, const struct job *j, Postern__AdminQueueDetail *m,
@@ -428,7 +434,7 @@ static void fill_message(const struct be *be, const struct job *j, Postern__Admi
 	m->orcpt = admin_queue_text(mem, j->orcpt);
 	m->ret = (char *)(uintptr_t)(j->ret == 0 ? "" : j->ret == 1 ? "full" : "hdrs");
 	m->envid = admin_queue_text(mem, j->envid);
-	m->content = content_text(j);
+	m->content = content_text(j, mem);
 	m->priority = j->priority;
 	m->depth = j->depth;
 	m->junk = j->junk;

@@ -43,7 +43,7 @@ struct node {
 	bool has_version;  /* MIME-Version was seen */
 	bool rewrite;      /* its Content-Transfer-Encoding is ours */
 	enum convert convert;
-	bool high, nul, overlong; /* what is in its body */
+	bool high, nul, overlong, bare; /* what is in its body */
 };
 
 struct downgrade {
@@ -78,6 +78,11 @@ static struct node *node_at(const struct downgrade *d, size_t i)
 static const struct seg *seg_at(const struct downgrade *d)
 {
 	return (const struct seg *)(const void *)d->segs.p + d->seg;
+}
+
+static bool is_last_seg(const struct downgrade *d)
+{
+	return d->seg + 1 == d->segs.n / sizeof(struct seg);
 }
 
 static bool is_high(char c)
@@ -234,12 +239,13 @@ static enum err look_field(struct downgrade *d, struct node *n)
 	return E_OK;
 }
 
-/* Notes 8-bit bytes, NULs, and lines that are too long. */
+/* Notes 8-bit bytes, NULs, lines that are too long, and CR or LF alone. */
 static void look_lines(struct downgrade *d, slice_t piece, struct node *n)
 {
 	for (size_t i = 0; i < piece.n; i++) {
 		char c = piece.p[i];
 
+		n->bare = n->bare || d->cr != (c == '\n');
 		if (c == '\n') {
 			d->column = 0;
 			d->cr = false;
@@ -255,12 +261,15 @@ static void look_lines(struct downgrade *d, slice_t piece, struct node *n)
 	}
 }
 
-static enum err look_body_end(struct downgrade *d, struct node *n)
+/* `last`: nothing follows. The server's dot would add a line break to bytes that end without. */
+static enum err look_body_end(struct downgrade *d, struct node *n, bool last)
 {
 	bool declared = n->cte == MIME_CTE_8BIT || n->cte == MIME_CTE_BINARY;
 	bool text = n->text || !n->typed;
 
-	if (!n->high && !n->nul && !n->overlong)
+	n->bare = n->bare || d->cr || (last && n->cte == MIME_CTE_BINARY && d->column != 0);
+	d->cr = false;
+	if (!n->high && !n->nul && !n->overlong && !n->bare)
 		return E_OK;
 	if (is_sealed(d, n))
 		return cannot(d, "8-bit body of a signed part");
@@ -268,7 +277,8 @@ static enum err look_body_end(struct downgrade *d, struct node *n)
 		return cannot(d, "8-bit bytes in an encoded part");
 	if (n->multipart || n->message_type)
 		return cannot(d, "8-bit bytes in a part that must not be encoded");
-	n->convert = text && n->cte != MIME_CTE_BINARY && !n->nul ? CONVERT_QP : CONVERT_BASE64;
+	n->convert = text && n->cte != MIME_CTE_BINARY && !n->nul && !n->bare ? CONVERT_QP
+									      : CONVERT_BASE64;
 	return E_OK;
 }
 
@@ -278,8 +288,8 @@ static enum err look_piece(struct downgrade *d, slice_t piece)
 	struct node seen = {0};
 
 	look_lines(d, piece, s->kind == SEG_BODY ? node_at(d, s->node) : &seen);
-	if (seen.nul || seen.overlong)
-		return cannot(d, "a NUL or a line that is too long, outside of a body");
+	if (seen.nul || seen.overlong || seen.bare)
+		return cannot(d, "a NUL, or no proper lines, outside of a body");
 	/* Nobody should miss a preamble; but broken mail has its text there. */
 	if (seen.high && s->kind == SEG_REST)
 		return cannot(d, "8-bit bytes around its parts");
@@ -424,8 +434,10 @@ static WAITS enum err seg_done(struct downgrade *d)
 
 	if (s->kind == SEG_HEADER)
 		e = field_done(d);
-	else if (s->kind == SEG_BODY && d->write == NULL)
-		e = look_body_end(d, node_at(d, s->node));
+	if (s->kind == SEG_BODY && d->write == NULL)
+		e = look_body_end(d, node_at(d, s->node), is_last_seg(d));
+	else if (e == E_OK && d->write == NULL && d->cr)
+		e = cannot(d, "a CR alone, outside of a body");
 	if (d->write != NULL) {
 		encode_qp_end(&d->qp, &d->out);
 		encode_b64_end(&d->b64, &d->out);

@@ -1,8 +1,9 @@
 /*
- * downgrade: an 8-bit message made into a 7-bit one, for a server without 8BITMIME (RFC 6152
- * section 3). Leaf parts that need it become quoted-printable (text) or base64 (anything else),
- * containers say 7bit, and unstructured fields with 8-bit bytes become encoded words (RFC 2047).
- * What is inside stays the same, byte by byte, once decoded. Lines have at most 998 bytes.
+ * downgrade: an 8-bit or binary message made into a 7-bit one, for a server without 8BITMIME (RFC
+ * 6152 section 3) or BINARYMIME (RFC 3030 section 3). Leaf parts that need it become
+ * quoted-printable (text) or base64 (anything else), containers say 7bit, and unstructured fields
+ * with 8-bit bytes become encoded words (RFC 2047). What is inside stays the same, byte by byte,
+ * once decoded. Lines have at most 998 bytes.
  *
  * It cannot be done where something would be broken or guessed: inside multipart/signed and
  * multipart/encrypted (RFC 1847 section 2: not a byte may change), in structured fields, where the

@@ -48,15 +48,17 @@ static size_t line_start(const struct buf *b)
 	return last_line_end(buf_slice(b));
 }
 
-/* Whether a body can go back as it is: no NUL, no bare CR, no line that is too long. */
+/* Whether a body can go back as it is: no NUL, no bare CR or LF, no line that is too long. */
 static bool is_sendable(slice_t body)
 {
 	while (body.n != 0) {
 		size_t n = slice_find_char(body, '\n');
 		slice_t line = slice_sub(body, 0, n);
 
+		if (n < body.n && !slice_ends(line, SL("\r")))
+			return false;
 		body = slice_from(body, n + 1);
-		if (line.n != 0 && line.p[line.n - 1] == '\r')
+		if (slice_ends(line, SL("\r")))
 			line.n--;
 		if (line.n > LINE_MAX_BYTES || slice_find_char(line, '\r') != line.n ||
 		    slice_find_char(line, '\0') != line.n)

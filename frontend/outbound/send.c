@@ -53,6 +53,7 @@ static void fill_msg(struct outbound_job *j, struct smtp_msg *m)
 		.size = j->prefix.n + j->plain_size,
 		.needs = ((j->content & DELIVER_8BIT) != 0 ? SMTP_NEED_8BIT : 0u) |
 			 ((j->content & DELIVER_UTF8) != 0 ? SMTP_NEED_UTF8 : 0u) |
+			 ((j->content & DELIVER_BINARY) != 0 ? SMTP_NEED_BINARY : 0u) |
 			 ((j->content & DELIVER_REQUIRETLS) != 0 ? SMTP_NEED_TLS : 0u),
 		.ret = j->ret,
 		.envid = j->envid,
@@ -197,11 +198,18 @@ static bool once_more(struct smtp_msg *m)
 	return any;
 }
 
-/* 8-bit content for a server that takes none is made 7-bit (RFC 6152 section 3). */
+/* 8-bit or binary content for a server that takes none is made 7-bit (RFC 6152 section 3, RFC 3030
+ * section 3). */
 static bool wants_7bit(const struct smtp_client *client, const struct smtp_msg *m)
 {
-	return (m->needs & SMTP_NEED_8BIT) != 0 && (m->needs & SMTP_NEED_UTF8) == 0 &&
-	       !smtp_offers(smtp_client_offer(client), SMTP_EXT_8BITMIME);
+	const struct smtp_offer *o = smtp_client_offer(client);
+
+	if ((m->needs & SMTP_NEED_UTF8) != 0)
+		return false;
+	if ((m->needs & SMTP_NEED_BINARY) != 0 &&
+	    !(smtp_offers(o, SMTP_EXT_BINARYMIME) && smtp_offers(o, SMTP_EXT_CHUNKING)))
+		return true;
+	return (m->needs & SMTP_NEED_8BIT) != 0 && !smtp_offers(o, SMTP_EXT_8BITMIME);
 }
 
 /* Nothing was sent, and who is left is told so. */
@@ -217,15 +225,17 @@ static void not_now(struct smtp_msg *m)
 }
 
 /* What cannot be made so goes as it is: the client says why it is not sent (5.6.3). One that cannot
- * be read is not such. */
+ * be read is not such. Recipients who go in another transaction need it once more. */
 WAITS static enum err send_7bit(struct smtp_client *client, struct outbound_job *j,
 				struct smtp_msg *m)
 {
+	const uint32_t needs = m->needs;
+	const uint64_t size = m->size;
 	struct sevenbit s;
 	enum err e = sevenbit_open(&s, j);
 
 	if (e == E_OK) {
-		m->needs &= ~(uint32_t)SMTP_NEED_8BIT;
+		m->needs &= ~(uint32_t)(SMTP_NEED_8BIT | SMTP_NEED_BINARY);
 		m->size = 0;
 		m->read = sevenbit_read;
 		m->arg = &s;
@@ -236,6 +246,8 @@ WAITS static enum err send_7bit(struct smtp_client *client, struct outbound_job 
 		not_now(m);
 		e = E_OK; /* the connection is as good as it was */
 	}
+	m->needs = needs;
+	m->size = size;
 	sevenbit_close(&s);
 	return e;
 }

@@ -23,13 +23,14 @@
 #define DELIVER_PREFIX_MAX  (16u * 1024)
 
 /* Bits of content, as proto/delivery.proto: bytes above 127 in the body; in the header or an
- * address. */
+ * address; a body of any bytes. */
 enum {
 	DELIVER_8BIT = 1,
 	DELIVER_UTF8 = 2,
 	DELIVER_REQUIRETLS = 4,
 	DELIVER_TLS_OPTIONAL = 8,
 	DELIVER_LOSABLE = 16, /* a report: nobody misses it where it cannot be sent */
+	DELIVER_BINARY = 32,
 };
 
 struct rpc_link;

@@ -1,9 +1,9 @@
 /*
  * frontend/smtp: mail in, from other servers (25) and from users (submission: 587, 465). One
  * engine; a profile says what differs. RFC 5321, with STARTTLS (3207), PIPELINING (2920), SIZE
- * (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034), CHUNKING (3030), SMTPUTF8 (6531), DSN
- * (3461), DELIVERBY (2852), LIMITS (9422), REQUIRETLS (8689), AUTH (4954), submission (6409) with
- * FUTURERELEASE (4865) and MT-PRIORITY (6710).
+ * (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034), CHUNKING and BINARYMIME (3030), SMTPUTF8
+ * (6531), DSN (3461), DELIVERBY (2852), LIMITS (9422), REQUIRETLS (8689), AUTH (4954), submission
+ * (6409) with FUTURERELEASE (4865) and MT-PRIORITY (6710).
  *
  *   smtp_server  the conversation: greeting, one command after the other, last words
  *   smtp_cmds    the tables of commands, and the small ones

@@ -39,8 +39,8 @@ static void put_extensions(const struct smtp *s, struct buf *b)
 	buf_printf(b, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", smtp_hostname(s),
 		   (unsigned long long)smtp_limits(s)->message_bytes_max);
 	put_limits(s, b);
-	buf_puts(b, "250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-DELIVERBY\r\n"
-		    "250-DSN\r\n");
+	buf_puts(b, "250-8BITMIME\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-SMTPUTF8\r\n"
+		    "250-DELIVERBY\r\n250-DSN\r\n");
 	if (!stream_is_tls(st) && session_tls() != NULL &&
 	    server_tls_mode(s->base.server) != SERVER_TLS_NONE)
 		buf_puts(b, "250-STARTTLS\r\n");

@@ -24,8 +24,11 @@ WAITS enum err smtp_data(struct session *base, slice_t args UNUSED, void *arg UN
 	struct smtp *s = smtp_of(base);
 	struct dot_reader dots;
 	slice_t chunk;
-	enum err e = smtp_say(s, SAY_DATA_GO);
+	enum err e;
 
+	if (s->tx.binary) /* RFC 3030 section 3 */
+		return smtp_refuse_command(s, SAY_BINARY_BDAT, SL("DATA"));
+	e = smtp_say(s, SAY_DATA_GO);
 	if (e != E_OK)
 		return e;
 	base->state = "data";
@@ -66,7 +69,7 @@ static WAITS enum err take_chunk(struct smtp *s, uint64_t n, bool wanted)
 		stream_consume(st, w.n);
 		if (!wanted)
 			continue;
-		eol_check_feed(&s->tx.in->eol, w);
+		smtp_intake_check(s, w);
 		smtp_intake_feed(s, w);
 		if (fiber_cancelled())
 			return E_CANCELLED;

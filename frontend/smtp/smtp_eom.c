@@ -52,6 +52,8 @@ static uint32_t content_of(const struct smtp_tx *tx)
 {
 	uint32_t content = tx->in->eight ? DELIVER_8BIT : 0;
 
+	if (tx->binary)
+		content |= DELIVER_BINARY;
 	if (tx->utf8 && (tx->utf8_addr || tx->in->header.eight))
 		content |= DELIVER_UTF8;
 	/* RFC 8689 section 3: the field does not count beside the parameter. */

@@ -33,6 +33,7 @@ void smtp_intake_new(struct smtp *s)
 	budget_force(b, sizeof *in);
 	s->tx.in = in;
 	in->deadline_ms = deadline_in(smtp_limits(s)->data_timeout_ms);
+	in->blank = 2; /* as behind a line */
 	random_bytes(id, sizeof id);
 	buf_init(&in->out, OUT_MAX, b);
 	record_write_init(&in->record, id, RECORD_COMP_ZSTD, smtp_limits(s)->message_bytes_max, b,
@@ -138,6 +139,28 @@ static WAITS void send_all(struct smtp *s, uint64_t size)
 
 		smtp_intake_fail(s, why != SAY_NOTHING ? why : SAY_LATER);
 	}
+}
+
+/* What of it is header, with the blank line. */
+static slice_t header_of(struct smtp_intake *in, slice_t bytes)
+{
+	static const char end[] = {'\r', '\n', '\r', '\n'};
+	size_t n = 0;
+
+	for (; n < bytes.n && in->blank < sizeof end; n++) {
+		if (bytes.p[n] == end[in->blank])
+			in->blank++;
+		else
+			in->blank = bytes.p[n] == '\r';
+	}
+	return slice_sub(bytes, 0, n);
+}
+
+void smtp_intake_check(struct smtp *s, slice_t bytes)
+{
+	struct smtp_intake *in = s->tx.in;
+
+	eol_check_feed(&in->eol, s->tx.binary ? header_of(in, bytes) : bytes);
 }
 
 static enum smtp_say record_failure(enum err e)

@@ -32,6 +32,7 @@ struct smtp_intake {
 	bool lacks_sender;       /* and whether there has to be a Sender */
 	slice_t added;           /* fields that a submission lacked; in the transaction's arena */
 	struct eol_check eol;
+	unsigned blank; /* bytes of the CRLF CRLF that ends the header so far; 4: it is over */
 	uint64_t bytes;
 	int64_t deadline_ms;  /* for the whole message */
 	bool begun;           /* the owners know of it */
@@ -41,6 +42,9 @@ struct smtp_intake {
 /* For the transaction under way. */
 void smtp_intake_new(struct smtp *s);
 void smtp_intake_free(struct smtp_intake **in);
+/* Line ends of bytes that BDAT brings, before they are fed. The body of a binary message has none;
+ * its header has. */
+void smtp_intake_check(struct smtp *s, slice_t bytes);
 /* Takes bytes (borrowed until the first wait inside). Failures stay in in->failed. */
 WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes);
 /* The message's header is over, or all there is: of a submission its senders are judged, and what

@@ -23,11 +23,13 @@ static enum smtp_say take_size(slice_t v, struct smtp_mail_args *out)
 	return v.n == 20 ? SAY_NOTHING : SAY_SYNTAX;
 }
 
-/* body-value (RFC 6152 section 2). */
+/* body-value (RFC 6152 section 2, RFC 3030 section 3). */
 static enum smtp_say take_body(slice_t v, struct smtp_mail_args *out)
 {
 	out->body_8bit = slice_ieq(v, SL("8BITMIME"));
-	return out->body_8bit || slice_ieq(v, SL("7BIT")) ? SAY_NOTHING : SAY_PARAMETER;
+	out->body_binary = slice_ieq(v, SL("BINARYMIME"));
+	return out->body_8bit || out->body_binary || slice_ieq(v, SL("7BIT")) ? SAY_NOTHING
+									      : SAY_PARAMETER;
 }
 
 static enum smtp_say take_utf8(slice_t v UNUSED, struct smtp_mail_args *out)

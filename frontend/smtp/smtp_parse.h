@@ -28,6 +28,7 @@ struct smtp_mail_args {
 	struct addr from;
 	uint64_t size; /* 0: not said */
 	bool body_8bit;
+	bool body_binary; /* RFC 3030 */
 	bool utf8;
 	bool requiretls; /* RFC 8689 */
 	enum smtp_hold hold;

@@ -74,6 +74,7 @@ static const struct reply replies[SAY_LAST + 1] = {
 	[SAY_MAIL_FIRST] = {503, COUNTS, "5.5.1", "MAIL first"},
 	[SAY_RCPT_FIRST] = {554, COUNTS, "5.5.1", "No valid recipients"},
 	[SAY_NESTED_MAIL] = {503, COUNTS, "5.5.1", "A message is under way"},
+	[SAY_BINARY_BDAT] = {503, COUNTS, "5.5.1", "BODY=BINARYMIME goes with BDAT"},
 	[SAY_BDAT_GOES_ON] = {503, COUNTS, "5.5.1", "BDAT or RSET expected"},
 	[SAY_BDAT_FAILED] = {503, COUNTS, "5.5.1", "A chunk before this one failed, RSET expected"},
 	[SAY_TLS_FIRST] = {530, COUNTS, "5.7.0", "STARTTLS first"},

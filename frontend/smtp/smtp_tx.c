@@ -10,7 +10,10 @@ void smtp_tx_begin(struct smtp_tx *tx, struct session *s, const struct smtp_mail
 {
 	struct buf b;
 
-	*tx = (struct smtp_tx){.utf8 = m->utf8, .requiretls = m->requiretls, .size = m->size};
+	*tx = (struct smtp_tx){.utf8 = m->utf8,
+			       .requiretls = m->requiretls,
+			       .binary = m->body_binary,
+			       .size = m->size};
 	tx->utf8_addr = (m->from.flags & ADDR_UTF8) != 0;
 	arena_init(&tx->arena, &s->budget);
 	tx->owners = arena_alloc(&tx->arena, SMTP_OWNERS_MAX * sizeof *tx->owners);

@@ -2,6 +2,7 @@
 has to be there, how urgent it is, and bytes of any kind."""
 import datetime
 import email
+import itertools
 import json
 import os
 import unittest
@@ -51,6 +52,23 @@ def run(*argv):
     status, out, err = postern.postern("--json", *argv)
     assert status == 0, (argv, err)
     return json.loads(out)
+
+
+def submit_binary(to, body, who=0, ctype="application/octet-stream"):
+    """Sends a message of these bytes by BDAT, in three chunks; all of it, as it was sent."""
+    a = account(who)["address"]
+    whole = ("From: %s\r\nMIME-Version: 1.0\r\nSubject: %s\r\nContent-Type: %s\r\n"
+             "Content-Transfer-Encoding: binary\r\n\r\n"
+             % (a, uuid.uuid4().hex, ctype)).encode() + body
+    with login(who) as s:
+        assert s.mail(a, ["BODY=BINARYMIME"])[0] == 250
+        for address in to:
+            assert s.rcpt(address)[0] == 250
+        for chunk, last in ((whole[:7], ""), (whole[7:200], ""), (whole[200:], " LAST")):
+            s.send(b"BDAT %d%s\r\n" % (len(chunk), last.encode()) + chunk)
+            code, words = s.getreply()
+            assert code == 250, words
+    return whole
 
 
 def notice(who, about):
@@ -161,3 +179,49 @@ class Extensions(unittest.TestCase):
         for name, said in ((b"p3", b"3"), (b"p4", b"-4"), (b"p9", b"3")):
             self.assertIn(b" MT-PRIORITY=" + said + b"\r\n", got[name].sender)
             self.assertIn(b"PRIORITY " + said + b";", got[name].data)
+
+    def test_binary_here_and_elsewhere(self):
+        body = bytes(range(256)) * 700 + b"\r\n.\r\n\n\r\r\0" + b"x" * 5000
+        self.sink.offers += ["CHUNKING", "BINARYMIME"]
+        whole = submit_binary(["x@out.test", account(1)["address"]], body)
+        mail, = self.taken(1)
+        self.assertIn(b" BODY=BINARYMIME", mail.sender)
+        self.assertTrue(mail.data.endswith(whole))
+
+        def stored():
+            box = imap(1)
+            box.select("INBOX", readonly=True)
+            _, found = box.search(None, "SUBJECT", whole.partition(b"Subject: ")[2][:32].decode())
+            n = found[0].split()
+            return box.fetch(n[0], "(BODY.PEEK[])")[1][0][1] if n else None
+        self.assertTrue(until(stored).endswith(whole))
+
+    def test_binary_is_made_7bit_or_comes_back(self):
+        body = b"\0\xff\n\r\r\n.\r\n" * 1000
+        for offers in (["PIPELINING", "8BITMIME"], ["PIPELINING", "8BITMIME", "BINARYMIME"],
+                       ["CHUNKING", "PIPELINING"]):
+            self.sink.offers[:] = offers
+            with self.subTest(offers):
+                n = len(self.sink.mails)
+                submit_binary(["x@out.test"], body)
+                mail = self.taken(n + 1)[n]
+                self.assertNotIn(b"BODY=", mail.sender)
+                self.assertTrue(mail.data.isascii())
+                got = email.message_from_bytes(mail.data)
+                self.assertEqual(got["Content-Transfer-Encoding"], "base64")
+                self.assertEqual(got.get_payload(decode=True), body)
+                # One session serves one list of offers.
+                self.sink.drop_sessions()
+        # So does the second transaction, for whom the first had no room.
+        n = len(self.sink.mails)
+        turns = itertools.cycle((None, b"452 4.5.3 too many"))
+        self.sink.does["rcpt"] = lambda: next(turns)
+        submit_binary(["x@out.test", "y@out.test"], body)
+        for mail in self.taken(n + 2)[n:]:
+            got = email.message_from_bytes(mail.data)
+            self.assertEqual((len(mail.rcpts), got.get_payload(decode=True)), (1, body))
+        self.sink.does.clear()
+        signed = (b"--b\r\nContent-Transfer-Encoding: binary\r\n\r\nx\n\0\r\n--b--\r\n")
+        submit_binary(["sealed@out.test"], signed, who=9, ctype="multipart/signed; boundary=b")
+        told = notice(9, "sealed@out.test")
+        self.assertEqual((told["Action"], told["Status"]), ("failed", "5.6.3"))

@@ -62,11 +62,7 @@ class Sink:
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
         self.thread.join()
-        with self.changed:
-            for s in self.open:
-                with contextlib.suppress(OSError):
-                    s.shutdown(socket.SHUT_RDWR)
-            self.changed.wait_for(lambda: not self.open, 10)
+        self.drop_sessions()
 
     def took(self, mail):
         """A message has come; for those who keep a list of their own."""
@@ -76,6 +72,14 @@ class Sink:
         with self.changed:
             self.changed.wait_for(lambda: len(self.mails) >= n, seconds)
             return list(self.mails)
+
+    def drop_sessions(self):
+        """Ends the sessions that are open, so that the next mail meets a new one."""
+        with self.changed:
+            for s in self.open:
+                with contextlib.suppress(OSError):
+                    s.shutdown(socket.SHUT_RDWR)
+            self.changed.wait_for(lambda: not self.open, 10)
 
     def wait_sessions(self, n, seconds=30):
         with self.changed:
@@ -222,6 +226,32 @@ class Session:
         elif self.say("rcpt", b"250 2.1.5 ok") and self.mail:
             self.mail.rcpts.append(line)
 
+    def do_bdat(self, line):
+        """RFC 3030: exactly so many bytes; the message is over with LAST."""
+        words = line.split()
+        n = int(words[1])
+        while len(self.buf) < n:
+            got = self.s.recv(65536)
+            if not got:
+                raise EndOfSession
+            self.buf += got
+        chunk, self.buf = self.buf[:n], self.buf[n:]
+        if not self.mail or not self.mail.rcpts:
+            self.s.sendall(b"554 5.5.1 no recipients\r\n")
+            return
+        self.mail.data += chunk
+        if words[-1].upper() != b"LAST":
+            self.s.sendall(b"250 2.0.0 more\r\n")
+        elif self.say("dot", b"250 2.0.0 taken"):
+            self.keep()
+
+    def keep(self):
+        with self.sink.changed:
+            self.sink.mails.append(self.mail)
+            self.sink.took(self.mail)
+            self.sink.changed.notify_all()
+        self.mail = None
+
     def do_data(self, _):
         if not self.mail or not self.mail.rcpts:
             self.s.sendall(b"554 5.5.1 no recipients\r\n")
@@ -235,10 +265,7 @@ class Session:
         if self.sink.lmtp:
             self.answer_each()
         elif self.say("dot", b"250 2.0.0 taken"):
-            with self.sink.changed:
-                self.sink.mails.append(self.mail)
-                self.sink.took(self.mail)
-                self.sink.changed.notify_all()
+            self.keep()
         self.mail = None
 
     def answer_each(self):

@@ -71,3 +71,24 @@ needs CHUNKING
 1> BDAT 99999999999
 1= 421 4.7.0
 1 eof
+
+== BINARYMIME goes with BDAT alone (RFC 3030 section 3)
+1 open smtp
+1= 220
+1> EHLO client.example
+1<* 250-BINARYMIME
+1<* 250 ENHANCEDSTATUSCODES
+1> MAIL FROM:<a@far.example> BODY=BINARYMIME
+1= 250
+1> RCPT TO:<$user1>
+1= 250
+1> DATA
+1= 503 5.5.1
+1>! BDAT 18 LAST\r\na: b\r\n\r\n\0\n\r\r\n.\r\n\xff\n
+1= 250 2.0.0
+1> MAIL FROM:<a@far.example>
+1= 250
+1> RCPT TO:<$user1>
+1= 250
+1>! BDAT 11 LAST\r\na: b\r\n\r\n\n\r\n
+1= 550 5.6.11

@@ -23,7 +23,7 @@
 1= 220
 1> EHLO client.example
 1= 250
-1> MAIL FROM:<a@far.example> BODY=BINARYMIME
+1> MAIL FROM:<a@far.example> BODY=BINARY
 1= 555 5.5.4
 1> MAIL FROM:<a@far.example> BODY=8BITMIME
 1= 250

@@ -19,6 +19,20 @@ static void body_hash(enum dkim_canon canon, slice_t body, size_t piece, uint8_t
 	dkim_body_fini(&b);
 }
 
+/* BINARYMIME: any byte is a character; only CRLF ends a line. */
+TEST(dkim_body_of_any_bytes)
+{
+	slice_t body = SL("\0\0 \0\t\r\n\n\r\xff\r\r\n \0"),
+		want = SL("\0\0 \0\r\n\n\r\xff\r\r\n \0\r\n");
+	uint8_t is[SHA256_LEN], got[SHA256_LEN];
+
+	sha256(want, is);
+	for (size_t piece = 0; piece <= body.n; piece++) {
+		body_hash(DKIM_RELAXED, body, piece, got);
+		CHECK_SLICE(slice(got, sizeof got), slice(is, sizeof is));
+	}
+}
+
 TEST(dkim_body_forms)
 {
 	static const struct {

@@ -249,6 +249,51 @@ TEST(downgrade_as_it_stands)
 	}
 }
 
+/* BINARYMIME: bytes that no line can hold come back as they are (RFC 3030 section 3). */
+TEST(downgrade_binary)
+{
+	static const slice_t cases[] = {
+		SL(HEAD "Content-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+			"\0\n\r\r\n\r"),
+		SL(HEAD "Content-Type: text/plain\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+			"one\ntwo\n"),
+		SL(HEAD "\r\none\rtwo\r\n"),
+		SL(HEAD "Content-Type: a/b\r\nContent-Transfer-Encoding: binary\r\n\r\nno end"),
+		SL(HEAD "Content-Type: multipart/mixed; boundary=b\r\n"
+			"Content-Transfer-Encoding: binary\r\n\r\n"
+			"--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+			"\n\n\r\r\n--b\r\n\r\nplain\r\n--b--\r\n"),
+	};
+	static const slice_t not [] = {
+		SL(HEAD "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+			"pre\namble\r\n--b\r\n\r\nx\r\n--b--\r\n"),
+		SL(HEAD "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+			"--b\r\n\r\nx\r\n--b--\r\nepilogue\r"),
+		SL(HEAD "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nx\ny\r\n"
+			"--b--\r\n"),
+		SL(HEAD "Content-Transfer-Encoding: base64\r\n\r\nAAAA\nAAAA\r\n"),
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rig r;
+		slice_t out;
+
+		check_note("case %zu", i);
+		CHECK(check_message(cases[i]));
+		rig_init(&r, cases[i]);
+		CHECK_ERR(run(&r, NULL), E_OK);
+		out = buf_slice(&r.out);
+		CHECK(slice_find(out, SL("Content-Transfer-Encoding: base64")) < out.n);
+		for (size_t k = 0; k < out.n; k++)
+			CHECK((k > 0 && out.p[k - 1] == '\r') == (out.p[k] == '\n'));
+		buf_fini(&r.out);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(not ); i++) {
+		check_note("not %zu", i);
+		CHECK(!check_message(not [i]));
+	}
+}
+
 TEST(downgrade_cannot)
 {
 	static const char *const cases[] = {

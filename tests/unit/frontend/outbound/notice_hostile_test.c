@@ -303,9 +303,9 @@ TEST(notice_of_original_up_to_its_limit)
 			struct rig r;
 
 			for (size_t i = 0; i < sizeof text; i++)
-				text[i] = i % 80 == 79 ? '\n' : 'x';
+				text[i] = i % 80 == 79 ? '\n' : i % 80 == 78 ? '\r' : 'x';
 			memcpy(text, "Subject: a\n\n", 12);
-			text[NOTICE_ORIGINAL_MAX - 1 + extra] = '\n';
+			memcpy(text + NOTICE_ORIGINAL_MAX - 2 + extra, "\r\n", 2);
 			rig_init(&r, slice(text, NOTICE_ORIGINAL_MAX + extra));
 			r.step = step;
 			rig_write(&r);
@@ -324,7 +324,8 @@ TEST(notice_of_strange_originals)
 		bool whole;
 		slice_t want; /* the third part */
 	} cases[] = {
-		{SL("A: b\n\nbody\n"), true, SL("A: b\r\n\r\nbody\r\n")},
+		{SL("A: b\n\nbody\r\n"), true, SL("A: b\r\n\r\nbody\r\n")},
+		{SL("A: b\r\n\r\nbo\ndy\r\n"), false, SL("A: b\r\n")},
 		{SL("A: b\r\n\r\nbody"), true, SL("A: b\r\n\r\nbody\r\n")},
 		{SL("A: b\r\n\r\nbo\rdy\r\n"), false, SL("A: b\r\n")},
 		{SL("A: b\r\n\r\nbo\0dy\r\n"), false, SL("A: b\r\n")},

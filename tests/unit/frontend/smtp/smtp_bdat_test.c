@@ -165,3 +165,79 @@ TEST_FIBER(bdat_bare_line_ends)
 	}
 	mx_close(&w);
 }
+
+static WAITS void begin_binary(struct wire *w)
+{
+	ASK(w, "MAIL FROM:<x@far.example> BODY=BINARYMIME", "250 ");
+	ASK(w, "RCPT TO:<alice@example.org>", "250 ");
+}
+
+/* Any bytes, cut anywhere; but a header is one. */
+TEST_FIBER(bdat_binary)
+{
+	slice_t all = SL("a: b\r\n\r\n\0\r\n.\r\n\n\r\r\xff no end\r");
+	struct wire w;
+
+	greet(&w);
+	for (size_t cut = 0; cut <= all.n; cut++) {
+		check_note("cut %zu", cut);
+		begin_binary(&w);
+		chunk(&w, slice_sub(all, 0, cut), "");
+		ASK(&w, NULL, "250 2.0.0");
+		chunk(&w, slice_from(all, cut), " LAST");
+		ASK(&w, NULL, "250 2.0.0");
+		CHECK_SLICE(buf_slice(&played.plain), all);
+		CHECK_INT(played.content, DELIVER_BINARY | DELIVER_8BIT);
+	}
+	mx_close(&w);
+}
+
+TEST_FIBER(bdat_binary_has_a_header)
+{
+	static const struct {
+		slice_t in;
+		const char *want;
+	} cases[] = {
+		{SL("a: b\n\r\n\0"), "550 5.6.11"},
+		{SL("a: b\rc\r\n\r\n\0"), "550 5.6.11"},
+		{SL("a: \0\r\n\r\n\n"), "550 5.6.0"},
+		{SL("a: b\r\n\n\r\n\r\n"), "550 5.6.11"},
+		{SL("a: b\r\n\r\r\n\r\n"), "550 5.6.11"},
+		{SL("a: b\r"), "550 5.6.11"},
+		{SL("\n\0"), "550 5.6.11"},
+		{SL("\r\n\0\n"), "250 "},
+		{SL("a: b\r\n"), "250 "},
+		{SL("a: b\r\n\r\n"), "250 "},
+	};
+	struct wire w;
+
+	greet(&w);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("case %zu", i);
+		begin_binary(&w);
+		chunk(&w, cases[i].in, " LAST");
+		ASK(&w, NULL, cases[i].want);
+	}
+	mx_close(&w);
+}
+
+/* RFC 3030 section 3; and what was allowed for one message is not for the next. */
+TEST_FIBER(bdat_binary_alone)
+{
+	struct wire w;
+
+	greet(&w);
+	begin_binary(&w);
+	ASK(&w, "DATA", "503 5.5.1");
+	chunk(&w, SL("a: b\r\n\r\n\n"), " LAST");
+	ASK(&w, NULL, "250 ");
+	begin(&w);
+	chunk(&w, SL("a: b\r\n\r\n\n"), " LAST");
+	ASK(&w, NULL, "550 5.6.11");
+	begin_binary(&w);
+	ASK(&w, "RSET", "250 ");
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, "a: b\r\n\r\nx\ny\r\n.", "550 5.6.11");
+	mx_close(&w);
+}

@@ -48,7 +48,7 @@ struct played {
 	char envid[128];
 	uint32_t ret, notify;
 	int64_t release_us, by_us;
-	uint32_t by;
+	uint32_t by, content;
 	int priority;
 	char orcpt[512];
 	struct buf plain; /* of the last commit's record */

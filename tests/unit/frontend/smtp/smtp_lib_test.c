@@ -198,6 +198,7 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 	played.ret = m->ret;
 	played.release_us = m->release_us;
 	played.by = m->by;
+	played.content = m->content;
 	played.priority = m->priority;
 	played.by_us = m->by_us;
 	played.notify = d->group.rcpts[0].notify;
