@@ -89,86 +89,37 @@ slice_t notice_status(const struct notice_recipient *r)
 
 /* ---- ORCPT ---- */
 
-/* EmbeddedUnicodeChar = "\x{" HEXPOINT "}" (RFC 6533 section 3): its character, and how long it is
- * written; 0: there is none at s. Only what has to be escaped in ASCII or is not ASCII. */
-static size_t escape(slice_t s, uint32_t *cp_out)
-{
-	uint32_t cp = 0;
-	size_t n = 3;
-
-	if (!slice_starts(s, SL("\\x{")))
-		return 0;
-	for (; n < s.n && n < 3 + 6 && cclass(s.p[n], CC_HEX); n++) {
-		char c = ascii_lower(s.p[n]);
-
-		cp = cp << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-	}
-	if (n == 3 || n >= s.n || s.p[n] != '}')
-		return 0;
-	*cp_out = cp;
-	return n + 1;
-}
-
-static void unescape(struct buf *out, slice_t s)
-{
-	while (s.n != 0) {
-		uint32_t cp = 0;
-		size_t n = escape(s, &cp);
-
-		if (n != 0)
-			utf8_put(out, cp);
-		else
-			buf_putc(out, s.p[0]);
-		s = slice_from(s, n != 0 ? n : 1);
-	}
-}
-
-/* Splits it; *address_out is decoded, as far as NOTICE_ORCPT_MAX goes. */
-static bool read_orcpt(slice_t orcpt, slice_t *type_out, struct buf *address_out, bool *utf8_out)
+/* Splits it; *utf8_out: the address has characters that are not ASCII. */
+static bool read_orcpt(slice_t orcpt, slice_t *type_out, slice_t *address_out, bool *utf8_out)
 {
 	struct cursor c = cursor(slice_sub(orcpt, 0, NOTICE_ORCPT_MAX));
-	slice_t address;
 
 	if (!cur_span(&c, CC_LDH, TYPE_MAX, type_out) || !cur_char(&c, ';') || cur_end(&c))
 		return false;
-	address = slice_trim(cur_rest(&c));
-	*utf8_out = slice_ieq(*type_out, SL("utf-8"));
-	if (*utf8_out)
-		unescape(address_out, address);
-	else
-		buf_put(address_out, address);
-	*utf8_out = *utf8_out && !utf8_is_ascii(buf_slice(address_out)) &&
-		    utf8_valid(buf_slice(address_out));
+	*address_out = slice_trim(cur_rest(&c));
+	*utf8_out = slice_ieq(*type_out, SL("utf-8")) && !utf8_is_ascii(*address_out) &&
+		    utf8_valid(*address_out);
 	return true;
 }
 
 bool notice_orcpt_is_utf8(slice_t orcpt)
 {
-	struct buf address;
-	slice_t type;
+	slice_t type, address;
 	bool utf8;
-	bool yes;
 
-	buf_init(&address, NOTICE_ORCPT_MAX, NULL);
-	yes = read_orcpt(orcpt, &type, &address, &utf8) && utf8;
-	buf_fini(&address);
-	return yes;
+	return read_orcpt(orcpt, &type, &address, &utf8) && utf8;
 }
 
 void notice_put_orcpt(struct buf *out, slice_t orcpt)
 {
-	struct buf address;
-	slice_t type;
+	slice_t type, address;
 	bool utf8;
 
-	buf_init(&address, NOTICE_ORCPT_MAX, NULL);
-	if (read_orcpt(orcpt, &type, &address, &utf8)) {
-		buf_puts(out, "Original-Recipient: ");
-		buf_put(out, type);
-		buf_puts(out, "; ");
-		notice_clean(out, buf_slice(&address), utf8 ? NOTICE_UTF8 : NOTICE_ASCII,
-			     NOTICE_ORCPT_MAX);
-		buf_puts(out, "\r\n");
-	}
-	buf_fini(&address);
+	if (!read_orcpt(orcpt, &type, &address, &utf8))
+		return;
+	buf_puts(out, "Original-Recipient: ");
+	buf_put(out, type);
+	buf_puts(out, "; ");
+	notice_clean(out, address, utf8 ? NOTICE_UTF8 : NOTICE_ASCII, NOTICE_ORCPT_MAX);
+	buf_puts(out, "\r\n");
 }

@@ -163,7 +163,7 @@ static bool put_place(struct smtp_send *t, size_t place, size_t heard)
 	rcpt = &t->m->rcpts[place - 1];
 	if (rcpt->result == NULL) {
 		rcpt->state = SMTP_RCPT_SAID;
-		smtp_msg_put_rcpt(&t->out, rcpt, &t->c->offer);
+		smtp_msg_put_rcpt(&t->out, rcpt, &t->c->offer, t->utf8);
 	}
 	return true;
 }

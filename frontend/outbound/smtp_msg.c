@@ -2,6 +2,9 @@
 
 #include "common/base/utf8.h"
 #include "common/parse/addr.h"
+#include "common/parse/uaddr.h"
+
+#define UNICODE_TYPE SL("utf-8;")
 
 /* ---- whether it can be sent ---- */
 
@@ -157,24 +160,42 @@ static void put_notify(struct buf *out, uint32_t notify)
 	}
 }
 
-/* original-recipient-address (RFC 3461 section 4.2): addr-type ";" xtext. An address in UTF-8 has
- * a form of its own (RFC 6533 section 3); it comes to us in ASCII, or is not passed on. */
-static void put_orcpt(struct buf *out, slice_t orcpt)
+/* "utf-8;" and one of its two forms (RFC 6533 section 3). */
+static void put_unicode_orcpt(struct buf *out, slice_t orcpt, enum smtp_utf8 utf8)
+{
+	struct buf b;
+
+	buf_init(&b, SMTP_ORCPT_SENT_MAX, NULL);
+	buf_put(&b, slice_sub(orcpt, 0, UNICODE_TYPE.n));
+	if (uaddr_encode(slice_from(orcpt, UNICODE_TYPE.n),
+			 utf8 == SMTP_UTF8 ? UADDR_8BIT : UADDR_7BIT, &b) &&
+	    !buf_failed(&b)) {
+		buf_puts(out, " ORCPT=");
+		buf_put(out, buf_slice(&b));
+	}
+	buf_fini(&b);
+}
+
+/* original-recipient-address (RFC 3461 section 4.2): addr-type ";" xtext. */
+static void put_orcpt(struct buf *out, slice_t orcpt, enum smtp_utf8 utf8)
 {
 	size_t semicolon = slice_find_char(orcpt, ';');
 
-	if (semicolon > 0 && semicolon < orcpt.n && utf8_is_ascii(orcpt))
+	if (slice_istarts(orcpt, UNICODE_TYPE))
+		put_unicode_orcpt(out, orcpt, utf8);
+	else if (semicolon > 0 && semicolon < orcpt.n && utf8_is_ascii(orcpt))
 		put_xtext_param(out, " ORCPT=", orcpt, SMTP_ORCPT_SENT_MAX);
 }
 
-void smtp_msg_put_rcpt(struct buf *out, const struct smtp_msg_rcpt *r, const struct smtp_offer *o)
+void smtp_msg_put_rcpt(struct buf *out, const struct smtp_msg_rcpt *r, const struct smtp_offer *o,
+		       enum smtp_utf8 utf8)
 {
 	buf_puts(out, "RCPT TO:<");
 	buf_put(out, r->address);
 	buf_puts(out, ">");
 	if (smtp_offers(o, SMTP_EXT_DSN)) {
 		put_notify(out, r->notify);
-		put_orcpt(out, r->orcpt);
+		put_orcpt(out, r->orcpt, utf8);
 	}
 	buf_puts(out, "\r\n");
 }

@@ -82,7 +82,8 @@ enum smtp_utf8 { SMTP_ASCII, SMTP_UTF8 };
  * SMTPUTF8. */
 void smtp_msg_put_mail(struct buf *out, const struct smtp_msg *m, const struct smtp_offer *o,
 		       enum smtp_utf8 utf8);
-void smtp_msg_put_rcpt(struct buf *out, const struct smtp_msg_rcpt *r, const struct smtp_offer *o);
+void smtp_msg_put_rcpt(struct buf *out, const struct smtp_msg_rcpt *r, const struct smtp_offer *o,
+		       enum smtp_utf8 utf8);
 /* xtext (RFC 3461 section 4). */
 void smtp_put_xtext(struct buf *out, slice_t s);
 

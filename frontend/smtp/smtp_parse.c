@@ -1,6 +1,7 @@
 #include "frontend/smtp/smtp_parse.h"
 
 #include "common/base/utf8.h"
+#include "common/parse/uaddr.h"
 #include "frontend/smtp/smtp_param.h"
 
 #define KEYWORD_MAX 32
@@ -133,26 +134,39 @@ static enum smtp_say parse_notify(slice_t v, uint32_t *out)
 	return (*out & NOTIFY_NEVER) && *out != NOTIFY_NEVER ? SAY_SYNTAX : SAY_NOTHING;
 }
 
-/* addr-type ";" xtext (RFC 3461 section 4.2); for type utf-8 also UTF-8 as it is (RFC 6533). */
+/* As smtp_xtext_decode, for the type utf-8. */
+static bool decode_unicode(slice_t s, char *out, size_t *n_out)
+{
+	struct buf b;
+	bool ok;
+
+	buf_init(&b, SMTP_ORCPT_MAX, NULL);
+	ok = uaddr_decode(s, &b) && !buf_failed(&b);
+	if (ok)
+		memcpy(out, b.p, b.n);
+	*n_out = b.n;
+	buf_fini(&b);
+	return ok;
+}
+
+/* addr-type ";" xtext (RFC 3461 section 4.2), or "utf-8;" utf-8-enc-addr (RFC 6533 section 3). */
 static enum smtp_say parse_orcpt(slice_t v, struct smtp_rcpt_args *out)
 {
 	struct cursor c = cursor(v);
 	slice_t type, rest;
 	size_t n;
 
-	if (v.n > SMTP_ORCPT_MAX || !cur_span(&c, CC_LDH, KEYWORD_MAX, &type) || !cur_char(&c, ';'))
+	if (v.n > SMTP_ORCPT_MAX || !cur_span(&c, CC_LDH, KEYWORD_MAX, &type) ||
+	    !cur_char(&c, ';') || cur_end(&c))
 		return SAY_SYNTAX;
 	rest = cur_rest(&c);
 	memcpy(out->orcpt, type.p, type.n);
 	out->orcpt[type.n] = ';';
-	if (slice_ieq(type, SL("utf-8"))) {
-		memcpy(out->orcpt + type.n + 1, rest.p, rest.n);
-		n = rest.n;
-	} else if (!smtp_xtext_decode(rest, out->orcpt + type.n + 1, &n)) {
+	if (slice_ieq(type, SL("utf-8")) ? !decode_unicode(rest, out->orcpt + type.n + 1, &n)
+					 : !smtp_xtext_decode(rest, out->orcpt + type.n + 1, &n))
 		return SAY_SYNTAX;
-	}
 	out->orcpt_n = type.n + 1 + n;
-	return n > 0 ? SAY_NOTHING : SAY_SYNTAX;
+	return SAY_NOTHING;
 }
 
 enum smtp_say smtp_parse_rcpt(slice_t args, enum smtp_params allowed, enum addr_charset cs,

@@ -207,6 +207,15 @@ class Outbound(unittest.TestCase):
         self.assertIn(b"RET=HDRS ENVID=abc", mail.sender)
         self.assertIn(b"NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;other@out.test", mail.rcpts[0])
 
+    def test_original_recipient_in_unicode(self):
+        self.good.offers.append("DSN")
+        orcpt = "ORCPT=utf-8;j\\x{FC}r\\x{2B}gen@out.test"
+        submit(["dsn@out.test", "550@out.test"], who=6, rcpt_options=[orcpt])
+        mail, = self.taken(1)
+        self.assertIn(orcpt.encode(), mail.rcpts[0])
+        self.assertIn("Original-Recipient: utf-8; j\u00fcr+gen@out.test".encode(),
+                      notice(6, "550@out.test").get_payload()[1].as_bytes())
+
     def test_never_means_never(self):
         submit(["550@out.test"], who=5, rcpt_options=["NOTIFY=NEVER"])
         self.assertTrue(self.good.wait_sessions(1))

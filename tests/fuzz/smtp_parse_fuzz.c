@@ -53,6 +53,7 @@ static void fuzz_rcpt(slice_t in, enum smtp_params p, enum addr_charset cs)
 	FUZZ_CHECK(!(r.to.flags & ADDR_NULL));
 	FUZZ_CHECK(cs == ADDR_SMTPUTF8 || !(r.to.flags & ADDR_UTF8));
 	FUZZ_CHECK(!(r.notify & NOTIFY_NEVER) || r.notify == NOTIFY_NEVER);
+	FUZZ_CHECK(utf8_valid(slice(r.orcpt, r.orcpt_n)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -47,7 +47,11 @@
 1= 501 5.5.4
 1> RCPT TO:<$user1> ORCPT=rfc822;a+0Db
 1= 501 5.5.4
+1> RCPT TO:<$user1> ORCPT=utf-8;a\\x{D}b
+1= 501 5.5.4
 1> RCPT TO:<$user1> NOTIFY=FAILURE,DELAY ORCPT=rfc822;other+2Bname@far.example
+1= 250
+1> RCPT TO:<$user2> ORCPT=utf-8;\\x{E4}\\x{2B}b@far.example
 1= 250
 
 == SMTPUTF8

@@ -59,14 +59,20 @@ static void check_mail(const struct smtp_msg *m, const struct smtp_offer *o, enu
 	buf_fini(&b);
 }
 
-static void check_rcpt(const struct smtp_msg_rcpt *r, const struct smtp_offer *o, const char *want)
+static void check_rcpt_as(const struct smtp_msg_rcpt *r, const struct smtp_offer *o,
+			  enum smtp_utf8 utf8, const char *want)
 {
 	struct buf b;
 
 	buf_init(&b, SMTP_COMMAND_MAX, NULL);
-	smtp_msg_put_rcpt(&b, r, o);
+	smtp_msg_put_rcpt(&b, r, o, utf8);
 	CHECK_SLICE(buf_slice(&b), slice_str(want));
 	buf_fini(&b);
+}
+
+static void check_rcpt(const struct smtp_msg_rcpt *r, const struct smtp_offer *o, const char *want)
+{
+	check_rcpt_as(r, o, SMTP_ASCII, want);
 }
 
 TEST(mail_parameters)
@@ -175,12 +181,39 @@ TEST(rcpt_parameters)
 	r.orcpt = SL("no type");
 	check_rcpt(&r, &everything, "RCPT TO:<b@example.org> NOTIFY=NEVER\r\n");
 	r.notify = 0;
-	r.orcpt = SL("utf-8;j\xc3\xb6rg@example.org");
-	check_rcpt(&r, &everything, "RCPT TO:<b@example.org>\r\n");
 	memset(longest, 'o', sizeof longest);
 	memcpy(longest, "rfc822;", 7);
 	r.orcpt = slice(longest, SMTP_ORCPT_SENT_MAX + 1);
 	check_rcpt(&r, &everything, "RCPT TO:<b@example.org>\r\n");
+}
+
+/* RFC 6533 section 3. */
+TEST(original_recipient_in_unicode)
+{
+	struct smtp_msg_rcpt r = {.address = SL("b@example.org")};
+	char longest[SMTP_ORCPT_SENT_MAX + 2];
+
+	r.orcpt = SL("utf-8;j\xc3\xb6rg+x=y@example.org");
+	check_rcpt(&r, &nothing, "RCPT TO:<b@example.org>\r\n");
+	check_rcpt(&r, &everything,
+		   "RCPT TO:<b@example.org> "
+		   "ORCPT=utf-8;j\\x{F6}rg\\x{2B}x\\x{3D}y@example.org\r\n");
+	check_rcpt_as(&r, &everything, SMTP_UTF8,
+		      "RCPT TO:<b@example.org> "
+		      "ORCPT=utf-8;j\xc3\xb6rg\\x{2B}x\\x{3D}y@example.org\r\n");
+	for (size_t i = 0; i < sizeof longest; i += 2)
+		memcpy(longest + i, "\xc3\xbc", 2);
+	memcpy(longest, "utf-8;", 6);
+	r.orcpt = slice(longest, SMTP_ORCPT_SENT_MAX);
+	check_rcpt(&r, &everything, "RCPT TO:<b@example.org>\r\n");
+	r.orcpt = slice(longest, SMTP_ORCPT_SENT_MAX + 2);
+	check_rcpt_as(&r, &everything, SMTP_UTF8, "RCPT TO:<b@example.org>\r\n");
+	r.orcpt = SL("utf-8;a\r\nRCPT TO:<c@d>");
+	check_rcpt_as(&r, &everything, SMTP_UTF8, "RCPT TO:<b@example.org>\r\n");
+	r.orcpt = SL("utf-8;\xff");
+	check_rcpt(&r, &everything, "RCPT TO:<b@example.org>\r\n");
+	r.orcpt = SL("rfc822;\xc3\xb6");
+	check_rcpt_as(&r, &everything, SMTP_UTF8, "RCPT TO:<b@example.org>\r\n");
 }
 
 /* RFC 8689 section 5: a notice says it where it is understood. */
@@ -229,7 +262,7 @@ TEST(the_longest_commands_fit)
 	CHECK(!buf_failed(&out));
 	CHECK(slice_find(buf_slice(&out), slice(envid, sizeof envid)) < out.n);
 	buf_reset(&out);
-	smtp_msg_put_rcpt(&out, &r, &everything);
+	smtp_msg_put_rcpt(&out, &r, &everything, SMTP_UTF8);
 	CHECK(!buf_failed(&out));
 	CHECK(slice_find(buf_slice(&out), slice(orcpt, sizeof orcpt)) < out.n);
 	buf_fini(&address);

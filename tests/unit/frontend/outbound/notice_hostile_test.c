@@ -103,24 +103,19 @@ TEST(notice_only_address_of_remote)
 	rig_fini(&r);
 }
 
-/* RFC 6533: the type utf-8, in its ASCII form and as it is. */
+/* RFC 6533: the type utf-8. */
 TEST(notice_orcpt_of_type_utf8)
 {
 	static const struct {
 		const char *in, *want;
 		bool global;
 	} cases[] = {
-		{"utf-8;j\\x{FC}rgen@example.org",
+		{"utf-8;j\xc3\xbcrgen@example.org",
 		 "Original-Recipient: utf-8; j\xc3\xbcrgen@example.org", true},
-		{"UTF-8;\\x{438}@example.org", "Original-Recipient: UTF-8; \xd0\xb8@example.org",
+		{"UTF-8;\xd0\xb8@example.org", "Original-Recipient: UTF-8; \xd0\xb8@example.org",
 		 true},
-		{"utf-8;a\\x{0D}\\x{0A}b@c", "Original-Recipient: utf-8; a b@c", false},
-		{"utf-8;a\\x{D800}b",
-		 "Original-Recipient: utf-8; a\xef\xbf\xbd"
-		 "b",
-		 true},
-		{"utf-8;a\\x{}\\x{1234567}\\x{12",
-		 "Original-Recipient: utf-8; a\\x{}\\x{1234567}\\x{12", false},
+		{"utf-8;a\r\nb@c", "Original-Recipient: utf-8; a b@c", false},
+		{"utf-8;a+b\\@c", "Original-Recipient: utf-8; a+b\\@c", false},
 		{"rfc822;j\xc3\xbc@example.org", "Original-Recipient: rfc822; j?@example.org",
 		 false},
 		{"utf-8;\xff@example.org", "Original-Recipient: utf-8; ?@example.org", false},

@@ -266,7 +266,17 @@ TEST(parse_rcpt)
 		{"TO:<a@b.example", SAY_BAD_RCPT, 0, NULL},
 		{"TO:<a@b.example>x", SAY_BAD_RCPT, 0, NULL},
 		{"FROM:<a@b.example>", SAY_SYNTAX, 0, NULL},
+		{"TO:<a@b.example> ORCPT=rfc822;", SAY_SYNTAX, 0, NULL},
 		{"TO:<a@b.example> ORCPT=utf-8;\xc3\xa4@b.example", SAY_NEEDS_UTF8, 0, NULL},
+		{"TO:<a@b.example> ORCPT=utf-8;\\x{E4}\\x{2B}c@b.example", SAY_NOTHING, 0,
+		 "utf-8;\xc3\xa4+c@b.example"},
+		{"TO:<a@b.example> ORCPT=UTF-8;a@b.example", SAY_NOTHING, 0, "UTF-8;a@b.example"},
+		{"TO:<a@b.example> ORCPT=utf-8;", SAY_SYNTAX, 0, NULL},
+		{"TO:<a@b.example> ORCPT=utf-8;\\x{0D}\\x{A}@b.example", SAY_SYNTAX, 0, NULL},
+		{"TO:<a@b.example> ORCPT=utf-8;\\x{E4", SAY_SYNTAX, 0, NULL},
+		{"TO:<a@b.example> ORCPT=utf-8;\\x{D800}", SAY_SYNTAX, 0, NULL},
+		{"TO:<a@b.example> ORCPT=rfc822;\\x{E4}", SAY_NOTHING, 0, "rfc822;\\x{E4}"},
+		{"TO:<a@b.example> ORCPT=utf-8;a ORCPT=utf-8;a", SAY_SYNTAX, 0, NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
