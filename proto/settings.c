@@ -94,6 +94,8 @@ const struct conf_def settings_table[] = {
 	 "A user may have a message held back so long (RFC 4865); 0: not at all", NULL},
 	{"submission.priority_max", CONF_INT, "0", 0, 9, CONF_LIVE,
 	 "What users may ask for by MT-PRIORITY (RFC 6710); more urgent mail is made so", NULL},
+	{"submission.save_sent", CONF_BOOL, "false", 0, 0, CONF_LIVE,
+	 "A copy of what users send goes into their folder for sent mail", NULL},
 	{"outbound.pace_account", CONF_INT, "0", 0, 1000000, CONF_LIVE,
 	 "Messages a minute that go out for one account, the others wait; 0: no limit", NULL},
 	{"outbound.pace_domain", CONF_INT, "0", 0, 1000000, CONF_LIVE, "... for one domain of ours",

@@ -55,6 +55,15 @@ slice_t deliver_rest_key(slice_t copy_key, struct arena *mem)
 	return slice(p, 1 + copy_key.n);
 }
 
+slice_t deliver_sent_key(uint64_t account, struct arena *mem)
+{
+	char *p = arena_alloc(mem, 1 + 8);
+
+	p[0] = '\xfe';
+	be64_put(p + 1, account);
+	return slice(p, 1 + 8);
+}
+
 slice_t deliver_prefix(slice_t sender, slice_t prefix, struct arena *mem)
 {
 	static const char head[] = "Return-Path: <", tail[] = ">\r\n";
@@ -92,7 +101,7 @@ enum err deliver_fill_copy(const struct dir *dir, uint64_t account, bool junk,
 struct plan {
 	struct arena mem;
 	struct deliver_copy *copies;
-	size_t *owner; /* the recipient that a copy belongs to */
+	size_t *owner; /* the recipient that a copy belongs to; NOBODY: it is the sender's */
 	size_t ncopies, cap;
 	struct queue_add *items;
 	size_t *item_owner; /* likewise; NOBODY: a recipient of another owner */
@@ -165,6 +174,8 @@ static enum job_kind job_kind_of(enum rcpt_kind k)
 		return JOB_EXPAND;
 	case RCPT_OUTSIDE:
 		return JOB_OUTSIDE;
+	case RCPT_SENT:
+		break;
 	}
 	invariant(false);
 }
@@ -242,6 +253,49 @@ static void plan_rest(const struct deliver_msg *m, struct plan *p, size_t rcpt,
 	}
 }
 
+/* The copy that the sender keeps, at once, whenever the message leaves. It refuses nothing: over
+ * quota, or beside as many as fit, there is none. */
+static enum err plan_sent(struct deliver *d, const struct deliver_msg *m, struct plan *p,
+			  struct diag *diag)
+{
+	struct deliver_copy *c;
+	struct rcpt_token t;
+	enum err e;
+
+	if (m->sent.n == 0 || p->ncopies >= STORE_COPIES_MAX)
+		return E_OK;
+	e = open_token(d, m, m->sent, &t, diag);
+	if (e != E_OK)
+		return e;
+	if (t.kind != RCPT_SENT || t.partition != m->partition_id || m->account == 0 ||
+	    t.accounts[0] != m->account)
+		return diag_set(diag, E_INVALID, "not the sender's copy");
+	c = plan_copy(p, NOBODY);
+	e = deliver_fill_copy(d->dir, m->account, false, c);
+	if (e != E_OK) {
+		p->ncopies--;
+		return e == E_NOT_FOUND ? E_OK : e;
+	}
+	c->special = STORE_SPECIAL_SENT;
+	c->path = SL("Sent");
+	c->flags = STORE_SEEN;
+	c->key = deliver_sent_key(m->account, &p->mem);
+	c->prefix = m->prefix;
+	c->beside = true;
+	return E_OK;
+}
+
+/* A token that stands for a recipient. */
+static enum err open_rcpt(struct deliver *d, const struct deliver_msg *m, slice_t token,
+			  struct rcpt_token *out, struct diag *diag)
+{
+	enum err e = open_token(d, m, token, out, diag);
+
+	return e == E_OK && out->kind == RCPT_SENT
+		       ? diag_set(diag, E_INVALID, "a sender's copy for a recipient")
+		       : e;
+}
+
 static enum err plan_all(struct deliver *d, struct deliver_msg *m, struct plan *p,
 			 struct diag *diag)
 {
@@ -249,7 +303,7 @@ static enum err plan_all(struct deliver *d, struct deliver_msg *m, struct plan *
 
 	for (size_t i = 0; i < m->nrcpts; i++) {
 		size_t first = p->ncopies;
-		enum err e = open_token(d, m, m->rcpts[i].token, &t, diag);
+		enum err e = open_rcpt(d, m, m->rcpts[i].token, &t, diag);
 
 		if (e == E_OK && t.partition != m->partition_id)
 			e = diag_set(diag, E_INVALID, "recipient of another partition");
@@ -263,7 +317,7 @@ static enum err plan_all(struct deliver *d, struct deliver_msg *m, struct plan *
 		}
 	}
 	for (size_t i = 0; i < m->nothers; i++) {
-		enum err e = open_token(d, m, m->others[i].token, &t, diag);
+		enum err e = open_rcpt(d, m, m->others[i].token, &t, diag);
 
 		/* What two queues hold goes out twice: who takes these is the lead. */
 		if (e == E_OK && t.kind == RCPT_OUTSIDE)
@@ -272,7 +326,7 @@ static enum err plan_all(struct deliver *d, struct deliver_msg *m, struct plan *
 			return e;
 		(void)plan_job(m, p, &m->others[i], NOBODY, &t, p->now_us + DELIVER_SETTLE_US);
 	}
-	return p->nitems <= STORE_ITEMS_MAX ? E_OK : E_LIMIT;
+	return p->nitems <= STORE_ITEMS_MAX ? plan_sent(d, m, p, diag) : E_LIMIT;
 }
 
 static void log_copy(const struct deliver_msg *m, const struct deliver_copy *c)
@@ -301,8 +355,11 @@ static void collect(struct deliver_msg *m, const struct plan *p)
 	bool *taken = xcalloc(m->nrcpts, sizeof *taken);
 
 	for (size_t k = 0; k < p->ncopies; k++) {
-		struct deliver_rcpt *r = &m->rcpts[p->owner[k]];
+		struct deliver_rcpt *r;
 
+		if (p->owner[k] == NOBODY)
+			continue;
+		r = &m->rcpts[p->owner[k]];
 		if (p->copies[k].result == E_OK)
 			taken[p->owner[k]] = true;
 		else if (r->result == E_OK)

@@ -68,6 +68,7 @@ struct deliver_msg {
 	/* As the lead: recipients of others, queued until they are settled. */
 	struct deliver_rcpt *others;
 	size_t nothers;
+	slice_t sent; /* token of the copy that `account` keeps; empty: none */
 };
 
 /* How long the lead leaves other owners' recipients to the front-end. */
@@ -90,6 +91,8 @@ slice_t deliver_item_key(uint32_t partition, slice_t address, struct arena *mem)
 /* ... and the item that stands for a copy that was refused: not the copy's own key, or the item's
  * delivery would be taken for a repeated one. One item an account, however often it is named. */
 slice_t deliver_rest_key(slice_t copy_key, struct arena *mem);
+/* ... and the sender's own copy, who may be a recipient, too. */
+slice_t deliver_sent_key(uint64_t account, struct arena *mem);
 /* "Return-Path: <sender>" and the rest. Into the arena. */
 slice_t deliver_prefix(slice_t sender, slice_t prefix, struct arena *mem);
 

@@ -14,7 +14,8 @@ static enum err seal(struct deliver *d, struct rcpt_token *t, const struct rpc_i
 	if (r->address.n > sizeof t->address)
 		return E_INVALID;
 	t->address_n = (uint16_t)r->address.n;
-	memcpy(t->address, r->address.p, r->address.n);
+	if (t->address_n != 0)
+		memcpy(t->address, r->address.p, r->address.n);
 	t->detail_n = (uint16_t)MIN(r->detail.n, sizeof t->detail);
 	if (t->detail_n != 0)
 		memcpy(t->detail, r->detail.p, t->detail_n);
@@ -197,4 +198,15 @@ WAITS enum err resolve_address(struct deliver *d, const struct resolve_ask *ask,
 	if (e == E_OK && ask->as_job)
 		return as_job_of(d, ask->partition, ask->peer, &r, mem, out);
 	return e == E_OK ? inside(d, ask, &r, mem, out, diag) : e;
+}
+
+enum err resolve_sent(struct deliver *d, const struct rpc_identity *peer, uint64_t account,
+		      uint32_t partition, struct arena *mem, struct resolve_target *out)
+{
+	struct rcpt_token t = {
+		.kind = RCPT_SENT, .partition = partition, .naccounts = 1, .accounts = {account}};
+	struct dir_resolved r = {.address = SLICE_NONE};
+	enum err e = set_owner(d->dir, partition, out);
+
+	return e == E_OK ? seal(d, &t, peer, &r, mem, &out->token) : e;
 }

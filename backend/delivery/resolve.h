@@ -43,5 +43,8 @@ struct resolve_ask {
  *   E_WRONG_OWNER  the account has a quota, and its owner is elsewhere: ask there */
 WAITS enum err resolve_address(struct deliver *d, const struct resolve_ask *ask, struct arena *mem,
 			       struct resolved *out, struct diag *diag) MUST_USE;
+/* Where the copy goes that an account keeps of what it sends. */
+enum err resolve_sent(struct deliver *d, const struct rpc_identity *peer, uint64_t account,
+		      uint32_t partition, struct arena *mem, struct resolve_target *out) MUST_USE;
 
 #endif

@@ -55,6 +55,18 @@ static enum err may_relay(struct mcall *c, const Postern__Resolve *m, struct res
 	return e;
 }
 
+/* Where the account's own copy goes. */
+static enum err add_sent(struct mcall *c, Postern__ResolveReply *reply)
+{
+	struct resolved r = {.n = 1};
+	enum err e = resolve_sent(c->be->deliver, c->peer, c->claims.account, c->claims.partition,
+				  &c->mem, &r.targets[0]);
+
+	if (e == E_OK)
+		reply->sent = convert_targets(&r, &c->mem)[0];
+	return e;
+}
+
 WAITS enum err m_resolve(struct mcall *c)
 {
 	const Postern__Resolve *m = (const void *)c->msg;
@@ -76,7 +88,9 @@ WAITS enum err m_resolve(struct mcall *c)
 		return e;
 	reply.targets = convert_targets(&r, &c->mem);
 	reply.n_targets = r.n;
-	return mcall_reply(c, &reply.base, RPC_NO_BODY);
+	if (m->sent && ask.relay)
+		e = add_sent(c, &reply);
+	return e == E_OK ? mcall_reply(c, &reply.base, RPC_NO_BODY) : e;
 }
 
 /* Who tries to send as whom, and may not. */
@@ -317,11 +331,13 @@ static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
 		.server = server_of(c, m),
 		.rcpts = read_recipients(m->recipients, m->n_recipients, &c->mem),
 		.nrcpts = m->n_recipients,
+		.sent = MCALL_SLICE(m->sent),
 		.summary = summary,
 	};
 	read_others(m, &c->mem, out);
 	if (convert_txid(&m->txid, out->txid) != E_OK || m->trace_id.len > sizeof out->trace_id ||
-	    convert_summary(m->summary, &c->mem, summary) != E_OK || m->n_recipients == 0)
+	    convert_summary(m->summary, &c->mem, summary) != E_OK ||
+	    (m->n_recipients == 0 && (m->sent.len == 0 || out->nothers == 0)))
 		return diag_set(&c->diag, E_INVALID, "incomplete commit");
 	if (m->release_us != 0 && (c->claims.account == 0 || m->release_us < 0 ||
 				   m->release_us - clock_wall_us() > RELEASE_MAX_US))
@@ -358,14 +374,14 @@ static slice_t begun_txid(const struct mcall *c, const Postern__DeliverCommit *m
 	return MCALL_SLICE(m->txid);
 }
 
-/* A retry without bytes, of a commit that never was. */
+/* A retry without bytes, of a commit that never was. Of one for others alone the queue knows. */
 static bool all_lost(const struct deliver_msg *m)
 {
 	for (size_t i = 0; i < m->nrcpts; i++) {
 		if (m->rcpts[i].result != E_NOT_FOUND)
 			return false;
 	}
-	return true;
+	return m->nrcpts != 0;
 }
 
 WAITS static enum err commit(struct mcall *c, struct deliver_msg *msg)

@@ -77,7 +77,7 @@ enum deliver_missing {
 struct deliver_copy {
 	/* in */
 	uint64_t account;
-	enum store_special special; /* not NONE: the folder with that use, path is ignored */
+	enum store_special special; /* not NONE: the folder with that use, else path */
 	slice_t path;               /* empty: INBOX */
 	enum deliver_missing missing;
 	slice_t key;    /* the recipient, within (origin, txid); at most 1,000 bytes */
@@ -86,6 +86,8 @@ struct deliver_copy {
 	const slice_t *keywords;
 	size_t nkeywords;
 	uint64_t quota_bytes, quota_messages; /* the account's limits; 0: none */
+	/* Only beside something that was taken: a copy without it, or an item of ADD_ALWAYS. */
+	bool beside;
 	/* out */
 	enum err result; /* E_OK, E_QUOTA, E_NOT_FOUND, E_LIMIT (keywords), E_INVALID */
 	bool duplicate;  /* an earlier delivery's result */

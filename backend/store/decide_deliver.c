@@ -55,7 +55,8 @@ static enum err copy_mailbox(struct decide *d, const struct deliver_copy *copy,
 	if (copy->special != STORE_SPECIAL_NONE) {
 		*id_out = acct->special[copy->special];
 		e = decide_read(d, tab_mailbox_get(t, copy->account, *id_out, out));
-	} else if (copy->path.n > 0 && mbox_path_check(copy->path) == E_OK) {
+	}
+	if (e == E_NOT_FOUND && copy->path.n > 0 && mbox_path_check(copy->path) == E_OK) {
 		e = decide_read(d, tab_path_find(t, copy->account, copy->path, id_out));
 		if (e == E_OK)
 			e = decide_read(d, tab_mailbox_get(t, copy->account, *id_out, out));
@@ -250,6 +251,23 @@ static enum err record_known(struct decide *d, struct delivering *x)
 	return e == E_NOT_FOUND && s != NULL && s->volume == 0 ? E_OK : e;
 }
 
+/* Those that go in by themselves, or (beside) those that do not. */
+static enum err copies_add(struct decide *d, struct delivering *x, bool beside, size_t *added_io)
+{
+	for (size_t i = 0; i < x->c->ncopies; i++) {
+		struct deliver_copy *copy = &x->c->copies[i];
+
+		if (copy->beside != beside)
+			continue;
+		copy->duplicate = false;
+		copy->result = beside && *added_io == 0 ? E_NOT_FOUND : copy_one(d, x, copy);
+		if (d->broken != E_OK)
+			return d->broken;
+		*added_io += copy->result == E_OK;
+	}
+	return E_OK;
+}
+
 enum err decide_deliver(struct decide *d, struct change *c)
 {
 	struct delivering x = {.c = container_of(c, struct change_deliver, change)};
@@ -260,18 +278,13 @@ enum err decide_deliver(struct decide *d, struct change *c)
 		return e;
 	for (size_t i = 0; i < x.c->nitems; i++)
 		x.c->items[i].added = false;
-	for (size_t i = 0; i < x.c->ncopies; i++) {
-		struct deliver_copy *copy = &x.c->copies[i];
-
-		copy->duplicate = false;
-		copy->result = copy_one(d, &x, copy);
-		if (d->broken != E_OK)
-			return d->broken;
-		taken += copy->result == E_OK;
-	}
-	e = items_add(d, &x, false, &taken);
+	e = copies_add(d, &x, false, &taken);
+	if (e == E_OK)
+		e = items_add(d, &x, false, &taken);
 	if (e == E_OK && taken > 0)
 		e = items_add(d, &x, true, &taken);
+	if (e == E_OK)
+		e = copies_add(d, &x, true, &taken);
 	x.c->record_no_out = x.record;
 	return e;
 }

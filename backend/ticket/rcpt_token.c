@@ -43,7 +43,8 @@ enum err rcpt_token_seal(struct tickets *t, struct rcpt_token *r, struct buf *ou
 		return E_RETRY;
 	if (r->naccounts > RCPT_TOKEN_ACCOUNTS || r->address_n > sizeof(r->address) ||
 	    r->detail_n > sizeof(r->detail) ||
-	    (r->kind == RCPT_ACCOUNTS ? r->naccounts == 0 : r->address_n == 0))
+	    (r->kind == RCPT_ACCOUNTS || r->kind == RCPT_SENT ? r->naccounts == 0
+							      : r->address_n == 0))
 		return E_INVALID;
 	r->expires_s = clock_wall_s() + RCPT_TOKEN_LIFE_S;
 	buf_init(&plain, PLAIN_MAX, NULL);
@@ -88,7 +89,7 @@ static bool decode(slice_t s, struct rcpt_token *r)
 	size_t ids;
 
 	*r = (struct rcpt_token){.naccounts = 0};
-	if (s.n < 15 || s.p[0] != TOKEN_VERSION || s.p[1] < RCPT_ACCOUNTS || s.p[1] > RCPT_OUTSIDE)
+	if (s.n < 15 || s.p[0] != TOKEN_VERSION || s.p[1] < RCPT_ACCOUNTS || s.p[1] > RCPT_SENT)
 		return false;
 	r->kind = (enum rcpt_kind)s.p[1];
 	r->partition = be32_get(s.p + 2);

@@ -17,6 +17,7 @@ enum rcpt_kind {
 	RCPT_ACCOUNTS = 1, /* deliver to these accounts of the partition */
 	RCPT_ADDRESS = 2,  /* resolve `address` again and expand it (a queue job) */
 	RCPT_OUTSIDE = 3,  /* `address` is not ours: by the way out (a queue job) */
+	RCPT_SENT = 4,     /* no recipient: the account's copy of what it sends */
 };
 
 struct rcpt_token {

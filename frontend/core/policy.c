@@ -68,6 +68,7 @@ static void read_all(const struct conf *c, struct policy *p)
 		.submission_hide_client = conf_bool(c, "submission.hide_client"),
 		.submission_hide_program = conf_bool(c, "submission.hide_program"),
 		.masquerade_domain = conf_str(c, "masquerade.domain"),
+		.submission_save_sent = conf_bool(c, "submission.save_sent"),
 		.submission_priority_max = (int32_t)conf_int(c, "submission.priority_max"),
 		.submission_hold_max_s = conf_ms(c, "submission.future_release_max") / 1000,
 		.outbound = {.connections_max = (uint32_t)conf_int(c, "outbound.connections"),

@@ -31,6 +31,7 @@ struct policy {
 	bool submission_hide_client; /* submissions say nothing of the client's machine */
 	bool submission_hide_program;
 	const char *masquerade_domain;   /* "": none */
+	bool submission_save_sent;       /* a copy into the sender's folder */
 	int64_t submission_hold_max_s;   /* 7 d, FUTURERELEASE; 0: not offered */
 	int32_t submission_priority_max; /* 0, MT-PRIORITY */
 	struct policy_outbound {

@@ -57,6 +57,16 @@ static WAITS enum err ask_resolve(const Postern__Resolve *req, struct arena *a,
 	return e;
 }
 
+static bool take_target(const Postern__Target *t, struct deliver_target *out)
+{
+	*out = (struct deliver_target){
+		.token = slice(t->token.data, t->token.len),
+		.backend = slice_str(t->backend),
+		.partition = t->partition,
+	};
+	return t->token.len > 0 && t->token.len <= DELIVER_TOKEN_MAX;
+}
+
 WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, struct arena *a,
 			    struct deliver_target out[DELIVER_TARGETS_MAX], size_t *n_out,
 			    struct diag *d)
@@ -77,6 +87,9 @@ WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, st
 	req.ticket = ticket_bytes(q->relay ? s->ticket : NULL);
 	if (q->relay_server != NULL)
 		req.server = (char *)(uintptr_t)q->relay_server;
+	req.sent = q->sent_out != NULL;
+	if (q->sent_out != NULL)
+		*q->sent_out = (struct deliver_target){.token = SLICE_NONE};
 	*n_out = 0;
 	e = ask_resolve(&req, a, &m, d);
 	if (e != E_OK)
@@ -85,16 +98,11 @@ WAITS enum err call_resolve(struct session *s, const struct resolve_query *q, st
 	if (r->n_targets == 0 || r->n_targets > DELIVER_TARGETS_MAX)
 		return E_RETRY;
 	for (size_t i = 0; i < r->n_targets; i++) {
-		const Postern__Target *t = r->targets[i];
-
-		if (t->token.len == 0 || t->token.len > DELIVER_TOKEN_MAX)
+		if (!take_target(r->targets[i], &out[i]))
 			return E_RETRY;
-		out[i] = (struct deliver_target){
-			.token = slice(t->token.data, t->token.len),
-			.backend = slice_str(t->backend),
-			.partition = t->partition,
-		};
 	}
+	if (q->sent_out != NULL && r->sent != NULL && !take_target(r->sent, q->sent_out))
+		return E_RETRY;
 	*n_out = r->n_targets;
 	return E_OK;
 }
@@ -200,7 +208,7 @@ void deliver_begin(struct deliver *d, const struct deliver_meta *m, uint64_t siz
 	rpc_link_ref(l);
 	d->link = l;
 	req.txid = fixed(m->txid, sizeof m->txid);
-	req.token = bytes(d->group.rcpts[0].token);
+	req.token = bytes(d->group.n != 0 ? d->group.rcpts[0].token : d->group.sent);
 	req.size = size;
 	req.ticket = ticket_bytes(m->ticket);
 	req.partition = d->group.partition;
@@ -313,6 +321,7 @@ static void pack_commit(const struct deliver *d, const struct deliver_meta *m,
 	req->by = m->by;
 	req->by_us = m->by_us;
 	req->priority = m->priority;
+	req->sent = bytes(d->group.sent);
 }
 
 static enum err take_results(slice_t payload, size_t n, struct arena *a, enum err *results)

@@ -50,6 +50,9 @@ struct resolve_query {
 	bool relay;      /* addresses of other systems, too, for who has logged in */
 	/* The virtual server that takes such for the client's address; or NULL. */
 	const char *relay_server;
+	/* Who has logged in keeps a copy: where it goes; its token is empty if nowhere. NULL: no
+	 * copy is wanted. */
+	struct deliver_target *sent_out;
 };
 
 /* E_NOT_FOUND: no such user; E_DENIED: not our domain, and nobody is logged in; E_QUOTA; E_LIMIT;
@@ -99,10 +102,11 @@ struct deliver_rcpt {
 	uint32_t notify; /* bits: 1 success, 2 failure, 4 delay, 8 never; 0 not given */
 };
 
-/* The recipients of one owner. All borrowed. */
+/* The recipients of one owner. All borrowed. There may be none beside the sender's copy. */
 struct deliver_group {
 	const struct deliver_rcpt *rcpts;
 	size_t n;
+	slice_t sent; /* the token of the copy that the sender keeps; empty: not here */
 	slice_t backend;
 	uint32_t partition;
 };

@@ -32,14 +32,24 @@ static WAITS enum err say_refused(struct smtp *s, const struct smtp_rcpt_args *r
 	return smtp_say_with(s, why, extra);
 }
 
+/* Asked for once a transaction. A user's own notification (RFC 8098) has no sender: nobody wrote
+ * it. */
+static bool wants_copy(const struct smtp *s)
+{
+	return policy()->submission_save_sent && s->base.ticket != NULL && s->tx.nrcpts == 0 &&
+	       s->tx.meta.sender.n != 0;
+}
+
 static WAITS enum err resolve(struct smtp *s, const struct smtp_rcpt_args *r,
-			      struct deliver_target *targets, size_t *n_out, struct diag *d)
+			      struct deliver_target *targets, size_t *n_out,
+			      struct deliver_target *sent, struct diag *d)
 {
 	struct resolve_query q = {
 		.sender = s->tx.meta.sender,
 		.size = s->tx.size,
 		.relay = server_relays(s->base.server),
-		.relay_server = smtp_relays_freely(s) ? server_name(s->base.server) : NULL};
+		.relay_server = smtp_relays_freely(s) ? server_name(s->base.server) : NULL,
+		.sent_out = wants_copy(s) ? sent : NULL};
 	const char *domain = server_default_domain(s->base.server);
 	struct addr to = r->to;
 	struct buf b;
@@ -90,7 +100,7 @@ static WAITS enum err refuse(struct smtp *s, const struct smtp_rcpt_args *r, enu
 WAITS enum err smtp_rcpt(struct session *base, slice_t args, void *arg UNUSED)
 {
 	struct smtp *s = smtp_of(base);
-	struct deliver_target targets[DELIVER_TARGETS_MAX];
+	struct deliver_target targets[DELIVER_TARGETS_MAX], sent = {.token = SLICE_NONE};
 	struct smtp_rcpt_args r;
 	struct diag d = {""};
 	enum smtp_say why;
@@ -103,13 +113,15 @@ WAITS enum err smtp_rcpt(struct session *base, slice_t args, void *arg UNUSED)
 		why = SAY_RCPT_TOO_MANY;
 	if (why != SAY_NOTHING)
 		return say_refused(s, &r, why, NULL);
-	e = resolve(s, &r, targets, &n, &d);
+	e = resolve(s, &r, targets, &n, &sent, &d);
 	if (e == E_RATE)
 		s->limit = d;
 	if (e != E_OK)
 		return refuse(s, &r, e);
 	if (smtp_tx_add(&s->tx, &r, targets, n) != E_OK)
 		return say_refused(s, &r, SAY_RCPT_TOO_MANY, NULL);
+	if (sent.token.n != 0)
+		smtp_tx_keep(&s->tx, &sent);
 	metric_add(&m_taken, 1);
 	smtp_set_state(s, SMTP_RCPT);
 	return smtp_say(s, SAY_RCPT_OK);

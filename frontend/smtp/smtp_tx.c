@@ -112,6 +112,14 @@ enum err smtp_tx_add(struct smtp_tx *tx, const struct smtp_rcpt_args *r,
 	return E_OK;
 }
 
+void smtp_tx_keep(struct smtp_tx *tx, const struct deliver_target *sent)
+{
+	struct smtp_owner *o = owner_get(tx, sent, &tx->nowners);
+
+	invariant(o != NULL); /* an address has fewer owners than a transaction */
+	o->deliver.group.sent = arena_dup(&tx->arena, sent->token);
+}
+
 WAITS void smtp_tx_reset(struct smtp_tx *tx)
 {
 	for (size_t i = 0; i < tx->nowners; i++)

@@ -49,6 +49,8 @@ void smtp_tx_begin(struct smtp_tx *tx, struct session *s, const struct smtp_mail
 /* Adds one address with all its targets, or nothing. E_LIMIT: too many owners, or no memory. */
 enum err smtp_tx_add(struct smtp_tx *tx, const struct smtp_rcpt_args *r,
 		     const struct deliver_target *targets, size_t n) MUST_USE;
+/* The sender's own copy; after the first address. */
+void smtp_tx_keep(struct smtp_tx *tx, const struct deliver_target *sent);
 /* Over: aborts what was begun and not committed, gives all memory back. Harmless when none was
  * begun. Also runs to its end in a cancelled fiber. */
 WAITS void smtp_tx_reset(struct smtp_tx *tx);

@@ -180,6 +180,40 @@ class Extensions(unittest.TestCase):
             self.assertIn(b" MT-PRIORITY=" + said + b"\r\n", got[name].sender)
             self.assertIn(b"PRIORITY " + said + b";", got[name].data)
 
+    def test_sent_mail_is_kept(self):
+        def kept(folder):
+            """The last message there: its flags, and all of it."""
+            box = imap(4)
+            n = box.select(folder, readonly=True)[1][0]
+            return box.fetch(n, "(FLAGS BODY.PEEK[])")[1][0] if n != b"0" else None
+
+        # Its folder, with whatever name; one that is called so; at the worst, INBOX.
+        box = imap(4)
+        folders = (("Sent", ()), ("Gesendet", (("RENAME", "Sent", "Gesendet"),)),
+                   ("Sent", (("DELETE", "Gesendet"), ("CREATE", "Sent"))),
+                   ("INBOX", (("DELETE", "Sent"),)))
+        run("setting", "set", "submission.save_sent", "true")
+        try:
+            for to in ("x@out.test", account(4)["address"], account(5)["address"]):
+                with self.subTest(to):
+                    subject = submit([to], who=4)
+                    flags, whole = kept("Sent")
+                    got = email.message_from_bytes(whole)
+                    self.assertEqual(got["Subject"], subject)
+                    self.assertIn(b"\\Seen", flags)
+                    self.assertNotIn("Return-Path", got)
+            for folder, steps in folders:
+                with self.subTest(folder):
+                    for step in steps:
+                        self.assertEqual(getattr(box, step[0].lower())(*step[1:])[0], "OK")
+                    subject = submit([account(5)["address"]], who=4)
+                    self.assertIn(subject.encode(), kept(folder)[1])
+        finally:
+            run("setting", "unset", "submission.save_sent")
+        self.taken(1)
+        submit([account(5)["address"]], who=4)
+        self.assertIn(subject.encode(), kept("INBOX")[1])
+
     def test_binary_here_and_elsewhere(self):
         body = bytes(range(256)) * 700 + b"\r\n.\r\n\n\r\r\0" + b"x" * 5000
         self.sink.offers += ["CHUNKING", "BINARYMIME"]

@@ -24,6 +24,7 @@ TEST(deliver_keys_and_prefix)
 		    SL("Return-Path: <a@b>\r\nX: y\r\n"));
 	CHECK_SLICE(deliver_prefix(SLICE_NONE, SLICE_NONE, &mem), SL("Return-Path: <>\r\n"));
 	CHECK_SLICE(deliver_copy_key(258, &mem), slice("\0\0\0\0\0\0\1\2", 8));
+	CHECK_SLICE(deliver_sent_key(258, &mem), slice("\xfe\0\0\0\0\0\0\1\2", 9));
 	CHECK_SLICE(deliver_item_key(258, SLICE_NONE, &mem), slice("\0\0\1\2", 4));
 	arena_reset(&mem);
 }
@@ -541,6 +542,94 @@ TEST_FIBER(deliver_held_back)
 	room_close(&r);
 	buf_fini(&bytes);
 	arena_reset(&mem);
+}
+
+/* The copy that a sender keeps goes in once, beside what is taken, and refuses nothing. */
+TEST_FIBER(deliver_sent)
+{
+	struct full_room f;
+
+	REQUIRE(full_open(&f));
+	f.m.msg.account = f.alice;
+	f.m.msg.sent = room_token(&f.r, RCPT_SENT, 0, &f.alice, 1, "", &f.mem);
+	to_full(&f, "full@example.org");
+	CHECK_ERR(commit(&f.r, &f.m), E_OK);
+	CHECK_ERR(f.m.rcpts[0].result, E_QUOTA);
+	CHECK_INT(room_count(&f.r, 0, f.alice, "Sent"), -1);
+	/* To oneself: two messages. */
+	to_alice(&f);
+	for (int i = 0; i < 3; i++) {
+		if (i == 2)
+			room_mail_fini(&f.m);
+		CHECK_ERR(commit(&f.r, &f.m), E_OK);
+		CHECK_ERR(f.m.rcpts[1].result, E_OK);
+		CHECK_INT(room_count(&f.r, 0, f.alice, where), 1);
+		CHECK_INT(room_count(&f.r, 0, f.alice, "Sent"), 1);
+		CHECK_INT(full_items(&f), 1);
+	}
+	full_close(&f);
+}
+
+/* For others alone: the queue's items are what is taken. */
+TEST_FIBER(deliver_sent_beside_others)
+{
+	struct full_room f;
+	uint64_t bob;
+
+	REQUIRE(full_open(&f));
+	bob = room_account(&f.r, "bob@example.org", 1, 0);
+	room_other(&f.m, room_token(&f.r, RCPT_ACCOUNTS, 1, &bob, 1, "bob@example.org", &f.mem));
+	f.m.msg.account = f.alice;
+	f.m.msg.sent = room_token(&f.r, RCPT_SENT, 0, &f.alice, 1, "", &f.mem);
+	for (int i = 0; i < 3; i++) {
+		if (i == 2)
+			room_mail_fini(&f.m);
+		CHECK_ERR(commit(&f.r, &f.m), E_OK);
+		CHECK_INT(room_count(&f.r, 0, f.alice, "Sent"), 1);
+		CHECK_INT(full_items(&f), 1);
+	}
+	memset(f.m.msg.txid, 2, sizeof f.m.msg.txid);
+	CHECK_ERR(commit(&f.r, &f.m), E_NOT_FOUND); /* lost with its link */
+	/* Over quota. */
+	room_mail(&f.r, &f.m, 3, 0, 8);
+	f.m.msg.account = f.full;
+	f.m.msg.sent = room_token(&f.r, RCPT_SENT, 0, &f.full, 1, "", &f.mem);
+	to_alice(&f);
+	CHECK_ERR(commit(&f.r, &f.m), E_OK);
+	CHECK_ERR(f.m.rcpts[0].result, E_OK);
+	CHECK_INT(room_count(&f.r, 0, f.full, "Sent"), 0);
+	full_close(&f);
+}
+
+/* Nobody files into another's mailbox so, and what is for a copy alone is nobody's recipient. */
+TEST_FIBER(deliver_sent_bad_tokens)
+{
+	struct full_room f;
+	slice_t sent;
+
+	REQUIRE(full_open(&f));
+	sent = room_token(&f.r, RCPT_SENT, 0, &f.full, 1, "", &f.mem);
+	to_alice(&f);
+	f.m.msg.account = f.alice;
+	f.m.msg.sent = sent;
+	CHECK_ERR(commit(&f.r, &f.m), E_INVALID);
+	f.m.msg.account = 0;
+	CHECK_ERR(commit(&f.r, &f.m), E_INVALID);
+	f.m.msg.account = f.alice;
+	f.m.msg.sent = room_token(&f.r, RCPT_SENT, 1, &f.alice, 1, "", &f.mem);
+	CHECK_ERR(commit(&f.r, &f.m), E_INVALID);
+	f.m.msg.sent = f.m.rcpts[0].token;
+	CHECK_ERR(commit(&f.r, &f.m), E_INVALID);
+	f.m.msg.sent = SL("not a token");
+	CHECK_ERR(commit(&f.r, &f.m), E_NO_TICKET);
+	f.m.msg.sent = SLICE_NONE;
+	room_to(&f.m, sent);
+	CHECK_ERR(commit(&f.r, &f.m), E_INVALID);
+	f.m.msg.nrcpts = 1;
+	room_other(&f.m, sent);
+	CHECK_ERR(commit(&f.r, &f.m), E_INVALID);
+	CHECK_INT(room_count(&f.r, 0, f.alice, where), -1);
+	full_close(&f);
 }
 
 TEST_FIBER(deliver_limits)

@@ -314,3 +314,24 @@ TEST_FIBER(resolve_quota)
 	arena_reset(&a.mem);
 	room_close(&r);
 }
+
+/* Where a sender's own copy goes: to the owner of the account's partition, if there is one. */
+TEST_FIBER(resolve_of_the_senders_copy)
+{
+	struct resolve_target target;
+	struct rcpt_token t;
+	struct arena mem;
+	struct room r;
+	struct diag d;
+
+	arena_init(&mem, NULL);
+	REQUIRE(room_open(&r));
+	REQUIRE(resolve_sent(&r.deliver, &room_peer, 77, 2, &mem, &target) == E_OK);
+	CHECK_INT(target.partition, 2);
+	CHECK_STR(target.backend, "be2");
+	CHECK_ERR(rcpt_token_open(r.tickets, target.token, &room_peer, &t, &d), E_OK);
+	CHECK(t.kind == RCPT_SENT && t.partition == 2 && t.naccounts == 1 && t.accounts[0] == 77);
+	CHECK_ERR(resolve_sent(&r.deliver, &room_peer, 77, 3, &mem, &target), E_RETRY);
+	arena_reset(&mem);
+	room_close(&r);
+}

@@ -222,7 +222,7 @@ struct drawn_copy {
 	const char *path;
 	enum store_special special;
 	uint32_t flags, keywords;
-	bool quota;
+	bool quota, beside;
 };
 
 static size_t names_of(uint32_t keywords, slice_t *out)
@@ -268,7 +268,7 @@ static void deliver_model(struct model *m, const struct drawn_copy *c, size_t i)
 		if (a->v[j].special == c->special)
 			b = &a->v[j];
 	}
-	if (c->special == STORE_SPECIAL_NONE)
+	if (b == NULL)
 		b = find(a, c->path);
 	if (b == NULL || b->noselect)
 		b = find(a, "INBOX");
@@ -279,6 +279,28 @@ static void deliver_model(struct model *m, const struct drawn_copy *c, size_t i)
 	d->v[i].uid = b->uidnext;
 	d->v[i].email = email->id;
 	message_add(b, &msg);
+}
+
+/* Those that go in beside others come last, if any of these did. */
+static void deliver_all(struct model *m, const struct drawn_copy *c)
+{
+	struct model_delivery *d = &m->last;
+	bool taken = false;
+
+	for (size_t i = 0; i < d->n; i++) {
+		if (c[i].beside)
+			continue;
+		deliver_model(m, &c[i], i);
+		taken = taken || d->v[i].result == E_OK;
+	}
+	for (size_t i = 0; i < d->n; i++) {
+		if (!c[i].beside)
+			continue;
+		d->v[i].account = c[i].account;
+		d->v[i].result = E_NOT_FOUND;
+		if (taken)
+			deliver_model(m, &c[i], i);
+	}
 }
 
 static void deliver_store(struct model *m, struct partition *p, const struct drawn_copy *c,
@@ -314,6 +336,7 @@ static void deliver_store(struct model *m, struct partition *p, const struct dra
 			.keywords = names[i],
 			.nkeywords = names_of(c[i].keywords, names[i]),
 			.quota_bytes = c[i].quota ? 1 : 0,
+			.beside = c[i].beside,
 		};
 	}
 	CHECK_ERR(change_run(p, &x.change), E_OK);
@@ -350,8 +373,9 @@ static void step_deliver(struct model *m, struct partition *p)
 		c[i].flags = (uint32_t)model_random(m, 32);
 		c[i].keywords = (uint32_t)(model_random(m, 4) == 0 ? model_random(m, 32) : 0);
 		c[i].quota = model_random(m, 20) == 0;
-		deliver_model(m, &c[i], i);
+		c[i].beside = model_random(m, 6) == 0;
 	}
+	deliver_all(m, c);
 	if (p != NULL)
 		deliver_store(m, p, c, false);
 	/* A retry of all of it, refusals left out: those are not remembered. */

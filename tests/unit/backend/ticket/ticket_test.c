@@ -504,6 +504,14 @@ TEST_FIBER(rcpt_token_roundtrip)
 	CHECK_ERR(rcpt_token_seal(w.t, &in, &b), E_OK);
 	CHECK_ERR(rcpt_token_open(w.t, buf_slice(&b), &fe1, &out, &d), E_OK);
 	CHECK_INT(out.kind, RCPT_ADDRESS);
+	in = (struct rcpt_token){.kind = RCPT_SENT, .partition = 7, .frontend = "fe1"};
+	buf_reset(&b);
+	CHECK_ERR(rcpt_token_seal(w.t, &in, &b), E_INVALID);
+	in.naccounts = 1;
+	in.accounts[0] = 77;
+	CHECK_ERR(rcpt_token_seal(w.t, &in, &b), E_OK);
+	CHECK_ERR(rcpt_token_open(w.t, buf_slice(&b), &fe1, &out, &d), E_OK);
+	CHECK(out.kind == RCPT_SENT && out.partition == 7 && out.accounts[0] == 77);
 	buf_fini(&b);
 	buf_fini(&t);
 	world_close(&w);

@@ -20,12 +20,15 @@ struct played_owner {
 	unsigned begun, committed, settled, aborted;
 	size_t recipients;
 	size_t others; /* groups named to the lead */
+	unsigned sent; /* copies for the sender */
 	struct buf stored;
 };
 
 struct played {
 	struct played_owner owner[PLAYED_OWNERS]; /* by partition */
 	unsigned resolved, sender_checks, messages;
+	unsigned asked_sent; /* where the sender's copy goes: partition 0 */
+	bool no_sent;        /* nowhere: a back-end that does not know of it */
 	uint64_t stored_max; /* bytes an owner takes before it says E_TOO_BIG; 0: all */
 	enum err commit[PLAYED_OWNERS];
 	enum err result[PLAYED_OWNERS];  /* of every recipient */

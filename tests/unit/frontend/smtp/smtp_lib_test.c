@@ -40,6 +40,12 @@ WAITS enum err call_resolve(struct session *s UNUSED, const struct resolve_query
 	played.resolved++;
 	played.relay = q->relay;
 	played.relay_server = q->relay_server != NULL && strcmp(q->relay_server, "a") == 0;
+	if (q->sent_out != NULL) {
+		*q->sent_out = (struct deliver_target){.token = SLICE_NONE};
+		if (!played.no_sent)
+			*q->sent_out = (struct deliver_target){SL("copy"), SL("be1"), 0};
+		played.asked_sent++;
+	}
 	d->text[0] = '\0';
 	*n_out = 0;
 	if (played.away)
@@ -179,6 +185,7 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 	o->committed++;
 	o->recipients = d->group.n;
 	o->others = nothers;
+	o->sent += slice_eq(d->group.sent, SL("copy"));
 	for (size_t i = 0; i < d->group.n; i++)
 		results[i] = i < 2 && played.each[d->group.partition][i] != E_OK
 				     ? played.each[d->group.partition][i]
@@ -186,7 +193,11 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 	CHECK(slice_to_str(m->prefix, played.prefix, sizeof played.prefix));
 	CHECK(slice_to_str(m->sender, played.sender, sizeof played.sender));
 	CHECK(slice_to_str(m->envid, played.envid, sizeof played.envid));
-	CHECK(slice_to_str(d->group.rcpts[0].orcpt, played.orcpt, sizeof played.orcpt));
+	CHECK(d->group.n != 0 || (d->group.sent.n != 0 && nothers != 0));
+	if (d->group.n != 0) {
+		CHECK(slice_to_str(d->group.rcpts[0].orcpt, played.orcpt, sizeof played.orcpt));
+		played.notify = d->group.rcpts[0].notify;
+	}
 	CHECK(slice_to_str(m->author, played.author, sizeof played.author));
 	CHECK(slice_to_str(slice_str(m->server), played.server, sizeof played.server));
 	played.nsigs = m->nsigs;
@@ -201,7 +212,6 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 	played.content = m->content;
 	played.priority = m->priority;
 	played.by_us = m->by_us;
-	played.notify = d->group.rcpts[0].notify;
 	open_record(buf_slice(&o->stored));
 	d->staged = false;
 	return E_OK;

@@ -202,3 +202,75 @@ TEST_FIBER(priorities_are_taken_up_to_a_limit)
 	ASK(&w, "MAIL FROM:<a@far.example> MT-PRIORITY=-1", "555 5.5.4");
 	mx_close(&w);
 }
+
+WAITS static void send_to(struct wire *w, const char *const *to, const char *taken)
+{
+	ASK(w, "MAIL FROM:<alice@example.org>", "250 ");
+	for (; *to != NULL; to++) {
+		char line[256];
+
+		snprintf(line, sizeof line, "RCPT TO:<%s>", *to);
+		ASK(w, line, "250 ");
+	}
+	ASK(w, "DATA", "354 ");
+	ASK(w, "From: alice@example.org\r\n\r\nx\r\n.", taken);
+}
+
+/* The sender's own owner takes the copy, and leads, whoever else gets the message. */
+TEST_FIBER(sent_mail_is_kept)
+{
+	static const char *const keep[] = {"submission.save_sent=true", NULL};
+	static const char *const there[] = {"carol@example.org", "dave@example.org", NULL};
+	static const char *const both[] = {"carol@example.org", "bob@example.org", NULL};
+	struct wire w;
+
+	smtp_policy(keep);
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	send_to(&w, there, "250 2.0.0");
+	CHECK_INT(played.asked_sent, 1);
+	CHECK_INT(played.owner[0].recipients, 0);
+	CHECK_INT(played.owner[0].others, 2);
+	CHECK(played.owner[1].committed == 1 && played.owner[2].committed == 1);
+	ASK(&w, "NOOP", "250 ");
+	CHECK(played.owner[1].settled == 1 && played.owner[2].settled == 1);
+	send_to(&w, both, "250 2.0.0");
+	CHECK_INT(played.owner[0].recipients, 1);
+	CHECK_INT(played.owner[0].sent, 2);
+	CHECK(played.owner[1].sent == 0 && played.owner[2].sent == 0);
+	/* What its owner cannot take nobody takes. */
+	played.begin[0] = E_RETRY;
+	send_to(&w, there, "451 ");
+	played.begin[0] = E_OK;
+	/* A notification; and a back-end of before. */
+	ASK(&w, "MAIL FROM:<>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	ASK(&w, "RSET", "250 ");
+	CHECK_INT(played.asked_sent, 3);
+	played.no_sent = true;
+	send_to(&w, there, "250 2.0.0");
+	CHECK_INT(played.owner[0].sent, 2);
+	mx_close(&w);
+}
+
+TEST_FIBER(sent_mail_is_not_kept)
+{
+	static const char *const keep[] = {"submission.save_sent=true", NULL};
+	struct wire w;
+
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	send_with(&w, "", "250 2.0.0");
+	CHECK_INT(played.asked_sent, 0);
+	mx_close(&w);
+	smtp_policy(keep);
+	mx_open(&w, PORT_25); /* nobody of ours */
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250");
+	ASK(&w, "MAIL FROM:<a@far.example>", "250 ");
+	ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+	CHECK_INT(played.asked_sent, 0);
+	mx_close(&w);
+}
