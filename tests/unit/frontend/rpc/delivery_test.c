@@ -406,7 +406,10 @@ static void sending_init(struct sending *x, uint32_t partition, size_t n)
 	x->m.nsigs = 2;
 	for (size_t i = 0; i < n; i++)
 		x->rcpts[i] = (struct deliver_rcpt){.token = SL("token")};
-	x->d.group = (struct deliver_group){x->rcpts, n, slice_str(map[partition]), partition};
+	x->d.group = (struct deliver_group){.rcpts = x->rcpts,
+					    .n = n,
+					    .backend = slice_str(map[partition]),
+					    .partition = partition};
 }
 
 static WAITS void send_all(struct sending *x, slice_t stored)
@@ -423,7 +426,8 @@ TEST_FIBER(deliver_small)
 
 	begin();
 	sending_init(&x, 0, 2);
-	other = (struct deliver_group){x.rcpts, 1, SL("be2"), 1};
+	other = (struct deliver_group){
+		.rcpts = x.rcpts, .n = 1, .backend = SL("be2"), .partition = 1};
 	owners[0].status = E_QUOTA;
 	send_all(&x, SL("bytes of a record"));
 	CHECK_ERR(deliver_commit(&x.d, &x.m, &other, 1, x.results), E_OK);
