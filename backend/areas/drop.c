@@ -31,10 +31,13 @@ struct place {
 struct drops {
 	struct drops_conf conf;
 	struct map places;
+	struct map open; /* files that are written, by key */
 };
 
 struct drop {
+	struct drops *drops;
 	struct place *place;
+	uint8_t key[DROP_KEY_BYTES];
 	char path[DISK_PATH_MAX];
 	char name[NAME_SIZE], temporary[NAME_SIZE + sizeof AREA_DROPPING + 8];
 	int dir, fd;
@@ -47,6 +50,7 @@ struct drops *drops_new(const struct drops_conf *c)
 
 	d->conf = *c;
 	map_init(&d->places);
+	map_init(&d->open);
 	return d;
 }
 
@@ -61,6 +65,7 @@ void drops_free(struct drops **pd)
 	while (map_next(&d->places, &it, NULL, &v))
 		xfree(&v);
 	map_fini(&d->places);
+	map_fini(&d->open);
 	xfree(pd);
 }
 
@@ -118,12 +123,8 @@ WAITS static enum err count(struct drops *d, struct place *p)
 	return E_OK;
 }
 
-WAITS static enum err reserve(struct drops *d, struct place *p, uint64_t size)
+static enum err reserve(struct drops *d, struct place *p, uint64_t size)
 {
-	enum err e = count(d, p);
-
-	if (e != E_OK)
-		return e;
 	if (p->files + p->open_files >= d->conf.files_max ||
 	    p->bytes + p->open_bytes + size > d->conf.bytes_max) {
 		LOG_SELDOM(LOG_WARN, NULL, "drop.over", LF_STR("server", p->server),
@@ -163,7 +164,8 @@ static void run_open(void *arg)
 		return;
 	}
 	if (faccessat(f->dir, f->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		s->result = E_EXISTS;
+		/* Whoever put it there may have ended before it was durable. */
+		s->result = fsync(f->dir) == 0 ? E_EXISTS : failed(f, "fsync");
 		return;
 	}
 	f->fd = openat(f->dir, f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
@@ -206,6 +208,11 @@ static void run_close(void *arg)
 	disk_close(&f->dir);
 }
 
+static slice_t key_slice(const struct drop *f)
+{
+	return slice(f->key, sizeof f->key);
+}
+
 /* Whoever waits for nothing any more still has to close its file. */
 WAITS static void drop_free(struct drop **pf)
 {
@@ -219,17 +226,18 @@ WAITS static void drop_free(struct drop **pf)
 	if (work_run("drop.close", run_close, &s) != E_OK)
 		run_close(&s);
 	fiber_shield_end();
+	map_del(&f->drops->open, key_slice(f));
 	xfree(&f);
 }
 
-static void name_file(struct drop *f, const uint8_t key[DROP_KEY_BYTES])
+static void name_file(struct drop *f)
 {
 	uint8_t drawn[4];
 	struct buf b;
 
 	random_bytes(drawn, sizeof drawn);
 	buf_init(&b, sizeof f->temporary - 1, NULL);
-	hex_encode(&b, slice(key, DROP_KEY_BYTES));
+	hex_encode(&b, key_slice(f));
 	buf_puts(&b, ".eml");
 	invariant(slice_to_str(buf_slice(&b), f->name, sizeof f->name));
 	buf_reset(&b);
@@ -245,13 +253,20 @@ WAITS enum err drop_begin(struct drops *d, slice_t server, const uint8_t key[DRO
 {
 	struct place *p = place_of(d, server);
 	struct step s;
-	enum err e = p != NULL ? reserve(d, p, size) : E_INVALID;
+	enum err e = p != NULL ? count(d, p) : E_INVALID;
 
+	/* A worker that was lost with the same message may still be at it. */
+	if (e == E_OK && map_get(&d->open, slice(key, DROP_KEY_BYTES)) != NULL)
+		e = E_BUSY;
+	if (e == E_OK)
+		e = reserve(d, p, size);
 	if (e != E_OK)
 		return e;
 	s.f = xcalloc(1, sizeof *s.f);
-	*s.f = (struct drop){.place = p, .dir = -1, .fd = -1, .size = size};
-	name_file(s.f, key);
+	*s.f = (struct drop){.drops = d, .place = p, .dir = -1, .fd = -1, .size = size};
+	memcpy(s.f->key, key, sizeof s.f->key);
+	invariant(map_put(&d->open, key_slice(s.f), s.f) == NULL);
+	name_file(s.f);
 	e = area_path(d->conf.folder, server, AREA_DROP, s.f->path);
 	if (e == E_OK)
 		e = work_run("drop.open", run_open, &s);
