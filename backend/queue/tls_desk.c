@@ -140,7 +140,9 @@ WAITS enum err tls_desk_take(struct tls_desk *d, const void *who, struct arena *
 			return e;
 		e = tls_sums_read(d->sums, out->row->id, mem, &out->sum);
 		if (e != E_OK)
-			tls_sums_settle(d->sums, out->row->id, TLS_ROW_FAILED,
+			tls_sums_settle(d->sums, out->row->id,
+					e == E_NOT_FOUND || e == E_CORRUPT ? TLS_ROW_FAILED
+									   : TLS_ROW_WAITING,
 					slice_str(err_name(e)));
 	} while (e != E_OK && e != E_CANCELLED);
 	if (e != E_OK)

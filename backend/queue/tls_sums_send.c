@@ -56,26 +56,44 @@ static bool may_be_sent(const struct tls_entry *x)
 	return x->r.state <= TLS_ROW_WAITING && !x->r.busy;
 }
 
+/* The first behind *after, which becomes its id. */
+static struct tls_entry *next_to_send(const struct tls_sums *s, slice_t domain, uint64_t *after)
+{
+	const struct tls_row *r;
+
+	while ((r = tls_sums_next(s, *after)) != NULL) {
+		struct tls_entry *x = tls_sums_find(s, r->id);
+
+		*after = r->id;
+		if (may_be_sent(x) && (domain.n == 0 || slice_eq(tls_entry_domain(x), domain)))
+			return x;
+	}
+	return NULL;
+}
+
 WAITS size_t tls_sums_send_now(struct tls_sums *s, slice_t domain)
 {
 	int64_t now_us = clock_wall_us();
+	struct tls_entry *x;
+	uint64_t after = 0;
 	size_t n = 0;
 
-	if (tls_sums_enter(s) != E_OK)
-		return 0;
-	for (size_t i = 0; i < s->n; i++) { /* nobody else changes the list */
-		struct tls_entry *x = s->list[i];
-
-		if (!may_be_sent(x) || (domain.n != 0 && !slice_eq(tls_entry_domain(x), domain)))
-			continue;
-		x->closed = true;
-		x->r.state = TLS_ROW_WAITING;
-		x->r.to_us = MIN(x->r.to_us, now_us);
-		x->r.due_us = now_us;
-		write_head(s, x);
-		n++;
-	}
-	tls_sums_leave(s);
+	/* Each by itself: whoever has to do with another row does not wait for all of them. */
+	do {
+		if (tls_sums_enter(s) != E_OK)
+			break;
+		x = next_to_send(s, domain, &after);
+		if (x != NULL) {
+			x->closed = true;
+			x->r.state = TLS_ROW_WAITING;
+			x->r.to_us = MIN(x->r.to_us, now_us);
+			x->r.due_us = now_us;
+			write_head(s, x);
+			n++;
+		}
+		tls_sums_leave(s);
+		fiber_yield(); /* whoever was woken goes first */
+	} while (x != NULL && !fiber_cancelled());
 	waitq_wake_all(&s->due);
 	return n;
 }

@@ -227,6 +227,43 @@ TEST_FIBER(tls_sums_are_tried_again_for_a_day)
 	kept_end(&k);
 }
 
+struct all {
+	struct tls_sums *s;
+	size_t sent;
+};
+
+WAITS static void send_all(void *arg)
+{
+	struct all *a = arg;
+
+	a->sent = tls_sums_send_now(a->s, SLICE_NONE);
+}
+
+/* An order for all of them keeps nobody waiting who has to do with one. */
+TEST_FIBER(tls_sums_go_on_while_all_are_sent)
+{
+	enum { MANY = 100 };
+	struct kept k = {0};
+	struct scope scope;
+	struct all all;
+	char name[16];
+
+	kept_open(&k, 0, 0);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof name, "d%d.test", i);
+		CHECK_ERR(add(&k, good(name)), E_OK);
+	}
+	all = (struct all){.s = k.s};
+	scope_init(&scope);
+	REQUIRE(scope_start(&scope, "test.all", send_all, &all) == E_OK);
+	fiber_yield();
+	CHECK_ERR(add(&k, good("more.test")), E_OK);
+	CHECK_INT(all.sent, 0); /* it is at it still */
+	CHECK_ERR(scope_join(&scope, NO_DEADLINE), E_OK);
+	CHECK(all.sent >= MANY);
+	kept_end(&k);
+}
+
 TEST_FIBER(tls_sums_are_sent_by_hand)
 {
 	const struct tls_row *r;
