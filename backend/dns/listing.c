@@ -101,27 +101,45 @@ struct walk {
 	listing_fn *fn;
 	void *arg;
 	struct diag *diag;
+	/* Of the lists that are asked now: how often in a row each has left a question open. */
+	unsigned silent[LISTING_LISTS_MAX];
 };
+
+/* One that does not answer would keep the others from being asked at all. */
+WAITS static enum err ask_list(struct walk *k, size_t i, int64_t left_ms, struct arena *mem,
+			       struct listing *l)
+{
+	enum err e;
+
+	if (k->silent[i] >= LISTING_SILENT_MAX) {
+		l->verdict = LISTING_UNKNOWN;
+		l->reason = SL("the list has not answered before");
+		return E_OK;
+	}
+	e = listing_look(k->w->asking, l->what, l->list, deadline_in(MIN(left_ms, ONE_MS)), mem, l,
+			 k->diag);
+	k->silent[i] = e == E_OK && l->verdict == LISTING_UNKNOWN ? k->silent[i] + 1 : 0;
+	return e;
+}
 
 /* One thing of ours with all lists of a setting. */
 WAITS static enum err look_at(struct walk *k, slice_t what, const char *setting)
 {
-	size_t n = conf_count(k->w->settings, setting);
+	size_t n = MIN(conf_count(k->w->settings, setting), (size_t)LISTING_LISTS_MAX);
 	struct arena mem;
 	enum err e = E_OK;
 
 	arena_init(&mem, NULL);
 	for (size_t i = 0; e == E_OK && i < n; i++) {
-		slice_t list = slice_str(conf_item(k->w->settings, setting, i));
-		int64_t left = k->w->deadline_ms - clock_mono_ms();
-		struct listing l;
+		int64_t left_ms = k->w->deadline_ms - clock_mono_ms();
+		struct listing l = {.what = what,
+				    .list = slice_str(conf_item(k->w->settings, setting, i))};
 
-		if (left <= 0) {
+		if (left_ms <= 0) {
 			e = diag_set(k->diag, E_TIMEOUT, "not all lists could be asked in time");
 			break;
 		}
-		e = listing_look(k->w->asking, what, list, deadline_in(MIN(left, ONE_MS)), &mem, &l,
-				 k->diag);
+		e = ask_list(k, i, left_ms, &mem, &l);
 		if (e == E_OK)
 			e = k->fn(&l, k->arg);
 		arena_reset(&mem);
@@ -160,14 +178,14 @@ WAITS static enum err find_addrs(struct walk *k, struct addrs *a)
 
 	for (size_t i = 0; i < conf_count(s, "blocklists.own"); i++)
 		add(a, slice_str(conf_item(s, "blocklists.own", i)));
+	/* Where no host is known, those that are set have to do. */
 	if (a->n == 0 || conf_count(s, "dns.mx_hosts") != 0 || conf_str(s, "hostname")[0] != '\0')
 		e = dns_hosts(s, a->mem, hosts, &nhosts, k->diag);
 	for (size_t i = 0; e == E_OK && i < nhosts; i++) {
 		struct ask_answer answer;
-		int64_t left = k->w->deadline_ms - clock_mono_ms();
 
-		e = dns_ask(k->w->asking, hosts[i], ASK_ADDRESS, deadline_in(MIN(left, ONE_MS)),
-			    a->mem, &answer, k->diag);
+		e = dns_ask(k->w->asking, hosts[i], ASK_ADDRESS, deadline_in(ONE_MS), a->mem,
+			    &answer, k->diag);
 		for (size_t j = 0; e == E_OK && answer.outcome == ASK_OK && j < answer.n; j++)
 			add(a, answer.records[j]);
 	}
@@ -226,5 +244,6 @@ WAITS enum err listing_each(const struct listing_wants *w, listing_fn *fn, void 
 				"blocklists.domains");
 	if (addrs)
 		e = look_at_addrs(&k);
+	memset(k.silent, 0, sizeof k.silent);
 	return e == E_OK && domains ? look_at_domains(&k) : e;
 }

@@ -13,8 +13,9 @@
 #include "common/net/ipaddr.h"
 
 #define LISTING_LISTS_MAX  16  /* of addresses, and of domains; as the settings */
-#define LISTING_ADDRS_MAX  64  /* that are asked for */
+#define LISTING_ADDRS_MAX  128 /* that are asked for: all of blocklists.own, and as many more */
 #define LISTING_REASON_MAX 300 /* bytes of what a list says */
+#define LISTING_SILENT_MAX 3 /* questions in a row that a list leaves open; then it is left alone */
 
 enum listing_verdict {
 	LISTING_CLEAN = 1,

@@ -14,6 +14,7 @@ METRIC_GAUGE(m_named, "blocklists_named", "Block lists that name an address or a
 /* That a list names something. */
 struct named {
 	struct list node;
+	unsigned look; /* the last one that asked about it */
 	char what[ASKING_NAME_MAX + 1], list[ASKING_NAME_MAX + 1];
 };
 
@@ -24,6 +25,7 @@ struct watch {
 	struct chore *chore;
 	struct list named;
 	size_t nnamed;
+	unsigned look;
 };
 
 static struct named *find(const struct watch *w, const struct listing *l)
@@ -46,6 +48,7 @@ static void remember(struct watch *w, const struct listing *l)
 		xfree(&n);
 		return;
 	}
+	n->look = w->look;
 	list_append(&w->named, &n->node);
 	w->nnamed++;
 }
@@ -63,6 +66,8 @@ static enum err note(const struct listing *l, void *arg)
 	struct watch *w = arg;
 	struct named *n = find(w, l);
 
+	if (n != NULL)
+		n->look = w->look;
 	if (l->verdict == LISTING_LISTED && n == NULL) {
 		LOG(LOG_ERROR, NULL, "blocklist.named", LF_SLICE("what", l->what),
 		    LF_SLICE("list", l->list), LF_SLICE("why", l->reason));
@@ -78,23 +83,13 @@ static enum err note(const struct listing *l, void *arg)
 	return E_OK;
 }
 
-static bool has_item(const struct conf *s, const char *setting, slice_t item)
-{
-	for (size_t i = 0; i < conf_count(s, setting); i++) {
-		if (slice_eq(slice_str(conf_item(s, setting, i)), item))
-			return true;
-	}
-	return false;
-}
-
-/* A list that is asked no more would never be heard to have changed its mind. */
-static void forget_lists(struct watch *w, const struct conf *s)
+/* What is asked about no more, or by another node, would never be heard to be clean again. */
+static void forget_unseen(struct watch *w)
 {
 	list_for_each_safe(i, &w->named) {
 		struct named *n = list_entry(i, struct named, node);
 
-		if (!has_item(s, "blocklists.addresses", slice_str(n->list)) &&
-		    !has_item(s, "blocklists.domains", slice_str(n->list)))
+		if (n->look != w->look)
 			forget(w, n);
 	}
 }
@@ -130,8 +125,10 @@ WAITS enum err watch_look(struct watch *w)
 	struct conf *settings = live_settings(w->dir, w->overrides);
 	enum err e;
 
-	forget_lists(w, settings);
+	w->look++;
 	e = look_with(w, settings);
+	if (e == E_OK || e == E_BUSY)
+		forget_unseen(w);
 	metric_set(&m_named, (int64_t)w->nnamed);
 	conf_free(&settings);
 	return e;

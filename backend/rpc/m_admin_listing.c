@@ -25,18 +25,6 @@ WAITS static enum err send_row(const struct listing *l, void *arg)
 	return e;
 }
 
-/* The answer has begun: why it is not whole is a part of it. */
-WAITS static enum err send_away(struct mcall *c, enum err why)
-{
-	Postern__AdminAway away = POSTERN__ADMIN_AWAY__INIT;
-	ProtobufCMessage *rows[] = {&away.base};
-
-	away.backend = arena_str(&c->mem, slice_str(dir_node_name(c->be->dir)));
-	away.why = c->diag.text[0] != '\0' ? c->diag.text
-					   : arena_str(&c->mem, slice_str(err_name(why)));
-	return admin_send_rows(c, &postern__admin_listing_page__descriptor, 1, rows, 1);
-}
-
 WAITS enum err m_admin_dns_listings(struct mcall *c)
 {
 	struct conf *settings = live_settings(c->be->dir, c->be->conf.pushed);
@@ -46,12 +34,16 @@ WAITS enum err m_admin_dns_listings(struct mcall *c)
 		.settings = settings,
 		.deadline_ms = deadline_in(LOOK_MS),
 	};
+	struct admin_away away = {.n = 0};
 	enum err e = listing_each(&w, send_row, c, &c->diag);
 
 	conf_free(&settings);
-	if (e != E_OK && e != E_CANCELLED && c->replied)
-		e = send_away(c, e);
+	/* The answer has begun: why it is not whole is a part of it. */
+	if (e != E_OK && e != E_CANCELLED && c->replied) {
+		admin_away_add(c, &away, dir_node_name(c->be->dir), e, c->diag.text);
+		e = E_OK;
+	}
 	if (e == E_OK && !c->replied) /* there is nothing to ask for */
 		e = mcall_reply(c, NULL, RPC_BODY);
-	return e == E_OK ? rpc_req_send_end(c->req) : e;
+	return e == E_OK ? admin_end(c, &postern__admin_listing_page__descriptor, &away) : e;
 }

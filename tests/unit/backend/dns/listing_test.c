@@ -66,8 +66,8 @@ struct world {
 	struct asker *asker;
 	const char *named; /* the name that is there */
 	const char *says;
-	bool silent; /* lists do not answer */
-	unsigned asked, too_long;
+	bool silent;        /* lists do not answer */
+	unsigned of_silent; /* questions to the list silent.test, which never answers */
 };
 
 WAITS static void worker_run(void *arg)
@@ -76,11 +76,12 @@ WAITS static void worker_run(void *arg)
 	struct asked q;
 
 	while (asker_take(w->asker, &q) == E_OK) {
-		struct ask_answer a = {.outcome = w->silent ? ASK_FAILED : ASK_ABSENT};
+		bool silent = w->silent || strstr(q.name, ".silent.test") != NULL;
+		struct ask_answer a = {.outcome = silent ? ASK_FAILED : ASK_ABSENT};
 		slice_t record = SL("127.0.0.2");
 		char reason[2 * LISTING_REASON_MAX];
 
-		w->asked++;
+		w->of_silent += strstr(q.name, ".silent.test") != NULL;
 		memset(reason, 'x', sizeof reason);
 		if (strcmp(q.name, "mx.example.org") == 0)
 			record = SL("192.0.2.1");
@@ -173,8 +174,15 @@ TEST_FIBER(watched)
 	w.named = "example.org.name.test";
 	CHECK_ERR(watch_look(w.watch), E_OK);
 	CHECK_INT(watch_named(w.watch), 1);
-	/* A list that is asked no more. */
+	/* A list that is asked no more, and an address that is ours no more. */
 	set(&w, "blocklists.domains", "other.test");
+	CHECK_ERR(watch_look(w.watch), E_OK);
+	CHECK_INT(watch_named(w.watch), 0);
+	set(&w, "blocklists.own", "192.0.2.7");
+	w.named = "7.2.0.192.ip.test";
+	CHECK_ERR(watch_look(w.watch), E_OK);
+	CHECK_INT(watch_named(w.watch), 1);
+	set(&w, "blocklists.own", "192.0.2.1");
 	CHECK_ERR(watch_look(w.watch), E_OK);
 	CHECK_INT(watch_named(w.watch), 0);
 	close_world(&w);
@@ -194,6 +202,23 @@ TEST_FIBER(each_thing_once)
 	w.silent = true;
 	CHECK_ERR(look_at_all(&w, n), E_OK);
 	CHECK_INT(n[LISTING_UNKNOWN], 5);
+	close_world(&w);
+}
+
+/* Other lists are asked about all, whether one answers or not. */
+TEST_FIBER(a_silent_list_is_left_alone)
+{
+	struct world w;
+	unsigned n[4];
+
+	REQUIRE(open_world(&w));
+	set(&w, "blocklists.domains", "");
+	set(&w, "blocklists.addresses", "silent.test, ip.test");
+	set(&w, "blocklists.own", "192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5");
+	CHECK_ERR(look_at_all(&w, n), E_OK);
+	CHECK_INT(n[LISTING_UNKNOWN], 5);
+	CHECK_INT(n[LISTING_CLEAN], 5);
+	CHECK_INT(w.of_silent, LISTING_SILENT_MAX);
 	close_world(&w);
 }
 
