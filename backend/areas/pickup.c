@@ -131,6 +131,17 @@ static void server_update(struct pickup *p, struct pickup_server *s, const struc
 		s->size_max = size_max_of(&row, c);
 }
 
+static bool is_in_use(const struct pickup_server *s)
+{
+	list_for_each(i, &s->files) {
+		const struct pickup_file *f = list_entry(i, struct pickup_file, node);
+
+		if (f->state == FILE_LEASED || f->state == FILE_MOVING)
+			return true;
+	}
+	return false;
+}
+
 /* Servers and settings as the directory has them now. */
 WAITS static void follow(struct pickup *p)
 {
@@ -144,8 +155,15 @@ WAITS static void follow(struct pickup *p)
 	}
 	c = live_settings(p->conf.dir, p->conf.overrides);
 	p->bad_keep_ms = conf_ms(c, "queue.bad_keep");
-	list_for_each(i, &p->servers)
-		server_update(p, list_entry(i, struct pickup_server, node), c);
+	list_for_each_safe(i, &p->servers) {
+		struct pickup_server *s = list_entry(i, struct pickup_server, node);
+
+		server_update(p, s, c);
+		if (!s->here && is_in_use(s))
+			p->changed = true; /* once more: it goes with the last of its files */
+		else if (!s->here)
+			server_free(s);
+	}
 	conf_free(&c);
 }
 
@@ -284,6 +302,8 @@ WAITS static void expire(struct pickup *p, struct pickup_server *s)
 /* A file will be ready by itself, without anybody telling. */
 static bool is_soon(struct pickup *p)
 {
+	int64_t now_ms = clock_mono_ms();
+
 	list_for_each(i, &p->servers) {
 		struct pickup_server *s = list_entry(i, struct pickup_server, node);
 
@@ -291,7 +311,7 @@ static bool is_soon(struct pickup *p)
 			const struct pickup_file *f = list_entry(k, struct pickup_file, node);
 
 			if (f->state == FILE_SETTLING ||
-			    (f->state == FILE_WAITING && f->not_before_ms != 0))
+			    (f->state == FILE_WAITING && f->not_before_ms > now_ms))
 				return true;
 		}
 	}
@@ -363,6 +383,7 @@ WAITS enum err pickup_start(const struct pickup_conf *c, struct pickup **out)
 	p = xcalloc(1, sizeof *p);
 	p->conf = *c;
 	memcpy(p->folder, c->folder, strlen(c->folder) + 1);
+	p->conf.folder = p->folder;
 	if (p->conf.quiet_ms == 0)
 		p->conf.quiet_ms = PICKUP_QUIET_MS;
 	if (p->conf.again_ms == 0)

@@ -6,7 +6,7 @@
 #include "backend/queue/outbound_priv.h"
 
 #include "backend/policy/live.h"
-#include "backend/queue/delay.h"
+#include "backend/queue/notice_put.h"
 #include "common/base/clock.h"
 #include "common/base/map.h"
 #include "common/log/log.h"
@@ -278,7 +278,7 @@ WAITS static size_t delay(struct outbound *o, size_t part, struct outbound_page 
 		if (outcome_warn_at(&v->job, &t) == 0)
 			continue;
 		notice = outcome_delayed(&v->job, &t);
-		if (delay_tell(o->parts[part].part, v->item, v->record_no, &notice) != E_OK)
+		if (notice_put_delay(o->parts[part].part, v->item, v->record_no, &notice) != E_OK)
 			continue; /* known by its key: the next start tells it */
 		job_log("queue.delayed", LOG_INFO, v->item, &v->job);
 		v->what = OUTCOME_KEEP;
@@ -375,7 +375,7 @@ WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overri
 	way_down_init(&o->down);
 	buf_init(&o->masquerade, CONF_VALUE_MAX, NULL);
 	outbound_settings(o);
-	queue_servers_read(&o->servers, deliver->dir);
+	(void)queue_servers_read(&o->servers, deliver->dir);
 	o->sub = (struct dir_sub){.fn = on_dir_event, .arg = o};
 	dir_subscribe(deliver->dir, &o->sub);
 	e = fiber_start("outbound.queue", run, o, &o->fiber);

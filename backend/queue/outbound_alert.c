@@ -4,10 +4,11 @@
  * about no message; a worker of the way out writes the words (frontend/outbound/alert).
  *
  * At most one in an hour for each account: here while the process lives, and after a restart by its
- * transaction id, which follows from the account and the hour of the day.
+ * transaction id, which follows from the account and the hour.
  */
 #include "backend/queue/outbound_priv.h"
 
+#include "backend/queue/notice_put.h"
 #include "common/base/clock.h"
 #include "common/base/num.h"
 #include "common/crypto/digest.h"
@@ -88,26 +89,6 @@ static void transaction_id(const struct alert *a, uint8_t out[STORE_TXID_SIZE])
 	memcpy(out, digest, STORE_TXID_SIZE);
 }
 
-/* E_EXISTS: it was there before a restart. */
-WAITS static enum err put(struct partition *part, const struct job *j)
-{
-	struct queue_add add = {.key = SL("alert"), .due_us = QUEUE_PARKED_US};
-	struct change_deliver c;
-	struct arena mem;
-	enum err e;
-
-	arena_init(&mem, NULL);
-	add.payload = job_pack(j, &mem);
-	change_deliver_init(&c);
-	c.origin = SL("outbound");
-	memcpy(c.txid, j->txid, sizeof c.txid);
-	c.items = &add;
-	c.nitems = 1;
-	e = store_change(part, &c.change);
-	arena_reset(&mem);
-	return e == E_OK && add.duplicate ? E_EXISTS : e;
-}
-
 /* E_OK also of one that nobody can be told of. */
 WAITS static enum err queue_one(struct outbound *o, const struct alert *a)
 {
@@ -133,7 +114,7 @@ WAITS static enum err queue_one(struct outbound *o, const struct alert *a)
 	j.first_us = j.last_us = j.next_us = j.notice_us = a->at_us;
 	transaction_id(a, j.txid);
 	random_bytes(j.trace_id, sizeof j.trace_id);
-	e = put(part, &j);
+	e = notice_put(part, SL("alert"), 0, &j); /* E_EXISTS: from before a restart */
 	LOG(LOG_INFO, NULL, "alert.queued", LF_STR("account", account.address), LF_STR("to", to),
 	    LF_ERR("result", e));
 	return e == E_EXISTS ? E_OK : e;

@@ -35,7 +35,9 @@ bool outbound_nobody_may_send(const struct outbound *o, const struct job *j)
 
 void outbound_servers_changed(struct outbound *o)
 {
-	queue_servers_read(&o->servers, o->deliver->dir);
+	/* Most of what servers say is nothing to the queue, which is long to walk. */
+	if (!queue_servers_read(&o->servers, o->deliver->dir))
+		return;
 	o->unpark = true;
 	outbound_routes_changed(o);
 }

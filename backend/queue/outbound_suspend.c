@@ -37,9 +37,19 @@ static uint64_t sender_of(const struct outbound *o, slice_t address)
 	return outbound_sender_key(ours ? a.id : 0, address);
 }
 
+static const char names[] = "outbound.suspended_destinations";
+
+static bool are_names(const struct outbound *o, const struct conf *c)
+{
+	for (size_t i = 0; i < o->nsuspended_names && i < conf_count(c, names); i++) {
+		if (!slice_eq(o->suspended_names[i], slice_str(conf_item(c, names, i))))
+			return false;
+	}
+	return o->nsuspended_names == conf_count(c, names);
+}
+
 static void read_settings(struct outbound *o, const struct conf *c)
 {
-	static const char names[] = "outbound.suspended_destinations";
 	static const char senders[] = "outbound.suspended_senders";
 
 	o->nsuspended_names = conf_count(c, names);
@@ -57,14 +67,14 @@ static void read_settings(struct outbound *o, const struct conf *c)
 
 void outbound_suspend(struct outbound *o, const struct conf *settings)
 {
-	size_t before = o->nsuspended_names;
+	bool changed = !are_names(o, settings);
 
 	tell_sched(o, SCHED_FREE);
 	outbound_suspend_fini(o);
 	read_settings(o, settings);
 	tell_sched(o, SCHED_ON_HOLD);
-	/* Of ways with a mark only their items tell. */
-	if (before + o->nsuspended_names != 0)
+	/* Of ways with a mark only their items tell, and the queue is long to walk. */
+	if (changed)
 		outbound_routes_changed(o);
 }
 

@@ -97,18 +97,39 @@ void queue_servers_fini(struct queue_servers *s)
 	s->n = 0;
 }
 
-void queue_servers_read(struct queue_servers *s, const struct dir *dir)
+/* The mark stands for what it is made of. */
+static bool is_same(const struct queue_server *a, const struct queue_server *b)
+{
+	return a->id == b->id && strcmp(a->name, b->name) == 0 && a->stopped == b->stopped &&
+	       strcmp(a->mark, b->mark) == 0 && a->warn_us == b->warn_us &&
+	       a->expire_us == b->expire_us;
+}
+
+static bool are_same(const struct queue_servers *a, const struct queue_servers *b)
+{
+	for (size_t i = 0; i < a->n && a->n == b->n; i++) {
+		if (!is_same(&a->v[i], &b->v[i]))
+			return false;
+	}
+	return a->n == b->n;
+}
+
+bool queue_servers_read(struct queue_servers *s, const struct dir *dir)
 {
 	size_t n = dir_server_count(dir);
+	struct queue_servers now = {.v = xcalloc(n + 1, sizeof *now.v)};
+	bool changed;
 
-	queue_servers_fini(s);
-	s->v = xcalloc(n + 1, sizeof *s->v);
 	for (size_t i = 0; i < n; i++) {
 		struct dir_server row;
 
 		dir_server_at(dir, i, &row);
-		read_one(&row, &s->v[s->n++]);
+		read_one(&row, &now.v[now.n++]);
 	}
+	changed = !are_same(&now, s);
+	queue_servers_fini(s);
+	*s = now;
+	return changed;
 }
 
 /* ---- asking ---- */

@@ -33,8 +33,8 @@ struct queue_servers {
 	size_t n;
 };
 
-/* Zeroed at first. Anew, in place of what was there. */
-void queue_servers_read(struct queue_servers *s, const struct dir *dir);
+/* Zeroed at first. Anew, in place of what was there; false: it is the same. */
+bool queue_servers_read(struct queue_servers *s, const struct dir *dir);
 void queue_servers_fini(struct queue_servers *s);
 /* Borrowed until the next read; NULL: there is none of that name. */
 const struct queue_server *queue_servers_find(const struct queue_servers *s, slice_t name);

@@ -7,7 +7,7 @@
 
 #include "backend/delivery/rewrite.h"
 #include "backend/directory/dir_servers.h"
-#include "backend/queue/delay.h"
+#include "backend/queue/notice_put.h"
 #include "backend/queue/outcome.h"
 #include "backend/store/due.h"
 #include "common/base/clock.h"
@@ -236,7 +236,7 @@ WAITS static void tell_delay(struct task *t, struct job *j)
 	if (at_us == 0 || at_us > clock_wall_us())
 		return;
 	notice = outcome_delayed(&marked, &times);
-	if (delay_tell(t->part, t->id, t->record_no, &notice) != E_OK)
+	if (notice_put_delay(t->part, t->id, t->record_no, &notice) != E_OK)
 		return;
 	job_log("queue.delayed", LOG_INFO, t->id, &marked);
 	*j = marked;

@@ -139,6 +139,8 @@ WAITS enum err tls_desk_take(struct tls_desk *d, const void *who, struct arena *
 		if (e != E_OK)
 			return e;
 		e = tls_sums_read(d->sums, out->row->id, mem, &out->sum);
+		if (e == E_OK && !read_settings(d, mem, out))
+			e = E_RETRY; /* set so while it waited */
 		if (e != E_OK)
 			tls_sums_settle(d->sums, out->row->id,
 					e == E_NOT_FOUND || e == E_CORRUPT ? TLS_ROW_FAILED
@@ -147,8 +149,6 @@ WAITS enum err tls_desk_take(struct tls_desk *d, const void *who, struct arena *
 	} while (e != E_OK && e != E_CANCELLED);
 	if (e != E_OK)
 		return e;
-	if (!read_settings(d, mem, out)) /* since a moment ago */
-		out->contact = SL("postmaster@localhost");
 	out->report_id = report_id(out, mem);
 	out->id = ++d->last_id;
 	event_init(&out->done);
