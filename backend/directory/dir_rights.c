@@ -115,7 +115,6 @@ WAITS enum err dir_right_list(struct dir *d, uint64_t account, struct arena *mem
 		struct dir_right_row row = {
 			.address = dir_page_text(mem, r, i, 1),
 			.kind = (enum dir_right_kind)pg_get_u64(r, i, 2),
-			.created_us = pg_get_i64(r, i, 3),
 		};
 
 		if (pg_get_bool(r, i, 0))

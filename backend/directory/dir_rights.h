@@ -38,7 +38,6 @@ enum err dir_sender(const struct dir *d, uint64_t account, slice_t address,
 struct dir_right_row {
 	slice_t address; /* of the other account */
 	enum dir_right_kind kind;
-	int64_t created_us;
 };
 
 /* All of one account. */

@@ -262,11 +262,11 @@ const char dir_sql_right_drop[] =
 const char dir_sql_right_count[] =
 	"SELECT (SELECT count(*) FROM rights WHERE owner_id = $1::bigint),"
 	" (SELECT count(*) FROM rights WHERE user_id = $2::bigint)";
-const char dir_sql_right_list[] = "SELECT r.owner_id = $1::bigint, a.address, r.kind, " US(
-	"r.created") " FROM rights r"
-		     " JOIN accounts a ON a.id = CASE WHEN r.owner_id = $1::bigint THEN r.user_id"
-		     " ELSE r.owner_id END WHERE r.owner_id = $1::bigint OR r.user_id = $1::bigint"
-		     " ORDER BY a.address COLLATE \"C\"";
+const char dir_sql_right_list[] =
+	"SELECT r.owner_id = $1::bigint, a.address, r.kind FROM rights r"
+	" JOIN accounts a ON a.id = CASE WHEN r.owner_id = $1::bigint THEN r.user_id"
+	" ELSE r.owner_id END WHERE r.owner_id = $1::bigint OR r.user_id = $1::bigint"
+	" ORDER BY a.address COLLATE \"C\"";
 
 /* ---- cluster, policy ---- */
 

@@ -38,7 +38,8 @@ void tls_desk_free(struct tls_desk **d)
 
 /* ---- what is said of us ---- */
 
-slice_t tls_desk_contact(const struct conf *c, struct arena *mem)
+/* "postmaster@example.org" of the settings; empty: nobody could be answered to. In mem. */
+static slice_t contact_of(const struct conf *c, struct arena *mem)
 {
 	const char *contact = conf_str(c, "tlsrpt.contact");
 	const char *domain = conf_str(c, "default_domain");
@@ -90,7 +91,7 @@ static bool read_settings(const struct tls_desk *d, struct arena *mem, struct tl
 	struct conf *c = live_settings(d->dir, d->overrides);
 	bool sends = conf_bool(c, "tlsrpt.send");
 
-	j->contact = tls_desk_contact(c, mem);
+	j->contact = contact_of(c, mem);
 	j->organization = arena_dup(mem, slice_str(conf_str(c, "tlsrpt.organization")));
 	conf_free(&c);
 	if (sends && j->contact.n == 0)

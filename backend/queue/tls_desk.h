@@ -61,7 +61,4 @@ enum err tls_desk_address(struct tls_desk *d, const void *who, uint64_t id) MUST
 enum err tls_desk_over(struct tls_desk *d, const void *who, uint64_t id, enum tls_row_state outcome,
 		       slice_t words) MUST_USE;
 
-/* "postmaster@example.org" of the settings; empty: nobody could be answered to. In mem. */
-slice_t tls_desk_contact(const struct conf *settings, struct arena *mem);
-
 #endif

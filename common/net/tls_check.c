@@ -167,7 +167,7 @@ struct tls_checked *tls_check_begin(SSL *ssl, const struct tls_peer_check *check
 	}
 	checked = xcalloc(1, sizeof *checked);
 	checked->kind = check->kind;
-	checked->advisory = check->advisory;
+	checked->advisory = named && check->advisory;
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
 				       (named ? X509_CHECK_FLAG_NEVER_CHECK_SUBJECT : 0));
 	if (named || dane)

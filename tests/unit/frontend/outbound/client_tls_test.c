@@ -276,6 +276,21 @@ TEST_FIBER(names_that_are_asked_after)
 	}
 }
 
+/* ... but not who has to be known by a fingerprint. */
+TEST_FIBER(pins_are_never_advisory)
+{
+	static const uint8_t others[][TLS_PIN_LEN] = {{1}};
+	struct rig r;
+
+	pki_make();
+	rig_start(&r, bad);
+	r.opts.tls = SMTP_TLS_PINNED;
+	r.opts.check.pins = others;
+	r.opts.check.npins = 1;
+	r.opts.check.advisory = true;
+	meet(&r, &p.leaf, NULL, TLS_UNVERIFIED, "no pinned fingerprint matches");
+}
+
 /* No name must not mean any name. */
 TEST_FIBER(nothing_to_verify_is_refused)
 {
