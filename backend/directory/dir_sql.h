@@ -78,7 +78,7 @@ extern const char dir_sql_alias_enable[]; /* domain, local, enabled */
 extern const char dir_sql_right_put[];   /* owner id, user id, kind */
 extern const char dir_sql_right_drop[];  /* owner id, user id */
 extern const char dir_sql_right_count[]; /* owner id, user id -> of the owner, of the user */
-extern const char dir_sql_right_list[]; /* account id -> theirs to it?, other's address, kind */
+extern const char dir_sql_right_list[];  /* account id -> theirs to it?, other's address, kind */
 
 /* ---- cluster, policy ---- */
 extern const char dir_sql_partition_assign[]; /* id, node */

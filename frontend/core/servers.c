@@ -448,10 +448,21 @@ static bool is_below(slice_t domain, slice_t top)
 	return ends_with(domain, top) && domain.p[domain.n - top.n - 1] == '.';
 }
 
-const char *server_masquerade(const struct server *s, slice_t domain)
+static const char *masquerade_domain(const struct server *s)
 {
 	bool own = s != NULL && conf_is_set(s->own, "masquerade_domain");
-	const char *to = own ? conf_str(s->own, "masquerade_domain") : policy()->masquerade_domain;
+
+	return own ? conf_str(s->own, "masquerade_domain") : policy()->masquerade_domain;
+}
+
+bool server_edits(const struct server *s)
+{
+	return server_hides_client(s) || server_hides_program(s) || masquerade_domain(s)[0] != '\0';
+}
+
+const char *server_masquerade(const struct server *s, slice_t domain)
+{
+	const char *to = masquerade_domain(s);
 	bool list = s != NULL && conf_is_set(s->own, "masquerade_from");
 	size_t n = list ? conf_count(s->own, "masquerade_from") : policy_masquerades();
 

@@ -67,6 +67,8 @@ bool server_offers(const struct server *s, const char *mechanism);
 /* What submissions do not tell. */
 bool server_hides_client(const struct server *s);
 bool server_hides_program(const struct server *s);
+/* Is there anything of these in submissions that is changed? */
+bool server_edits(const struct server *s);
 /* What stands in submissions for this domain, in any case of letters; NULL: itself. Valid until the
  * next wait. */
 const char *server_masquerade(const struct server *s, slice_t domain);

@@ -244,13 +244,11 @@ static bool lacks_domain(const struct addr_list *list)
 
 /* ---- fields ---- */
 
-static enum field field_of(const struct handin_opts *o, slice_t name)
+static enum field field_of(slice_t name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 		if (!slice_ieq(name, fields[i].name))
 			continue;
-		if (fields[i].field >= FIELD_X_SENDER && (o->take & HANDIN_ENVELOPE) == 0)
-			return FIELD_OTHER;
 		return fields[i].field;
 	}
 	return FIELD_OTHER;
@@ -308,8 +306,10 @@ static enum err list_field(struct reader *r, enum field f, slice_t name, slice_t
 
 static enum err one_field(struct reader *r, slice_t name, slice_t raw)
 {
-	enum field f = field_of(r->o, name);
+	enum field f = field_of(name);
 
+	if (f >= FIELD_X_SENDER && (r->o->take & HANDIN_ENVELOPE) == 0)
+		return E_OK; /* of another way, on which it was */
 	r->has_from = r->has_from || f == FIELD_FROM;
 	r->has_date = r->has_date || f == FIELD_DATE;
 	r->has_message_id = r->has_message_id || f == FIELD_MESSAGE_ID;

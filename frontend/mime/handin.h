@@ -25,7 +25,8 @@ enum {
 	HANDIN_TO = 1,       /* recipients are those of To, Cc, Bcc; of the Resent ones if there
 				are any (RFC 5322 section 3.6.6) */
 	HANDIN_ENVELOPE = 2, /* x-sender and x-receiver are the envelope; where there is an
-				x-receiver To, Cc and Bcc name no recipient */
+				x-receiver To, Cc and Bcc name no recipient; without, they are
+				gone and mean nothing */
 };
 
 /* Everything is borrowed. */

@@ -289,6 +289,13 @@ WAITS void tls_tally_flush(void)
 
 WAITS void tls_tally_stop(void)
 {
+	/* A telling that is under way takes off what it has told. */
+	fiber_shield_begin();
+	while (tally.busy) {
+		if (waitq_wait(&tally.told, "outbound.tls_tally_stop", NO_DEADLINE) != E_OK)
+			break;
+	}
+	fiber_shield_end();
 	tls_tally_flush();
 	list_for_each_safe(i, &tally.sums)
 		sum_free(list_entry(i, struct sum, node));

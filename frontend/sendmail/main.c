@@ -5,6 +5,15 @@
 #include "common/log/log.h"
 #include "frontend/sendmail/sendmail.h"
 
+/* Whom nobody has taken, so that whoever called knows what to send again. */
+static int tell_left(const struct sm_letter *l, int status, const char *why)
+{
+	status = status == EX_NOPERM ? status : EX_TEMPFAIL;
+	for (size_t i = 0; i < l->nrcpts; i++)
+		sm_fail(status, "%.*s: %s", (int)l->rcpts[i].n, l->rcpts[i].p, why);
+	return status;
+}
+
 /* What the server left goes into the folder, if there is one. */
 static int submit(struct sm_letter *l, const struct sm_args *a, const struct conf *c,
 		  struct arena *mem)
@@ -17,7 +26,7 @@ static int submit(struct sm_letter *l, const struct sm_args *a, const struct con
 	if (l->nrcpts == 0 || status == EX_CONFIG)
 		return status;
 	if (folder[0] == '\0')
-		return sm_fail(status, "%s", why.text);
+		return tell_left(l, status, why.text);
 	kept = sm_pickup(l, folder);
 	return kept != EX_OK || status == EX_TEMPFAIL || status == EX_NOPERM ? kept : status;
 }

@@ -42,6 +42,7 @@ static int write_file(struct sm_letter *l, int dir, const char *name)
 	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
 	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
 	bool ok;
+	int error;
 
 	if (f == NULL) {
 		if (fd >= 0)
@@ -50,9 +51,11 @@ static int write_file(struct sm_letter *l, int dir, const char *name)
 	}
 	(void)fchmod(fd, FILE_MODE); /* whatever the caller's mask; refused, the mask holds */
 	ok = put_envelope(l, f) && put_message(l, f);
-	if (fclose(f) != 0 || !ok)
+	error = errno;
+	if (fclose(f) != 0 && ok)
 		return -1;
-	return 0;
+	errno = error;
+	return ok ? 0 : -1;
 }
 
 int sm_pickup(struct sm_letter *l, const char *folder)
@@ -61,7 +64,7 @@ int sm_pickup(struct sm_letter *l, const char *folder)
 	char hidden[NAME_SIZE], name[NAME_SIZE];
 	unsigned char id[UUID_BYTES];
 	struct buf b;
-	int status = EX_OK;
+	int status = EX_OK, error;
 
 	if (dir < 0)
 		return sm_fail(EX_CANTCREAT, "%s: %s", folder, strerror(errno));
@@ -74,10 +77,14 @@ int sm_pickup(struct sm_letter *l, const char *folder)
 	invariant(slice_to_str(slice_from(buf_slice(&b), 1), name, sizeof name));
 	buf_fini(&b);
 	/* A name with a dot before it is not looked at yet. */
-	if (write_file(l, dir, hidden) != 0 || renameat(dir, hidden, dir, name) != 0 ||
-	    fsync(dir) != 0) {
+	if (write_file(l, dir, hidden) != 0 || renameat(dir, hidden, dir, name) != 0) {
 		status = sm_fail(EX_IOERR, "%s: %s", folder, strerror(errno));
 		(void)unlinkat(dir, hidden, 0);
+	} else if (fsync(dir) != 0) {
+		error = errno;
+		/* Who says that it failed takes it back; gone already, it is on its way. */
+		if (unlinkat(dir, name, 0) == 0)
+			status = sm_fail(EX_IOERR, "%s: %s", folder, strerror(error));
 	}
 	close(dir);
 	return status;

@@ -60,7 +60,9 @@ static size_t put_domain(const struct server *server, slice_t rest, struct buf *
 	return n;
 }
 
-void smtp_edit_domains(const struct server *server, slice_t body, struct buf *out)
+/* Appends a field's body, every domain behind an "@" in it masqueraded: not those in comments and
+ * quoted strings, nor one with white space around its "@". */
+static void put_domains(const struct server *server, slice_t body, struct buf *out)
 {
 	while (body.n > 0) {
 		size_t n = 1;
@@ -107,7 +109,7 @@ static bool is_hidden(const struct smtp_edit *e, slice_t name)
 static void give_kept(struct smtp_edit *e, struct buf *out)
 {
 	if (e->rewrites)
-		smtp_edit_domains(e->server, buf_slice(&e->kept), out);
+		put_domains(e->server, buf_slice(&e->kept), out);
 	else
 		buf_put(out, buf_slice(&e->kept));
 	buf_reset(&e->kept);

@@ -35,8 +35,4 @@ void smtp_edit_end(struct smtp_edit *e, struct buf *out);
 /* The empty line has gone by: bytes need not come here any more. */
 bool smtp_edit_over(const struct smtp_edit *e);
 
-/* Appends a field's body, every domain behind an "@" in it masqueraded: not those in comments and
- * quoted strings, nor one with white space around its "@". */
-void smtp_edit_domains(const struct server *server, slice_t body, struct buf *out);
-
 #endif

@@ -40,8 +40,9 @@ void smtp_intake_new(struct smtp *s)
 			  take_stored, &in->out);
 	in->mime = mime_parser_new(NULL, b);
 	buf_init(&in->edited, EDITED_MAX, b);
-	if (smtp_submits(s)) {
+	if (smtp_submits(s))
 		in->dkim = dkim_hash_new(b);
+	if (smtp_submits(s) && server_edits(s->base.server)) {
 		in->edit = xcalloc(1, sizeof *in->edit);
 		smtp_edit_init(in->edit, s->base.server, b);
 	}
@@ -81,7 +82,9 @@ void smtp_intake_fail(struct smtp *s, enum smtp_say why)
 		s->tx.in->failed = why;
 }
 
-WAITS void smtp_intake_complete(struct smtp *s)
+/* The message's header is over, or all there is: of a submission its senders are judged, and what
+ * it lacks is made and told to the parser. Again: nothing. */
+WAITS static void complete(struct smtp *s)
 {
 	struct smtp_intake *in = s->tx.in;
 	slice_t rest;
@@ -183,7 +186,7 @@ static WAITS void take(struct smtp *s, slice_t bytes)
 	if (in->dkim != NULL)
 		dkim_hash_feed(in->dkim, bytes);
 	if (smtp_header_over(&in->header))
-		smtp_intake_complete(s);
+		complete(s);
 	mime_parser_feed(in->mime, bytes);
 	e = record_write_feed(&in->record, bytes); /* take_stored does not wait */
 	if (e != E_OK)
@@ -235,7 +238,7 @@ WAITS void smtp_intake_last(struct smtp *s)
 		smtp_edit_end(in->edit, &in->edited);
 		take_edited(s);
 	}
-	smtp_intake_complete(s);
+	complete(s);
 }
 
 WAITS void smtp_intake_end(struct smtp *s)

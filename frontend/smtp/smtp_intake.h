@@ -47,9 +47,6 @@ void smtp_intake_free(struct smtp_intake **in);
 void smtp_intake_check(struct smtp *s, slice_t bytes);
 /* Takes bytes (borrowed until the first wait inside). Failures stay in in->failed. */
 WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes);
-/* The message's header is over, or all there is: of a submission its senders are judged, and what
- * it lacks is made and told to the parser. Again: nothing. */
-WAITS void smtp_intake_complete(struct smtp *s);
 /* No more bytes come: what the header's changes kept goes on, and the header is complete. */
 WAITS void smtp_intake_last(struct smtp *s);
 /* All bytes are there: finishes the record and sends the last of it to the owners. */

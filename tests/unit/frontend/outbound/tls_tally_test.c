@@ -212,3 +212,47 @@ TEST_FIBER(tls_tally_gives_up)
 	tls_tally_flush();
 	end();
 }
+
+static struct event may_go_on;
+
+WAITS static enum err tell_slowly(const struct tls_sessions *v, size_t n, uint64_t lost)
+{
+	CHECK_ERR(event_wait(&may_go_on, "test.tell", NO_DEADLINE), E_OK);
+	return tell(v, n, lost);
+}
+
+WAITS static void flush_run(void *arg UNUSED)
+{
+	tls_tally_flush();
+}
+
+WAITS static void stop_run(void *arg)
+{
+	bool *stopped = arg;
+
+	tls_tally_stop();
+	*stopped = true;
+}
+
+/* What is being told is not freed before it was. */
+TEST_FIBER(tls_tally_stops_behind_who_tells)
+{
+	struct trial t = trial(TLS_POLICY_NONE);
+	struct scope scope;
+	bool stopped = false;
+
+	begin();
+	tls_tally_init(tell_slowly);
+	event_init(&may_go_on);
+	add(&t, E_OK, true);
+	scope_init(&scope);
+	REQUIRE(scope_start(&scope, "test.flush", flush_run, NULL) == E_OK);
+	fiber_yield();
+	REQUIRE(scope_start(&scope, "test.stop", stop_run, &stopped) == E_OK);
+	fiber_yield();
+	CHECK(!stopped);
+	event_set(&may_go_on);
+	CHECK_ERR(scope_join(&scope, NO_DEADLINE), E_OK);
+	CHECK(stopped);
+	CHECK_INT(w.rows, 1);
+}
