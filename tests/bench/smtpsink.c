@@ -6,7 +6,7 @@
  *   smtpsink HOST PORT [CERT KEY]
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -161,15 +161,22 @@ static void set_tls(const char *cert, const char *key)
 
 static int listen_at(const char *host, const char *port)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+	const struct addrinfo hints = {.ai_family = AF_INET,
+				       .ai_socktype = SOCK_STREAM,
+				       .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+	struct addrinfo *at;
 	int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	if (inet_pton(AF_INET, host, &at.sin_addr) != 1 || fd < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-	    bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, 500) != 0) {
+	if (getaddrinfo(host, port, &hints, &at) != 0) {
+		fprintf(stderr, "smtpsink: %s:%s is no address with a port\n", host, port);
+		exit(1);
+	}
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+	    bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, 500) != 0) {
 		perror("smtpsink");
 		exit(1);
 	}
+	freeaddrinfo(at);
 	return fd;
 }
 
