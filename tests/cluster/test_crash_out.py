@@ -1,6 +1,8 @@
 """The short form of `make crash-out`."""
+import hashlib
 import os
 import sys
+import types
 import unittest
 
 import postern
@@ -26,7 +28,38 @@ class CrashOut(unittest.TestCase):
                                        int(os.environ.get("POSTERN_CRASH_SEED", "1")),
                                        os.environ["POSTERN_TEST_DNS"],
                                        int(os.environ["POSTERN_TEST_OUT"]))
+        print("noted %s: %s" % (self.id(), summary))
         self.assertEqual(len(wrong), 0, "\n".join([summary, *wrong[:20]]))
+
+
+class Judge(unittest.TestCase):
+    """What the test above calls wrong."""
+    KEY = ("%032x" % 7, "r@d0.out.test")
+
+    def sink(self, *times, body=b"text\r\n"):
+        digest = hashlib.sha256(b"text\r\n").hexdigest().encode()
+        mail = types.SimpleNamespace(
+            data=b"From: x\r\nMessage-ID: <%s@crash.example>\r\nX-Digest: %s\r\n\r\n%s" %
+            (self.KEY[0].encode(), digest, body))
+        return types.SimpleNamespace(arrivals={self.KEY: times} if times else {},
+                                     mails=[mail] * len(times))
+
+    def test_nothing_is_wrong(self):
+        self.assertEqual(crash_out.judge(self.sink(50), {self.KEY}, []), ([], 0))
+        self.assertEqual(crash_out.judge(self.sink(50, 60), {self.KEY}, [(51, "be1")]), ([], 1))
+        self.assertEqual(crash_out.too_few(self.sink(50), {self.KEY}, 1), [])
+
+    def test_something_is_wrong(self):
+        for words, sink, moments in (("lost: ", self.sink(), []),
+                                     ("twice without a kill: ", self.sink(50, 60), [(58, "be1")]),
+                                     ("not whole: ", self.sink(50, body=b"tex\r\n"), [])):
+            wrong, _ = crash_out.judge(sink, {self.KEY}, moments)
+            self.assertEqual(len(wrong), 1, wrong)
+            self.assertTrue(wrong[0].startswith(words), wrong)
+
+    def test_nothing_happened(self):
+        self.assertEqual(len(crash_out.too_few(self.sink(), set(), 1)), 2)
+        self.assertEqual(len(crash_out.too_few(self.sink(50), {self.KEY}, 2)), 2)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ with SIGKILL at random moments and started again, while users submit. Afterwards
 
   - a message that was answered 250 has reached the other system, for every recipient;
   - it came twice only where a kill fell between the other system's 250 and our commit of it;
-  - every message that came is whole, and the queue is empty.
+  - every message that came is whole, and the queue is empty;
+  - as many messages were taken, and came, as there were kills.
 
   tests/crash/crash_out.py    brings up a cluster of its own, below POSTERN_CRASH_DIR
       POSTERN_CRASH_KILLS     how many (200)
@@ -150,6 +151,13 @@ def judge(sink, sent, moments):
     return wrong, twice
 
 
+def too_few(sink, sent, kills):
+    """A cluster that serves nobody loses nothing: at least a message for each kill."""
+    counts = {"answered": len({ident for ident, _ in sent}), "at the other side": len(sink.mails)}
+    return ["only %d messages %s in %d kills" % (n, what, kills)
+            for what, n in counts.items() if n < kills]
+
+
 def run(kills, seed, dns, port):
     """(what is wrong, a summary); on the cluster of $POSTERN_TEST_CLUSTER."""
     import postern
@@ -163,6 +171,7 @@ def run(kills, seed, dns, port):
         postern.restore()
         left = postern.until(lambda: waiting(postern) == [], SETTLE_SECONDS)
         wrong, twice = judge(sink, load.sent, moments)
+        wrong += too_few(sink, load.sent, kills)
         if not left:
             wrong.insert(0, "the queue is not empty: %s" % str(waiting(postern))[:2000])
         return wrong, ("%d kills (seed %d): %d recipients answered, %d arrivals, %d of them twice"

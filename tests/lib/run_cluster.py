@@ -11,8 +11,8 @@ systems' mail servers, $POSTERN_TEST_OUT, {https} that of their sites, $POSTERN_
 $POSTERN_TEST_KEYS names (dnszone.make_keys), {trust} the certificate of the authority in the folder
 $POSTERN_TEST_PKI (authority.py). A file finds its cluster's folder in $POSTERN_TEST_CLUSTER. A test
 that kills nodes starts them again. A node that
-died by its own fault fails the files of its cluster. With
-$POSTERN_TEST_TIMES set it is shown what each file took.
+died by its own fault fails the files of its cluster. What was skipped is told, and lines of a test
+that begin with "noted". With $POSTERN_TEST_TIMES set it is shown what each file took.
 
 Two clusters are up at a time, for most of a test is waiting; $POSTERN_TEST_JOBS says another number.
 """
@@ -43,6 +43,7 @@ JOBS = 2
 DIED = re.compile(r"level=fatal|Sanitizer|: runtime error: |"
                   r"event=worker.ended .*signal=(?:4|5|6|7|8|11|31) ")
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
+TOLD = re.compile(r"^(?:skipped|noted) .*", re.M)
 
 
 def options_of(path):
@@ -129,8 +130,9 @@ def run_group(options, files, base_port):
         out, failed = done.stdout, done.returncode
     found = COUNT.findall(out)
     passed, failed = map(int, found[-1]) if found else (0, max(1, failed))
-    if os.environ.get("POSTERN_TEST_TIMES") and not failed:
-        print(out)
+    if not failed:
+        print(out if os.environ.get("POSTERN_TEST_TIMES") else
+              "".join(line + "\n" for line in TOLD.findall(out)), end="")
     if failed:
         print(out)
         tail_logs(folder)
