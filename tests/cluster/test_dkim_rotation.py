@@ -41,8 +41,6 @@ def states():
 
 class Rotation(unittest.TestCase):
     def setUp(self):
-        if dkim_check.PYTHON is None:
-            self.skipTest("no dkimpy")
         self.domain = cluster()["domain"]
         self.here, self.there = account_of("be1"), account_of("be2")
         self.addCleanup(forget_keys)

@@ -140,7 +140,6 @@ class Reports(unittest.TestCase):
         self.assertEqual(p["policy"]["policy-type"], "no-policy-found")
         self.failure(p, "starttls-not-supported")
 
-    @unittest.skipIf(dkim_check.PYTHON is None, "no dkimpy")
     def test_signed(self):
         """By the domain of its author, as soon as that has keys."""
         def dkim(*argv):

@@ -32,8 +32,7 @@ def install():
 class Npm(unittest.TestCase):
     def test_a_day(self):
         for program in ("npm", "node"):
-            if not shutil.which(program):
-                self.skipTest(program + " is not there")
+            self.assertTrue(shutil.which(program), program + " is not there")
         why = install()
         if why:
             self.skipTest(why)
