@@ -4,7 +4,8 @@ import threading
 import unittest
 
 import dnszone
-from postern import account, message, setting, smtp, tls
+from outgoing import submit
+from postern import setting
 from sink import Sink
 
 CLUSTER = ["--accounts", "4", "--set", "dns={dns}", "--set", "dns_anchors={anchors}",
@@ -26,14 +27,6 @@ def tearDownModule():
     zone.close()
 
 
-def submit(to):
-    a = account(0)
-    with smtp(0, "submission") as s:
-        s.starttls(context=tls())
-        s.login(a["address"], a["password"])
-        s.send_message(message(to, sender=a["address"]), a["address"], [to])
-
-
 class Connections(unittest.TestCase):
     def setUp(self):
         self.sink = Sink(HOST, PORT)
@@ -46,7 +39,7 @@ class Connections(unittest.TestCase):
         self.sink.does["dot"] = lambda: met.wait(30) and None
         have = len(self.sink.mails)
         for i in range(n):
-            submit("x%d@one.out.test" % i)
+            submit(["x%d@one.out.test" % i])
         self.assertEqual(len(self.sink.wait(have + n)), have + n)
         del self.sink.does["dot"]
 
@@ -58,7 +51,7 @@ class Connections(unittest.TestCase):
             sessions = self.sink.sessions
             setting("outbound.connections_per_destination", "1")
             have = len(self.sink.mails)
-            submit("y@one.out.test")
+            submit(["y@one.out.test"])
             self.assertEqual(len(self.sink.wait(have + 1)), have + 1)
             # Idle ones are closed after two seconds: a slow machine may need another try.
             return self.sink.sessions == sessions

@@ -10,7 +10,8 @@ import uuid
 
 import dnszone
 import postern
-from postern import account, imap, message, subjects, tls, until
+from outgoing import fields, notice, submit
+from postern import account, imap, subjects, tls, until
 from sink import Sink
 
 CLUSTER = ["--frontends", "1", "--accounts", "10", "--partitions", "2", "--set", "dns={dns}",
@@ -40,14 +41,6 @@ def login(who):
     return s
 
 
-def submit(to, who=0, options=(), rcpt_options=()):
-    """Sends one message as a user; its subject."""
-    m = message(to[0], "ext " + uuid.uuid4().hex, sender=account(who)["address"])
-    with login(who) as s:
-        s.send_message(m, account(who)["address"], to, options, rcpt_options)
-    return m["Subject"]
-
-
 def run(*argv):
     status, out, err = postern.postern("--json", *argv)
     assert status == 0, (argv, err)
@@ -71,20 +64,9 @@ def submit_binary(to, body, who=0, ctype="application/octet-stream"):
     return whole
 
 
-def notice(who, about):
-    """The machine-readable part of the notice in a user's INBOX that tells of an address."""
-    def look():
-        box = imap(who)
-        box.select("INBOX", readonly=True)
-        _, found = box.search(None, "HEADER", "Content-Type", "multipart/report")
-        for n in found[0].split():
-            _, data = box.fetch(n, "(BODY.PEEK[])")
-            part = email.message_from_bytes(data[0][1]).get_payload()[1]
-            if about in part.as_string():
-                return part.get_payload()[1]
-        box.logout()
-        return None
-    return until(look)
+def told_of(who, about):
+    """What the notice in a user's INBOX says of an address, for machines."""
+    return fields(notice(who, about))
 
 
 class Extensions(unittest.TestCase):
@@ -135,28 +117,28 @@ class Extensions(unittest.TestCase):
         self.assertRegex(said[0], rb"^-[567];NT$")
         self.assertRegex(said[1], rb"^11\d;N$")
         self.assertRegex(said[2], rb"^35\d\d;R$")
-        self.assertEqual(notice(4, "x@out.test")["Action"], "relayed")
+        self.assertEqual(told_of(4, "x@out.test")["Action"], "relayed")
 
     def test_return_goes_only_to_who_returns(self):
         submit(["return@out.test"], options=["BY=120;R"], who=5)
-        told = notice(5, "return@out.test")
+        told = told_of(5, "return@out.test")
         self.assertEqual((told["Action"], told["Status"]), ("failed", "5.3.3"))
         self.assertFalse(self.sink.mails)
         self.sink.offers.append("DELIVERBY 300")
         submit(["late@out.test"], options=["BY=120;R"], who=5)
-        told = notice(5, "late@out.test")
+        told = told_of(5, "late@out.test")
         self.assertEqual((told["Action"], told["Status"]), ("failed", "5.4.7"))
 
     def test_returned_when_the_time_is_over(self):
         self.sink.offers.append("DELIVERBY")
         submit(["450@out.test"], options=["BY=2;R"], who=6)
-        told = notice(6, "450@out.test")
+        told = told_of(6, "450@out.test")
         self.assertEqual((told["Action"], told["Status"]), ("failed", "5.4.7"))
         self.assertTrue(until(lambda: not run("queue", "list", "--to", "450@out.test")))
 
     def test_told_when_the_time_is_over(self):
         submit(["450@out.test"], options=["BY=2;N"], who=7)
-        self.assertEqual(notice(7, "450@out.test")["Action"], "delayed")
+        self.assertEqual(told_of(7, "450@out.test")["Action"], "delayed")
         self.sink.codes = False
         self.taken(1)
         # The server says nothing more, and who waits for its word is told so.
@@ -257,5 +239,5 @@ class Extensions(unittest.TestCase):
         self.sink.does.clear()
         signed = (b"--b\r\nContent-Transfer-Encoding: binary\r\n\r\nx\n\0\r\n--b--\r\n")
         submit_binary(["sealed@out.test"], signed, who=9, ctype="multipart/signed; boundary=b")
-        told = notice(9, "sealed@out.test")
+        told = told_of(9, "sealed@out.test")
         self.assertEqual((told["Action"], told["Status"]), ("failed", "5.6.3"))

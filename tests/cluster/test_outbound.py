@@ -11,8 +11,9 @@ import uuid
 import dkim_check
 import dnszone
 import postern
+from outgoing import fields, notice, notice_bytes, queue, submit, submit_bytes, waiting
 from postern import (account, cluster, cluster_command, deliver, imap, log_lines, log_size, message,
-                     subjects, tls, until)
+                     subjects, until)
 from sink import Sink
 
 CLUSTER = ["--frontends", "2", "--accounts", "10", "--set", "dns={dns}",
@@ -49,61 +50,6 @@ def setUpModule():
 
 def tearDownModule():
     zone.close()
-
-
-def submit(to, who=0, fe=0, subject=None, options=(), rcpt_options=(), headers=None):
-    """Sends one message as a user to the addresses; its subject."""
-    a = account(who)
-    m = message(to[0], subject or "out " + uuid.uuid4().hex, sender=a["address"])
-    for name, value in (headers or {}).items():
-        m[name] = value
-    with postern.smtp(fe, "submission") as s:
-        s.starttls(context=tls())
-        s.login(a["address"], a["password"])
-        s.send_message(m, a["address"], to, options, rcpt_options)
-    return m["Subject"]
-
-
-def queue():
-    """Rows of `queue list`."""
-    import json
-    status, out, err = postern.postern("--json", "queue", "list")
-    assert status == 0, err
-    return json.loads(out)
-
-
-def waiting(address):
-    """The queue's row for an address, once it was tried."""
-    def look():
-        return next((r for r in queue() if r["address"] == address and r.get("attempts")), None)
-    return until(look)
-
-
-def notice_bytes(who, about):
-    """The notice in a user's INBOX that tells of an address, as it lies there."""
-    def look():
-        box = imap(who)
-        box.select("INBOX", readonly=True)
-        _, found = box.search(None, "HEADER", "Content-Type", "multipart/report")
-        for n in found[0].split():
-            _, data = box.fetch(n, "(BODY.PEEK[])")
-            m = email.message_from_bytes(data[0][1])
-            if about in m.get_payload()[1].as_string():
-                return data[0][1]
-        box.logout()
-        return None
-    return until(look)
-
-
-def notice(who, about):
-    """The same, parsed."""
-    got = notice_bytes(who, about)
-    return email.message_from_bytes(got) if got else None
-
-
-def fields(m):
-    """Of the first recipient in a notice's machine-readable part."""
-    return m.get_payload()[1].get_payload()[1]
 
 
 class Outbound(unittest.TestCase):
@@ -224,34 +170,23 @@ class Outbound(unittest.TestCase):
 
     def test_large_message(self):
         body = "".join("%06d %s\n" % (i, "." * 60) for i in range(20000))
-        a = account(0)
-        m = message("big@out.test", "large", body, a["address"])
-        with postern.smtp(0, "submission") as s:
-            s.starttls(context=tls())
-            s.login(a["address"], a["password"])
-            s.send_message(m)
+        m = message("big@out.test", "large", body, account(0)["address"])
+        submit_bytes(0, ["big@out.test"], m.as_bytes(policy=m.policy.clone(linesep="\r\n")))
         mail, = self.taken(1)
         self.assertEqual(email.message_from_bytes(mail.data).get_payload(),
                          body.replace("\n", "\r\n"))
 
     def test_8bit(self):
-        a = account(0)
         raw = ("From: %s\r\nSubject: 8\r\nMIME-Version: 1.0\r\nContent-Type: text/plain;"
                " charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\u00e4\u00f6\r\n"
-               % a["address"]).encode()
-        with postern.smtp(0, "submission") as s:
-            s.starttls(context=tls())
-            s.login(a["address"], a["password"])
-            s.sendmail(a["address"], ["x@out.test"], raw, ["BODY=8BITMIME"])
+               % account(0)["address"]).encode()
+        submit_bytes(0, ["x@out.test"], raw, options=["BODY=8BITMIME"])
         mail, = self.taken(1)
         self.assertIn(b"BODY=8BITMIME", mail.sender)
         self.assertIn("\u00e4\u00f6".encode(), mail.data)
         # A server that takes none gets it encoded.
         self.good.offers.remove("8BITMIME")
-        with postern.smtp(0, "submission") as s:
-            s.starttls(context=tls())
-            s.login(a["address"], a["password"])
-            s.sendmail(a["address"], ["x@plain.out.test"], raw, ["BODY=8BITMIME"])
+        submit_bytes(0, ["x@plain.out.test"], raw, options=["BODY=8BITMIME"])
         mail = self.taken(2)[1]
         self.assertNotIn(b"BODY", mail.sender)
         self.assertTrue(mail.data.isascii())

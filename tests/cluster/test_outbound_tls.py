@@ -11,9 +11,9 @@ import tempfile
 import unittest
 
 import dnszone
+from outgoing import notice, queue, submit, waiting
 from postern import cluster, log_lines, log_size, message, postern, smtp, tls, until
 from sink import Sink
-from test_outbound import notice, queue, submit, waiting
 
 CLUSTER = ["--accounts", "4", "--set", "dns={dns}", "--set", "dns_anchors={anchors}",
            "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=1s",

@@ -14,9 +14,9 @@ import unittest
 import authority
 import dnszone
 from https_site import Site
+from outgoing import queue, submit, waiting
 from postern import cluster_command, until
 from sink import Sink
-from test_outbound import queue, submit, waiting
 
 CLUSTER = ["--accounts", "4", "--set", "dns={dns}", "--set", "dns_anchors={anchors}",
            "--set", "smtp.port_out={out}", "--set", "tls_trust={trust}", "--set", "sts.port={https}",

@@ -9,9 +9,9 @@ import dkim_check
 import dnszone
 import tlsrpt
 from https_site import Site
+from outgoing import queue, submit
 from postern import imap, postern, until
 from sink import Sink
-from test_outbound import queue, submit
 from test_sts import policy
 
 CLUSTER = ["--accounts", "4", "--backends", "2", "--set", "dns={dns}",
