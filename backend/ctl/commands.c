@@ -249,8 +249,10 @@ static const struct ctl_arg tls_report_send_args[] = {
 		{"--connections", "N", "connections", 0, "at once to it, or none: as to others"}, \
 		{"--helo", "NAME", "helo", ARG_NONE, "our name in EHLO"}, \
 		{"--source4", "ADDRESS", "source4", ARG_NONE, "our end of connections, IPv4"}, \
+		{"--source6", "ADDRESS", "source6", ARG_NONE, "the same, IPv6"}, \
 	{ \
-		"--source6", "ADDRESS", "source6", ARG_NONE, "the same, IPv6" \
+		"--etrn", "any|NET[,NET]...", "etrn", ARG_NONE, \
+			"of hold: from where its mail may be asked for" \
 	}
 
 static const struct ctl_arg route_add_args[] = {
@@ -258,7 +260,7 @@ static const struct ctl_arg route_add_args[] = {
 	{"ACTION", NULL, "action", ARG_REQUIRED, "mx, relay, lmtp, hold, reject or drop"},
 	{"TARGET", NULL, "target", 0,
 	 "of relay and lmtp: host[:port], [host][:port] (not its MX); of reject: what is said; of "
-	 "drop: a virtual server"},
+	 "drop: a virtual server; of hold with --etrn: as of relay, or else where DNS says"},
 	ROUTE_HOW,
 	{0},
 };
@@ -463,7 +465,7 @@ const struct ctl_command ctl_commands[] = {
 	{"route", "add", "Sends mail to other systems another way than DNS says", route_add_args,
 	 METHOD(ROUTE_ADD), REQUEST(route_spec), DONE, .prepare = route_prepare, .run = route_run},
 	{"route", "list", "Lists routes", no_args, METHOD(ROUTE_LIST), REQUEST(route_list),
-	 ROWS(route), .columns = "domain sender action target tls user first connections"},
+	 ROWS(route), .columns = "domain sender action target tls user first connections etrn"},
 	{"route", "show", "Shows a route", route_name_args, METHOD(ROUTE_SHOW), REQUEST(route_name),
 	 ONE(route)},
 	{"route", "edit", "Changes a route; what is not given stays", route_edit_args,

@@ -205,14 +205,19 @@ slice_t dir_image_get(const struct dir_image *im, slice_t key)
 	return row != NULL ? dir_row_value(row) : SLICE_NONE;
 }
 
-static void count(struct dir_image *im, char kind, bool more)
+static void count(struct dir_image *im, const struct dir_row *row, uint64_t by)
 {
-	if (kind == DIR_K_ACCOUNT)
-		im->accounts += more ? 1 : UINT64_MAX;
-	if (kind == DIR_K_ADDRESS)
-		im->addresses += more ? 1 : UINT64_MAX;
-	if (kind == DIR_K_ROUTE)
-		im->routes += more ? 1 : UINT64_MAX;
+	struct dir_route route;
+
+	if (row->bytes[0] == DIR_K_ACCOUNT)
+		im->accounts += by;
+	if (row->bytes[0] == DIR_K_ADDRESS)
+		im->addresses += by;
+	if (row->bytes[0] != DIR_K_ROUTE)
+		return;
+	im->routes += by;
+	invariant(dir_rec_route(dir_row_value(row), &route));
+	im->asked_routes += route.etrn.n != 0 ? by : 0;
 }
 
 void dir_image_put(struct dir_image *im, slice_t key, slice_t value)
@@ -232,10 +237,10 @@ void dir_image_put(struct dir_image *im, slice_t key, slice_t value)
 		list_put(l, row, old != NULL);
 	if (old != NULL) {
 		name_drop(im, old);
+		count(im, old, UINT64_MAX);
 		xfree(&old);
-	} else {
-		count(im, key.p[0], true);
 	}
+	count(im, row, 1);
 	name_add(im, row);
 }
 
@@ -249,7 +254,7 @@ void dir_image_del(struct dir_image *im, slice_t key)
 	if (l != NULL)
 		list_del(l, key);
 	name_drop(im, row);
-	count(im, key.p[0], false);
+	count(im, row, UINT64_MAX);
 	map_del(&im->rows, key);
 	xfree(&row);
 }

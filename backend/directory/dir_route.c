@@ -66,6 +66,35 @@ bool dir_route_find(const struct dir *d, slice_t sender, slice_t address, struct
 	return find_at(d, SL("*"), slice_str(from), out);
 }
 
+bool dir_route_named(const struct dir *d, slice_t domain, struct dir_route *out)
+{
+	return dir_image_route(&d->image, domain, SLICE_NONE, out);
+}
+
+bool dir_route_any_asked(const struct dir *d)
+{
+	return d->image.asked_routes != 0;
+}
+
+enum dir_asker dir_route_asker(const struct dir_route *r, const struct ipaddr *from)
+{
+	slice_t rest = r->etrn;
+
+	if (r->action != DIR_ROUTE_HOLD)
+		return DIR_ASKER_NONE;
+	if (slice_eq(rest, SL("any")))
+		return DIR_ASKER_ANYBODY;
+	while (rest.n != 0) {
+		size_t n = slice_find_char(rest, ' ');
+		struct ipnet net;
+
+		if (ipnet_parse(slice_sub(rest, 0, n), &net) && ipnet_has(&net, from))
+			return DIR_ASKER_KNOWN;
+		rest = slice_from(rest, n + 1);
+	}
+	return DIR_ASKER_NONE;
+}
+
 enum err dir_route_password(const struct dir *d, const struct dir_route *r, struct secret *out)
 {
 	struct buf plain;

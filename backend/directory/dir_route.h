@@ -13,6 +13,7 @@
 
 #include "backend/directory/dir_admin.h"
 #include "common/crypto/secret.h"
+#include "common/net/ipaddr.h"
 
 #define DIR_ROUTE_DOMAIN_MAX      256 /* "." and a domain */
 #define DIR_ROUTE_TARGET_MAX      300 /* a host of 255 bytes with brackets and port; a text */
@@ -21,6 +22,8 @@
 #define DIR_ROUTE_BOX_MAX         (DIR_ROUTE_PASSWORD_MAX + NODE_BOX_OVERHEAD)
 #define DIR_ROUTE_SOURCE_MAX      45  /* an address in words */
 #define DIR_ROUTE_CONNECTIONS_MAX 100 /* what no other system minds from one that it knows */
+#define DIR_ROUTE_ETRN_MAX        1000
+#define DIR_ROUTE_NETS_MAX        16 /* each of at most 49 bytes, and a space */
 
 /* The numbers are stored: they never change. */
 enum dir_route_action {
@@ -45,13 +48,15 @@ struct dir_route {
 	slice_t domain, sender; /* as above, normalised; sender empty: any */
 	enum dir_route_action action;
 	slice_t target; /* RELAY: host[:port], [host][:port]; LMTP: [host][:port]; REJECT: text;
-			 * DROP: the server's name */
+			 * DROP: the server's name; HOLD: as RELAY, or where DNS says, for what was
+			 * asked for */
 	enum dir_route_tls tls;
 	slice_t user;                   /* empty: no log-in */
 	bool direct;                    /* RELAY: where DNS says first */
 	uint32_t connections;           /* at once to the destination; 0: as to others */
 	slice_t helo, source4, source6; /* empty: as to others */
 	slice_t box;                    /* for this node; empty: none */
+	slice_t etrn;                   /* HOLD: who may ask for it: nobody, "any", or nets */
 };
 
 /* ---- the image: never waits ---- */
@@ -61,6 +66,13 @@ size_t dir_route_count(const struct dir *d);
 /* The route of a message from `sender` (a reverse-path, empty for <>) to an address. False: there
  * is none. */
 bool dir_route_find(const struct dir *d, slice_t sender, slice_t address, struct dir_route *out);
+/* The route for exactly this pattern of recipients, from any sender. */
+bool dir_route_named(const struct dir *d, slice_t domain, struct dir_route *out);
+/* There are routes whose mail may be asked for. */
+bool dir_route_any_asked(const struct dir *d);
+/* May a host there ask for what the route holds? */
+enum dir_asker { DIR_ASKER_NONE, DIR_ASKER_ANYBODY, DIR_ASKER_KNOWN };
+enum dir_asker dir_route_asker(const struct dir_route *r, const struct ipaddr *from);
 /* The password of a route that has a user. E_NOT_FOUND: this node has no box of it yet, or cannot
  * open it. */
 enum err dir_route_password(const struct dir *d, const struct dir_route *r,

@@ -14,6 +14,7 @@ struct form {
 	char target[DIR_ROUTE_TARGET_MAX + 1];
 	char helo[DOMAIN_MAX + 1];
 	char source4[IPADDR_STR], source6[IPADDR_STR];
+	char etrn[DIR_ROUTE_ETRN_MAX + 1];
 	enum dir_route_tls tls;
 };
 
@@ -106,8 +107,12 @@ static enum err target_form(const struct dir_route *r, struct buf *out, struct d
 {
 	switch (r->action) {
 	case DIR_ROUTE_MX:
-	case DIR_ROUTE_HOLD:
 		return r->target.n == 0 ? E_OK : bad(diag, r->target, "this action has no target");
+	case DIR_ROUTE_HOLD:
+		if (r->target.n == 0)
+			return E_OK;
+		return r->etrn.n != 0 ? host_form(r->target, out, diag)
+				      : bad(diag, r->target, "only for what may be asked for");
 	case DIR_ROUTE_RELAY:
 		return host_form(r->target, out, diag);
 	case DIR_ROUTE_LMTP:
@@ -162,6 +167,42 @@ static enum err source_form(slice_t s, uint8_t family, char out[IPADDR_STR], str
 	return E_OK;
 }
 
+/* Nets and addresses, with spaces or commas between them; or any. */
+static enum err etrn_form(const struct dir_route *r, char out[DIR_ROUTE_ETRN_MAX + 1],
+			  struct diag *diag)
+{
+	slice_t rest = r->etrn;
+	unsigned count = 0;
+	size_t used = 0;
+
+	out[0] = '\0';
+	if (rest.n != 0 && r->action != DIR_ROUTE_HOLD)
+		return diag_set(diag, E_INVALID, "only what is held can be asked for");
+	if (slice_eq(rest, SL("any"))) {
+		memcpy(out, "any", 4);
+		return E_OK;
+	}
+	while (rest.n != 0) {
+		size_t n = MIN(slice_find_char(rest, ' '), slice_find_char(rest, ','));
+		slice_t word = slice_sub(rest, 0, n);
+		struct ipnet net;
+
+		rest = slice_from(rest, n + 1);
+		if (word.n == 0)
+			continue;
+		if (!ipnet_parse(word, &net))
+			return bad(diag, word, "neither a net nor an address");
+		if (++count > DIR_ROUTE_NETS_MAX || used + word.n + 1 > DIR_ROUTE_ETRN_MAX)
+			return diag_set(diag, E_INVALID, "at most %d nets", DIR_ROUTE_NETS_MAX);
+		if (used != 0)
+			out[used++] = ' ';
+		memcpy(out + used, word.p, word.n);
+		used += word.n;
+		out[used] = '\0';
+	}
+	return r->etrn.n == 0 || count != 0 ? E_OK : bad(diag, r->etrn, "not a net");
+}
+
 static bool is_printable(slice_t s)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -200,6 +241,8 @@ static enum err check(const struct dir_route_spec *s, struct form *f, struct dia
 
 	if (e == E_OK)
 		e = sender_form(s->r.sender, f->sender, diag);
+	if (e == E_OK)
+		e = etrn_form(&s->r, f->etrn, diag);
 	if (e == E_OK)
 		e = check_target(&s->r, f->target, diag);
 	if (e == E_OK)
@@ -270,6 +313,8 @@ static void detail(struct dir_call *c, const struct dir_route_spec *s, const str
 	buf_printf(&c->detail, "sender=%s action=%s target=%s tls=%u user=%.*s", f->sender,
 		   actions[s->r.action], f->target, (unsigned)f->tls, (int)s->r.user.n,
 		   s->r.user.n != 0 ? s->r.user.p : "");
+	if (f->etrn[0] != '\0')
+		buf_printf(&c->detail, " etrn=%s", f->etrn);
 	if (s->password != NULL)
 		buf_puts(&c->detail, " password=new");
 }
@@ -297,6 +342,7 @@ WAITS static enum err write_route(struct dir_call *c, const char *sql,
 	pg_text(&a, slice_str(f.helo));
 	pg_text(&a, slice_str(f.source4));
 	pg_text(&a, slice_str(f.source6));
+	pg_text(&a, slice_str(f.etrn));
 	e = dir_call_query(c, sql, &a, &r, diag);
 	if (e == E_EXISTS)
 		return diag_set(diag, e, "there is a route for that already");
@@ -405,7 +451,8 @@ static void route_row(const struct pg_result *r, size_t i, struct arena *mem,
 		      .connections = (uint32_t)pg_get_u64(r, i, 7),
 		      .helo = dir_page_text(mem, r, i, 8),
 		      .source4 = dir_page_text(mem, r, i, 9),
-		      .source6 = dir_page_text(mem, r, i, 10)},
+		      .source6 = dir_page_text(mem, r, i, 10),
+		      .etrn = dir_page_text(mem, r, i, 13)},
 		.created_us = pg_get_i64(r, i, 11),
 		.has_password = pg_get_bool(r, i, 12),
 	};

@@ -152,6 +152,7 @@ static void route_row(const struct pg_result *r, size_t i, struct buf *out)
 		.helo = pg_get(r, i, 9),
 		.source4 = pg_get(r, i, 10),
 		.source6 = pg_get(r, i, 11),
+		.etrn = pg_get(r, i, 13),
 	};
 	struct buf box;
 

@@ -67,7 +67,7 @@ const char dir_sql_prune[] =
 /* $N is the node. */
 #define ROUTE_COLS \
 	"r.id, r.domain, r.sender, r.action, r.target, r.tls, r.username, r.direct," \
-	" r.connections, r.helo, r.source4, r.source6, coalesce(b.sealed, '')"
+	" r.connections, r.helo, r.source4, r.source6, coalesce(b.sealed, ''), r.etrn"
 #define ROUTE_FROM(node) \
 	" FROM routes r LEFT JOIN route_boxes b ON b.route_id = r.id AND b.node = " node
 #define RIGHT_COLS   "id, owner_id, user_id, kind"
@@ -430,11 +430,12 @@ const char dir_sql_claim[] =
 
 const char dir_sql_route_add[] =
 	"INSERT INTO routes (domain, sender, action, target, tls, username, direct, connections,"
-	" helo, source4, source6) VALUES ($1, $2, $3::smallint, $4, $5::smallint, $6, $7::boolean,"
-	" $8::integer, $9, $10, $11) RETURNING id";
+	" helo, source4, source6, etrn) VALUES ($1, $2, $3::smallint, $4, $5::smallint, $6,"
+	" $7::boolean, $8::integer, $9, $10, $11, $12) RETURNING id";
 const char dir_sql_route_edit[] =
 	"UPDATE routes SET action = $3::smallint, target = $4, tls = $5::smallint, username = $6,"
-	" direct = $7::boolean, connections = $8::integer, helo = $9, source4 = $10, source6 = $11"
+	" direct = $7::boolean, connections = $8::integer, helo = $9, source4 = $10, source6 = $11,"
+	" etrn = $12"
 	" WHERE domain = $1 AND sender = $2 RETURNING id";
 const char dir_sql_route_remove[] = "DELETE FROM routes WHERE domain = $1 AND sender = $2";
 /* A route or a node that has gone meanwhile needs none. */
@@ -451,7 +452,7 @@ const char dir_sql_route_lacking[] =
 #define ROUTE_ROW \
 	"SELECT domain, sender, action, target, tls, username, direct, connections, helo," \
 	" source4, source6, " US("created") ", EXISTS (SELECT 1 FROM route_boxes b" \
-					    " WHERE b.route_id = routes.id) FROM routes"
+					    " WHERE b.route_id = routes.id), etrn FROM routes"
 const char dir_sql_route_list[] =
 	ROUTE_ROW " WHERE (domain COLLATE \"C\", sender COLLATE \"C\") > ($1, $2)"
 		  " ORDER BY domain COLLATE \"C\", sender COLLATE \"C\" LIMIT $3::bigint";

@@ -373,6 +373,7 @@ WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overri
 	event_init(&o->wake);
 	event_init(&o->ended);
 	way_down_init(&o->down);
+	asks_init(&o->asks);
 	buf_init(&o->masquerade, CONF_VALUE_MAX, NULL);
 	outbound_settings(o);
 	(void)queue_servers_read(&o->servers, deliver->dir);
@@ -410,6 +411,7 @@ WAITS void outbound_stop(struct outbound **po)
 	outbound_alerts_fini(o);
 	way_down_fini(&o->down);
 	queue_servers_fini(&o->servers);
+	asks_fini(&o->asks);
 	buf_fini(&o->masquerade);
 	sched_free(&o->sched);
 	xfree(&o->parts);

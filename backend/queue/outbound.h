@@ -15,6 +15,7 @@
 #include "backend/directory/dir_route.h"
 #include "backend/directory/dir_tls.h"
 #include "backend/policy/guard.h"
+#include "backend/queue/asks.h"
 #include "backend/queue/outcome.h"
 #include "backend/queue/sched.h"
 #include "backend/store/msg.h"
@@ -104,6 +105,26 @@ struct outbound_result {
  * (E_RETRY, E_FULL) nothing has happened: report again. */
 WAITS enum err outbound_report(struct outbound *o, struct partition *part,
 			       const struct outbound_result *v, size_t n) MUST_USE;
+
+/* ---- held mail is asked for ---- */
+
+struct outbound_ask {
+	enum asked_what what;
+	slice_t node; /* in lower case */
+	struct ipaddr from;
+};
+
+struct outbound_asked {
+	uint64_t waiting;
+	bool counted; /* those are all here; where the client may know */
+};
+
+/* Another question from that address. E_LIMIT: too many. */
+enum err outbound_count_asker(struct outbound *o, const struct ipaddr *from) MUST_USE;
+/* What a route holds for the node is set free, for a while. E_NOT_FOUND: there is no route that
+ * lets a client there ask for it; E_LIMIT: too soon after the last time. */
+enum err outbound_ask(struct outbound *o, const struct outbound_ask *q,
+		      struct outbound_asked *out) MUST_USE;
 
 /* ---- management ---- */
 

@@ -73,7 +73,7 @@ static bool is_direct(struct outbound *o, const struct job *j, struct way *w)
 {
 	if (j->kind == JOB_NOTICE)
 		return false;
-	way_of(o->deliver->dir, &o->down, outbound_server(o, j), j, clock_wall_us(), w);
+	way_of(o->deliver->dir, &o->down, &o->asks, outbound_server(o, j), j, clock_wall_us(), w);
 	return w->routed && w->route.direct && j->attempts == 0;
 }
 

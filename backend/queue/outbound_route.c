@@ -18,7 +18,7 @@ slice_t outbound_destination(struct outbound *o, const struct job *j, struct way
 
 	if (j->kind == JOB_NOTICE)
 		return JOB_NOTICES;
-	way_of(o->deliver->dir, &o->down, outbound_server(o, j), j, clock_wall_us(), mem);
+	way_of(o->deliver->dir, &o->down, &o->asks, outbound_server(o, j), j, clock_wall_us(), mem);
 	name = way_destination(mem);
 	if ((mem->kind == WAY_HOLD || mem->kind == WAY_STOPPED) &&
 	    sched_hold_destination(o->sched, name, SCHED_ON_HOLD, clock_wall_us()) != E_OK)
@@ -135,7 +135,24 @@ WAITS static size_t place_rows(struct outbound *o, size_t part, struct outbound_
 	return 0;
 }
 
-enum walk { WALK_ALL, WALK_DOWN };
+/* The same, and what was asked for is due at once. */
+WAITS static size_t free_rows(struct outbound *o, size_t part, struct outbound_page *r)
+{
+	(void)place_rows(o, part, r);
+	for (size_t i = 0; i < r->load.n; i++) {
+		const struct outbound_verdict *v = outbound_page_row(r, i, 0);
+		struct sched_key key = {(uint16_t)part, r->items[i].id};
+		struct way w = {.asked = false};
+
+		if (v != NULL && v->job.kind == JOB_OUTSIDE)
+			(void)outbound_destination(o, &v->job, &w);
+		if (w.asked && sched_retry(o->sched, key, clock_wall_us()) == E_NOT_FOUND)
+			LOG(LOG_DEBUG, NULL, "queue.asked_for_gone", LF_UINT("item", key.item));
+	}
+	return 0;
+}
+
+enum walk { WALK_ALL, WALK_DOWN, WALK_ASKED };
 
 static bool is_meant(const struct outbound *o, enum walk what, const struct sched_info *i)
 {
@@ -143,9 +160,17 @@ static bool is_meant(const struct outbound *o, enum walk what, const struct sche
 
 	if (slice_eq(name, JOB_NOTICES))
 		return false;
-	return what == WALK_ALL ||
-	       way_is_down(&o->down, slice_sub(name, 0, slice_find_char(name, '#')),
-			   clock_wall_us());
+	switch (what) {
+	case WALK_ALL:
+		break;
+	case WALK_DOWN:
+		return way_is_down(&o->down, slice_sub(name, 0, slice_find_char(name, '#')),
+				   clock_wall_us());
+	case WALK_ASKED: /* held; or what an earlier question did not bring through */
+		return slice_starts(name, SL("hold:")) || i->state == SCHED_WAITING ||
+		       i->state == SCHED_DOWN;
+	}
+	return true;
 }
 
 WAITS static enum err walk(struct outbound *o, enum walk what)
@@ -166,7 +191,7 @@ WAITS static enum err walk(struct outbound *o, enum walk what)
 		}
 		for (size_t i = 0; e == E_OK && i < nkeys; i += OUTBOUND_PAGE)
 			e = outbound_pages(o, keys + i, MIN(nkeys - i, (size_t)OUTBOUND_PAGE),
-					   place_rows);
+					   what == WALK_ASKED ? free_rows : place_rows);
 		if (nkeys == 0)
 			fiber_yield();
 	} while (e == E_OK && cursor != 0 && !o->stop);
@@ -174,21 +199,31 @@ WAITS static enum err walk(struct outbound *o, enum walk what)
 	return e;
 }
 
-WAITS enum err outbound_reroute(struct outbound *o)
+WAITS static enum err walk_if(struct outbound *o, enum walk what, bool *changed)
 {
-	enum walk what = o->routes_changed ? WALK_ALL : WALK_DOWN;
 	enum err e;
 
-	if (!o->routes_changed && !o->down_changed)
+	if (!*changed)
 		return E_OK;
-	/* What changes meanwhile is walked again. */
-	o->routes_changed = o->down_changed = false;
+	*changed = false; /* what changes meanwhile is walked again */
 	e = walk(o, what);
-	if (e != E_OK && what == WALK_ALL)
-		o->routes_changed = true;
-	else if (e != E_OK)
-		o->down_changed = true;
+	if (e != E_OK)
+		*changed = true;
 	waitq_wake_all(&o->takers);
+	return e;
+}
+
+WAITS enum err outbound_reroute(struct outbound *o)
+{
+	enum err e;
+
+	if (o->routes_changed)
+		o->down_changed = false; /* among all */
+	e = walk_if(o, WALK_ALL, &o->routes_changed);
+	if (e == E_OK)
+		e = walk_if(o, WALK_DOWN, &o->down_changed);
+	if (e == E_OK)
+		e = walk_if(o, WALK_ASKED, &o->asked_changed);
 	return e;
 }
 

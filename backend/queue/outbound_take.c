@@ -206,7 +206,7 @@ static enum err set_way(const struct outbound_worker *w, const struct way *way,
 	if (!way_is_special(way))
 		return E_OK;
 	r = arena_new(mem, struct dir_route);
-	r->action = way->routed && !way->direct ? way->route.action : DIR_ROUTE_MX;
+	r->action = way->routed ? way_action(way) : DIR_ROUTE_MX;
 	j->target = job->route.n != 0 ? job->route : way->domain;
 	j->route = r;
 	set_identity(w, way, mem, j, r);

@@ -106,10 +106,19 @@ static void put_identity(struct way *w)
 	buf_fini(&b);
 }
 
+enum dir_route_action way_action(const struct way *w)
+{
+	if (w->direct)
+		return DIR_ROUTE_MX;
+	if (!w->asked)
+		return w->route.action;
+	return w->route.target.n != 0 ? DIR_ROUTE_RELAY : DIR_ROUTE_MX;
+}
+
 static void by_route(const struct way_down *down, const struct job *j, int64_t now_us,
 		     struct way *w)
 {
-	switch (w->route.action) {
+	switch (way_action(w)) {
 	case DIR_ROUTE_RELAY:
 		w->direct = w->route.direct && j->attempts == 0 &&
 			    !way_is_down(down, w->domain, now_us);
@@ -149,8 +158,8 @@ static void by_route(const struct way_down *down, const struct job *j, int64_t n
 	}
 }
 
-void way_of(const struct dir *dir, const struct way_down *down, const struct queue_server *server,
-	    const struct job *j, int64_t now_us, struct way *out)
+void way_of(const struct dir *dir, const struct way_down *down, const struct asks *asks,
+	    const struct queue_server *server, const struct job *j, int64_t now_us, struct way *out)
 {
 	const char *at = j->address.n != 0 ? memrchr(j->address.p, '@', j->address.n) : NULL;
 
@@ -170,6 +179,7 @@ void way_of(const struct dir *dir, const struct way_down *down, const struct que
 	}
 	out->routed = dir_route_find(dir, j->sender, j->address, &out->route);
 	if (out->routed) {
+		out->asked = asks_has(asks, &out->route, out->domain, now_us);
 		by_route(down, j, now_us, out);
 		return;
 	}

@@ -18,7 +18,7 @@
 #ifndef BACKEND_QUEUE_WAY_H
 #define BACKEND_QUEUE_WAY_H
 
-#include "backend/directory/dir_route.h"
+#include "backend/queue/asks.h"
 #include "backend/queue/job.h"
 #include "backend/queue/queue_server.h"
 #include "backend/queue/sched.h"
@@ -53,6 +53,7 @@ struct way {
 	enum way_kind kind;
 	bool routed;            /* there is a route */
 	bool direct;            /* WAY_DNS that becomes WAY_ROUTE when it fails for now */
+	bool asked;             /* held, but asked for: a WAY_ROUTE */
 	struct dir_route route; /* borrowed from the directory: until the next wait */
 	slice_t domain;         /* of the address */
 	const struct queue_server *server; /* borrowed likewise; NULL: it has no say */
@@ -66,8 +67,11 @@ static inline slice_t way_destination(const struct way *w)
 }
 
 /* server: the job's; NULL: none. */
-void way_of(const struct dir *dir, const struct way_down *down, const struct queue_server *server,
-	    const struct job *j, int64_t now_us, struct way *out);
+void way_of(const struct dir *dir, const struct way_down *down, const struct asks *asks,
+	    const struct queue_server *server, const struct job *j, int64_t now_us,
+	    struct way *out);
+/* What a route that is followed does: MX, RELAY or LMTP. Of HOLD: what became of it. */
+enum dir_route_action way_action(const struct way *w);
 /* Its route names an address of ours. */
 static inline bool way_has_source(const struct way *w)
 {

@@ -20,6 +20,7 @@ static Postern__AdminRoute *pack_route(const struct dir_route_row *r, struct are
 	m->helo = admin_str(mem, r->r.helo);
 	m->source4 = admin_str(mem, r->r.source4);
 	m->source6 = admin_str(mem, r->r.source6);
+	m->etrn = admin_str(mem, r->r.etrn);
 	m->created_us = r->created_us;
 	return m;
 }
@@ -55,6 +56,8 @@ static enum err merge(struct mcall *c, struct dir_route *r)
 		r->source4 = slice_str(m->source4);
 	if (m->has_source6)
 		r->source6 = slice_str(m->source6);
+	if (m->has_etrn)
+		r->etrn = slice_str(m->etrn);
 	return E_OK;
 }
 
@@ -85,9 +88,9 @@ WAITS enum err m_admin_route_edit(struct mcall *c)
 	if (e != E_OK)
 		return e;
 	s.r = row.r;
-	/* Another action has another target, or none. */
+	/* Another action has another target, or none; and nobody asks for what is not held. */
 	if (m->has_action && (enum dir_route_action)m->action != row.r.action)
-		s.r.target = SLICE_NONE;
+		s.r.target = s.r.etrn = SLICE_NONE;
 	e = merge(c, &s.r);
 	return e == E_OK ? dir_route_edit(c->be->dir, &by, &s, &c->diag) : e;
 }

@@ -5,6 +5,7 @@
  * loses its stream (it asks for another; a session whose end it missed ends with its next call).
  */
 #include "backend/rpc/policy_push.h"
+#include "backend/directory/dir_route.h"
 #include "backend/directory/dir_servers.h"
 #include "backend/rpc/rpc_methods.h"
 
@@ -188,6 +189,7 @@ static enum err send_servers(struct watch *w, struct arena *mem)
 		if (s.service == service)
 			m.servers[m.n_servers++] = pack_server(&s, mem);
 	}
+	m.etrn = service == SERVICE_SMTP && dir_route_any_asked(w->be->dir);
 	ev.event_case = POSTERN__POLICY_EVENT__EVENT_SERVERS;
 	ev.servers = &m;
 	return send_event(w, &ev);
@@ -357,11 +359,11 @@ static void on_dir_event(const struct dir_event *ev, void *arg)
 		policy_push_kill(be, ev->session, NULL, "ended by an administrator");
 		break;
 	case DIR_EV_SERVERS:
+	case DIR_EV_ROUTES:
 		push_all(be, DIRTY_SERVERS);
 		break;
 	case DIR_EV_KEYS:
 	case DIR_EV_DKIM:
-	case DIR_EV_ROUTES:
 		break;
 	}
 }

@@ -125,6 +125,8 @@ const struct method methods[] = {
 	  m_ingest_done),
 	M(INGEST_DROP, "Ingest.Drop", ingest_drop, FE, OUTBOUND, IDEMPOTENT, SMALL, MINUTES(60),
 	  RATE_FREE, m_ingest_drop),
+	M(OUTBOUND_ASK, "Outbound.Ask", outbound_ask, FE_BE, SERVICES(SERVICE_SMTP), IDEMPOTENT,
+	  SMALL, SECONDS(30), RATE_LOOKUP, m_outbound_ask),
 	T(MAILBOX_LIST, "Mailbox.List", mailbox_list, Postern__MailboxList, READERS, TICKET_READ,
 	  IDEMPOTENT, SMALL, MINUTES(2), m_mailbox_list),
 	T(MAILBOX_CREATE, "Mailbox.Create", mailbox_create, Postern__MailboxCreate, IMAP,

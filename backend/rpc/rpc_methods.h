@@ -58,6 +58,7 @@ WAITS enum err m_deliver_settle(struct mcall *c);
 WAITS enum err m_outbound_work(struct mcall *c);
 WAITS enum err m_outbound_read(struct mcall *c);
 WAITS enum err m_outbound_report(struct mcall *c);
+WAITS enum err m_outbound_ask(struct mcall *c);
 WAITS enum err m_outbound_sts_get(struct mcall *c);
 WAITS enum err m_outbound_sts_put(struct mcall *c);
 WAITS enum err m_outbound_tls_put(struct mcall *c);

@@ -28,6 +28,7 @@ struct server {
 
 static struct list current = {&current, &current};
 static struct list next = {&next, &next};
+static bool etrn, next_etrn; /* of these sets */
 
 /* ---- sets ---- */
 
@@ -54,6 +55,7 @@ static void drop_set(struct list *set)
 void servers_begin(void)
 {
 	drop_set(&next);
+	next_etrn = false;
 }
 
 static void read_who(const struct conf *c, const char *list, struct who *out)
@@ -157,10 +159,21 @@ static void renew(struct server *s, struct server *from)
 	s->policy_change = 0;
 }
 
+void servers_put_etrn(void)
+{
+	next_etrn = true;
+}
+
+bool servers_etrn(void)
+{
+	return etrn;
+}
+
 void servers_apply(void)
 {
 	struct list fresh;
 
+	etrn = next_etrn;
 	list_init(&fresh);
 	while (!list_empty(&next)) {
 		struct server *from = list_entry(next.next, struct server, node);
@@ -187,6 +200,7 @@ void servers_apply(void)
 
 void servers_forget(void)
 {
+	etrn = next_etrn = false;
 	drop_set(&next);
 	drop_set(&current);
 }

@@ -31,10 +31,14 @@ struct server_push {
  * that are not put are gone; their sessions keep what they had. */
 void servers_begin(void);
 void servers_put(const struct server_push *p);
+/* Of the new set: there is held mail that may be asked for by ETRN. */
+void servers_put_etrn(void);
 void servers_apply(void);
 /* All gone; for tests. */
 void servers_forget(void);
 
+/* Mail may be asked for. */
+bool servers_etrn(void);
 /* Who answers at this address; NULL: nobody was pushed who does. */
 struct server *servers_find(enum rpc_service service, const struct ipaddr *local, uint16_t port);
 /* A session begins and ends. */

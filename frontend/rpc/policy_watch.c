@@ -88,6 +88,8 @@ static void put_servers(const Postern__VirtualServers *m)
 			p.settings[p.nsettings] = slice_str(row->settings[p.nsettings]);
 		servers_put(&p);
 	}
+	if (m->etrn)
+		servers_put_etrn();
 	servers_apply();
 	session_leave_stopped();
 }

@@ -3,7 +3,7 @@
  * engine; a profile says what differs. RFC 5321, with STARTTLS (3207), PIPELINING (2920), SIZE
  * (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034), CHUNKING and BINARYMIME (3030), SMTPUTF8
  * (6531), DSN (3461), DELIVERBY (2852), LIMITS (9422), REQUIRETLS (8689), AUTH (4954), submission
- * (6409) with FUTURERELEASE (4865) and MT-PRIORITY (6710).
+ * (6409) with FUTURERELEASE (4865) and MT-PRIORITY (6710), ETRN (1985).
  *
  *   smtp_server  the conversation: greeting, one command after the other, last words
  *   smtp_cmds    the tables of commands, and the small ones
@@ -11,6 +11,7 @@
  *   smtp_parse   arguments of commands; pure functions; smtp_param  of MAIL, by name
  *   smtp_auth    AUTH
  *   smtp_mail    MAIL           smtp_rcpt   RCPT
+ *   smtp_etrn    ETRN
  *   smtp_sender  may this sender be used? (ours without AUTH; a user's own)
  *   smtp_tx      the transaction: sender, recipients by owner; one reset
  *   smtp_edit    a submission's header, changed on its way: what is hidden, masqueraded domains
@@ -128,6 +129,12 @@ static inline enum server_auth smtp_auth_mode(const struct smtp *s)
 	return server_auth_mode(s->base.server, s->profile->service);
 }
 
+/* Held mail may be asked for here. */
+static inline bool smtp_offers_etrn(const struct smtp *s)
+{
+	return s->profile->service == SERVICE_SMTP && servers_etrn();
+}
+
 /* Its messages are submissions: a user's own, of which more is asked, for which more is done. A
  * session that has not logged in, where it may do without, is one of another system. */
 static inline bool smtp_submits(const struct smtp *s)
@@ -155,6 +162,7 @@ void smtp_set_state(struct smtp *s, enum smtp_state state);
 WAITS void smtp_reset(struct smtp *s);
 
 /* Handlers, each in its file. */
+WAITS enum err smtp_etrn(struct session *base, slice_t args, void *arg);
 WAITS enum err smtp_auth(struct session *base, slice_t args, void *arg);
 WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg);
 WAITS enum err smtp_rcpt(struct session *base, slice_t args, void *arg);

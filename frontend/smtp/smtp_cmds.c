@@ -54,6 +54,8 @@ static void put_extensions(const struct smtp *s, struct buf *b)
 	put_future_release(s, b);
 	if (s->profile->service == SERVICE_SUBMISSION)
 		buf_puts(b, "250-MT-PRIORITY\r\n");
+	if (smtp_offers_etrn(s))
+		buf_puts(b, "250-ETRN\r\n");
 	buf_puts(b, "250 ENHANCEDSTATUSCODES\r\n");
 }
 
@@ -182,6 +184,7 @@ static const struct cmd_def smtp_table[] = {
 	COMMON_COMMANDS,
 	/* Users log in elsewhere; what they send here by mistake is not logged. */
 	{"AUTH", SMTP_ANY, CMD_SECRET, smtp_not_implemented},
+	{"ETRN", SMTP_READY, CMD_GUARDED | CMD_FREE, smtp_etrn},
 };
 
 static const struct cmd_def login_table[] = {

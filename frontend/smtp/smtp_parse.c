@@ -216,6 +216,26 @@ enum smtp_say smtp_parse_helo(slice_t args, char out[SMTP_HELO_MAX + 1])
 	return args.n > 0 && slice_to_str(args, out, SMTP_HELO_MAX + 1) ? SAY_NOTHING : SAY_SYNTAX;
 }
 
+enum smtp_say smtp_parse_etrn(slice_t args, struct smtp_etrn_args *out)
+{
+	size_t dot;
+
+	out->what = SMTP_ETRN_NODE;
+	if (slice_starts(args, SL("@")))
+		out->what = SMTP_ETRN_BELOW;
+	else if (slice_starts(args, SL("#")))
+		out->what = SMTP_ETRN_QUEUE;
+	args = slice_from(args, out->what != SMTP_ETRN_NODE);
+	if (out->what == SMTP_ETRN_QUEUE && slice_eq(args, SL("*"))) {
+		memcpy(out->node, "*", 2);
+		return SAY_NOTHING;
+	}
+	dot = out->what == SMTP_ETRN_QUEUE && slice_starts(args, SL(".")) ? 1 : 0;
+	out->node[0] = '.';
+	return domain_normalise(slice_from(args, dot), out->node + dot) == E_OK ? SAY_NOTHING
+										: SAY_SYNTAX;
+}
+
 enum smtp_say smtp_parse_bdat(slice_t args, uint64_t *size_out, bool *last_out)
 {
 	struct cursor c = cursor(args);

@@ -49,6 +49,14 @@ struct smtp_rcpt_args {
 	char orcpt[SMTP_ORCPT_MAX]; /* type;address, decoded */
 };
 
+/* Which mail a node's name means: its own; that of all below it, too; what a queue holds. */
+enum smtp_etrn_what { SMTP_ETRN_NODE, SMTP_ETRN_BELOW, SMTP_ETRN_QUEUE };
+
+struct smtp_etrn_args {
+	enum smtp_etrn_what what;
+	char node[1 + DOMAIN_MAX + 1]; /* in lower case */
+};
+
 /* "FROM:" Reverse-path [SP Mail-parameters] (RFC 5321 section 4.1.1.2). */
 enum smtp_say smtp_parse_mail(slice_t args, enum smtp_params p, struct smtp_mail_args *out);
 /* "TO:" Forward-path [SP Rcpt-parameters]. */
@@ -60,6 +68,8 @@ enum smtp_say smtp_parse_rcpt(slice_t args, enum smtp_params p, enum addr_charse
 enum smtp_say smtp_parse_helo(slice_t args, char out[SMTP_HELO_MAX + 1]);
 /* chunk-size [SP "LAST"] (RFC 3030 section 2). */
 enum smtp_say smtp_parse_bdat(slice_t args, uint64_t *size_out, bool *last_out);
+/* [@ or #] node (RFC 1985 section 5.2); of # also what routes are for: .suffix, *. */
+enum smtp_say smtp_parse_etrn(slice_t args, struct smtp_etrn_args *out);
 /* xtext (RFC 3461 section 4) into out of at least s.n bytes; false: malformed, or it holds what
  * is not printable ASCII. */
 bool smtp_xtext_decode(slice_t s, char *out, size_t *n_out) MUST_USE;

@@ -24,6 +24,10 @@ enum smtp_say {
 	SAY_CHUNK_OK,
 	SAY_TAKEN,
 	SAY_TAKEN_LOWERED, /* the new priority stands before the words */
+	SAY_ETRN_STARTED,
+	SAY_ETRN_EMPTY,
+	SAY_ETRN_PENDING,
+	SAY_ETRN_COUNTED,
 	/* 421: said, then the session ends */
 	SAY_SHUTDOWN,
 	SAY_STOPPED,
@@ -54,6 +58,8 @@ enum smtp_say {
 	SAY_RCPT_TOO_MANY,
 	SAY_NO_ROOM,
 	SAY_SENDS_TOO_MUCH,
+	SAY_ETRN_LATER,
+	SAY_ETRN_DENIED,
 	/* for good */
 	SAY_UNKNOWN_COMMAND,
 	SAY_NOT_IMPLEMENTED,
@@ -103,7 +109,7 @@ enum smtp_say {
 };
 
 /* Whose failure an enum err is. */
-enum smtp_where { AT_SENDER, AT_RCPT, AT_MESSAGE, AT_AUTH, AT_LAST = AT_AUTH };
+enum smtp_where { AT_SENDER, AT_RCPT, AT_MESSAGE, AT_AUTH, AT_NODE, AT_LAST = AT_NODE };
 
 /* The reply for a failure; SAY_NOTHING for one of the client's own stream (E_CANCELLED, ...). */
 enum smtp_say smtp_say_for(enum smtp_where at, enum err e);

@@ -327,7 +327,7 @@ class Management(Case):
         self.refused("add", "b.test", "relay", "[h.test", words="without its")
         self.refused("add", "b.test", "relay", "h.test:0", words="not a port")
         self.refused("add", "b.test", "relay", "192.0.2.1", "--source4", "::1", words=".")
-        self.refused("add", "b.test", "hold", "h.test", words="no target")
+        self.refused("add", "b.test", "hold", "h.test", words="may be asked for")
         self.refused("add", "b.test", "reject", words="has a text")
         self.refused("add", "b.test", "reject", "a\nb", words="printable")
         self.refused("add", "b.test", "mx", "--sender", "nobody", words="not an address")

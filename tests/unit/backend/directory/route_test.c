@@ -141,6 +141,55 @@ TEST_FIBER(route_forms)
 	rig_close(&r);
 }
 
+TEST_FIBER(route_etrn)
+{
+	static const struct {
+		enum dir_route_action action;
+		const char *target, *etrn;
+		enum err e;
+		const char *stored;
+	} cases[] = {
+		{DIR_ROUTE_HOLD, "", "any", E_OK, "any"},
+		{DIR_ROUTE_HOLD, "h.test", "192.0.2.0/24,2001:db8::/32 ::1", E_OK,
+		 "192.0.2.0/24 2001:db8::/32 ::1"},
+		{DIR_ROUTE_HOLD, "h.test", "", E_INVALID, NULL},
+		{DIR_ROUTE_HOLD, "no host", "any", E_INVALID, NULL},
+		{DIR_ROUTE_HOLD, "", "192.0.2.0/33", E_INVALID, NULL},
+		{DIR_ROUTE_HOLD, "", "any,192.0.2.1", E_INVALID, NULL},
+		{DIR_ROUTE_HOLD, "", " ", E_INVALID, NULL},
+		{DIR_ROUTE_HOLD, "",
+		 "::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1", E_INVALID,
+		 NULL}, /* 17 */
+		{DIR_ROUTE_MX, "", "any", E_INVALID, NULL},
+		{DIR_ROUTE_RELAY, "h.test", "any", E_INVALID, NULL},
+	};
+	struct diag d = {""};
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct dir_route_spec s = {.r = {.domain = SL("a.test"),
+						 .action = cases[i].action,
+						 .target = slice_str(cases[i].target),
+						 .etrn = slice_str(cases[i].etrn)}};
+		struct dir_route out;
+
+		check_note("case %zu", i);
+		CHECK(!dir_route_any_asked(r.d));
+		CHECK_ERR(dir_route_add(r.d, &rig_actor, &s, &d), cases[i].e);
+		if (cases[i].e != E_OK)
+			continue;
+		REQUIRE(dir_route_named(r.d, SL("a.test"), &out));
+		CHECK_SLICE(out.etrn, slice_str(cases[i].stored));
+		CHECK(dir_route_any_asked(r.d));
+		s.r.etrn = s.r.target = SLICE_NONE;
+		CHECK_ERR(dir_route_edit(r.d, &rig_actor, &s, &d), E_OK);
+		CHECK(!dir_route_any_asked(r.d));
+		CHECK_ERR(dir_route_remove(r.d, &rig_actor, SL("a.test"), SLICE_NONE, &d), E_OK);
+	}
+	rig_close(&r);
+}
+
 static bool opens(struct rig *r, slice_t want)
 {
 	struct secret s = SECRET_NONE;

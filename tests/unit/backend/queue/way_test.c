@@ -6,10 +6,11 @@
 #include "tests/unit/backend/directory/rig.h"
 
 static struct way_down down;
+static struct asks asks;
 
 static slice_t name(struct rig *r, struct job *j, struct way *w)
 {
-	way_of(r->d, &down, NULL, j, 1000, w);
+	way_of(r->d, &down, &asks, NULL, j, 1000, w);
 	return way_destination(w);
 }
 
@@ -86,6 +87,35 @@ TEST_FIBER(way_names)
 	j.address = SL("x@k.test");
 	CHECK_SLICE(name(&r, &j, &w), SL("drop:one"));
 	CHECK(w.kind == WAY_ROUTE);
+	way_down_fini(&down);
+	rig_close(&r);
+}
+
+/* Held and asked for, it goes where DNS says, or to the route's host. */
+TEST_FIBER(way_asked_for)
+{
+	struct job j = {.kind = JOB_OUTSIDE, .sender = SL("me@us.test")};
+	struct way w;
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	way_down_init(&down);
+	add(&r, (struct dir_route){
+			.domain = SL("h.test"), .action = DIR_ROUTE_HOLD, .etrn = SL("any")});
+	add(&r, (struct dir_route){.domain = SL(".h.test"),
+				   .action = DIR_ROUTE_HOLD,
+				   .target = SL("mx.h.test"),
+				   .etrn = SL("any")});
+	asks_init(&asks);
+	CHECK_ERR(asks_begin(&asks, ASKED_BELOW, SL("h.test"), &(struct ipaddr){.family = 4}, 900),
+		  E_OK);
+	j.address = SL("x@h.test");
+	CHECK_SLICE(name(&r, &j, &w), SL("h.test"));
+	CHECK(w.kind == WAY_ROUTE && w.asked && way_action(&w) == DIR_ROUTE_MX);
+	j.address = SL("x@a.h.test");
+	CHECK_SLICE(name(&r, &j, &w), SL("relay:mx.h.test"));
+	CHECK(w.kind == WAY_ROUTE && way_action(&w) == DIR_ROUTE_RELAY);
+	asks_fini(&asks);
 	way_down_fini(&down);
 	rig_close(&r);
 }

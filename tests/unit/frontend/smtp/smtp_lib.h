@@ -8,6 +8,7 @@
 #define TESTS_UNIT_FRONTEND_SMTP_SMTP_LIB_H
 
 #include "common/base/buf.h"
+#include "frontend/rpc/call_ask.h"
 #include "frontend/smtp/smtp.h"
 #include "tests/lib/check.h"
 #include "tests/lib/wire.h"
@@ -34,8 +35,12 @@ struct played {
 	enum err result[PLAYED_OWNERS];  /* of every recipient */
 	enum err each[PLAYED_OWNERS][2]; /* of the first ones, where it is not E_OK */
 	enum err begin[PLAYED_OWNERS];
-	const char *over;         /* the account may send nothing more: the words */
-	bool away;                /* no back-end at all */
+	const char *over; /* the account may send nothing more: the words */
+	bool away;        /* no back-end at all */
+	enum err ask;     /* for held mail: what comes of it ... */
+	struct call_asked asked;
+	char node[300]; /* ... and what was asked for */
+	enum call_ask_what what;
 	bool relay;               /* the last address might have been another system's */
 	enum sender_right boss;   /* of alice, to boss@example.org; 0: none */
 	bool relay_server;        /* ... because of the client's address */

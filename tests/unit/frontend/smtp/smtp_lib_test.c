@@ -79,6 +79,16 @@ WAITS enum err call_resolve(struct session *s UNUSED, const struct resolve_query
 	return E_DENIED;
 }
 
+WAITS enum err call_ask(const struct session *s UNUSED, enum call_ask_what what, const char *node,
+			struct call_asked *out)
+{
+	fiber_yield();
+	played.what = what;
+	*out = played.asked;
+	CHECK(slice_to_str(slice_str(node), played.node, sizeof played.node));
+	return played.ask;
+}
+
 WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct sender_answer *out,
 				 struct diag *d)
 {

@@ -292,6 +292,54 @@ TEST(parse_rcpt)
 	}
 }
 
+TEST(parse_etrn)
+{
+	static const struct {
+		const char *args;
+		enum smtp_say say;
+		enum smtp_etrn_what what;
+		const char *node;
+	} cases[] = {
+		{"Example.ORG", SAY_NOTHING, SMTP_ETRN_NODE, "example.org"},
+		{"@example.org", SAY_NOTHING, SMTP_ETRN_BELOW, "example.org"},
+		{"#example.org", SAY_NOTHING, SMTP_ETRN_QUEUE, "example.org"},
+		{"#.example.org", SAY_NOTHING, SMTP_ETRN_QUEUE, ".example.org"},
+		{"#*", SAY_NOTHING, SMTP_ETRN_QUEUE, "*"},
+		{"", SAY_SYNTAX, 0, NULL},
+		{"@", SAY_SYNTAX, 0, NULL},
+		{"#", SAY_SYNTAX, 0, NULL},
+		{"*", SAY_SYNTAX, 0, NULL},
+		{"@*", SAY_SYNTAX, 0, NULL},
+		{".example.org", SAY_SYNTAX, 0, NULL},
+		{"@.example.org", SAY_SYNTAX, 0, NULL},
+		{"#..example.org", SAY_SYNTAX, 0, NULL},
+		{"@@example.org", SAY_SYNTAX, 0, NULL},
+		{"example.org now", SAY_SYNTAX, 0, NULL},
+		{"[192.0.2.1]", SAY_SYNTAX, 0, NULL},
+	};
+	char longest[1 + DOMAIN_MAX + 2];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct smtp_etrn_args a;
+
+		check_note("case %s", cases[i].args);
+		CHECK_INT(smtp_parse_etrn(slice_str(cases[i].args), &a), cases[i].say);
+		if (cases[i].node == NULL)
+			continue;
+		CHECK_INT(a.what, cases[i].what);
+		CHECK_STR(a.node, cases[i].node);
+	}
+	for (size_t n = 1; n <= sizeof longest; n++) {
+		struct smtp_etrn_args a;
+
+		for (size_t i = 0; i < n; i++)
+			longest[i] = i % 60 == 0 ? '.' : 'a';
+		longest[0] = '#';
+		(void)smtp_parse_etrn(slice(longest, n),
+				      &a); /* whatever it says, it stays inside */
+	}
+}
+
 TEST(parse_bdat)
 {
 	static const struct {

@@ -337,3 +337,57 @@ TEST_FIBER(server_notes_a_name)
 		resolver_replace(NULL);
 	}
 }
+
+/* RFC 1985: where something is held that may be asked for, and nowhere else. */
+TEST_FIBER(server_etrn)
+{
+	static const struct {
+		enum err e;
+		struct call_asked asked;
+		const char *reply;
+	} cases[] = {
+		{E_OK, {0, false}, "250 2.0.0 Queuing started for node a.example"},
+		{E_OK, {0, true}, "251 2.0.0 No messages waiting for node a.example"},
+		{E_OK, {7, false}, "252 2.0.0 Pending messages started for node a.example"},
+		{E_OK, {7, true}, "253 2.0.0 Pending messages started for the node: 7"},
+		{E_RETRY, {0, false}, "458 4.3.0 Unable to queue messages now for node a.example"},
+		{E_LIMIT, {0, false}, "458 4.3.0 Unable to queue messages now for node a.example"},
+		{E_NOT_FOUND,
+		 {0, false},
+		 "459 4.7.1 Not allowed, or nothing held, for node a.example"},
+	};
+	struct wire w;
+
+	SERVE(PORT_25, "tls=offered");
+	begin(&w, PORT_25);
+	CHECK(!offers(&w, "ETRN"));
+	ASK(&w, "ETRN a.example", "500 5.5.2");
+	CHECK_STR(played.node, "");
+	servers_begin();
+	servers_put_etrn();
+	servers_apply();
+	CHECK(offers(&w, "ETRN"));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		played.ask = cases[i].e;
+		played.asked = cases[i].asked;
+		ASK(&w, "ETRN A.example", cases[i].reply);
+	}
+	CHECK_INT(played.what, CALL_ASK_NODE);
+	played.ask = E_OK;
+	ASK(&w, "etrn @a.example", "250 2.0.0");
+	CHECK_INT(played.what, CALL_ASK_BELOW);
+	ASK(&w, "ETRN #.a.example", "250 2.0.0");
+	CHECK_INT(played.what, CALL_ASK_ROUTE);
+	CHECK_STR(played.node, ".a.example");
+	ASK(&w, "ETRN", "501 5.5.4");
+	/* Section 5.1: not in the middle of a transaction. */
+	ASK(&w, "MAIL FROM:<x@outside.example>", "250 ");
+	ASK(&w, "ETRN a.example", "503 5.5.1");
+	done(&w);
+	begin(&w, PORT_587);
+	servers_begin();
+	servers_put_etrn();
+	servers_apply();
+	CHECK(!offers(&w, "ETRN"));
+	done(&w);
+}
