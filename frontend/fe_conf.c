@@ -20,6 +20,8 @@ static const struct conf_def table[] = {
 	 "the system's",
 	 NULL},
 	{"listen.smtp", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of SMTP (25)", NULL},
+	{"listen.lmtp", CONF_ADDRS, NULL, 0, 16, 0,
+	 "Addresses of LMTP, for relays in the nets of lmtp.nets", NULL},
 	{"listen.submission", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of submission (587)", NULL},
 	{"listen.submissions", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of submission over TLS (465)",
 	 NULL},

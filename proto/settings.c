@@ -1,5 +1,7 @@
 #include "proto/settings.h"
 
+#include "common/net/ipaddr.h"
+
 #define KIB    1024LL
 #define MIB    (1024 * KIB)
 #define GIB    (1024 * MIB)
@@ -49,6 +51,8 @@ const struct conf_def settings_table[] = {
 	 "Received fields until a message counts as looping", NULL},
 	{"smtp.local_sender_check", CONF_BOOL, "true", 0, 0, CONF_LIVE,
 	 "Refuse our own domains as sender without authentication", NULL},
+	{"lmtp.nets", CONF_STRINGS, "127.0.0.0/8,::1", 0, SETTINGS_NETS_MAX, CONF_LIVE,
+	 "Nets of the relays that may deliver by LMTP", NULL},
 	{"submission.message_bytes_max", CONF_BYTES, "50m", KIB, GIB, CONF_LIVE,
 	 "Size of a submitted message", NULL},
 	{"submission.session_bytes_max", CONF_BYTES, "500m", KIB, 1024 * GIB, CONF_LIVE,
@@ -189,3 +193,16 @@ const struct conf_def settings_table[] = {
 };
 
 const size_t settings_table_len = ARRAY_LEN(settings_table);
+
+enum err settings_check_nets(const struct conf *c, struct diag *d)
+{
+	for (size_t i = 0; i < conf_count(c, "lmtp.nets"); i++) {
+		struct ipnet net;
+
+		if (!ipnet_parse(slice_str(conf_item(c, "lmtp.nets", i)), &net))
+			return diag_set(d, E_INVALID,
+					"lmtp.nets: %.80s is neither a net nor an address",
+					conf_item(c, "lmtp.nets", i));
+	}
+	return E_OK;
+}

@@ -12,4 +12,9 @@
 extern const struct conf_def settings_table[];
 extern const size_t settings_table_len;
 
+/* Of the setting lmtp.nets. */
+#define SETTINGS_NETS_MAX 64
+/* What a type cannot say: c, which has the row lmtp.nets, has nets there. E_INVALID. */
+enum err settings_check_nets(const struct conf *c, struct diag *d) MUST_USE;
+
 #endif

@@ -80,6 +80,8 @@ enum err settings_check(const struct conf_def *def, slice_t value, struct diag *
 	e = buf_failed(&set) ? diag_set(d, E_INVALID, "%s: too long", def->name)
 			     : conf_set(c, buf_slice(&set), d);
 	buf_fini(&set);
+	if (e == E_OK && strcmp(def->name, "lmtp.nets") == 0)
+		e = settings_check_nets(c, d);
 	conf_free(&c);
 	/* It did not come from one. */
 	if (e != E_OK && slice_starts(slice_str(d->text), said))

@@ -235,7 +235,8 @@ static void plan_rest(const struct deliver_msg *m, struct plan *p, size_t rcpt,
 	int64_t due_us = p->now_us + DELIVER_SETTLE_US;
 	struct rcpt_token one = *t;
 
-	if (m->peer->role == ROLE_BACKEND || (m->nrcpts + m->nothers == 1 && t->naccounts == 1))
+	if (m->peer->role == ROLE_BACKEND ||
+	    (t->naccounts == 1 && (r->told || m->nrcpts + m->nothers == 1)))
 		return;
 	if (r->result != E_OK) {
 		plan_job(m, p, r, rcpt, t, due_us)->when = ADD_BESIDE;
@@ -353,6 +354,7 @@ static void log_queued(const struct deliver_msg *m, const struct queue_add *q, s
 static void collect(struct deliver_msg *m, const struct plan *p)
 {
 	bool *taken = xcalloc(m->nrcpts, sizeof *taken);
+	bool any = false;
 
 	for (size_t k = 0; k < p->ncopies; k++) {
 		struct deliver_rcpt *r;
@@ -375,8 +377,14 @@ static void collect(struct deliver_msg *m, const struct plan *p)
 			log_queued(m, q, p->item_owner[k]);
 	}
 	for (size_t i = 0; i < m->nrcpts; i++) {
+		any = any || taken[i];
 		if (taken[i])
 			m->rcpts[i].result = E_OK;
+	}
+	/* A retry without the bytes: what others were refused for is not known any more. */
+	for (size_t i = 0; m->stage == NULL && any && i < m->nrcpts; i++) {
+		if (m->rcpts[i].result == E_NOT_FOUND)
+			m->rcpts[i].result = E_RETRY;
 	}
 	xfree(&taken);
 }

@@ -37,6 +37,7 @@ struct deliver_rcpt {
 	slice_t token;
 	uint32_t notify; /* RFC 3461 */
 	slice_t orcpt;
+	bool told; /* one account's: who sends hears that it was refused; it is not queued then */
 	/* out */
 	enum err result;
 };
@@ -76,7 +77,8 @@ struct deliver_msg {
 
 /* One commit. E_OK: either nothing was taken, and each recipient's result says why; or every result
  * is E_OK, since a recipient that was refused beside one that was taken (or beside others) is
- * queued. To a back-end that forwards, each recipient has its own result: it has the queue item.
+ * queued. To a back-end that forwards, each recipient has its own result: it has the queue item. So
+ * has one that is told.
  * Else nobody got it (E_RETRY, E_FULL, E_NO_TICKET for a forged token, ...). */
 WAITS enum err deliver_commit(struct deliver *d, struct deliver_msg *m, struct diag *diag) MUST_USE;
 /* The queue items of these recipients are not needed any more. */

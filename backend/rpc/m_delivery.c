@@ -219,6 +219,7 @@ static struct deliver_rcpt *read_recipients(Postern__Recipient *const *v, size_t
 	for (size_t i = 0; i < n; i++)
 		r[i] = (struct deliver_rcpt){.token = MCALL_SLICE(v[i]->token),
 					     .notify = v[i]->notify,
+					     .told = v[i]->told,
 					     .orcpt = MCALL_SLICE(v[i]->orcpt)};
 	return r;
 }

@@ -42,6 +42,15 @@ static void read_limits(const struct conf *c, struct policy *p)
 	}
 }
 
+/* One that cannot be read admits nobody. */
+static void read_nets(const struct conf *c, struct policy_nets *out)
+{
+	for (size_t i = 0; i < conf_count(c, "lmtp.nets"); i++) {
+		if (ipnet_parse(slice_str(conf_item(c, "lmtp.nets", i)), &out->v[out->n]))
+			out->n++;
+	}
+}
+
 /* The keys of both services, which differ in their first word. */
 #define POLICY_SMTP(c, service) \
 	((struct policy_smtp){ \
@@ -84,6 +93,7 @@ static void read_all(const struct conf *c, struct policy *p)
 		.auth_plain = conf_bool(c, "auth.plain"),
 	};
 	read_limits(c, p);
+	read_nets(c, &p->lmtp_nets);
 }
 
 void policy_init(const char *node)
@@ -106,6 +116,15 @@ size_t policy_masquerades(void)
 const char *policy_masquerade(size_t i)
 {
 	return conf_item(state.live, "masquerade.from", i);
+}
+
+bool policy_admits_lmtp(const struct ipaddr *peer)
+{
+	for (size_t i = 0; i < state.current.lmtp_nets.n; i++) {
+		if (ipnet_has(&state.current.lmtp_nets.v[i], peer))
+			return true;
+	}
+	return false;
 }
 
 uint64_t policy_change(void)

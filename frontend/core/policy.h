@@ -8,7 +8,9 @@
 
 #include "common/base/err.h"
 #include "common/base/slice.h"
+#include "common/net/ipaddr.h"
 #include "common/rpc/identity.h"
+#include "proto/settings.h"
 
 /* Limits of a session with SMTP: of port 25 and of submission each. */
 struct policy_smtp {
@@ -41,6 +43,10 @@ struct policy {
 		const char *source4, *source6; /* "": the system's choice */
 	} outbound;
 	bool smtp_local_sender_check; /* no MAIL FROM or From of ours without AUTH */
+	struct policy_nets {
+		struct ipnet v[SETTINGS_NETS_MAX];
+		size_t n;
+	} lmtp_nets; /* where relays are that deliver by LMTP */
 	/* IMAP */
 	int64_t imap_idle_timeout_ms;   /* 30 min */
 	int64_t imap_login_timeout_ms;  /* 3 min before log-in */
@@ -62,6 +68,8 @@ size_t policy_masquerades(void);
 const char *policy_masquerade(size_t i);
 /* The policy in force; the pointer stays, its values change between two waits. */
 const struct policy *policy(void);
+/* May a host there deliver by LMTP? */
+bool policy_admits_lmtp(const struct ipaddr *peer);
 /* Which set of values it is: another number after each policy_apply, never 0. */
 uint64_t policy_change(void);
 /* This node's name. */

@@ -252,6 +252,7 @@ static void pack_rcpts(const struct deliver_group *g, struct arena *a, size_t *n
 
 	for (size_t i = 0; i < g->n; i++) {
 		postern__recipient__init(&rows[i]);
+		rows[i].told = g->rcpts[i].told;
 		rows[i].token = bytes(g->rcpts[i].token);
 		rows[i].notify = g->rcpts[i].notify;
 		rows[i].orcpt = bytes(g->rcpts[i].orcpt);

@@ -100,6 +100,7 @@ struct deliver_rcpt {
 	slice_t token;
 	slice_t orcpt;   /* RFC 3461, decoded: "rfc822;..." */
 	uint32_t notify; /* bits: 1 success, 2 failure, 4 delay, 8 never; 0 not given */
+	bool told;       /* the client hears of this one's own result (LMTP) */
 };
 
 /* The recipients of one owner. All borrowed. There may be none beside the sender's copy. */

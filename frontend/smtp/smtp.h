@@ -3,7 +3,8 @@
  * engine; a profile says what differs. RFC 5321, with STARTTLS (3207), PIPELINING (2920), SIZE
  * (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034), CHUNKING and BINARYMIME (3030), SMTPUTF8
  * (6531), DSN (3461), DELIVERBY (2852), LIMITS (9422), REQUIRETLS (8689), AUTH (4954), submission
- * (6409) with FUTURERELEASE (4865) and MT-PRIORITY (6710), ETRN (1985).
+ * (6409) with FUTURERELEASE (4865) and MT-PRIORITY (6710), ETRN (1985); LMTP
+ * (2033).
  *
  *   smtp_server  the conversation: greeting, one command after the other, last words
  *   smtp_cmds    the tables of commands, and the small ones
@@ -19,6 +20,7 @@
  *   smtp_header  what the end of data must know of the message's own header
  *   smtp_sign    what the owners need to sign a submission
  *   smtp_eom     end of data: the checks, the trace field, the commits, the reply
+ *   smtp_lmtp    ... or a reply for each recipient
  *
  * A message is never kept here: its bytes go through the MIME parser and the record's blocks to
  * the owners while they arrive, and 250 is said when the lead owner has it on stable storage.
@@ -78,8 +80,12 @@ enum smtp_state {
 struct smtp_profile {
 	enum rpc_service service;
 	size_t line_max;
+	const char *greeting;
+	/* RFC 2033: for relays of ours (setting lmtp.nets), whose senders and unknown recipients
+	 * are their own matter; an answer for each recipient. */
+	bool lmtp;
 };
-const struct smtp_profile *smtp_profile(enum rpc_service service);
+const struct smtp_profile *smtp_profile(const struct endpoint *e);
 
 struct smtp {
 	struct session base;
@@ -132,7 +138,7 @@ static inline enum server_auth smtp_auth_mode(const struct smtp *s)
 /* Held mail may be asked for here. */
 static inline bool smtp_offers_etrn(const struct smtp *s)
 {
-	return s->profile->service == SERVICE_SMTP && servers_etrn();
+	return s->profile->service == SERVICE_SMTP && !s->profile->lmtp && servers_etrn();
 }
 
 /* Its messages are submissions: a user's own, of which more is asked, for which more is done. A

@@ -39,8 +39,10 @@ static void put_extensions(const struct smtp *s, struct buf *b)
 	buf_printf(b, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", smtp_hostname(s),
 		   (unsigned long long)smtp_limits(s)->message_bytes_max);
 	put_limits(s, b);
-	buf_puts(b, "250-8BITMIME\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-SMTPUTF8\r\n"
-		    "250-DELIVERBY\r\n250-DSN\r\n");
+	buf_puts(b, "250-8BITMIME\r\n");
+	if (!s->profile->lmtp) /* nobody says how many answers the last chunk has there */
+		buf_puts(b, "250-CHUNKING\r\n250-BINARYMIME\r\n");
+	buf_puts(b, "250-SMTPUTF8\r\n250-DELIVERBY\r\n250-DSN\r\n");
 	if (!stream_is_tls(st) && session_tls() != NULL &&
 	    server_tls_mode(s->base.server) != SERVER_TLS_NONE)
 		buf_puts(b, "250-STARTTLS\r\n");
@@ -94,6 +96,12 @@ static WAITS enum err smtp_ehlo(struct session *base, slice_t args, void *arg UN
 static WAITS enum err smtp_helo(struct session *base, slice_t args, void *arg UNUSED)
 {
 	return hello(smtp_of(base), args, false);
+}
+
+/* RFC 2033 section 4.1. */
+static WAITS enum err smtp_lhlo(struct session *base, slice_t args, void *arg UNUSED)
+{
+	return hello(smtp_of(base), args, true);
 }
 
 static WAITS enum err smtp_starttls(struct session *base, slice_t args UNUSED, void *arg UNUSED)
@@ -165,10 +173,6 @@ static WAITS enum err smtp_quit(struct session *base, slice_t args UNUSED, void 
 	{"MAIL", SMTP_READY, CMD_GUARDED, smtp_mail}, \
 	{"RCPT", SMTP_MAIL | SMTP_RCPT, CMD_GUARDED, smtp_rcpt}, \
 	{"DATA", SMTP_RCPT, CMD_GUARDED | CMD_LAST | CMD_NO_ARGS | CMD_PAYLOAD, smtp_data}, \
-	{"EHLO", SMTP_START | SMTP_READY | SMTP_MAIL | SMTP_RCPT | SMTP_BDAT, \
-	 CMD_LAST | CMD_FREE, smtp_ehlo}, \
-	{"HELO", SMTP_START | SMTP_READY | SMTP_MAIL | SMTP_RCPT | SMTP_BDAT, \
-	 CMD_LAST | CMD_FREE, smtp_helo}, \
 	{"BDAT", SMTP_ANY, CMD_PAYLOAD, smtp_bdat}, \
 	{"RSET", SMTP_ANY, CMD_FREE | CMD_NO_ARGS, smtp_rset}, \
 	{"NOOP", SMTP_ANY, CMD_FREE, smtp_noop}, \
@@ -178,23 +182,38 @@ static WAITS enum err smtp_quit(struct session *base, slice_t args UNUSED, void 
 	{"QUIT", SMTP_ANY, CMD_MAY_CLOSE, smtp_quit}, \
 	{"STARTTLS", SMTP_READY | SMTP_MAIL | SMTP_RCPT, \
 	 CMD_LAST | CMD_NO_ARGS | CMD_NEEDS_CLEAR | CMD_MAY_CLOSE, smtp_starttls}
+#define HELLO(name, fn) \
+	{name, SMTP_START | SMTP_READY | SMTP_MAIL | SMTP_RCPT | SMTP_BDAT, CMD_LAST | CMD_FREE, fn}
 /* clang-format on */
 
 static const struct cmd_def smtp_table[] = {
 	COMMON_COMMANDS,
+	HELLO("EHLO", smtp_ehlo),
+	HELLO("HELO", smtp_helo),
 	/* Users log in elsewhere; what they send here by mistake is not logged. */
 	{"AUTH", SMTP_ANY, CMD_SECRET, smtp_not_implemented},
 	{"ETRN", SMTP_READY, CMD_GUARDED | CMD_FREE, smtp_etrn},
 };
 
+static const struct cmd_def lmtp_table[] = {
+	COMMON_COMMANDS,
+	HELLO("LHLO", smtp_lhlo),
+	{"AUTH", SMTP_ANY, CMD_SECRET, smtp_not_implemented},
+};
+
 static const struct cmd_def login_table[] = {
 	COMMON_COMMANDS,
+	HELLO("EHLO", smtp_ehlo),
+	HELLO("HELO", smtp_helo),
 	{"AUTH", SMTP_READY, CMD_NEEDS_TLS | CMD_NEEDS_NO_AUTH | CMD_LAST | CMD_SECRET, smtp_auth},
 };
 
 void smtp_commands(const struct smtp *s, const struct cmd_def **table_out, size_t *n_out)
 {
-	if (smtp_auth_mode(s) != SERVER_AUTH_NONE) {
+	if (s->profile->lmtp) {
+		*table_out = lmtp_table;
+		*n_out = ARRAY_LEN(lmtp_table);
+	} else if (smtp_auth_mode(s) != SERVER_AUTH_NONE) {
 		*table_out = login_table;
 		*n_out = ARRAY_LEN(login_table);
 	} else {
@@ -214,16 +233,26 @@ enum smtp_say smtp_first(const struct smtp *s)
 	return login && s->base.ticket == NULL ? SAY_AUTH_FIRST : SAY_NOTHING;
 }
 
-const struct smtp_profile *smtp_profile(enum rpc_service service)
+const struct smtp_profile *smtp_profile(const struct endpoint *e)
 {
 	static const struct smtp_profile server = {
 		.service = SERVICE_SMTP,
 		.line_max = SMTP_LINE_MAX,
+		.greeting = "ESMTP",
+	};
+	static const struct smtp_profile lmtp = {
+		.service = SERVICE_SMTP,
+		.line_max = SMTP_LINE_MAX,
+		.greeting = "LMTP",
+		.lmtp = true,
 	};
 	static const struct smtp_profile submission = {
 		.service = SERVICE_SUBMISSION,
 		.line_max = SMTP_AUTH_LINE_MAX,
+		.greeting = "ESMTP",
 	};
 
-	return service == SERVICE_SUBMISSION ? &submission : &server;
+	if (e->lmtp)
+		return &lmtp;
+	return e->service == SERVICE_SUBMISSION ? &submission : &server;
 }

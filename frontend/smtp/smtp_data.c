@@ -82,6 +82,8 @@ static enum smtp_say chunk_refusal(const struct smtp *s)
 {
 	enum smtp_say why;
 
+	if (s->profile->lmtp)
+		return SAY_NOT_IMPLEMENTED;
 	switch (s->state) {
 	case SMTP_START:
 		return SAY_HELO_FIRST;

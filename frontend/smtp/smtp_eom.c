@@ -10,6 +10,7 @@
 #include "common/loop/fiber.h"
 #include "frontend/smtp/smtp.h"
 #include "frontend/smtp/smtp_intake.h"
+#include "frontend/smtp/smtp_lmtp.h"
 #include "frontend/smtp/smtp_prefix.h"
 #include "frontend/smtp/smtp_sender.h"
 #include "frontend/smtp/smtp_sign.h"
@@ -112,88 +113,105 @@ static void log_results(const struct smtp *s, const struct deliver_group *g,
 
 struct other {
 	struct smtp *s;
-	struct deliver *deliver;
-	bool taken;
+	struct smtp_owner *owner;
 };
 
 static WAITS void other_commit(void *arg)
 {
 	struct other *o = arg;
-	struct deliver_group *g = &o->deliver->group;
-	enum err *results = xcalloc(g->n, sizeof *results);
-	enum err e = deliver_commit(o->deliver, &o->s->tx.meta, NULL, 0, results);
+	struct deliver_group *g = &o->owner->deliver.group;
+	enum err *results = arena_alloc(&o->s->tx.arena, g->n * sizeof *results);
 
-	/* A recipient that was refused stays in the lead's queue, which tells its sender. */
-	o->taken = e == E_OK;
-	for (size_t i = 0; i < g->n && o->taken; i++)
-		o->taken = results[i] == E_OK;
-	if (e == E_OK)
-		log_results(o->s, g, results);
-	xfree(&results);
+	if (deliver_commit(&o->owner->deliver, &o->s->tx.meta, NULL, 0, results) != E_OK)
+		return;
+	log_results(o->s, g, results);
+	o->owner->results = results;
 }
 
 /* All other owners that have the bytes, at the same time. */
-static WAITS void commit_others(struct smtp *s, const struct deliver *lead, struct other *others,
-				size_t *n_out)
+static WAITS void commit_others(struct smtp *s, const struct smtp_owner *lead)
 {
+	struct other others[SMTP_OWNERS_MAX];
 	struct scope scope;
 	size_t n = 0;
 
 	scope_init(&scope);
 	for (size_t i = 0; i < s->tx.nowners; i++) {
-		struct deliver *d = &s->tx.owners[i].deliver;
+		struct smtp_owner *o = &s->tx.owners[i];
 
-		if (d == lead || d->err != E_OK)
+		if (o == lead || o->deliver.err != E_OK)
 			continue;
-		others[n] = (struct other){.s = s, .deliver = d};
+		others[n] = (struct other){.s = s, .owner = o};
 		if (scope_start(&scope, "smtp.other_owner", other_commit, &others[n]) != E_OK)
 			continue; /* the queue will do it */
 		n++;
 	}
 	if (scope_join(&scope, deadline_in(OTHERS_MS)) != E_OK)
 		LOG(LOG_INFO, &s->base.log, "smtp.owners_late", LF_STR("trace", s->tx.trace_hex));
-	*n_out = n;
 }
 
-/* The lead's commit. E_OK: taken, and every recipient of an owner is either delivered or queued. */
-static WAITS enum err commit_lead(struct smtp *s, struct deliver *lead)
+/* What the lead's queue need not hold any more: whom another owner took, and of whose refusal the
+ * client hears. One that was refused otherwise stays there, and its sender is told. */
+static WAITS void settle(struct smtp *s, const struct smtp_owner *lead)
+{
+	for (size_t i = 0; i < s->tx.nowners; i++) {
+		const struct smtp_owner *o = &s->tx.owners[i];
+		struct deliver_rcpt *rcpts;
+		struct deliver_group g = o->deliver.group;
+
+		if (o == lead || o->results == NULL)
+			continue;
+		rcpts = arena_alloc(&s->tx.arena, o->n * sizeof *rcpts);
+		g.rcpts = rcpts;
+		g.n = 0;
+		for (size_t k = 0; k < o->n; k++) {
+			if (o->results[k] == E_OK || o->rcpts[k].told)
+				rcpts[g.n++] = o->rcpts[k];
+		}
+		if (g.n != 0)
+			deliver_settle(&lead->deliver, &s->tx.meta, &g);
+	}
+}
+
+/* The lead's commit. E_OK: taken, and every recipient of an owner is delivered, queued, or one that
+ * has an answer of its own. */
+static WAITS enum err commit_lead(struct smtp *s, struct smtp_owner *lead)
 {
 	struct deliver_group others[SMTP_OWNERS_MAX];
-	enum err *results = xcalloc(lead->group.n, sizeof *results);
+	struct deliver *d = &lead->deliver;
+	enum err *results = arena_alloc(&s->tx.arena, d->group.n * sizeof *results);
 	size_t n = 0;
 	enum err e;
 
 	for (size_t i = 0; i < s->tx.nowners; i++) {
-		if (&s->tx.owners[i].deliver != lead)
+		if (&s->tx.owners[i] != lead)
 			others[n++] = s->tx.owners[i].deliver.group;
 	}
-	e = deliver_commit(lead, &s->tx.meta, others, n, results);
+	e = deliver_commit(d, &s->tx.meta, others, n, results);
 	if (e == E_RATE)
-		s->limit = lead->words;
-	if (e == E_OK) {
-		log_results(s, &lead->group, results);
-		if (n == 0)
-			e = worst(results, lead->group.n);
-	}
-	xfree(&results);
-	return e;
+		s->limit = d->words;
+	if (e != E_OK)
+		return e;
+	log_results(s, &d->group, results);
+	lead->results = results;
+	return n == 0 && !s->profile->lmtp ? worst(results, d->group.n) : E_OK;
 }
 
 /* The first that has all of it. A user's own owner, when it is one of them, must be it: what goes
  * outside lies in its queue alone. */
-static struct deliver *find_lead(struct smtp *s)
+static struct smtp_owner *find_lead(struct smtp *s)
 {
 	const struct ticket *t = s->base.ticket;
 
 	for (size_t i = 0; t != NULL && i < s->tx.nowners; i++) {
-		struct deliver *d = &s->tx.owners[i].deliver;
+		struct smtp_owner *o = &s->tx.owners[i];
 
-		if (d->group.partition == t->partition)
-			return d->err == E_OK ? d : NULL;
+		if (o->deliver.group.partition == t->partition)
+			return o->deliver.err == E_OK ? o : NULL;
 	}
 	for (size_t i = 0; i < s->tx.nowners; i++) {
 		if (s->tx.owners[i].deliver.err == E_OK)
-			return &s->tx.owners[i].deliver;
+			return &s->tx.owners[i];
 	}
 	return NULL;
 }
@@ -223,7 +241,8 @@ static WAITS enum err refuse(struct smtp *s, enum smtp_say why)
 	enum err e;
 
 	log_refused(s, why);
-	e = smtp_say(s, why); /* the client need not wait for the owners to forget it */
+	/* The client need not wait for the owners to forget it. */
+	e = s->profile->lmtp ? smtp_lmtp_refuse(s, why) : smtp_say(s, why);
 	smtp_reset(s);
 	return e;
 }
@@ -240,27 +259,25 @@ static WAITS enum err say_taken(struct smtp *s)
 }
 
 /* Says 250, then settles with the lead what the others took. */
-static WAITS enum err accept(struct smtp *s, const struct deliver *lead, const struct other *others,
-			     size_t n)
+static WAITS enum err accept(struct smtp *s, const struct smtp_owner *lead)
 {
+	enum smtp_say why = s->profile->lmtp ? smtp_lmtp_verdict(s) : SAY_NOTHING;
 	enum err e;
 
-	log_taken(s);
-	e = say_taken(s);
-	for (size_t i = 0; i < n; i++) {
-		if (others[i].taken)
-			deliver_settle(lead, &s->tx.meta, &others[i].deliver->group);
-	}
+	if (why == SAY_NOTHING)
+		log_taken(s);
+	else
+		log_refused(s, why);
+	e = s->profile->lmtp ? smtp_lmtp_answer(s) : say_taken(s);
+	settle(s, lead);
 	smtp_reset(s);
 	return e;
 }
 
 WAITS enum err smtp_eom(struct smtp *s)
 {
-	struct other others[SMTP_OWNERS_MAX];
-	struct deliver *lead;
+	struct smtp_owner *lead;
 	enum smtp_say why;
-	size_t n = 0;
 	enum err e = judge(s, &why);
 
 	if (e != E_OK)
@@ -285,6 +302,6 @@ WAITS enum err smtp_eom(struct smtp *s)
 		why = smtp_say_for(AT_MESSAGE, e);
 		return why == SAY_NOTHING ? e : refuse(s, why);
 	}
-	commit_others(s, lead, others, &n);
-	return accept(s, lead, others, n);
+	commit_others(s, lead);
+	return accept(s, lead);
 }

@@ -119,6 +119,8 @@ WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg UNUSED)
 	s->tx.meta.by = m.by;
 	s->tx.meta.by_us = by_us;
 	set_priority(&s->tx, &m);
+	if (s->profile->lmtp)
+		smtp_tx_tell_each(&s->tx);
 	s->messages++;
 	smtp_set_state(s, SMTP_MAIL);
 	return smtp_say(s, SAY_SENDER_OK);

@@ -13,7 +13,10 @@ static const char *with_protocol(const struct smtp *s)
 		{{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}},
 		{{"UTF8SMTP", "UTF8SMTPA"}, {"UTF8SMTPS", "UTF8SMTPSA"}},
 	};
+	static const char *const lmtp[2][2] = {{"LMTP", "LMTPS"}, {"UTF8LMTP", "UTF8LMTPS"}};
 
+	if (s->profile->lmtp)
+		return lmtp[s->tx.utf8][stream_is_tls(s->base.stream)];
 	if (!s->ehlo)
 		return "SMTP";
 	return names[s->tx.utf8][stream_is_tls(s->base.stream)][s->base.ticket != NULL];

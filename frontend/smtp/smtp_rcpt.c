@@ -73,6 +73,8 @@ static WAITS enum err resolve(struct smtp *s, const struct smtp_rcpt_args *r,
 
 static WAITS enum err unknown_user(struct smtp *s, const struct smtp_rcpt_args *r)
 {
+	if (s->profile->lmtp)
+		return say_refused(s, r, SAY_NO_SUCH_USER, NULL);
 	s->unknown++;
 	if (s->unknown > SMTP_UNKNOWN_MAX) {
 		LOG(LOG_WARN, &s->base.log, "smtp.guessing", LF_UINT("unknown", s->unknown));

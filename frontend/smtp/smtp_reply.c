@@ -77,8 +77,10 @@ static const struct reply replies[SAY_LAST + 1] = {
 	[SAY_HOLD_TOO_LONG] = {501, COUNTS, "5.5.4", "No message is held back so long"},
 	[SAY_BY_TOO_EARLY] = {501, COUNTS, "5.5.4", "It would be too late before it may go"},
 	[SAY_HELO_FIRST] = {503, COUNTS, "5.5.1", "EHLO first"},
+	[SAY_LHLO_FIRST] = {503, COUNTS, "5.5.1", "LHLO first"},
 	[SAY_MAIL_FIRST] = {503, COUNTS, "5.5.1", "MAIL first"},
 	[SAY_RCPT_FIRST] = {554, COUNTS, "5.5.1", "No valid recipients"},
+	[SAY_LMTP_RCPT_FIRST] = {503, COUNTS, "5.5.1", "No valid recipients"},
 	[SAY_NESTED_MAIL] = {503, COUNTS, "5.5.1", "A message is under way"},
 	[SAY_BINARY_BDAT] = {503, COUNTS, "5.5.1", "BODY=BINARYMIME goes with BDAT"},
 	[SAY_BDAT_GOES_ON] = {503, COUNTS, "5.5.1", "BDAT or RSET expected"},
@@ -214,11 +216,26 @@ static const char *limit_words(const struct smtp *s, char out[LIMIT_WORDS_MAX])
 	return s->limit.text[0] != '\0' ? out : NULL;
 }
 
+WAITS enum err smtp_say_row(struct smtp *s, enum smtp_say what, const char *extra)
+{
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, REPLY_MAX, NULL);
+	smtp_say_format(what, extra, &b);
+	invariant(!buf_failed(&b));
+	e = stream_write(s->base.stream, buf_slice(&b),
+			 deadline_in(smtp_limits(s)->command_timeout_ms));
+	buf_fini(&b);
+	if (e != E_OK)
+		session_failed(&s->base, e);
+	return e;
+}
+
 WAITS enum err smtp_say_with(struct smtp *s, enum smtp_say what, const char *extra)
 {
 	const struct reply *r = &replies[what];
 	char words[LIMIT_WORDS_MAX];
-	struct buf b;
 	enum err e;
 
 	if (what == SAY_SENDS_TOO_MUCH && extra == NULL)
@@ -227,16 +244,9 @@ WAITS enum err smtp_say_with(struct smtp *s, enum smtp_say what, const char *ext
 		LOG(LOG_INFO, &s->base.log, "smtp.too_many_errors", LF_UINT("errors", s->errors));
 		return smtp_say_with(s, SAY_ERRORS, NULL);
 	}
-	buf_init(&b, REPLY_MAX, NULL);
-	smtp_say_format(what, extra, &b);
-	invariant(!buf_failed(&b));
-	e = stream_write(s->base.stream, buf_slice(&b),
-			 deadline_in(smtp_limits(s)->command_timeout_ms));
-	buf_fini(&b);
-	if (e != E_OK) {
-		session_failed(&s->base, e);
+	e = smtp_say_row(s, what, extra);
+	if (e != E_OK)
 		return e;
-	}
 	if (r->flags & ENDS) {
 		session_ends(&s->base, r->text);
 		return E_CLOSED;

@@ -71,8 +71,10 @@ enum smtp_say {
 	SAY_HOLD_TOO_LONG,
 	SAY_BY_TOO_EARLY,
 	SAY_HELO_FIRST,
+	SAY_LHLO_FIRST,
 	SAY_MAIL_FIRST,
 	SAY_RCPT_FIRST,
+	SAY_LMTP_RCPT_FIRST,
 	SAY_NESTED_MAIL,
 	SAY_BINARY_BDAT,
 	SAY_BDAT_GOES_ON,
@@ -124,6 +126,9 @@ void smtp_say_format(enum smtp_say what, const char *extra, struct buf *out);
 WAITS enum err smtp_say(struct smtp *s, enum smtp_say what) MUST_USE;
 /* The same with text after the words (a trace id, a number). */
 WAITS enum err smtp_say_with(struct smtp *s, enum smtp_say what, const char *extra) MUST_USE;
+/* One of several replies to one command (LMTP): nothing is counted, and nothing ends but with the
+ * connection. */
+WAITS enum err smtp_say_row(struct smtp *s, enum smtp_say what, const char *extra) MUST_USE;
 /* Says that a command is refused, and writes it into the log. what: the command, as it may be
  * logged. */
 WAITS enum err smtp_refuse_command(struct smtp *s, enum smtp_say why, slice_t what) MUST_USE;

@@ -86,7 +86,9 @@ static WAITS enum err may_use(struct smtp *s, const struct addr *a, enum sender_
  * believed without a log-in never. */
 static bool matters(const struct smtp *s)
 {
-	return smtp_submits(s) || (policy()->smtp_local_sender_check && !smtp_relays_freely(s));
+	bool trusted = s->profile->lmtp || smtp_relays_freely(s);
+
+	return smtp_submits(s) || (policy()->smtp_local_sender_check && !trusted);
 }
 
 static WAITS enum err sender_check(struct smtp *s, const struct addr *from,

@@ -44,11 +44,13 @@ static enum smtp_say state_refusal(const struct smtp *s, const struct cmd_def *c
 {
 	switch (s->state) {
 	case SMTP_START:
-		return SAY_HELO_FIRST;
+		return s->profile->lmtp ? SAY_LHLO_FIRST : SAY_HELO_FIRST;
 	case SMTP_READY:
 		return SAY_MAIL_FIRST;
 	case SMTP_MAIL:
-		return strcmp(c->name, "DATA") == 0 ? SAY_RCPT_FIRST : SAY_NESTED_MAIL;
+		if (strcmp(c->name, "DATA") != 0)
+			return SAY_NESTED_MAIL;
+		return s->profile->lmtp ? SAY_LMTP_RCPT_FIRST : SAY_RCPT_FIRST;
 	case SMTP_RCPT:
 		return SAY_NESTED_MAIL;
 	case SMTP_BDAT:
@@ -154,8 +156,11 @@ static WAITS enum err greet(struct smtp *s)
 	const char *banner;
 	enum smtp_say why;
 	struct buf b;
-	enum err e = smtp_know_peer(s, &why);
+	enum err e;
 
+	if (s->profile->lmtp && !policy_admits_lmtp(stream_peer(s->base.stream)))
+		return smtp_say(s, SAY_NO_SERVICE);
+	e = smtp_know_peer(s, &why);
 	if (e != E_OK)
 		return e;
 	if (why != SAY_NOTHING)
@@ -167,8 +172,8 @@ static WAITS enum err greet(struct smtp *s)
 		return e;
 	banner = server_banner(s->base.server);
 	buf_init(&b, 512, NULL);
-	buf_printf(&b, "220 %s ESMTP%s%s\r\n", smtp_hostname(s), banner[0] != '\0' ? " " : "",
-		   banner);
+	buf_printf(&b, "220 %s %s%s%s\r\n", smtp_hostname(s), s->profile->greeting,
+		   banner[0] != '\0' ? " " : "", banner);
 	e = stream_write(s->base.stream, buf_slice(&b),
 			 deadline_in(smtp_limits(s)->command_timeout_ms));
 	buf_fini(&b);
@@ -180,7 +185,7 @@ static WAITS void smtp_run(struct session *base)
 	struct smtp *s = smtp_of(base);
 	enum err e;
 
-	s->profile = smtp_profile(base->endpoint->service);
+	s->profile = smtp_profile(base->endpoint);
 	smtp_set_state(s, SMTP_START);
 	e = greet(s);
 	while (e == E_OK)

@@ -33,6 +33,26 @@ void smtp_tx_begin(struct smtp_tx *tx, struct session *s, const struct smtp_mail
 	tx->meta.ticket = s->ticket;
 }
 
+void smtp_tx_tell_each(struct smtp_tx *tx)
+{
+	tx->answers = arena_alloc(&tx->arena, SMTP_ANSWERS_MAX * sizeof *tx->answers);
+}
+
+enum err smtp_tx_result(const struct smtp_tx *tx, unsigned n)
+{
+	const struct smtp_answer *a = &tx->answers[n];
+	enum err e = E_OK;
+
+	for (size_t i = 0; i < a->n; i++) {
+		const struct smtp_owner *o = &tx->owners[a->at[i].owner];
+
+		e = o->results != NULL ? o->results[a->at[i].rcpt] : E_OK;
+		if (e == E_OK)
+			break;
+	}
+	return e;
+}
+
 /* Room for k more recipients of the owner. */
 static enum err owner_room(struct smtp_tx *tx, struct smtp_owner *o, size_t k)
 {
@@ -72,6 +92,23 @@ static struct smtp_owner *owner_get(struct smtp_tx *tx, const struct deliver_tar
 	return o;
 }
 
+/* Before its targets are added to their owners. */
+static struct smtp_answer answer_of(const struct smtp_tx *tx, struct smtp_owner *const *owners,
+				    size_t n)
+{
+	struct smtp_answer a = {.n = (uint8_t)n};
+
+	for (size_t i = 0; i < n; i++) {
+		a.at[i].owner = (uint16_t)(owners[i] - tx->owners);
+		a.at[i].rcpt = (uint16_t)owners[i]->n;
+		for (size_t k = 0; k < i; k++) {
+			if (owners[k] == owners[i])
+				a.at[i].rcpt++;
+		}
+	}
+	return a;
+}
+
 enum err smtp_tx_add(struct smtp_tx *tx, const struct smtp_rcpt_args *r,
 		     const struct deliver_target *targets, size_t n)
 {
@@ -80,6 +117,8 @@ enum err smtp_tx_add(struct smtp_tx *tx, const struct smtp_rcpt_args *r,
 	slice_t orcpt = arena_dup(&tx->arena, slice(r->orcpt, r->orcpt_n));
 
 	invariant(n >= 1 && n <= DELIVER_TARGETS_MAX);
+	if (tx->answers != NULL && tx->nrcpts == SMTP_ANSWERS_MAX)
+		return E_LIMIT;
 	for (size_t i = 0; i < n; i++) {
 		size_t same = 1;
 
@@ -89,11 +128,14 @@ enum err smtp_tx_add(struct smtp_tx *tx, const struct smtp_rcpt_args *r,
 		if (owners[i] == NULL || owner_room(tx, owners[i], same) != E_OK)
 			return E_LIMIT;
 	}
+	if (tx->answers != NULL)
+		tx->answers[tx->nrcpts] = answer_of(tx, owners, n);
 	for (size_t i = 0; i < n; i++)
 		owners[i]->rcpts[owners[i]->n++] = (struct deliver_rcpt){
 			.token = arena_dup(&tx->arena, targets[i].token),
 			.orcpt = orcpt,
 			.notify = r->notify,
+			.told = tx->answers != NULL && n == 1,
 		};
 	tx->nowners = nowners;
 	tx->utf8_addr = tx->utf8_addr || (r->to.flags & ADDR_UTF8) != 0;

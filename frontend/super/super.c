@@ -74,6 +74,7 @@ static const struct {
 	const char *setting, *name;
 } listeners[] = {
 	{SERVICE_SMTP, "listen.smtp", "smtp"},
+	{SERVICE_SMTP, "listen.lmtp", "lmtp"},
 	{SERVICE_SUBMISSION, "listen.submission", "submission"},
 	{SERVICE_SUBMISSION, "listen.submissions", "submissions"},
 	{SERVICE_IMAP, "listen.imap", "imap"},

@@ -170,6 +170,33 @@ class Postfix(Peer, unittest.TestCase):
     unknown = "5.1.1", "550 5.1.1 .*User unknown in virtual mailbox table"
 
 
+class PostfixByLmtp(unittest.TestCase):
+    """It is the relay in front of us: each recipient of a message has its own answer."""
+
+    @classmethod
+    def setUpClass(cls):
+        why = peers.missing(peers.PostfixLmtp)
+        if why:
+            raise unittest.SkipTest(why)
+        fe = frontend()
+        cls.peer = peers.PostfixLmtp("127.0.1.34", PORT, (fe["host"], fe["ports"]["lmtp"]))
+        cls.addClassCleanup(cls.peer.close)
+
+    def test_mail_to_us(self):
+        users = [account(i)["address"] for i in (0, 1)]
+        m = message(users[0], uuid.uuid4().hex, sender="u1@" + self.peer.domain)
+        with smtplib.SMTP(self.peer.host, self.peer.port, timeout=20) as s:
+            s.sendmail(m["From"], [users[0], "nobody@example.org", users[1]], m.as_bytes())
+        for who in (0, 1):
+            self.assertTrue(until(lambda: m["Subject"] in subjects(imap(who))), self.peer.log())
+        # It tells the sender itself of whom we refused.
+        bounce, = self.peer.wait(1, "u1")
+        self.assertIn(b"nobody@example.org", bounce)
+        self.assertIn(b"5.1.1", bounce)
+        self.assertNotIn(users[0].encode() + b">: host", bounce)
+        self.assertRegex(self.peer.log(), r"postfix/lmtp\S* .*to=<%s>.*status=sent" % users[1])
+
+
 class Exim(Peer, unittest.TestCase):
     server, who = peers.Exim, 1
     unknown = "5.0.0", "550 Unrouteable address"

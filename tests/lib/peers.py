@@ -205,6 +205,7 @@ class Peer:
 class Postfix(Peer):
     name, program = "postfix", "usr/lib/postfix/sbin/smtpd"
     packages = ("postfix",)
+    way = "relayhost = {relay}\n"  # of what is for no address of its own
 
     def configure(self):
         for name in ("etc", "spool/postfix", "data"):
@@ -215,7 +216,8 @@ class Postfix(Peer):
                    if self.late else "")
         self.write("etc/main.cf", POSTFIX_MAIN.format(
             d=self.folder, host=self.host, domain=self.domain, uid=USER_ID, max=MESSAGE_MAX,
-            relay="[%s]:%d" % self.relay, meta=os.path.join(unpack("postfix"), "etc/postfix")))
+            way=self.way.format(relay="[%s]:%d" % self.relay),
+            meta=os.path.join(unpack("postfix"), "etc/postfix")))
         self.write("etc/master.cf", POSTFIX_MASTER.format(host=self.host, port=self.port))
 
     def command(self):
@@ -244,8 +246,7 @@ smtpd_peername_lookup = no
 disable_dns_lookups = yes
 smtp_tls_security_level = may
 smtp_bind_address = {host}
-relayhost = {relay}
-virtual_mailbox_domains = {domain}
+{way}virtual_mailbox_domains = {domain}
 virtual_mailbox_maps = texthash:{d}/etc/users
 virtual_mailbox_base = {d}/home
 virtual_uid_maps = static:{uid}
@@ -271,6 +272,7 @@ bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
 showq unix n - n - - showq
 proxymap unix - - n - - proxymap
 error unix - - n - - error
@@ -280,6 +282,11 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
+
+
+class PostfixLmtp(Postfix):
+    """`relay` speaks LMTP."""
+    way = "default_transport = lmtp:{relay}\nlmtp_tls_security_level = may\n"
 
 
 class Exim(Peer):

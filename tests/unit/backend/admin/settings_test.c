@@ -73,3 +73,32 @@ TEST(values_are_checked_by_the_table)
 	CHECK_ERR(settings_check(def, SL("1k"), &d), E_OK);
 	CHECK_ERR(settings_check(def, SL("64m"), &d), E_OK);
 }
+
+TEST(nets_are_checked)
+{
+	static const struct {
+		const char *value;
+		enum err e;
+	} cases[] = {
+		{"", E_OK},
+		{"192.0.2.0/24, 2001:db8::/32, ::1", E_OK},
+		{"192.0.2.0/33", E_INVALID},
+		{"localhost", E_INVALID},
+	};
+	const struct conf_def *def;
+	struct diag d = {""};
+	struct buf many;
+
+	REQUIRE(settings_find(SL("lmtp.nets"), &def, &d) == E_OK);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("case %zu", i);
+		CHECK_ERR(settings_check(def, slice_str(cases[i].value), &d), cases[i].e);
+	}
+	buf_init(&many, 4096, NULL);
+	for (int i = 0; i < SETTINGS_NETS_MAX; i++)
+		buf_printf(&many, "%s192.0.2.%d", i > 0 ? "," : "", i);
+	CHECK_ERR(settings_check(def, buf_slice(&many), &d), E_OK);
+	buf_puts(&many, ",192.0.2.255");
+	CHECK_ERR(settings_check(def, buf_slice(&many), &d), E_INVALID);
+	buf_fini(&many);
+}

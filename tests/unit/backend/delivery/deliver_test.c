@@ -442,6 +442,37 @@ TEST_FIBER(deliver_tells_a_back_end_who_is_refused)
 	full_close(&f);
 }
 
+/* LMTP: a refusal that its client is told of is not queued; one of several accounts is. */
+TEST_FIBER(deliver_tells_a_client_who_is_refused)
+{
+	struct full_room f;
+	uint64_t both[2];
+
+	REQUIRE(full_open(&f));
+	to_alice(&f);
+	to_full(&f, "full@example.org");
+	f.m.rcpts[0].told = f.m.rcpts[1].told = true;
+	CHECK_ERR(commit(&f.r, &f.m), E_OK);
+	CHECK_ERR(f.m.rcpts[0].result, E_OK);
+	CHECK_ERR(f.m.rcpts[1].result, E_QUOTA);
+	CHECK_INT(full_items(&f), 0);
+	/* Again without the bytes: nobody knows why. */
+	room_mail_fini(&f.m);
+	CHECK_ERR(commit(&f.r, &f.m), E_OK);
+	CHECK_ERR(f.m.rcpts[0].result, E_OK);
+	CHECK_ERR(f.m.rcpts[1].result, E_RETRY);
+	CHECK_INT(full_items(&f), 0);
+	room_mail(&f.r, &f.m, 2, 0, 7);
+	both[0] = f.alice;
+	both[1] = f.full;
+	room_to(&f.m, room_token(&f.r, RCPT_ACCOUNTS, 0, both, 2, "both@example.org", &f.mem));
+	f.m.rcpts[0].told = true;
+	CHECK_ERR(commit(&f.r, &f.m), E_OK);
+	CHECK_ERR(f.m.rcpts[0].result, E_OK);
+	CHECK_INT(full_items(&f), 1);
+	full_close(&f);
+}
+
 /* The lead keeps an item for every recipient of other owners until they are settled. */
 TEST_FIBER(deliver_lead_and_settle)
 {

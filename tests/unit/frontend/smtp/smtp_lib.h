@@ -19,7 +19,7 @@
 /* What the played owners saw of one message. */
 struct played_owner {
 	unsigned begun, committed, settled, aborted;
-	size_t recipients;
+	size_t recipients, told, settled_rcpts;
 	size_t others; /* groups named to the lead */
 	unsigned sent; /* copies for the sender */
 	struct buf stored;
@@ -64,7 +64,7 @@ struct played {
 
 extern struct played played;
 
-enum smtp_port { PORT_25, PORT_587, PORT_465 };
+enum smtp_port { PORT_25, PORT_587, PORT_465, PORT_LMTP };
 
 /* A fresh back-end and a greeted connection; for 465 the handshake is done. */
 WAITS void mx_open(struct wire *w, enum smtp_port port);

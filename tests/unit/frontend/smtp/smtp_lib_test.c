@@ -14,6 +14,7 @@ static const char *const *wanted_policy;
 
 static struct endpoint endpoints[] = {
 	[PORT_25] = {.name = "smtp", .service = SERVICE_SMTP},
+	[PORT_LMTP] = {.name = "lmtp", .service = SERVICE_SMTP, .lmtp = true},
 	[PORT_587] = {.name = "submission", .service = SERVICE_SUBMISSION},
 	[PORT_465] = {.name = "submissions", .service = SERVICE_SUBMISSION, .implicit_tls = true},
 };
@@ -194,6 +195,9 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 		return d->err = played.commit[d->group.partition];
 	o->committed++;
 	o->recipients = d->group.n;
+	o->told = 0;
+	for (size_t i = 0; i < d->group.n; i++)
+		o->told += d->group.rcpts[i].told;
 	o->others = nothers;
 	o->sent += slice_eq(d->group.sent, SL("copy"));
 	for (size_t i = 0; i < d->group.n; i++)
@@ -231,6 +235,7 @@ WAITS void deliver_settle(const struct deliver *lead UNUSED, const struct delive
 			  const struct deliver_group *taken)
 {
 	played.owner[taken->partition].settled++;
+	played.owner[taken->partition].settled_rcpts += taken->n;
 }
 
 WAITS void deliver_end(struct deliver *d, const struct deliver_meta *m UNUSED)
@@ -333,8 +338,9 @@ WAITS void mx_open(struct wire *w, enum smtp_port port)
 	}
 	session_tls_set(server_tls);
 	wire_open(w, NULL);
-	session_accept(port == PORT_25 ? &smtp_protocol : &submission_protocol, &endpoints[port],
-		       w->server);
+	session_accept(endpoints[port].service == SERVICE_SMTP ? &smtp_protocol
+							       : &submission_protocol,
+		       &endpoints[port], w->server);
 	w->server = NULL;
 	if (port == PORT_465)
 		CHECK_ERR(stream_tls_client(w->client, client_tls, NULL, deadline_in(WIRE_MS)),

@@ -87,3 +87,40 @@ TEST_FIBER(tx_memory)
 	CHECK_ERR(e, E_LIMIT);
 	bed_fini(&b);
 }
+
+/* Each RCPT command's own result, whatever its targets are. */
+TEST_FIBER(tx_answers)
+{
+	enum err zero[] = {E_QUOTA, E_OK, E_QUOTA, E_QUOTA}, one[] = {E_NOT_FOUND, E_RETRY};
+	struct deliver_target two[2] = {target(0), target(1)}, same[2] = {target(0), target(0)};
+	struct bed b;
+
+	bed_init(&b);
+	smtp_tx_tell_each(&b.tx);
+	CHECK_ERR(smtp_tx_add(&b.tx, &b.rcpt, &two[0], 1), E_OK);
+	CHECK_ERR(smtp_tx_add(&b.tx, &b.rcpt, same, 2), E_OK);
+	CHECK_ERR(smtp_tx_add(&b.tx, &b.rcpt, &two[1], 1), E_OK);
+	CHECK_ERR(smtp_tx_add(&b.tx, &b.rcpt, two, 2), E_OK);
+	CHECK(b.tx.owners[0].rcpts[0].told && b.tx.owners[1].rcpts[0].told);
+	CHECK(!b.tx.owners[0].rcpts[1].told && !b.tx.owners[1].rcpts[1].told);
+	b.tx.owners[0].results = zero;
+	CHECK_ERR(smtp_tx_result(&b.tx, 0), E_QUOTA);
+	CHECK_ERR(smtp_tx_result(&b.tx, 1), E_OK); /* one of two was taken */
+	CHECK_ERR(smtp_tx_result(&b.tx, 2), E_OK); /* the lead's queue has it */
+	CHECK_ERR(smtp_tx_result(&b.tx, 3), E_OK);
+	b.tx.owners[1].results = one;
+	CHECK_ERR(smtp_tx_result(&b.tx, 2), E_NOT_FOUND);
+	CHECK_ERR(smtp_tx_result(&b.tx, 3), E_RETRY);
+	bed_fini(&b);
+	/* Beyond the room for answers. */
+	bed_init(&b);
+	smtp_tx_tell_each(&b.tx);
+	for (unsigned i = 0; i < SMTP_ANSWERS_MAX; i++) {
+		struct deliver_target t = target(i % 2);
+
+		CHECK_ERR(smtp_tx_add(&b.tx, &b.rcpt, &t, 1), E_OK);
+	}
+	CHECK_ERR(smtp_tx_add(&b.tx, &b.rcpt, &two[0], 1), E_LIMIT);
+	CHECK_INT(b.tx.nrcpts, SMTP_ANSWERS_MAX);
+	bed_fini(&b);
+}
