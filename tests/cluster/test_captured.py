@@ -20,7 +20,7 @@ REFUSED = ("no-ticket", "denied")
 # What a worker may do by its certificate alone, and so somebody who has it: hear the cluster's
 # settings, tell of itself, begin a log-in, ask for a recipient, drop what it began itself.
 OPEN = {"METHOD_POLICY_WATCH", "METHOD_NODE_REPORT", "METHOD_DELIVER_ABORT"}
-BEYOND = [5, 15, 63, 200, 255, 256, 257, 300, 511, 1000, 65535]
+BEYOND = [5, 15, 46, 200, 255, 256, 257, 300, 511, 1000, 65535]
 
 
 def takes_ticket(fields):
@@ -130,7 +130,7 @@ class CapturedFrontend(unittest.TestCase):
                               ("submission", "MESSAGE_READ"), ("imap", "RESOLVE"),
                               ("imap", "DELIVER_BEGIN"),
                               ("smtp", "OUTBOUND_WORK"), ("submission", "OUTBOUND_READ"),
-                              ("imap", "OUTBOUND_REPORT"),
+                              ("imap", "OUTBOUND_REPORT"), ("submission", "OUTBOUND_ASK"),
                               ("outbound", "AUTH_START"), ("outbound", "RESOLVE"),
                               ("web", "AUTH_START"), ("web", "RESOLVE"),
                               ("web", "OUTBOUND_TLS_WORK"), ("imap", "WEB_STS")):
