@@ -25,6 +25,8 @@ static const struct conf_def table[] = {
 	{"listen.submission", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of submission (587)", NULL},
 	{"listen.submissions", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of submission over TLS (465)",
 	 NULL},
+	{"listen.odmr", CONF_ADDRS, NULL, 0, 16, 0,
+	 "Addresses of ATRN (366), for hosts that fetch what is held for them", NULL},
 	{"listen.imap", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of IMAP (143)", NULL},
 	{"listen.imaps", CONF_ADDRS, NULL, 0, 16, 0, "Addresses of IMAP over TLS (993)", NULL},
 	{"listen.https", CONF_ADDRS, NULL, 0, 16, 0,

@@ -250,9 +250,11 @@ static const struct ctl_arg tls_report_send_args[] = {
 		{"--helo", "NAME", "helo", ARG_NONE, "our name in EHLO"}, \
 		{"--source4", "ADDRESS", "source4", ARG_NONE, "our end of connections, IPv4"}, \
 		{"--source6", "ADDRESS", "source6", ARG_NONE, "the same, IPv6"}, \
+		{"--etrn", "any|NET[,NET]...", "etrn", ARG_NONE, \
+		 "of hold: from where its mail may be asked for"}, \
 	{ \
-		"--etrn", "any|NET[,NET]...", "etrn", ARG_NONE, \
-			"of hold: from where its mail may be asked for" \
+		"--atrn", "ACCOUNT", "atrn", ARG_NONE, \
+			"of a domain's hold: who may log in and fetch its mail" \
 	}
 
 static const struct ctl_arg route_add_args[] = {
@@ -465,7 +467,8 @@ const struct ctl_command ctl_commands[] = {
 	{"route", "add", "Sends mail to other systems another way than DNS says", route_add_args,
 	 METHOD(ROUTE_ADD), REQUEST(route_spec), DONE, .prepare = route_prepare, .run = route_run},
 	{"route", "list", "Lists routes", no_args, METHOD(ROUTE_LIST), REQUEST(route_list),
-	 ROWS(route), .columns = "domain sender action target tls user first connections etrn"},
+	 ROWS(route),
+	 .columns = "domain sender action target tls user first connections etrn atrn"},
 	{"route", "show", "Shows a route", route_name_args, METHOD(ROUTE_SHOW), REQUEST(route_name),
 	 ONE(route)},
 	{"route", "edit", "Changes a route; what is not given stays", route_edit_args,

@@ -21,8 +21,9 @@ void dir_image_init(struct dir_image *im)
 void dir_image_fini(struct dir_image *im)
 {
 	struct map_iter it = {0};
-	struct dir_list *lists[] = {&im->partitions, &im->nodes, &im->settings, &im->certs,
-				    &im->keys,       &im->dkim,  &im->domains,  &im->servers};
+	struct dir_list *lists[] = {&im->partitions, &im->nodes,   &im->settings,
+				    &im->certs,      &im->keys,    &im->dkim,
+				    &im->domains,    &im->servers, &im->fetched};
 	void *row;
 
 	while (map_next(&im->rows, &it, NULL, &row))
@@ -205,7 +206,8 @@ slice_t dir_image_get(const struct dir_image *im, slice_t key)
 	return row != NULL ? dir_row_value(row) : SLICE_NONE;
 }
 
-static void count(struct dir_image *im, const struct dir_row *row, uint64_t by)
+/* by: 1 of a new one, UINT64_MAX of one that goes. */
+static void count(struct dir_image *im, struct dir_row *row, uint64_t by)
 {
 	struct dir_route route;
 
@@ -218,6 +220,12 @@ static void count(struct dir_image *im, const struct dir_row *row, uint64_t by)
 	im->routes += by;
 	invariant(dir_rec_route(dir_row_value(row), &route));
 	im->asked_routes += route.etrn.n != 0 ? by : 0;
+	if (route.atrn == 0)
+		return;
+	if (by == 1)
+		list_put(&im->fetched, row, false);
+	else
+		list_del(&im->fetched, dir_row_key(row));
 }
 
 void dir_image_put(struct dir_image *im, slice_t key, slice_t value)

@@ -22,8 +22,9 @@ struct dir_image {
 	struct map names;
 	struct dir_list partitions, nodes, settings, certs, keys, dkim, domains, servers;
 	uint64_t accounts, addresses, routes;
-	uint64_t asked_routes; /* of them, those whose mail may be asked for */
-	uint8_t round;         /* see dir_image_begin */
+	uint64_t asked_routes;   /* of them, those whose mail may be asked for */
+	struct dir_list fetched; /* and those whose mail an account may fetch */
+	uint8_t round;           /* see dir_image_begin */
 };
 
 void dir_image_init(struct dir_image *im);

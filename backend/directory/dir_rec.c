@@ -168,6 +168,7 @@ void dir_rec_put_route(struct buf *out, const struct dir_route *r)
 	dir_rec_put_text(out, r->source6);
 	dir_rec_put_text(out, r->box);
 	dir_rec_put_text(out, r->etrn);
+	put_u64(out, r->atrn);
 }
 
 void dir_rec_put_right(struct buf *out, const struct dir_rec_right *r)
@@ -488,6 +489,8 @@ bool dir_rec_route(slice_t value, struct dir_route *out)
 	out->box = take_text(&r, DIR_ROUTE_BOX_MAX);
 	if (r.s.n != 0) /* a copy of before may lack it */
 		out->etrn = take_text(&r, DIR_ROUTE_ETRN_MAX);
+	if (r.s.n != 0)
+		out->atrn = take_u64(&r);
 	return read_end(&r) && out->connections <= DIR_ROUTE_CONNECTIONS_MAX;
 }
 

@@ -76,6 +76,19 @@ bool dir_route_any_asked(const struct dir *d)
 	return d->image.asked_routes != 0;
 }
 
+size_t dir_route_fetched_count(const struct dir *d)
+{
+	return d->image.fetched.n;
+}
+
+void dir_route_fetched_at(const struct dir *d, size_t i, struct dir_route *out)
+{
+	const struct dir_row *row = d->image.fetched.v[i];
+
+	invariant(dir_rec_route(dir_row_value(row), out));
+	out->id = dir_key_id(dir_row_key(row));
+}
+
 enum dir_asker dir_route_asker(const struct dir_route *r, const struct ipaddr *from)
 {
 	slice_t rest = r->etrn;

@@ -57,6 +57,7 @@ struct dir_route {
 	slice_t helo, source4, source6; /* empty: as to others */
 	slice_t box;                    /* for this node; empty: none */
 	slice_t etrn;                   /* HOLD: who may ask for it: nobody, "any", or nets */
+	uint64_t atrn; /* HOLD of one domain: the account that may fetch it, or 0 */
 };
 
 /* ---- the image: never waits ---- */
@@ -73,6 +74,9 @@ bool dir_route_any_asked(const struct dir *d);
 /* May a host there ask for what the route holds? */
 enum dir_asker { DIR_ASKER_NONE, DIR_ASKER_ANYBODY, DIR_ASKER_KNOWN };
 enum dir_asker dir_route_asker(const struct dir_route *r, const struct ipaddr *from);
+/* The routes whose mail an account may fetch; i < dir_route_fetched_count(). */
+size_t dir_route_fetched_count(const struct dir *d);
+void dir_route_fetched_at(const struct dir *d, size_t i, struct dir_route *out);
 /* The password of a route that has a user. E_NOT_FOUND: this node has no box of it yet, or cannot
  * open it. */
 enum err dir_route_password(const struct dir *d, const struct dir_route *r,
@@ -87,12 +91,14 @@ WAITS enum err dir_route_share(struct dir *d, size_t max, size_t *made_out,
 /* ---- management; see dir_admin.h ---- */
 
 struct dir_route_spec {
-	struct dir_route r;      /* but for id and box, as people type it */
+	struct dir_route r;      /* but for id, box and atrn, as people type it */
+	slice_t atrn;            /* the account's address; empty: nobody */
 	const slice_t *password; /* NULL: as it is */
 };
 
 struct dir_route_row {
-	struct dir_route r;
+	struct dir_route r; /* but for atrn */
+	slice_t atrn;       /* the account's address, or empty */
 	bool has_password;
 	int64_t created_us;
 };

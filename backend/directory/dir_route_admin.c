@@ -15,6 +15,7 @@ struct form {
 	char helo[DOMAIN_MAX + 1];
 	char source4[IPADDR_STR], source6[IPADDR_STR];
 	char etrn[DIR_ROUTE_ETRN_MAX + 1];
+	struct dir_name atrn;
 	enum dir_route_tls tls;
 };
 
@@ -203,6 +204,21 @@ static enum err etrn_form(const struct dir_route *r, char out[DIR_ROUTE_ETRN_MAX
 	return r->etrn.n == 0 || count != 0 ? E_OK : bad(diag, r->etrn, "not a net");
 }
 
+/* The account that fetches the mail says for which domain: others' would come along unasked. */
+static enum err atrn_form(const struct dir *d, const struct dir_route_spec *s, struct form *f,
+			  struct diag *diag)
+{
+	f->atrn = (struct dir_name){.local = ""};
+	if (s->atrn.n == 0)
+		return E_OK;
+	if (s->r.action != DIR_ROUTE_HOLD)
+		return diag_set(diag, E_INVALID, "only what is held can be fetched");
+	if (f->sender[0] != '\0' || f->domain[0] == '.' || f->domain[0] == '*')
+		return diag_set(diag, E_INVALID,
+				"only mail for one domain, from any sender, can be fetched");
+	return dir_find_name(d, s->atrn, &f->atrn, diag);
+}
+
 static bool is_printable(slice_t s)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -235,7 +251,8 @@ static enum err check_login(const struct dir_route_spec *s, struct form *f, stru
 	return E_OK;
 }
 
-static enum err check(const struct dir_route_spec *s, struct form *f, struct diag *diag)
+static enum err check(const struct dir *d, const struct dir_route_spec *s, struct form *f,
+		      struct diag *diag)
 {
 	enum err e = domain_form(s->r.domain, f->domain, diag);
 
@@ -243,6 +260,8 @@ static enum err check(const struct dir_route_spec *s, struct form *f, struct dia
 		e = sender_form(s->r.sender, f->sender, diag);
 	if (e == E_OK)
 		e = etrn_form(&s->r, f->etrn, diag);
+	if (e == E_OK)
+		e = atrn_form(d, s, f, diag);
 	if (e == E_OK)
 		e = check_target(&s->r, f->target, diag);
 	if (e == E_OK)
@@ -315,6 +334,8 @@ static void detail(struct dir_call *c, const struct dir_route_spec *s, const str
 		   s->r.user.n != 0 ? s->r.user.p : "");
 	if (f->etrn[0] != '\0')
 		buf_printf(&c->detail, " etrn=%s", f->etrn);
+	if (f->atrn.local[0] != '\0')
+		buf_printf(&c->detail, " atrn=%s@%s", f->atrn.local, f->atrn.domain);
 	if (s->password != NULL)
 		buf_puts(&c->detail, " password=new");
 }
@@ -326,7 +347,7 @@ WAITS static enum err write_route(struct dir_call *c, const char *sql,
 	struct pg_args a = {.n = 0};
 	struct pg_result *r = NULL;
 	struct form f;
-	enum err e = check(s, &f, diag);
+	enum err e = check(c->d, s, &f, diag);
 
 	if (e != E_OK)
 		return e;
@@ -343,11 +364,15 @@ WAITS static enum err write_route(struct dir_call *c, const char *sql,
 	pg_text(&a, slice_str(f.source4));
 	pg_text(&a, slice_str(f.source6));
 	pg_text(&a, slice_str(f.etrn));
+	pg_text(&a, slice_str(f.atrn.domain));
+	pg_text(&a, slice_str(f.atrn.local));
 	e = dir_call_query(c, sql, &a, &r, diag);
 	if (e == E_EXISTS)
 		return diag_set(diag, e, "there is a route for that already");
 	if (e == E_OK && pg_rows(r) == 0)
 		e = diag_set(diag, E_NOT_FOUND, "there is no such route");
+	else if (e == E_OK && s->atrn.n != 0 && pg_get_u64(r, 0, 1) == 0)
+		e = bad(diag, s->atrn, "there is no such account");
 	else if (e == E_OK)
 		*id_out = pg_get_u64(r, 0, 0);
 	pg_result_free(&r);
@@ -453,6 +478,7 @@ static void route_row(const struct pg_result *r, size_t i, struct arena *mem,
 		      .source4 = dir_page_text(mem, r, i, 9),
 		      .source6 = dir_page_text(mem, r, i, 10),
 		      .etrn = dir_page_text(mem, r, i, 13)},
+		.atrn = dir_page_text(mem, r, i, 14),
 		.created_us = pg_get_i64(r, i, 11),
 		.has_password = pg_get_bool(r, i, 12),
 	};

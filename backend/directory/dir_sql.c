@@ -67,7 +67,8 @@ const char dir_sql_prune[] =
 /* $N is the node. */
 #define ROUTE_COLS \
 	"r.id, r.domain, r.sender, r.action, r.target, r.tls, r.username, r.direct," \
-	" r.connections, r.helo, r.source4, r.source6, coalesce(b.sealed, ''), r.etrn"
+	" r.connections, r.helo, r.source4, r.source6, coalesce(b.sealed, ''), r.etrn," \
+	" coalesce(r.atrn, 0)"
 #define ROUTE_FROM(node) \
 	" FROM routes r LEFT JOIN route_boxes b ON b.route_id = r.id AND b.node = " node
 #define RIGHT_COLS   "id, owner_id, user_id, kind"
@@ -428,15 +429,19 @@ const char dir_sql_claim[] =
 
 /* ---- routes ---- */
 
+/* Of a name; without one, or of one that there is not: null. */
+#define ROUTE_ATRN \
+	"(SELECT a.id FROM accounts a JOIN domains d ON d.id = a.domain_id" \
+	" WHERE d.name = $13 AND a.local = $14)"
+#define ROUTE_DONE " RETURNING id, coalesce(atrn, 0)"
 const char dir_sql_route_add[] =
 	"INSERT INTO routes (domain, sender, action, target, tls, username, direct, connections,"
-	" helo, source4, source6, etrn) VALUES ($1, $2, $3::smallint, $4, $5::smallint, $6,"
-	" $7::boolean, $8::integer, $9, $10, $11, $12) RETURNING id";
+	" helo, source4, source6, etrn, atrn) VALUES ($1, $2, $3::smallint, $4, $5::smallint, $6,"
+	" $7::boolean, $8::integer, $9, $10, $11, $12, " ROUTE_ATRN ")" ROUTE_DONE;
 const char dir_sql_route_edit[] =
 	"UPDATE routes SET action = $3::smallint, target = $4, tls = $5::smallint, username = $6,"
 	" direct = $7::boolean, connections = $8::integer, helo = $9, source4 = $10, source6 = $11,"
-	" etrn = $12"
-	" WHERE domain = $1 AND sender = $2 RETURNING id";
+	" etrn = $12, atrn = " ROUTE_ATRN " WHERE domain = $1 AND sender = $2" ROUTE_DONE;
 const char dir_sql_route_remove[] = "DELETE FROM routes WHERE domain = $1 AND sender = $2";
 /* A route or a node that has gone meanwhile needs none. */
 const char dir_sql_route_box_put[] =
@@ -449,10 +454,12 @@ const char dir_sql_route_lacking[] =
 	" CROSS JOIN nodes n WHERE own.node = $1 AND NOT EXISTS (SELECT 1 FROM route_boxes o"
 	" WHERE o.route_id = own.route_id AND o.node = n.name) ORDER BY own.route_id DESC"
 	" LIMIT $2::bigint";
+#define ROUTE_HAS_BOX "EXISTS (SELECT 1 FROM route_boxes b WHERE b.route_id = routes.id)"
+#define ROUTE_FETCHER "(SELECT address FROM accounts a WHERE a.id = atrn AND a.state <> 3)"
 #define ROUTE_ROW \
 	"SELECT domain, sender, action, target, tls, username, direct, connections, helo," \
-	" source4, source6, " US("created") ", EXISTS (SELECT 1 FROM route_boxes b" \
-					    " WHERE b.route_id = routes.id), etrn FROM routes"
+	" source4, source6, " US("created") ", " ROUTE_HAS_BOX ", etrn," \
+					    " coalesce(" ROUTE_FETCHER ", '') FROM routes"
 const char dir_sql_route_list[] =
 	ROUTE_ROW " WHERE (domain COLLATE \"C\", sender COLLATE \"C\") > ($1, $2)"
 		  " ORDER BY domain COLLATE \"C\", sender COLLATE \"C\" LIMIT $3::bigint";

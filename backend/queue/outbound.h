@@ -81,7 +81,7 @@ struct outbound_batch {
 	size_t n;
 };
 
-/* Waits for work. E_CANCELLED. The batch may be empty: ask again. */
+/* Waits for work. E_CANCELLED; of a turn E_CLOSED. The batch may be empty: ask again. */
 WAITS enum err outbound_take(struct outbound_worker *w, struct outbound_batch *out) MUST_USE;
 void outbound_batch_fini(struct outbound_batch *b);
 
@@ -125,6 +125,27 @@ enum err outbound_count_asker(struct outbound *o, const struct ipaddr *from) MUS
  * lets a client there ask for it; E_LIMIT: too soon after the last time. */
 enum err outbound_ask(struct outbound *o, const struct outbound_ask *q,
 		      struct outbound_asked *out) MUST_USE;
+
+/* ---- held mail is fetched ---- */
+
+/* Named in one question; without a name an account gets all that it may. */
+#define OUTBOUND_TURN_DOMAINS_MAX 16
+/* At a time: of the scheduler's workers, so that there is room for those of the way out. */
+#define OUTBOUND_TURNS_MAX        256
+
+struct outbound_fetch {
+	uint64_t account;
+	const slice_t *domains; /* in lower case; none: all */
+	size_t n;
+};
+
+/* A worker for what routes hold and the account may fetch; outbound_take gives it that, one
+ * transaction at a time, until it says E_CLOSED: no more is due. E_NOT_FOUND: there is no such
+ * route, or one of the domains has none that lets the account; E_LIMIT: too many turns, or domains.
+ * *waiting_out: items that are due. */
+enum err outbound_turn_new(struct outbound *o, const struct rpc_identity *peer,
+			   const struct outbound_fetch *q, struct outbound_worker **out,
+			   uint64_t *waiting_out) MUST_USE;
 
 /* ---- management ---- */
 

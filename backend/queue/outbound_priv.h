@@ -23,11 +23,26 @@ struct outbound_part {
 #define OUTBOUND_GRACE_US (2 * 1000000LL)
 
 struct outbound_worker {
-	struct list node; /* in outbound.here */
+	struct list node; /* in outbound.here; of none: it has a turn */
 	struct outbound *o;
 	struct rpc_identity peer;
 	uint32_t number;
+	struct outbound_turn *turn; /* NULL: any work; owned */
 };
+
+/* What a worker gets of held mail: that of these domains, while the account may fetch it. */
+struct outbound_turn {
+	uint64_t account;
+	size_t n; /* 0: all that the account may fetch */
+	char domains[OUTBOUND_TURN_DOMAINS_MAX][DIR_ROUTE_DOMAIN_MAX + 1];
+};
+
+/* Leases something to a worker with a turn, out of anything that its account may fetch. E_CLOSED:
+ * nothing is due; or as sched_pick_at. */
+enum err outbound_turn_pick(struct outbound_worker *w, struct sched_pick *picks,
+			    struct sched_batch *b) MUST_USE;
+/* It is over. */
+void outbound_turn_free(struct outbound_worker *w);
 
 /* A worker that is gone, whose leases have not come back yet. */
 struct outbound_gone {
@@ -48,7 +63,8 @@ struct outbound {
 	struct outbound_part *parts; /* a place in it is the scheduler's number of a partition */
 	size_t nparts;
 	uint32_t workers; /* numbers given to workers so far */
-	struct list here; /* workers */
+	struct list here; /* workers without a turn */
+	uint32_t turns;   /* workers that have one */
 	struct waitq takers;
 	int64_t look_us;  /* the fiber waits until then; INT64_MIN: it is at work, or pauses */
 	int64_t open_us;  /* nothing is handed out before */

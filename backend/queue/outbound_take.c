@@ -50,6 +50,7 @@ void outbound_worker_free(struct outbound_worker **pw)
 	g->until_us = clock_wall_us() + OUTBOUND_GRACE_US;
 	list_append(&w->o->gone, &g->node);
 	outbound_wake(w->o);
+	outbound_turn_free(w);
 	xfree(pw);
 }
 
@@ -203,7 +204,8 @@ static enum err set_way(const struct outbound_worker *w, const struct way *way,
 	struct dir_route *r;
 
 	j->mail_from = way_masquerade(job->sender, buf_slice(&w->o->masquerade), mem);
-	if (!way_is_special(way))
+	/* Who fetches what is held has told where it goes: over his connection. */
+	if (!way_is_special(way) || way->kind == WAY_HOLD)
 		return E_OK;
 	r = arena_new(mem, struct dir_route);
 	r->action = way->routed ? way_action(way) : DIR_ROUTE_MX;
@@ -537,6 +539,16 @@ static bool may_send_of(uint64_t pool, const void *arg)
 	return sv == NULL || queue_server_sends_from(sv, w->peer.name);
 }
 
+static enum err taken(struct taking *t, enum err e, const struct sched_batch *b)
+{
+	if (e != E_OK)
+		return e;
+	t->n = b->n;
+	t->connections = b->connections;
+	t->destination = arena_dup(t->mem, b->destination);
+	return E_OK;
+}
+
 WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 {
 	struct sched_pools pools = {may_send_of, w};
@@ -545,6 +557,8 @@ WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 
 	if (e != E_OK)
 		return e;
+	if (w->turn != NULL)
+		return taken(t, outbound_turn_pick(w, t->picks, &b), &b);
 	while ((e = sched_pick_of(w->o->sched, w->number, clock_wall_us(), &pools,
 				  OUTBOUND_BATCH_MAX, t->picks, &b)) == E_NOT_FOUND) {
 		/* What was put to sleep just now wakes before the fiber would look. */
@@ -554,12 +568,7 @@ WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 		if (e != E_OK)
 			return e;
 	}
-	if (e != E_OK)
-		return e;
-	t->n = b.n;
-	t->connections = b.connections;
-	t->destination = arena_dup(t->mem, b.destination);
-	return E_OK;
+	return taken(t, e, &b);
 }
 
 /* What was picked and cannot be read goes back. */

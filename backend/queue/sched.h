@@ -134,6 +134,11 @@ enum err sched_pick_of(struct sched *s, uint32_t worker, int64_t now_us,
 		       const struct sched_pools *pools, size_t max, struct sched_pick *out,
 		       struct sched_batch *batch_out) MUST_USE;
 
+/* As sched_pick, out of one destination, for a worker who sends to nobody else and counts for no
+ * window: holds and windows do not matter, other limits do. One transaction. */
+enum err sched_pick_at(struct sched *s, uint32_t worker, slice_t destination, int64_t now_us,
+		       size_t max, struct sched_pick *out, struct sched_batch *batch_out) MUST_USE;
+
 enum sched_outcome {
 	SCHED_GONE,      /* delivered, or given up: the item is removed */
 	SCHED_LATER,     /* this item alone waits until next_us; the destination was reached */

@@ -25,7 +25,7 @@ static struct worker *worker_find(const struct sched *s, uint32_t id)
 	return NULL;
 }
 
-enum err sched_worker_here(struct sched *s, uint32_t worker)
+static enum err worker_here(struct sched *s, uint32_t worker, bool aside)
 {
 	struct worker *w;
 
@@ -40,12 +40,20 @@ enum err sched_worker_here(struct sched *s, uint32_t worker)
 	list_init(&w->holds);
 	s->workers.hash = worker_hash;
 	table_put(&s->workers, &s->tally, &w->chain);
+	w->aside = aside;
+	s->asides += aside;
 	return E_OK;
+}
+
+enum err sched_worker_here(struct sched *s, uint32_t worker)
+{
+	return worker_here(s, worker, false);
 }
 
 static void worker_free(struct sched *s, struct worker *w)
 {
 	invariant(list_empty(&w->holds));
+	s->asides -= w->aside;
 	table_del(&s->workers, &s->tally, &w->chain);
 	tally_free(&s->tally, &w, sizeof *w);
 }
@@ -164,7 +172,7 @@ struct batch {
 
 static uint32_t share_of(const struct sched *s, const struct dest *d)
 {
-	return MAX(d->window / (uint32_t)s->workers.n, 1U);
+	return MAX(d->window / (uint32_t)(s->workers.n - s->asides), 1U);
 }
 
 /* How many more connections the worker may have. */
@@ -319,6 +327,27 @@ enum err sched_pick_of(struct sched *s, uint32_t worker, int64_t now_us,
 			return E_OK;
 	}
 	return E_NOT_FOUND;
+}
+
+enum err sched_pick_at(struct sched *s, uint32_t worker, slice_t destination, int64_t now_us,
+		       size_t max, struct sched_pick *out, struct sched_batch *batch_out)
+{
+	struct batch b = {.s = s, .out = out, .max = max, .ntx_max = 1};
+	enum err e = worker_here(s, worker, true);
+
+	if (e != E_OK)
+		return e;
+	sched_tick(s, now_us);
+	b.dest = dest_find(s, destination);
+	if (b.dest == NULL)
+		return E_NOT_FOUND;
+	b.worker = worker_find(s, worker);
+	b.hold = hold_find(s, b.worker, b.dest);
+	fill(&b);
+	if (b.n == 0)
+		return E_NOT_FOUND;
+	*batch_out = (struct sched_batch){slice(b.dest->name, b.dest->name_n), b.n, 1};
+	return E_OK;
 }
 
 /* ---- outcomes ---- */

@@ -118,6 +118,7 @@ struct dest {
 struct worker {
 	struct table_node chain; /* of sched.workers */
 	uint32_t id;
+	bool aside; /* windows are not divided by it */
 	struct list holds;
 };
 
@@ -142,6 +143,7 @@ struct sched {
 	struct heap resting;                            /* destinations */
 	struct heap paced;                              /* flows */
 	struct list turns;                              /* destinations */
+	size_t asides;                                  /* of the workers */
 	struct worker self;
 };
 

@@ -65,7 +65,7 @@ struct be {
 	struct pickup *pickup; /* files that are to be messages */
 	struct drops *drops;   /* messages that are to be files */
 	struct list pickers;   /* open IngestWork streams */
-	struct list senders;   /* open OutboundWork streams */
+	struct list senders;   /* open OutboundWork and OutboundTurn streams */
 	struct list watches;   /* open PolicyWatch streams */
 	struct map held;       /* by account, see mcall_hold */
 	struct list links;     /* of front-ends, back-ends and administrators, see rpc_server */

@@ -62,6 +62,7 @@ const struct walk_limit be_walk_limits[] = {
 	{&postern__outbound_report__descriptor, "results", OUTBOUND_RESULTS_MAX, 0},
 	{&postern__outbound_result__descriptor, "results", LEASE_ITEMS_MAX, 0},
 	{&postern__outbound_result__descriptor, "remote", 0, OUTCOME_REMOTE_MAX},
+	{&postern__outbound_turn__descriptor, "domains", OUTBOUND_TURN_DOMAINS_MAX, DOMAIN_MAX},
 	{&postern__outbound_ask__descriptor, "node", 0, DIR_ROUTE_DOMAIN_MAX},
 	{&postern__outbound_sts_get__descriptor, "domain", 0, DOMAIN_MAX},
 	{&postern__outbound_sts_put__descriptor, "domain", 0, DOMAIN_MAX},

@@ -21,13 +21,15 @@ static Postern__AdminRoute *pack_route(const struct dir_route_row *r, struct are
 	m->source4 = admin_str(mem, r->r.source4);
 	m->source6 = admin_str(mem, r->r.source6);
 	m->etrn = admin_str(mem, r->r.etrn);
+	m->atrn = admin_str(mem, r->atrn);
 	m->created_us = r->created_us;
 	return m;
 }
 
 /* The request on top of what is there. */
-static enum err merge(struct mcall *c, struct dir_route *r)
+static enum err merge(struct mcall *c, struct dir_route_spec *s)
 {
+	struct dir_route *r = &s->r;
 	const Postern__AdminRouteSpec *m = (const void *)c->msg;
 
 	if (m->has_action && (m->action < POSTERN__ROUTE_ACTION__ROUTE_ACTION_MX ||
@@ -58,6 +60,8 @@ static enum err merge(struct mcall *c, struct dir_route *r)
 		r->source6 = slice_str(m->source6);
 	if (m->has_etrn)
 		r->etrn = slice_str(m->etrn);
+	if (m->has_atrn)
+		s->atrn = slice_str(m->atrn);
 	return E_OK;
 }
 
@@ -70,7 +74,7 @@ WAITS enum err m_admin_route_add(struct mcall *c)
 		.r = {.domain = slice_str(m->domain), .sender = slice_str(m->sender)},
 		.password = m->has_password ? &password : NULL,
 	};
-	enum err e = merge(c, &s.r);
+	enum err e = merge(c, &s);
 
 	return e == E_OK ? dir_route_add(c->be->dir, &by, &s, &c->diag) : e;
 }
@@ -88,10 +92,11 @@ WAITS enum err m_admin_route_edit(struct mcall *c)
 	if (e != E_OK)
 		return e;
 	s.r = row.r;
+	s.atrn = row.atrn;
 	/* Another action has another target, or none; and nobody asks for what is not held. */
 	if (m->has_action && (enum dir_route_action)m->action != row.r.action)
-		s.r.target = s.r.etrn = SLICE_NONE;
-	e = merge(c, &s.r);
+		s.r.target = s.r.etrn = s.atrn = SLICE_NONE;
+	e = merge(c, &s);
 	return e == E_OK ? dir_route_edit(c->be->dir, &by, &s, &c->diag) : e;
 }
 

@@ -9,24 +9,37 @@
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/log/log.h"
+#include "common/loop/fiber.h"
 #include "proto/outbound.pb-c.h"
 
-/* A worker's stream, in be->senders. */
+/* A worker's stream, or a turn's, in be->senders. */
 struct sender {
 	struct list node;
 	struct rpc_link *link; /* of the request, which holds it */
 	struct outbound_worker *worker;
+	bool turns; /* it is a turn: */
+	size_t given, told;
+	struct waitq heard;
 };
 
-static uint32_t worker_of(const struct mcall *c)
+/* turn: the number of one of the link's turns; 0: of its work. NULL: it has none. */
+static struct sender *sender_of(const struct mcall *c, uint32_t turn)
 {
 	list_for_each(i, &c->be->senders) {
 		struct sender *s = list_entry(i, struct sender, node);
 
-		if (s->link == rpc_req_link(c->req))
-			return outbound_worker_number(s->worker);
+		if (s->link == rpc_req_link(c->req) &&
+		    (s->turns ? outbound_worker_number(s->worker) == turn : turn == 0))
+			return s;
 	}
-	return SCHED_SELF;
+	return NULL;
+}
+
+static uint32_t worker_of(const struct mcall *c, uint32_t turn)
+{
+	const struct sender *s = sender_of(c, turn);
+
+	return s != NULL ? outbound_worker_number(s->worker) : SCHED_SELF;
 }
 
 /* ---- jobs ---- */
@@ -194,16 +207,30 @@ WAITS static enum err send_batch(struct mcall *c, struct outbound_batch *b)
 	return e;
 }
 
-WAITS static enum err serve(struct mcall *c, struct outbound_worker *w)
+/* Whoever fetches may have a slow line, and take a message that he gets twice for two: the next one
+ * comes when he has told of the last, whatever time its lease has. */
+WAITS static enum err await_told(const struct mcall *c, struct sender *s)
+{
+	enum err e = E_OK;
+
+	while (e == E_OK && s->turns && s->told < s->given)
+		e = waitq_wait(&s->heard, "outbound.turn_told", rpc_req_deadline(c->req));
+	return e;
+}
+
+WAITS static enum err serve(struct mcall *c, struct sender *s, const ProtobufCMessage *reply)
 {
 	struct outbound_batch *b = xcalloc(1, sizeof *b);
-	enum err e = mcall_reply(c, NULL, RPC_BODY);
+	enum err e = mcall_reply(c, reply, RPC_BODY);
 
 	while (e == E_OK) {
-		e = outbound_take(w, b);
+		e = outbound_take(s->worker, b);
+		s->given += b->n;
 		if (e == E_OK)
 			e = send_batch(c, b);
 		outbound_batch_fini(b);
+		if (e == E_OK)
+			e = await_told(c, s);
 	}
 	xfree(&b);
 	return e;
@@ -216,19 +243,69 @@ WAITS enum err m_outbound_work(struct mcall *c)
 
 	if (c->be->outbound == NULL)
 		return E_RETRY;
-	if (worker_of(c) != SCHED_SELF)
+	if (worker_of(c, 0) != SCHED_SELF)
 		return diag_set(&c->diag, E_EXISTS, "one stream of work a link");
 	e = outbound_worker_new(c->be->outbound, c->peer, &s.worker);
 	if (e != E_OK)
 		return e;
 	list_append(&c->be->senders, &s.node);
 	LOG(LOG_INFO, NULL, "outbound.worker_here", LF_STR("frontend", c->peer->name));
-	e = serve(c, s.worker);
+	e = serve(c, &s, NULL);
 	list_remove(&s.node);
 	outbound_worker_free(&s.worker);
 	LOG(LOG_INFO, NULL, "outbound.worker_gone", LF_STR("frontend", c->peer->name),
 	    LF_ERR("why", e));
 	return e;
+}
+
+WAITS static enum err send_no_more(struct mcall *c)
+{
+	Postern__OutboundJob m = POSTERN__OUTBOUND_JOB__INIT;
+
+	m.kind = POSTERN__OUTBOUND_KIND__OUTBOUND_NO_MORE;
+	return mcall_send(c, &m.base, NULL);
+}
+
+WAITS static enum err serve_turn(struct mcall *c, const struct outbound_fetch *q)
+{
+	struct sender s = {.link = rpc_req_link(c->req), .turns = true};
+	Postern__OutboundTurnReply reply = POSTERN__OUTBOUND_TURN_REPLY__INIT;
+	uint64_t waiting;
+	enum err e = outbound_turn_new(c->be->outbound, c->peer, q, &s.worker, &waiting);
+
+	LOG(LOG_INFO, NULL, "outbound.turn", LF_STR("frontend", c->peer->name),
+	    LF_UINT("account", q->account), LF_UINT("domains", q->n),
+	    LF_UINT("waiting", e == E_OK ? waiting : 0), LF_ERR("status", e));
+	if (e != E_OK)
+		return e;
+	reply.turn = outbound_worker_number(s.worker);
+	reply.waiting = waiting;
+	waitq_init(&s.heard);
+	list_append(&c->be->senders, &s.node);
+	e = serve(c, &s, &reply.base);
+	if (e == E_CLOSED)
+		e = send_no_more(c);
+	if (e == E_OK)
+		e = rpc_req_send_end(c->req);
+	list_remove(&s.node);
+	outbound_worker_free(&s.worker);
+	return e;
+}
+
+WAITS enum err m_outbound_turn(struct mcall *c)
+{
+	const Postern__OutboundTurn *m = (const void *)c->msg;
+	slice_t *domains = arena_alloc(&c->mem, m->n_domains * sizeof *domains);
+	struct outbound_fetch q = {.domains = domains, .n = m->n_domains};
+	enum err e = c->be->outbound != NULL ? E_OK : E_RETRY;
+
+	if (e == E_OK)
+		e = ticket_open(c->be->tickets, MCALL_SLICE(m->ticket), c->peer, TICKET_SUBMIT,
+				&c->claims, &c->diag);
+	q.account = c->claims.account;
+	for (size_t i = 0; i < q.n; i++)
+		domains[i] = slice_str(m->domains[i]);
+	return e == E_OK ? serve_turn(c, &q) : e;
 }
 
 /* ---- the message ---- */
@@ -361,10 +438,10 @@ static enum err read_result(struct mcall *c, const Postern__OutboundResult *m,
 		return e;
 	*out = (struct outbound_result){
 		.lease = lease,
-		.worker = worker_of(c),
+		.worker = worker_of(c, m->turn),
 		.tls = slice_str(m->tls),
 		.ms = m->ms,
-		.crowded = m->crowded,
+		.crowded = m->crowded && m->turn == 0, /* nobody chose the other connection */
 	};
 	switch (m->outcome) {
 	case POSTERN__OUTBOUND_OUTCOME__OUTBOUND_TRIED:
@@ -382,6 +459,16 @@ static enum err read_result(struct mcall *c, const Postern__OutboundResult *m,
 	return read_tries(m, out, &c->mem);
 }
 
+static void tell_turn(const struct mcall *c, uint32_t turn)
+{
+	struct sender *s = turn != 0 ? sender_of(c, turn) : NULL;
+
+	if (s == NULL)
+		return;
+	s->told++;
+	waitq_wake_all(&s->heard);
+}
+
 WAITS enum err m_outbound_report(struct mcall *c)
 {
 	const Postern__OutboundReport *m = (const void *)c->msg;
@@ -395,5 +482,9 @@ WAITS enum err m_outbound_report(struct mcall *c)
 	}
 	if (e == E_OK)
 		e = mcall_partition(c, v[0].lease->partition);
-	return e == E_OK ? outbound_report(c->be->outbound, c->part, v, m->n_results) : e;
+	if (e == E_OK)
+		e = outbound_report(c->be->outbound, c->part, v, m->n_results);
+	for (size_t i = 0; e == E_OK && i < m->n_results; i++)
+		tell_turn(c, m->results[i]->turn);
+	return e;
 }

@@ -22,6 +22,7 @@
 	 SERVICES(SERVICE_MANAGESIEVE))
 #define MAIL_IN    (SERVICES(SERVICE_SMTP) | SERVICES(SERVICE_SUBMISSION))
 #define OUTBOUND   SERVICES(SERVICE_OUTBOUND)
+#define SUBMISSION SERVICES(SERVICE_SUBMISSION)
 #define DELIVERERS (MAIL_IN | OUTBOUND) /* the way out delivers notices */
 #define READERS    (SERVICES(SERVICE_IMAP) | SERVICES(SERVICE_POP3))
 #define IMAP       SERVICES(SERVICE_IMAP)
@@ -95,12 +96,14 @@ const struct method methods[] = {
 	  MINUTES(1), RATE_FREE, m_deliver_settle),
 	M(SENDER_CHECK, "Sender.Check", sender_check, FE, DELIVERERS, IDEMPOTENT, SMALL,
 	  SECONDS(30), RATE_LOOKUP, m_sender_check),
+	M(OUTBOUND_TURN, "Outbound.Turn", outbound_turn, FE, SUBMISSION, IDEMPOTENT, SMALL,
+	  MINUTES(60), RATE_LOOKUP, m_outbound_turn),
 	M(OUTBOUND_WORK, "Outbound.Work", outbound_work, FE, OUTBOUND, IDEMPOTENT, SMALL,
 	  NO_DEADLINE, RATE_LOOKUP, m_outbound_work),
-	M(OUTBOUND_READ, "Outbound.Read", outbound_read, FE, OUTBOUND, IDEMPOTENT, SMALL,
-	  MINUTES(60), RATE_FREE, m_outbound_read),
-	M(OUTBOUND_REPORT, "Outbound.Report", outbound_report, FE, OUTBOUND, IDEMPOTENT, WHOLE,
-	  MINUTES(1), RATE_FREE, m_outbound_report),
+	M(OUTBOUND_READ, "Outbound.Read", outbound_read, FE, OUTBOUND | SUBMISSION, IDEMPOTENT,
+	  SMALL, MINUTES(60), RATE_FREE, m_outbound_read),
+	M(OUTBOUND_REPORT, "Outbound.Report", outbound_report, FE, OUTBOUND | SUBMISSION,
+	  IDEMPOTENT, WHOLE, MINUTES(1), RATE_FREE, m_outbound_report),
 	M(OUTBOUND_STS_GET, "Outbound.StsGet", outbound_sts_get, FE, OUTBOUND, IDEMPOTENT, SMALL,
 	  SECONDS(30), RATE_LOOKUP, m_outbound_sts_get),
 	M(OUTBOUND_STS_PUT, "Outbound.StsPut", outbound_sts_put, FE, OUTBOUND, IDEMPOTENT, WHOLE,

@@ -55,6 +55,7 @@ WAITS enum err m_deliver_begin(struct mcall *c);
 WAITS enum err m_deliver_commit(struct mcall *c);
 WAITS enum err m_deliver_abort(struct mcall *c);
 WAITS enum err m_deliver_settle(struct mcall *c);
+WAITS enum err m_outbound_turn(struct mcall *c);
 WAITS enum err m_outbound_work(struct mcall *c);
 WAITS enum err m_outbound_read(struct mcall *c);
 WAITS enum err m_outbound_report(struct mcall *c);

@@ -27,10 +27,11 @@ typedef WAITS void ticket_end_fn(const struct ticket *t, const char *reason, uin
 
 /* One bound port of a worker. TLS is implicit (465, 993) or offered (25, 587, 143). */
 struct endpoint {
-	const char *name; /* "smtp", "lmtp", "submission", "submissions", "imap", "imaps" */
+	const char *name; /* "smtp", "lmtp", "submission", "submissions", "odmr", "imap", ... */
 	enum rpc_service service;
 	bool implicit_tls;
 	bool lmtp; /* of SERVICE_SMTP: RFC 2033 is spoken there */
+	bool odmr; /* of SERVICE_SUBMISSION: RFC 2645 */
 	struct listener *listener;
 	unsigned sessions; /* now */
 };

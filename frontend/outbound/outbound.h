@@ -12,6 +12,7 @@
  *   sts_fetch         the same, asked of the domain's site
  *   https             a question to a site
  *   send              one job over one connection, and its report
+ *   turn              held mail over the connection of its host (of the submission workers)
  *   sevenbit          a message made 7-bit on its way
  *   reports           results on their way back
  *   notice_post       a notice job: composed here, delivered as any message

@@ -155,6 +155,7 @@ void reports_put(struct outbound_job *j, const struct outbound_report *r)
 
 	*x = (struct entry){.job = j, .report = *r, .until_ms = clock_mono_ms() + KEEP_MS};
 	x->report.lease = j->lease;
+	x->report.turn = j->turn;
 	list_append(&o->entries, &x->node);
 	reports.waiting++;
 	if (!o->running)

@@ -38,6 +38,13 @@ static enum close_reason reason_for(enum err e)
 				  : CLOSE_PEER;
 }
 
+void smtp_client_close(struct smtp_client *c, enum close_reason why)
+{
+	if (!c->adopted)
+		stream_close(&c->s, why);
+	c->s = NULL;
+}
+
 enum err smtp_client_lost(struct smtp_client *c, enum smtp_phase at, enum err e,
 			  struct smtp_result *why)
 {
@@ -53,7 +60,7 @@ enum err smtp_client_lost(struct smtp_client *c, enum smtp_phase at, enum err e,
 	else
 		smtp_result_own(why, at, SMTP_LATER, "4.4.2", "the connection was lost (%s)%s%s",
 				smtp_phase_name(at), d.text[0] != '\0' ? ": " : "", d.text);
-	stream_close(&c->s, reason_for(e));
+	smtp_client_close(c, reason_for(e));
 	return e == E_CANCELLED ? E_CANCELLED : E_CLOSED;
 }
 
@@ -62,7 +69,7 @@ enum err smtp_client_broken(struct smtp_client *c, enum smtp_phase at, struct sm
 {
 	smtp_result_own(why, at, SMTP_LATER, "4.5.0", "the host broke the protocol (%s): %s",
 			smtp_phase_name(at), words);
-	stream_close(&c->s, CLOSE_PROTOCOL);
+	smtp_client_close(c, CLOSE_PROTOCOL);
 	return E_CLOSED;
 }
 
@@ -70,7 +77,7 @@ void smtp_client_leave(struct smtp_client *c)
 {
 	enum err e = stream_write_now(c->s, SL("QUIT\r\n"));
 
-	stream_close(&c->s, e == E_OK ? CLOSE_DONE : CLOSE_PEER);
+	smtp_client_close(c, e == E_OK ? CLOSE_DONE : CLOSE_PEER);
 }
 
 enum err smtp_client_refused(struct smtp_client *c, enum smtp_phase at, const struct smtp_answer *a,
@@ -99,7 +106,7 @@ WAITS enum err smtp_client_answer(struct smtp_client *c, enum smtp_phase at, int
 		return E_OK;
 	/* RFC 5321 section 3.8: it closes, whatever was asked. */
 	smtp_result_of(why, at, a);
-	stream_close(&c->s, CLOSE_DONE);
+	smtp_client_close(c, CLOSE_DONE);
 	return E_CLOSED;
 }
 
@@ -210,7 +217,7 @@ WAITS static enum err begin(struct smtp_client *c, struct smtp_client_why *why)
 {
 	const struct smtp_client_opts *o = c->opts;
 	bool started = false;
-	enum err e = dial(c, &why->result);
+	enum err e = c->adopted ? E_OK : dial(c, &why->result);
 
 	if (e == E_OK)
 		why->local = *stream_local(c->s);
@@ -247,8 +254,8 @@ static void log_end(const struct smtp_client_opts *o, const struct smtp_client *
 	    LF_UINT("port", o->port), LF_STR("peer", c->peer_name));
 }
 
-WAITS enum err smtp_client_open(const struct smtp_client_opts *opts, struct smtp_client **out,
-				struct smtp_client_why *why)
+WAITS static enum err open_on(struct stream *s, const struct smtp_client_opts *opts,
+			      struct smtp_client **out, struct smtp_client_why *why)
 {
 	struct smtp_client *c = xcalloc(1, sizeof *c);
 	enum err e;
@@ -256,6 +263,8 @@ WAITS enum err smtp_client_open(const struct smtp_client_opts *opts, struct smtp
 	invariant(is_name(opts->helo));
 	invariant(opts->tls == SMTP_TLS_NONE || opts->tls_ctx != NULL);
 	c->magic = SMTP_CLIENT_MAGIC;
+	c->s = s;
+	c->adopted = s != NULL;
 	c->opts = opts;
 	c->wait = opts->timeouts != NULL ? opts->timeouts : &smtp_timeouts_default;
 	*out = NULL;
@@ -270,6 +279,19 @@ WAITS enum err smtp_client_open(const struct smtp_client_opts *opts, struct smtp
 	if (e == E_CANCELLED)
 		return E_CANCELLED;
 	return why->result.verdict == SMTP_REFUSED ? E_DENIED : E_RETRY;
+}
+
+WAITS enum err smtp_client_open(const struct smtp_client_opts *opts, struct smtp_client **out,
+				struct smtp_client_why *why)
+{
+	return open_on(NULL, opts, out, why);
+}
+
+WAITS enum err smtp_client_adopt(struct stream *s, const struct smtp_client_opts *opts,
+				 struct smtp_client **out, struct smtp_client_why *why)
+{
+	invariant(opts->tls == SMTP_TLS_NONE && opts->user.n == 0);
+	return open_on(s, opts, out, why);
 }
 
 bool smtp_client_usable(const struct smtp_client *c)
@@ -288,7 +310,7 @@ WAITS void smtp_client_quit(struct smtp_client *c)
 		return;
 	/* Whatever it says, it is over. */
 	if (smtp_client_ask(c, SMTP_AT_DOT, SL("QUIT\r\n"), c->wait->quit_ms, &a, &why) == E_OK)
-		stream_close(&c->s, CLOSE_DONE);
+		smtp_client_close(c, CLOSE_DONE);
 }
 
 void smtp_client_free(struct smtp_client **cp)
@@ -298,7 +320,7 @@ void smtp_client_free(struct smtp_client **cp)
 	if (c == NULL)
 		return;
 	invariant(c->magic == SMTP_CLIENT_MAGIC);
-	stream_close(&c->s, CLOSE_DONE);
+	smtp_client_close(c, CLOSE_DONE);
 	c->magic = 0;
 	xfree(cp);
 }

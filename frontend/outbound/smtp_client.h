@@ -93,6 +93,12 @@ struct smtp_client_why {
 WAITS enum err smtp_client_open(const struct smtp_client_opts *opts, struct smtp_client **out,
 				struct smtp_client_why *why) MUST_USE;
 
+/* The same on a connection that stands, whose other side is the server from now on and greets. It
+ * stays the caller's, who closes it when the client is freed. opts: no TLS to be started, no
+ * log-in; the address is for the log. */
+WAITS enum err smtp_client_adopt(struct stream *s, const struct smtp_client_opts *opts,
+				 struct smtp_client **out, struct smtp_client_why *why) MUST_USE;
+
 /* Sends one message to those recipients that have no result yet; then all have one. E_OK: the
  * connection may be used again (ask smtp_client_usable() before); E_CLOSED: it is over;
  * E_CANCELLED: it is over, too. Results hold in every case.

@@ -94,7 +94,7 @@ WAITS bool smtp_send_prepare(struct smtp_send *t, struct smtp_result *why)
 /* The bytes cannot go on, and the peer must not take those that went for all. */
 static enum err abandon(struct smtp_send *t)
 {
-	stream_close(&t->c->s, CLOSE_IO);
+	smtp_client_close(t->c, CLOSE_IO);
 	return E_CLOSED;
 }
 

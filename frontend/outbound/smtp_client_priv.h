@@ -12,12 +12,15 @@ struct smtp_client {
 	const struct smtp_client_opts *opts;
 	const struct smtp_timeouts *wait;
 	struct stream *s; /* NULL: the connection is over */
+	bool adopted;     /* the stream is somebody else's, who closes it */
 	struct smtp_offer offer;
 	unsigned messages; /* transactions that were begun */
 	bool reset_due;    /* the last one left something behind: RSET before the next MAIL */
 	char peer_name[SMTP_PEER_NAME_MAX + 1];
 };
 
+/* Closes the connection. */
+void smtp_client_close(struct smtp_client *c, enum close_reason why);
 /* The connection is over: fills *why for an error of the stream and closes it. Returns E_CLOSED, or
  * E_CANCELLED when that was the error. */
 enum err smtp_client_lost(struct smtp_client *c, enum smtp_phase at, enum err e,

@@ -57,7 +57,7 @@ static enum err handshake_failed(struct smtp_client *c, enum err e, struct smtp_
 			: d.text[0] != '\0' ? d.text
 			: e == E_CLOSED     ? "the connection was closed"
 					    : err_name(e));
-	stream_close(&c->s, CLOSE_TLS);
+	smtp_client_close(c, CLOSE_TLS);
 	return E_CLOSED;
 }
 

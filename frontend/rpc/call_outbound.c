@@ -7,6 +7,7 @@
 #include "proto/outbound.pb-c.h"
 
 #define REPORT_MS 30000
+#define TURN_MS   (60 * 60 * 1000) /* as long as the back-end lets one be */
 
 /* ---- jobs ---- */
 
@@ -212,7 +213,9 @@ static enum err take_job(const Postern__OutboundJob *m, struct outbound_job *j)
 	return e == E_OK ? take_targets(m, j) : e;
 }
 
-/* The message of a frame, copied: it outlives the frame. */
+#define NO_MORE POSTERN__OUTBOUND_KIND__OUTBOUND_NO_MORE
+
+/* The message of a frame, copied: it outlives the frame. E_CLOSED: it says that there is none. */
 static enum err job_new(slice_t frame, struct outbound_job **out)
 {
 	struct outbound_job *j = xcalloc(1, sizeof *j);
@@ -223,6 +226,8 @@ static enum err job_new(slice_t frame, struct outbound_job **out)
 	list_init(&j->node);
 	j->came_ms = clock_mono_ms();
 	e = rpc_client_unpack(&postern__outbound_job__descriptor, frame, &j->mem, &m);
+	if (e == E_OK && ((const Postern__OutboundJob *)m)->kind == NO_MORE)
+		e = E_CLOSED;
 	if (e == E_OK)
 		e = take_job((const Postern__OutboundJob *)m, j);
 	if (e != E_OK)
@@ -255,6 +260,62 @@ WAITS enum err call_outbound_work(struct rpc_link *l,
 	}
 	rpc_call_free(&call);
 	return e;
+}
+
+/* ---- turns ---- */
+
+WAITS enum err call_turn_open(struct rpc_link *l, struct ticket *t, char *const *domains, size_t n,
+			      struct call_turn *out)
+{
+	Postern__OutboundTurn req = POSTERN__OUTBOUND_TURN__INIT;
+	const Postern__OutboundTurnReply *r;
+	struct call_ticket copy;
+	ProtobufCMessage *m;
+	slice_t payload;
+	enum err e = call_begin(t, &copy, &req.ticket);
+
+	*out = (struct call_turn){.call = NULL};
+	arena_init(&out->mem, NULL);
+	req.domains = (char **)(uintptr_t)domains;
+	req.n_domains = n;
+	if (e == E_OK)
+		e = rpc_client_open(l, POSTERN__METHOD__METHOD_OUTBOUND_TURN, &req.base,
+				    RPC_NO_BODY, deadline_in(TURN_MS), &out->call);
+	if (e == E_OK)
+		e = rpc_call_response(out->call, &payload);
+	if (e == E_OK)
+		e = rpc_client_unpack(&postern__outbound_turn_reply__descriptor, payload, &out->mem,
+				      &m);
+	if (e != E_OK) {
+		call_turn_close(out);
+		return e;
+	}
+	r = (const Postern__OutboundTurnReply *)m;
+	out->number = r->turn;
+	out->waiting = r->waiting;
+	return E_OK;
+}
+
+WAITS enum err call_turn_next(struct call_turn *t, struct outbound_job **out)
+{
+	slice_t frame;
+	enum err e = rpc_call_recv(t->call, &frame);
+
+	*out = NULL;
+	if (e != E_OK)
+		return e == E_CLOSED ? E_RETRY : e;
+	e = job_new(frame, out);
+	if (e != E_OK)
+		return e;
+	(*out)->turn = t->number;
+	return E_OK;
+}
+
+void call_turn_close(struct call_turn *t)
+{
+	if (t->call != NULL)
+		rpc_call_free(&t->call);
+	arena_reset(&t->mem);
 }
 
 /* ---- the message ---- */
@@ -378,6 +439,7 @@ static Postern__OutboundResult *pack_result(const struct outbound_report *r, str
 	m->no_dsn = r->no_dsn;
 	m->no_by = r->no_by;
 	m->crowded = r->crowded;
+	m->turn = r->turn;
 	m->results = arena_alloc(a, r->n * sizeof(Postern__OutboundRecipientResult *));
 	m->n_results = r->n;
 	for (size_t i = 0; i < r->n; i++) {

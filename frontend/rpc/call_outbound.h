@@ -112,6 +112,7 @@ struct outbound_job {
 	struct deliver_target targets[DELIVER_TARGETS_MAX];
 	size_t ntargets;
 	struct outbound_tls tls;
+	uint32_t turn; /* whose it is; 0: of the way out */
 };
 void outbound_job_free(struct outbound_job **j);
 /* It is too late to begin with it. */
@@ -123,6 +124,26 @@ size_t outbound_job_memory(const struct outbound_job *j);
  * which slows the back-end. Returns why it ended. */
 WAITS enum err call_outbound_work(struct rpc_link *l,
 				  WAITS void (*take)(struct outbound_job *j, void *arg), void *arg);
+
+/* ---- held mail that its host fetches (ATRN) ---- */
+
+#define OUTBOUND_TURN_DOMAINS_MAX 16
+
+/* One back-end's part of it. */
+struct call_turn {
+	struct rpc_call *call; /* NULL: there is none */
+	uint32_t number;       /* jobs and reports have it */
+	uint64_t waiting;
+	struct arena mem;
+};
+/* domains: in lower case; none: all that the ticket's account may fetch. E_NOT_FOUND: it may not,
+ * or not all of them; others: not now. Ends with call_turn_close. */
+WAITS enum err call_turn_open(struct rpc_link *l, struct ticket *t, char *const *domains, size_t n,
+			      struct call_turn *out) MUST_USE;
+/* E_CLOSED: no more is due. */
+WAITS enum err call_turn_next(struct call_turn *t, struct outbound_job **out) MUST_USE;
+/* After all reports, if they are to count: what nobody has reported goes to somebody else. */
+void call_turn_close(struct call_turn *t);
 
 /* A job's message: prefix and record, in pieces. */
 struct outbound_body {
@@ -157,6 +178,7 @@ struct outbound_report {
 	slice_t remote, tls;
 	uint32_t ms;
 	bool no_dsn, no_by, crowded;
+	uint32_t turn; /* the job's */
 };
 
 /* Reports of one partition. E_OK: they count. E_RETRY and the like: ask again later; others: the

@@ -3,8 +3,7 @@
  * engine; a profile says what differs. RFC 5321, with STARTTLS (3207), PIPELINING (2920), SIZE
  * (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034), CHUNKING and BINARYMIME (3030), SMTPUTF8
  * (6531), DSN (3461), DELIVERBY (2852), LIMITS (9422), REQUIRETLS (8689), AUTH (4954), submission
- * (6409) with FUTURERELEASE (4865) and MT-PRIORITY (6710), ETRN (1985); LMTP
- * (2033).
+ * (6409) with FUTURERELEASE (4865) and MT-PRIORITY (6710), ETRN (1985); LMTP (2033); ATRN (2645).
  *
  *   smtp_server  the conversation: greeting, one command after the other, last words
  *   smtp_cmds    the tables of commands, and the small ones
@@ -12,7 +11,7 @@
  *   smtp_parse   arguments of commands; pure functions; smtp_param  of MAIL, by name
  *   smtp_auth    AUTH
  *   smtp_mail    MAIL           smtp_rcpt   RCPT
- *   smtp_etrn    ETRN
+ *   smtp_etrn    ETRN           smtp_atrn   ATRN
  *   smtp_sender  may this sender be used? (ours without AUTH; a user's own)
  *   smtp_tx      the transaction: sender, recipients by owner; one reset
  *   smtp_edit    a submission's header, changed on its way: what is hidden, masqueraded domains
@@ -84,6 +83,7 @@ struct smtp_profile {
 	/* RFC 2033: for relays of ours (setting lmtp.nets), whose senders and unknown recipients
 	 * are their own matter; an answer for each recipient. */
 	bool lmtp;
+	bool odmr; /* RFC 2645: users fetch what is held for a domain; no mail comes in */
 };
 const struct smtp_profile *smtp_profile(const struct endpoint *e);
 
@@ -169,6 +169,7 @@ WAITS void smtp_reset(struct smtp *s);
 
 /* Handlers, each in its file. */
 WAITS enum err smtp_etrn(struct session *base, slice_t args, void *arg);
+WAITS enum err smtp_atrn(struct session *base, slice_t args, void *arg);
 WAITS enum err smtp_auth(struct session *base, slice_t args, void *arg);
 WAITS enum err smtp_mail(struct session *base, slice_t args, void *arg);
 WAITS enum err smtp_rcpt(struct session *base, slice_t args, void *arg);

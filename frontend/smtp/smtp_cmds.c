@@ -10,12 +10,12 @@
 #define LIMIT_SAID_MAX 999999u /* RFC 9422 section 3: six digits */
 
 /* RFC 4865 section 3: for how long, and until when. */
-static void put_future_release(const struct smtp *s, struct buf *b)
+static void put_future_release(struct buf *b)
 {
 	int64_t max_s = policy()->submission_hold_max_s;
 	char until[DATE_STR_MAX];
 
-	if (s->profile->service == SERVICE_SUBMISSION && max_s > 0)
+	if (max_s > 0)
 		buf_printf(
 			b, "250-FUTURERELEASE %lld %s\r\n", (long long)max_s,
 			date_format_rfc3339((struct date){.utc_s = clock_wall_s() + max_s}, until));
@@ -32,30 +32,40 @@ static void put_limits(const struct smtp *s, struct buf *b)
 	buf_printf(b, " RCPTMAX=%u\r\n", MIN(p->recipients_max, LIMIT_SAID_MAX));
 }
 
-static void put_extensions(const struct smtp *s, struct buf *b)
+static void put_mail_extensions(const struct smtp *s, struct buf *b)
 {
-	struct stream *st = s->base.stream;
-
-	buf_printf(b, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", smtp_hostname(s),
+	buf_printf(b, "250-PIPELINING\r\n250-SIZE %llu\r\n",
 		   (unsigned long long)smtp_limits(s)->message_bytes_max);
 	put_limits(s, b);
 	buf_puts(b, "250-8BITMIME\r\n");
 	if (!s->profile->lmtp) /* nobody says how many answers the last chunk has there */
 		buf_puts(b, "250-CHUNKING\r\n250-BINARYMIME\r\n");
 	buf_puts(b, "250-SMTPUTF8\r\n250-DELIVERBY\r\n250-DSN\r\n");
+}
+
+static void put_extensions(const struct smtp *s, struct buf *b)
+{
+	struct stream *st = s->base.stream;
+
+	buf_printf(b, "250-%s\r\n", smtp_hostname(s));
+	if (s->profile->odmr)
+		buf_puts(b, "250-ATRN\r\n");
+	else
+		put_mail_extensions(s, b);
 	if (!stream_is_tls(st) && session_tls() != NULL &&
 	    server_tls_mode(s->base.server) != SERVER_TLS_NONE)
 		buf_puts(b, "250-STARTTLS\r\n");
-	if (stream_is_tls(st)) /* RFC 8689 section 2: not before */
+	if (stream_is_tls(st) && !s->profile->odmr) /* RFC 8689 section 2: not before */
 		buf_puts(b, "250-REQUIRETLS\r\n");
 	if (smtp_auth_mode(s) != SERVER_AUTH_NONE && stream_is_tls(st)) {
 		buf_puts(b, "250-AUTH");
 		sasl_list(b, " ", st, s->base.server);
 		buf_puts(b, "\r\n");
 	}
-	put_future_release(s, b);
-	if (s->profile->service == SERVICE_SUBMISSION)
+	if (s->profile->service == SERVICE_SUBMISSION && !s->profile->odmr) {
+		put_future_release(b);
 		buf_puts(b, "250-MT-PRIORITY\r\n");
+	}
 	if (smtp_offers_etrn(s))
 		buf_puts(b, "250-ETRN\r\n");
 	buf_puts(b, "250 ENHANCEDSTATUSCODES\r\n");
@@ -169,10 +179,11 @@ static WAITS enum err smtp_quit(struct session *base, slice_t args UNUSED, void 
 /* RFC 2920 section 3.1 names the last ones of a group. BDAT judges its state itself: its bytes have
  * to be read whatever it is. */
 /* clang-format off */
-#define COMMON_COMMANDS \
+#define MAIL_COMMANDS \
 	{"MAIL", SMTP_READY, CMD_GUARDED, smtp_mail}, \
 	{"RCPT", SMTP_MAIL | SMTP_RCPT, CMD_GUARDED, smtp_rcpt}, \
-	{"DATA", SMTP_RCPT, CMD_GUARDED | CMD_LAST | CMD_NO_ARGS | CMD_PAYLOAD, smtp_data}, \
+	{"DATA", SMTP_RCPT, CMD_GUARDED | CMD_LAST | CMD_NO_ARGS | CMD_PAYLOAD, smtp_data}
+#define COMMON_COMMANDS \
 	{"BDAT", SMTP_ANY, CMD_PAYLOAD, smtp_bdat}, \
 	{"RSET", SMTP_ANY, CMD_FREE | CMD_NO_ARGS, smtp_rset}, \
 	{"NOOP", SMTP_ANY, CMD_FREE, smtp_noop}, \
@@ -187,6 +198,7 @@ static WAITS enum err smtp_quit(struct session *base, slice_t args UNUSED, void 
 /* clang-format on */
 
 static const struct cmd_def smtp_table[] = {
+	MAIL_COMMANDS,
 	COMMON_COMMANDS,
 	HELLO("EHLO", smtp_ehlo),
 	HELLO("HELO", smtp_helo),
@@ -196,16 +208,32 @@ static const struct cmd_def smtp_table[] = {
 };
 
 static const struct cmd_def lmtp_table[] = {
+	MAIL_COMMANDS,
 	COMMON_COMMANDS,
 	HELLO("LHLO", smtp_lhlo),
 	{"AUTH", SMTP_ANY, CMD_SECRET, smtp_not_implemented},
 };
 
+#define LOGIN \
+	{ \
+		"AUTH", SMTP_READY, CMD_NEEDS_TLS | CMD_NEEDS_NO_AUTH | CMD_LAST | CMD_SECRET, \
+			smtp_auth \
+	}
+
 static const struct cmd_def login_table[] = {
+	MAIL_COMMANDS, COMMON_COMMANDS, HELLO("EHLO", smtp_ehlo), HELLO("HELO", smtp_helo), LOGIN,
+};
+
+/* RFC 2645 section 5: nothing else is of use there. */
+static const struct cmd_def odmr_table[] = {
 	COMMON_COMMANDS,
 	HELLO("EHLO", smtp_ehlo),
 	HELLO("HELO", smtp_helo),
-	{"AUTH", SMTP_READY, CMD_NEEDS_TLS | CMD_NEEDS_NO_AUTH | CMD_LAST | CMD_SECRET, smtp_auth},
+	LOGIN,
+	{"ATRN", SMTP_READY, CMD_NEEDS_AUTH | CMD_LAST | CMD_FREE | CMD_MAY_CLOSE, smtp_atrn},
+	{"MAIL", SMTP_ANY, 0, smtp_not_implemented},
+	{"RCPT", SMTP_ANY, 0, smtp_not_implemented},
+	{"DATA", SMTP_ANY, 0, smtp_not_implemented},
 };
 
 void smtp_commands(const struct smtp *s, const struct cmd_def **table_out, size_t *n_out)
@@ -213,6 +241,9 @@ void smtp_commands(const struct smtp *s, const struct cmd_def **table_out, size_
 	if (s->profile->lmtp) {
 		*table_out = lmtp_table;
 		*n_out = ARRAY_LEN(lmtp_table);
+	} else if (s->profile->odmr) {
+		*table_out = odmr_table;
+		*n_out = ARRAY_LEN(odmr_table);
 	} else if (smtp_auth_mode(s) != SERVER_AUTH_NONE) {
 		*table_out = login_table;
 		*n_out = ARRAY_LEN(login_table);
@@ -251,8 +282,16 @@ const struct smtp_profile *smtp_profile(const struct endpoint *e)
 		.line_max = SMTP_AUTH_LINE_MAX,
 		.greeting = "ESMTP",
 	};
+	static const struct smtp_profile odmr = {
+		.service = SERVICE_SUBMISSION,
+		.line_max = SMTP_AUTH_LINE_MAX,
+		.greeting = "ESMTP",
+		.odmr = true,
+	};
 
 	if (e->lmtp)
 		return &lmtp;
+	if (e->odmr)
+		return &odmr;
 	return e->service == SERVICE_SUBMISSION ? &submission : &server;
 }

@@ -82,7 +82,7 @@ static enum smtp_say chunk_refusal(const struct smtp *s)
 {
 	enum smtp_say why;
 
-	if (s->profile->lmtp)
+	if (s->profile->lmtp || s->profile->odmr)
 		return SAY_NOT_IMPLEMENTED;
 	switch (s->state) {
 	case SMTP_START:

@@ -236,6 +236,24 @@ enum smtp_say smtp_parse_etrn(slice_t args, struct smtp_etrn_args *out)
 										: SAY_SYNTAX;
 }
 
+enum smtp_say smtp_parse_atrn(slice_t args, struct smtp_atrn_args *out)
+{
+	out->n = 0;
+	if (args.n == 0)
+		return SAY_NOTHING;
+	for (;;) {
+		size_t n = slice_find_char(args, ',');
+
+		if (out->n == SMTP_ATRN_DOMAINS_MAX ||
+		    domain_normalise(slice_sub(args, 0, n), out->domains[out->n]) != E_OK)
+			return SAY_SYNTAX;
+		out->n++;
+		if (n == args.n)
+			return SAY_NOTHING;
+		args = slice_from(args, n + 1);
+	}
+}
+
 enum smtp_say smtp_parse_bdat(slice_t args, uint64_t *size_out, bool *last_out)
 {
 	struct cursor c = cursor(args);

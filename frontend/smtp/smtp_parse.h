@@ -57,6 +57,14 @@ struct smtp_etrn_args {
 	char node[1 + DOMAIN_MAX + 1]; /* in lower case */
 };
 
+/* Of ATRN: as many as a back-end takes. */
+#define SMTP_ATRN_DOMAINS_MAX 16
+
+struct smtp_atrn_args {
+	size_t n;
+	char domains[SMTP_ATRN_DOMAINS_MAX][DOMAIN_MAX + 1]; /* in lower case */
+};
+
 /* "FROM:" Reverse-path [SP Mail-parameters] (RFC 5321 section 4.1.1.2). */
 enum smtp_say smtp_parse_mail(slice_t args, enum smtp_params p, struct smtp_mail_args *out);
 /* "TO:" Forward-path [SP Rcpt-parameters]. */
@@ -70,6 +78,8 @@ enum smtp_say smtp_parse_helo(slice_t args, char out[SMTP_HELO_MAX + 1]);
 enum smtp_say smtp_parse_bdat(slice_t args, uint64_t *size_out, bool *last_out);
 /* [@ or #] node (RFC 1985 section 5.2); of # also what routes are for: .suffix, *. */
 enum smtp_say smtp_parse_etrn(slice_t args, struct smtp_etrn_args *out);
+/* [domain *("," domain)] (RFC 2645 section 5.2.1). */
+enum smtp_say smtp_parse_atrn(slice_t args, struct smtp_atrn_args *out);
 /* xtext (RFC 3461 section 4) into out of at least s.n bytes; false: malformed, or it holds what
  * is not printable ASCII. */
 bool smtp_xtext_decode(slice_t s, char *out, size_t *n_out) MUST_USE;

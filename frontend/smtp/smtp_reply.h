@@ -28,6 +28,7 @@ enum smtp_say {
 	SAY_ETRN_EMPTY,
 	SAY_ETRN_PENDING,
 	SAY_ETRN_COUNTED,
+	SAY_TURN_GO,
 	/* 421: said, then the session ends */
 	SAY_SHUTDOWN,
 	SAY_STOPPED,
@@ -58,6 +59,9 @@ enum smtp_say {
 	SAY_RCPT_TOO_MANY,
 	SAY_NO_ROOM,
 	SAY_SENDS_TOO_MUCH,
+	SAY_TURN_DENIED,
+	SAY_TURN_LATER,
+	SAY_TURN_EMPTY,
 	SAY_ETRN_LATER,
 	SAY_ETRN_DENIED,
 	/* for good */

@@ -77,6 +77,7 @@ static const struct {
 	{SERVICE_SMTP, "listen.lmtp", "lmtp"},
 	{SERVICE_SUBMISSION, "listen.submission", "submission"},
 	{SERVICE_SUBMISSION, "listen.submissions", "submissions"},
+	{SERVICE_SUBMISSION, "listen.odmr", "odmr"},
 	{SERVICE_IMAP, "listen.imap", "imap"},
 	{SERVICE_IMAP, "listen.imaps", "imaps"},
 	{SERVICE_WEB, "listen.https", "https"},

@@ -326,6 +326,7 @@ static enum err open_listeners(void)
 		/* "submissions", "imaps": the names of RFC 8314. */
 		ep->implicit_tls = slice_ends(worker.setup.listeners[i], SL("s"));
 		ep->lmtp = slice_eq(worker.setup.listeners[i], SL("lmtp"));
+		ep->odmr = slice_eq(worker.setup.listeners[i], SL("odmr"));
 		note_bound(WORKER_FIRST_FD + (int)i);
 		e = listen_fd(WORKER_FIRST_FD + (int)i, &opts, accepted, ep, &ep->listener);
 		if (e != E_OK)

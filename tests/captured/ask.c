@@ -33,6 +33,7 @@ static const struct ask_method table[] = {
 	ROW(OUTBOUND_WORK, outbound_work, NULL),
 	ROW(OUTBOUND_READ, outbound_read, NULL),
 	ROW(OUTBOUND_REPORT, outbound_report, NULL),
+	ROW(OUTBOUND_TURN, outbound_turn, REPLY(outbound_turn_reply)),
 	ROW(OUTBOUND_ASK, outbound_ask, REPLY(outbound_ask_reply)),
 	ROW(OUTBOUND_STS_GET, outbound_sts_get, REPLY(sts_policy)),
 	ROW(OUTBOUND_STS_PUT, outbound_sts_put, NULL),

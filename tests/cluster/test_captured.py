@@ -107,7 +107,12 @@ class CapturedFrontend(unittest.TestCase):
 
     def test_the_way_out_needs_leases(self):
         """Who has an outbound worker's key reads and reports only what it was given, and delivers
-        nothing that has a sender."""
+        nothing that has a sender. Where users fetch, nothing is given without a ticket."""
+        with Captured("frontend/fe1/submission") as c:
+            for bad in (b"", secrets.token_bytes(100)):
+                self.assertEqual(c.call("OUTBOUND_TURN", ticket=bad)[0], "no-ticket")
+                self.assertEqual(c.call("OUTBOUND_READ", lease=bad)[0], "no-ticket")
+                self.assertEqual(c.call("OUTBOUND_REPORT", results__lease=bad)[0], "no-ticket")
         with Captured("frontend/fe1/outbound") as c:
             for lease in (b"", secrets.token_bytes(100)):
                 self.assertEqual(c.call("OUTBOUND_READ", lease=lease)[0], "no-ticket")
@@ -129,8 +134,9 @@ class CapturedFrontend(unittest.TestCase):
         for service, name in (("smtp", "AUTH_START"), ("smtp", "MAILBOX_LIST"),
                               ("submission", "MESSAGE_READ"), ("imap", "RESOLVE"),
                               ("imap", "DELIVER_BEGIN"),
-                              ("smtp", "OUTBOUND_WORK"), ("submission", "OUTBOUND_READ"),
-                              ("imap", "OUTBOUND_REPORT"), ("submission", "OUTBOUND_ASK"),
+                              ("smtp", "OUTBOUND_WORK"), ("submission", "OUTBOUND_WORK"),
+                              ("smtp", "OUTBOUND_READ"), ("imap", "OUTBOUND_REPORT"),
+                              ("smtp", "OUTBOUND_TURN"), ("submission", "OUTBOUND_ASK"),
                               ("outbound", "AUTH_START"), ("outbound", "RESOLVE"),
                               ("web", "AUTH_START"), ("web", "RESOLVE"),
                               ("web", "OUTBOUND_TLS_WORK"), ("imap", "WEB_STS")):

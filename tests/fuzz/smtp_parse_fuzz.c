@@ -56,6 +56,22 @@ static void fuzz_rcpt(slice_t in, enum smtp_params p, enum addr_charset cs)
 	FUZZ_CHECK(utf8_valid(slice(r.orcpt, r.orcpt_n)));
 }
 
+/* Of ETRN and of ATRN. */
+static void fuzz_domains(slice_t in)
+{
+	struct smtp_etrn_args e;
+	struct smtp_atrn_args a;
+	char again[DOMAIN_MAX + 1];
+
+	check_say(smtp_parse_etrn(in, &e));
+	check_say(smtp_parse_atrn(in, &a));
+	FUZZ_CHECK(a.n <= SMTP_ATRN_DOMAINS_MAX);
+	for (size_t i = 0; i < a.n; i++) {
+		FUZZ_CHECK(domain_normalise(slice_str(a.domains[i]), again) == E_OK);
+		FUZZ_CHECK(strcmp(a.domains[i], again) == 0);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	slice_t in = slice(data, size);
@@ -76,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_say(smtp_parse_bdat(in, &n, &last));
 		break;
 	case 3:
+		fuzz_domains(in);
 		if (smtp_parse_helo(in, helo) == SAY_NOTHING)
 			FUZZ_CHECK(slice_eq(slice_str(helo), in) && utf8_valid(in));
 		break;

@@ -190,6 +190,64 @@ TEST_FIBER(route_etrn)
 	rig_close(&r);
 }
 
+/* The account that may fetch what is held for a domain. */
+TEST_FIBER(route_atrn)
+{
+	static const struct {
+		const char *domain, *sender;
+		enum dir_route_action action;
+		const char *account;
+		enum err e;
+	} cases[] = {
+		{"a.test", "", DIR_ROUTE_HOLD, "Alice@Example.ORG", E_OK},
+		{"a.test", "", DIR_ROUTE_HOLD, "nobody@example.org", E_INVALID},
+		{"a.test", "", DIR_ROUTE_HOLD, "alice@elsewhere.test", E_INVALID},
+		{"a.test", "x@b.test", DIR_ROUTE_HOLD, "alice@example.org", E_INVALID},
+		{".a.test", "", DIR_ROUTE_HOLD, "alice@example.org", E_INVALID},
+		{"*", "", DIR_ROUTE_HOLD, "alice@example.org", E_INVALID},
+		{"a.test", "", DIR_ROUTE_MX, "alice@example.org", E_INVALID},
+	};
+	struct arena mem;
+	struct diag d = {""};
+	uint64_t alice;
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	arena_init(&mem, NULL);
+	REQUIRE(rig_account(&r, "alice@example.org", &alice) == E_OK);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct dir_route_spec s = {.r = {.domain = slice_str(cases[i].domain),
+						 .sender = slice_str(cases[i].sender),
+						 .action = cases[i].action},
+					   .atrn = slice_str(cases[i].account)};
+		struct dir_route_row row;
+		struct dir_route out;
+
+		check_note("case %zu: %s", i, d.text);
+		CHECK_ERR(dir_route_add(r.d, &rig_actor, &s, &d), cases[i].e);
+		CHECK_INT(dir_route_fetched_count(r.d), cases[i].e == E_OK);
+		if (cases[i].e != E_OK)
+			continue;
+		dir_route_fetched_at(r.d, 0, &out);
+		CHECK(out.atrn == alice);
+		CHECK_SLICE(out.domain, s.r.domain);
+		CHECK_ERR(dir_route_show(r.d, s.r.domain, SLICE_NONE, &mem, &row, &d), E_OK);
+		CHECK_SLICE(row.atrn, SL("alice@example.org"));
+		/* The same again, another, and nobody any more. */
+		CHECK_ERR(dir_route_edit(r.d, &rig_actor, &s, &d), E_OK);
+		CHECK_INT(dir_route_fetched_count(r.d), 1);
+		s.atrn = SL("nobody@example.org");
+		CHECK_ERR(dir_route_edit(r.d, &rig_actor, &s, &d), E_INVALID);
+		CHECK_INT(dir_route_fetched_count(r.d), 1);
+		s.atrn = SLICE_NONE;
+		CHECK_ERR(dir_route_edit(r.d, &rig_actor, &s, &d), E_OK);
+		CHECK_INT(dir_route_fetched_count(r.d), 0);
+		CHECK_ERR(dir_route_remove(r.d, &rig_actor, s.r.domain, SLICE_NONE, &d), E_OK);
+	}
+	arena_reset(&mem);
+	rig_close(&r);
+}
+
 static bool opens(struct rig *r, slice_t want)
 {
 	struct secret s = SECRET_NONE;

@@ -638,3 +638,41 @@ TEST(sched_failures_are_remembered_a_while)
 	CHECK_INT(sched_next_us(s), SCHED_NEVER);
 	sched_free(&s);
 }
+
+/* A worker that is there for one destination: a hold is none for it, and it narrows no window. */
+TEST(sched_pick_at_one_destination)
+{
+	struct sched *s = fresh();
+	struct sched_item later = item(9, "held", 1);
+
+	for (uint64_t i = 1; i <= 3; i++)
+		add(s, i, "held", i);
+	for (uint64_t i = 0; i < 100; i++)
+		add(s, 100 + i, "free", 1);
+	later.next_us = START + MIN_;
+	CHECK_ERR(sched_add(s, &later, START), E_OK);
+	CHECK_ERR(sched_hold_destination(s, SL("held"), SCHED_ON_HOLD, START), E_OK);
+	CHECK_ERR(sched_pick_at(s, 7, SL("nobody"), START, ANY, got, &batch), E_NOT_FOUND);
+	CHECK_ERR(sched_pick_at(s, SCHED_SELF, SL("held"), START, ANY, got, &batch), E_INVALID);
+	/* One transaction a time. */
+	CHECK_ERR(sched_pick_at(s, 7, SL("held"), START, ANY, got, &batch), E_OK);
+	CHECK_INT(batch.n, 1);
+	CHECK_SLICE(batch.destination, SL("held"));
+	CHECK_INT(done(s, got[0].key.item, 7, START, SCHED_GONE), SCHED_TAKEN);
+	CHECK_ERR(sched_pick_at(s, 7, SL("held"), START, ANY, got, &batch), E_OK);
+	CHECK_INT(done(s, got[0].key.item, 7, START, SCHED_LATER), SCHED_TAKEN);
+	CHECK_ERR(sched_pick_at(s, 7, SL("held"), START, ANY, got, &batch), E_OK);
+	CHECK_INT(batch.n, 1);
+	CHECK_ERR(sched_pick_at(s, 7, SL("held"), START, ANY, got, &batch), E_NOT_FOUND);
+	/* The whole window is another worker's. */
+	CHECK(pick(s, 1, START, ANY) > 0);
+	CHECK_SLICE(batch.destination, SL("free"));
+	CHECK_INT(batch.connections, SCHED_WINDOW_FIRST);
+	CHECK_INT(pick(s, 2, START, ANY), 0);
+	/* What it had comes back, held for others; and the rest when its time has come. */
+	sched_worker_gone(s, 7, START);
+	for (int i = 0; i < 3; i++)
+		CHECK_ERR(sched_pick_at(s, 8, SL("held"), START + MIN_, ANY, got, &batch), E_OK);
+	CHECK_ERR(sched_pick_at(s, 8, SL("held"), START + MIN_, ANY, got, &batch), E_NOT_FOUND);
+	sched_free(&s);
+}

@@ -595,3 +595,64 @@ TEST_FIBER(lmtp_answers_for_each_recipient)
 	CHECK_RESULT(result(&m, 3), SMTP_AT_DOT, SMTP_LATER, 0, "4.4.2", "lost (dot)");
 	rig_end(&r);
 }
+
+/* A connection that stands already (ATRN): its other side greets, and it stays its owner's. */
+TEST_FIBER(adopted_connection)
+{
+	static const char *const script[] = {"> 220 host.example ESMTP",
+					     "< EHLO me.example.net",
+					     "> 250-host.example",
+					     "> 250 STARTTLS", /* of no use: it is not asked for */
+					     "< MAIL FROM:<s@example.net>",
+					     "> 250 ok",
+					     "< RCPT TO:<r0@example.org>",
+					     "> 250 ok",
+					     "< DATA",
+					     "> 354 go",
+					     "!body",
+					     "> 250 2.0.0 taken",
+					     "< QUIT",
+					     "> 221 bye",
+					     "< and more",
+					     "!end",
+					     NULL};
+	struct stream_opts opts = {0};
+	struct stream *s = NULL;
+	struct rig r;
+	struct mail m;
+
+	rig_start(&r, script);
+	CHECK_ERR(stream_connect(&r.opts.addr, r.opts.port, NULL, &opts, deadline_in(SOON), &s),
+		  E_OK);
+	REQUIRE(s != NULL);
+	CHECK_ERR(smtp_client_adopt(s, &r.opts, &r.client, &r.why), E_OK);
+	mail_init(&m, &r, 1, TEXT);
+	CHECK_ERR(smtp_client_send(r.client, &m.msg), E_OK);
+	CHECK_RESULT(result(&m, 0), SMTP_AT_DOT, SMTP_TAKEN, 250, "2.0.0", "taken");
+	smtp_client_quit(r.client);
+	CHECK(!smtp_client_usable(r.client));
+	smtp_client_free(&r.client);
+	CHECK_ERR(stream_write(s, SL("and more\r\n"), deadline_in(SOON)), E_OK);
+	stream_close(&s, CLOSE_DONE);
+	rig_end(&r);
+}
+
+/* It is no server after all; then, too. */
+TEST_FIBER(adopted_connection_that_breaks)
+{
+	static const char *const script[] = {"> what?", "< and more", "!end", NULL};
+	struct stream_opts opts = {0};
+	struct stream *s = NULL;
+	struct rig r;
+
+	rig_start(&r, script);
+	CHECK_ERR(stream_connect(&r.opts.addr, r.opts.port, NULL, &opts, deadline_in(SOON), &s),
+		  E_OK);
+	REQUIRE(s != NULL);
+	CHECK_ERR(smtp_client_adopt(s, &r.opts, &r.client, &r.why), E_RETRY);
+	CHECK(r.client == NULL);
+	CHECK_RESULT(&r.why.result, SMTP_AT_GREETING, SMTP_LATER, 0, "4.5.0", "not a reply");
+	CHECK_ERR(stream_write(s, SL("and more\r\n"), deadline_in(SOON)), E_OK);
+	stream_close(&s, CLOSE_DONE);
+	rig_end(&r);
+}

@@ -493,7 +493,7 @@ TEST_FIBER(outbound_report)
 		 .tls = SL("TLSv1.3"),
 		 .ms = 7,
 		 .no_dsn = true},
-		{.lease = SL("two"), .end = OUTBOUND_UNTRIED, .crowded = true}};
+		{.lease = SL("two"), .end = OUTBOUND_UNTRIED, .crowded = true, .turn = 3}};
 	struct giver g = {.cut = 1};
 	struct played_node be = {.name = "be1", .answer = answer, .arg = &g};
 	Postern__OutboundReport *m;
@@ -514,6 +514,7 @@ TEST_FIBER(outbound_report)
 	CHECK(m->results[0]->no_dsn && !m->results[0]->crowded);
 	CHECK_INT(m->results[1]->outcome, POSTERN__OUTBOUND_OUTCOME__OUTBOUND_UNTRIED);
 	CHECK(m->results[1]->crowded);
+	CHECK(m->results[0]->turn == 0 && m->results[1]->turn == 3);
 	postern__outbound_report__free_unpacked(m, NULL);
 	buf_fini(&g.report);
 	played_down(&be);

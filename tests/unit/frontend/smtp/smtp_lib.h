@@ -64,7 +64,7 @@ struct played {
 
 extern struct played played;
 
-enum smtp_port { PORT_25, PORT_587, PORT_465, PORT_LMTP };
+enum smtp_port { PORT_25, PORT_587, PORT_465, PORT_LMTP, PORT_ODMR };
 
 /* A fresh back-end and a greeted connection; for 465 the handshake is done. */
 WAITS void mx_open(struct wire *w, enum smtp_port port);

@@ -15,6 +15,7 @@ static const char *const *wanted_policy;
 static struct endpoint endpoints[] = {
 	[PORT_25] = {.name = "smtp", .service = SERVICE_SMTP},
 	[PORT_LMTP] = {.name = "lmtp", .service = SERVICE_SMTP, .lmtp = true},
+	[PORT_ODMR] = {.name = "odmr", .service = SERVICE_SUBMISSION, .odmr = true},
 	[PORT_587] = {.name = "submission", .service = SERVICE_SUBMISSION},
 	[PORT_465] = {.name = "submissions", .service = SERVICE_SUBMISSION, .implicit_tls = true},
 };

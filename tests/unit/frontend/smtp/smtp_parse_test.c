@@ -417,3 +417,42 @@ TEST(parse_xtext)
 	CHECK(!smtp_xtext_decode(SL("a+0D"), out, &n));
 	CHECK(!smtp_xtext_decode(SL("a b"), out, &n));
 }
+
+TEST(parse_atrn)
+{
+	static const struct {
+		const char *args;
+		enum smtp_say say;
+		size_t n;
+		const char *last;
+	} cases[] = {
+		{"", SAY_NOTHING, 0, NULL},
+		{"Example.ORG", SAY_NOTHING, 1, "example.org"},
+		{"a.test,b.test", SAY_NOTHING, 2, "b.test"},
+		{"a.test,", SAY_SYNTAX, 0, NULL},
+		{",a.test", SAY_SYNTAX, 0, NULL},
+		{"a.test, b.test", SAY_SYNTAX, 0, NULL},
+		{"a.test b.test", SAY_SYNTAX, 0, NULL},
+		{"*", SAY_SYNTAX, 0, NULL},
+	};
+	struct smtp_atrn_args a;
+	struct buf b;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("case %zu", i);
+		CHECK_INT(smtp_parse_atrn(slice_str(cases[i].args), &a), cases[i].say);
+		if (cases[i].say != SAY_NOTHING)
+			continue;
+		CHECK_INT(a.n, cases[i].n);
+		if (a.n != 0)
+			CHECK_STR(a.domains[a.n - 1], cases[i].last);
+	}
+	buf_init(&b, 512, NULL);
+	for (int i = 0; i < SMTP_ATRN_DOMAINS_MAX; i++)
+		buf_printf(&b, "%sd%d.test", i > 0 ? "," : "", i);
+	CHECK_INT(smtp_parse_atrn(buf_slice(&b), &a), SAY_NOTHING);
+	CHECK_INT(a.n, SMTP_ATRN_DOMAINS_MAX);
+	buf_puts(&b, ",x.test");
+	CHECK_INT(smtp_parse_atrn(buf_slice(&b), &a), SAY_SYNTAX);
+	buf_fini(&b);
+}
