@@ -326,8 +326,10 @@ class Etrn(Case):
         self.assertEqual(self.etrn("not a node")[0], 501)
         # Too many questions, whatever for: the front-ends ask different back-ends.
         for fe in (0, 1):
-            codes = [self.etrn("nobody.turn.test", fe, "127.0.9.9")[0] for _ in range(45)]
-            self.assertEqual(set(codes[-5:]), {458})
+            codes = []
+            while len(codes) < 100 and codes[-20:] != [458] * 20:  # any back-end is asked
+                codes.append(self.etrn("nobody.turn.test", fe, "127.0.9.9")[0])
+            self.assertLess(len(codes), 100)
             self.assertEqual(self.etrn("example.org", fe, "127.0.9.9")[0], 458)
             self.assertEqual(self.etrn("example.org", fe)[0], 459)
 
