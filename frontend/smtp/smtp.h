@@ -132,7 +132,8 @@ static inline const char *smtp_hostname(const struct smtp *s)
 
 static inline enum server_auth smtp_auth_mode(const struct smtp *s)
 {
-	return server_auth_mode(s->base.server, s->profile->service);
+	return s->profile->lmtp ? SERVER_AUTH_NONE
+				: server_auth_mode(s->base.server, s->profile->service);
 }
 
 /* Held mail may be asked for here. */

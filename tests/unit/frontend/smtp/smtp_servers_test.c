@@ -8,7 +8,7 @@ static void serve(enum smtp_port port, enum server_state state, const char *cons
 {
 	struct server_push p = {
 		.name = SL("a"),
-		.service = port == PORT_25 ? SERVICE_SMTP : SERVICE_SUBMISSION,
+		.service = port == PORT_25 || port == PORT_LMTP ? SERVICE_SMTP : SERVICE_SUBMISSION,
 		.state = state,
 	};
 
@@ -150,6 +150,18 @@ TEST_FIBER(server_where_nobody_logs_in)
 	ASK(&w, "AUTH PLAIN AGFsaWNlAHNlY3JldA==", "502 5.5.1");
 	CHECK(!smtp_logged("AGFsaWNlAHNlY3JldA"));
 	ASK(&w, "MAIL FROM:<x@outside.example>", "250 ");
+	done(&w);
+}
+
+/* LMTP has no AUTH, so what a server says of it is nothing to it. */
+TEST_FIBER(server_with_log_ins_and_lmtp)
+{
+	struct wire w;
+
+	SERVE(PORT_LMTP, "auth=required");
+	begin(&w, PORT_LMTP);
+	ASK(&w, "LHLO relay.example", "250 ");
+	ASK(&w, "MAIL FROM:<x@far.example>", "250 ");
 	done(&w);
 }
 
