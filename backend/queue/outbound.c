@@ -406,7 +406,7 @@ WAITS void outbound_stop(struct outbound **po)
 	}
 	outbound_share_stop(o);
 	fiber_shield_end();
-	(void)outbound_forget_gone(o, INT64_MAX);
+	outbound_gone_fini(o);
 	outbound_suspend_fini(o);
 	outbound_alerts_fini(o);
 	way_down_fini(&o->down);

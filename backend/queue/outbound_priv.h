@@ -105,6 +105,7 @@ void outbound_settings(struct outbound *o);
 /* Gives back what workers had who are gone for longer than the grace; returns when to look again,
  * SCHED_NEVER: there is none. */
 int64_t outbound_forget_gone(struct outbound *o, int64_t now_us);
+void outbound_gone_fini(struct outbound *o);
 
 /* The scheduler holds what the settings say now, and whom the guard holds. */
 void outbound_suspend(struct outbound *o, const struct conf *settings);

@@ -54,6 +54,12 @@ void outbound_worker_free(struct outbound_worker **pw)
 	xfree(pw);
 }
 
+static void gone_free(struct outbound_gone *g)
+{
+	list_remove(&g->node);
+	xfree(&g);
+}
+
 int64_t outbound_forget_gone(struct outbound *o, int64_t now_us)
 {
 	list_for_each_safe(i, &o->gone) {
@@ -63,10 +69,15 @@ int64_t outbound_forget_gone(struct outbound *o, int64_t now_us)
 			return g->until_us;
 		sched_worker_gone(o->sched, g->worker, now_us);
 		outbound_came_back(o);
-		list_remove(&g->node);
-		xfree(&g);
+		gone_free(g);
 	}
 	return SCHED_NEVER;
+}
+
+void outbound_gone_fini(struct outbound *o)
+{
+	list_for_each_safe(i, &o->gone)
+		gone_free(list_entry(i, struct outbound_gone, node));
 }
 
 /* ---- reading ---- */

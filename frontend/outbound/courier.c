@@ -487,4 +487,5 @@ WAITS void couriers_stop(int64_t deadline_ms)
 		if (waitq_wait(&c.room, "outbound.couriers", deadline_ms) != E_OK)
 			return;
 	}
+	map_fini(&c.by_name); /* destinations go with the last of their couriers */
 }

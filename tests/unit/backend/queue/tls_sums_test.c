@@ -246,7 +246,7 @@ TEST_FIBER(tls_sums_go_on_while_all_are_sent)
 	struct kept k = {0};
 	struct scope scope;
 	struct all all;
-	char name[16];
+	char name[24];
 
 	kept_open(&k, 0, 0);
 	for (int i = 0; i < MANY; i++) {
