@@ -46,9 +46,10 @@ class Contract(unittest.TestCase):
         for path in (c["ca"], c["admin"]["cert"], c["admin"]["key"]):
             self.assertTrue(os.path.exists(path), path)
         for key, prefix, ports in (
-                ("frontends", "fe", {"smtp": 525, "submission": 587, "submissions": 465,
-                                     "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995,
-                                     "managesieve": 2190, "https": 443}),
+                ("frontends", "fe", {"smtp": 525, "lmtp": 24, "submission": 587,
+                                     "submissions": 465, "odmr": 366, "imap": 143, "imaps": 993,
+                                     "pop3": 110, "pop3s": 995, "managesieve": 2190,
+                                     "https": 443}),
                 ("backends", "be", {"rpc": 5411, "admin": 5412, "metrics": 5413})):
             for i, n in enumerate(c[key]):
                 self.assertEqual(n["name"], "%s%d" % (prefix, i + 1))
