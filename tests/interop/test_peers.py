@@ -175,9 +175,7 @@ class PostfixByLmtp(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        why = peers.missing(peers.PostfixLmtp)
-        if why:
-            raise unittest.SkipTest(why)
+        peers.demand(peers.PostfixLmtp)
         fe = frontend()
         cls.peer = peers.PostfixLmtp("127.0.1.34", PORT, (fe["host"], fe["ports"]["lmtp"]))
         cls.addClassCleanup(cls.peer.close)
