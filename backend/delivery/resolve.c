@@ -137,6 +137,7 @@ static enum err outside(struct deliver *d, const struct resolve_ask *ask, struct
 
 	if (e == E_OK)
 		e = seal(d, &t, ask->peer, &r, mem, &out->targets[0].token);
+	out->targets[0].passing = true;
 	out->n = e == E_OK;
 	return e;
 }

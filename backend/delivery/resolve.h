@@ -11,6 +11,7 @@ struct resolve_target {
 	uint32_t partition;
 	char backend[DIR_NODE_MAX + 1];
 	slice_t token; /* in the arena */
+	bool passing;  /* it goes on: no mailbox here keeps it */
 };
 
 struct resolved {

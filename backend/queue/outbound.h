@@ -42,6 +42,8 @@ void outbound_turned(struct outbound *o, struct partition *part, const struct du
 #define OUTBOUND_BATCH_MAX     128
 /* Stored bytes that go along with a job, so that a small message needs no question of its own. */
 #define OUTBOUND_INLINE_MAX    (32u * 1024)
+/* ... and behind it, to a worker that takes them so: most messages. */
+#define OUTBOUND_FOLLOW_MAX    (256u * 1024)
 /* Of a whole job, about: it is one frame of the RPC. More recipients are another job. */
 #define OUTBOUND_JOB_BYTES_MAX (56u * 1024)
 
@@ -51,6 +53,8 @@ struct outbound_worker;
 enum err outbound_worker_new(struct outbound *o, const struct rpc_identity *peer,
 			     struct outbound_worker **out) MUST_USE;
 uint32_t outbound_worker_number(const struct outbound_worker *w);
+/* It takes up to so many stored bytes with a job; OUTBOUND_INLINE_MAX unless said. */
+void outbound_worker_follow(struct outbound_worker *w, uint32_t max);
 /* What it has leased goes back. */
 void outbound_worker_free(struct outbound_worker **w);
 
@@ -63,7 +67,7 @@ struct outbound_job {
 	size_t n;
 	struct msg_record record;
 	slice_t stored;                /* the blocks, or empty */
-	size_t bytes;                  /* that it takes, about */
+	size_t bytes;                  /* of its frame, about */
 	struct resolved targets;       /* a notice's */
 	const struct dir_route *route; /* NULL: where `destination` says; in the arena */
 	slice_t target;                /* of the route: host and port, or the domain */

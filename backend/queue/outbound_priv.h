@@ -27,6 +27,7 @@ struct outbound_worker {
 	struct outbound *o;
 	struct rpc_identity peer;
 	uint32_t number;
+	uint32_t stored_max;        /* bytes that go along with a job */
 	struct outbound_turn *turn; /* NULL: any work; owned */
 };
 

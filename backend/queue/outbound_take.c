@@ -12,7 +12,7 @@
 #include "common/parse/addr.h"
 
 /* Of a batch; what is beyond is read by its worker. */
-#define INLINE_ALL     (1u << 20)
+#define INLINE_ALL     (4u << 20)
 #define NOTICE_WAIT_US (60 * 1000000LL) /* before a notice is tried again that could not be told */
 #define FAILED_WAIT_US (60 * 1000000LL) /* before the store is asked again that failed */
 
@@ -22,7 +22,8 @@ enum err outbound_worker_new(struct outbound *o, const struct rpc_identity *peer
 	struct outbound_worker *w = xcalloc(1, sizeof *w);
 	enum err e;
 
-	*w = (struct outbound_worker){.o = o, .peer = *peer, .number = ++o->workers};
+	*w = (struct outbound_worker){
+		.o = o, .peer = *peer, .number = ++o->workers, .stored_max = OUTBOUND_INLINE_MAX};
 	e = sched_worker_here(o->sched, w->number);
 	if (e == E_OK)
 		list_append(&o->here, &w->node);
@@ -35,6 +36,11 @@ enum err outbound_worker_new(struct outbound *o, const struct rpc_identity *peer
 uint32_t outbound_worker_number(const struct outbound_worker *w)
 {
 	return w->number;
+}
+
+void outbound_worker_follow(struct outbound_worker *w, uint32_t max)
+{
+	w->stored_max = MAX(MIN(max, OUTBOUND_FOLLOW_MAX), OUTBOUND_INLINE_MAX);
 }
 
 void outbound_worker_free(struct outbound_worker **pw)
@@ -94,6 +100,7 @@ struct taking {
 	struct arena *mem;
 	struct buf bytes;
 	size_t inlined;
+	uint32_t stored_max;
 	enum err result;
 };
 
@@ -110,7 +117,7 @@ static enum err read_stored(struct taking *t, size_t i, struct partition *part)
 	struct msg_span span;
 	enum err e;
 
-	if (r->nblocks == 0 || r->stored_size > OUTBOUND_INLINE_MAX ||
+	if (r->nblocks == 0 || r->stored_size > t->stored_max ||
 	    t->inlined + r->stored_size > INLINE_ALL)
 		return E_OK;
 	span = msg_span_blocks(r, 0, r->nblocks - 1);
@@ -176,7 +183,8 @@ static struct outbound_job *new_job(const struct outbound_worker *w, const struc
 		.jobs = arena_alloc(&out->mem, (t->n - i) * sizeof *j->jobs),
 		.record = t->records[i],
 		.stored = t->stored[i],
-		.bytes = t->stored[i].n + first->prefix.n + first->sender.n + LEASE_TOKEN_MAX,
+		.bytes = first->prefix.n + first->sender.n + LEASE_TOKEN_MAX +
+			 (t->stored[i].n <= OUTBOUND_INLINE_MAX ? t->stored[i].n : 0),
 		.lease = {.partition = partition_id(w->o->parts[part].part),
 			  .record_no = t->items[i].record_no},
 	};
@@ -555,7 +563,7 @@ static enum err taken(struct taking *t, enum err e, const struct sched_batch *b)
 	if (e != E_OK)
 		return e;
 	t->n = b->n;
-	t->connections = b->connections;
+	t->connections = b->share;
 	t->destination = arena_dup(t->mem, b->destination);
 	return E_OK;
 }
@@ -601,7 +609,8 @@ WAITS enum err outbound_take(struct outbound_worker *w, struct outbound_batch *o
 	out->n = 0;
 	t->o = w->o;
 	t->mem = &out->mem;
-	buf_init(&t->bytes, STORE_PAYLOAD_MAX + OUTBOUND_INLINE_MAX, NULL);
+	t->stored_max = w->stored_max;
+	buf_init(&t->bytes, STORE_PAYLOAD_MAX + OUTBOUND_FOLLOW_MAX, NULL);
 	e = pick(w, t);
 	if (e == E_OK) {
 		e = work_run("outbound.take", run_read, t);

@@ -175,6 +175,15 @@ static uint32_t share_of(const struct sched *s, const struct dest *d)
 	return MAX(d->window / (uint32_t)(s->workers.n - s->asides), 1U);
 }
 
+/* How many a worker may leave open while it has less to send: an idle one that is used again spares
+ * both sides a session. None where workers take turns, or the destination has to prove itself. */
+static uint32_t keeps(const struct sched *s, const struct dest *d)
+{
+	bool enough = d->window >= s->workers.n - s->asides;
+
+	return enough && d->failures == 0 ? share_of(s, d) : 0;
+}
+
 /* How many more connections the worker may have. */
 static uint32_t share_left(const struct sched *s, const struct dest *d, const struct hold *h)
 {
@@ -285,7 +294,8 @@ static bool pick_from(struct batch *b, struct sched_batch *out)
 		list_remove(&d->turn);
 		list_append(&s->turns, &d->turn);
 	}
-	*out = (struct sched_batch){slice(d->name, d->name_n), b->n, b->hold->connections};
+	*out = (struct sched_batch){slice(d->name, d->name_n), b->n, b->hold->connections,
+				    MAX(b->hold->connections, keeps(s, d))};
 	return true;
 }
 
@@ -346,7 +356,7 @@ enum err sched_pick_at(struct sched *s, uint32_t worker, slice_t destination, in
 	fill(&b);
 	if (b.n == 0)
 		return E_NOT_FOUND;
-	*batch_out = (struct sched_batch){slice(b.dest->name, b.dest->name_n), b.n, 1};
+	*batch_out = (struct sched_batch){slice(b.dest->name, b.dest->name_n), b.n, 1, 1};
 	return E_OK;
 }
 

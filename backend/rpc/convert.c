@@ -254,6 +254,7 @@ Postern__Target **convert_targets(struct resolved *r, struct arena *mem)
 		rows[i].token = MCALL_BYTES(r->targets[i].token);
 		rows[i].partition = r->targets[i].partition;
 		rows[i].backend = r->targets[i].backend;
+		rows[i].passing = r->targets[i].passing;
 		list[i] = &rows[i];
 	}
 	return list;

@@ -77,7 +77,10 @@ static void pack_record(const struct outbound_job *j, Postern__OutboundJob *out)
 	out->plain_size = r->plain_size;
 	out->stored_size = r->stored_size;
 	out->algorithm = (uint32_t)r->compression | (uint32_t)r->seal << 8;
-	out->stored = MCALL_BYTES(j->stored);
+	if (j->stored.n <= OUTBOUND_INLINE_MAX)
+		out->stored = MCALL_BYTES(j->stored);
+	else
+		out->follows = (uint32_t)j->stored.n;
 	if (j->stored.n != 0) {
 		out->n_blocks = r->nblocks;
 		out->blocks = (uint32_t *)(uintptr_t)r->table;
@@ -193,6 +196,15 @@ static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *
 	return E_OK;
 }
 
+WAITS static enum err send_frames(struct mcall *c, slice_t bytes)
+{
+	enum err e = E_OK;
+
+	for (size_t k = 0; e == E_OK && k < bytes.n; k += RPC_PAYLOAD_MAX)
+		e = rpc_req_send(c->req, slice_sub(bytes, k, RPC_PAYLOAD_MAX));
+	return e;
+}
+
 WAITS static enum err send_batch(struct mcall *c, struct outbound_batch *b)
 {
 	enum err e = E_OK;
@@ -203,6 +215,8 @@ WAITS static enum err send_batch(struct mcall *c, struct outbound_batch *b)
 		e = pack_job(c, &b->jobs[i], &b->mem, &m);
 		if (e == E_OK)
 			e = mcall_send(c, &m.base, NULL);
+		if (e == E_OK && m.follows != 0)
+			e = send_frames(c, b->jobs[i].stored);
 	}
 	return e;
 }
@@ -238,6 +252,7 @@ WAITS static enum err serve(struct mcall *c, struct sender *s, const ProtobufCMe
 
 WAITS enum err m_outbound_work(struct mcall *c)
 {
+	const Postern__OutboundWork *m = (const void *)c->msg;
 	struct sender s = {.link = rpc_req_link(c->req)};
 	enum err e;
 
@@ -248,6 +263,7 @@ WAITS enum err m_outbound_work(struct mcall *c)
 	e = outbound_worker_new(c->be->outbound, c->peer, &s.worker);
 	if (e != E_OK)
 		return e;
+	outbound_worker_follow(s.worker, m->follow_max);
 	list_append(&c->be->senders, &s.node);
 	LOG(LOG_INFO, NULL, "outbound.worker_here", LF_STR("frontend", c->peer->name));
 	e = serve(c, &s, NULL);
@@ -314,49 +330,74 @@ struct reading {
 	struct partition *part;
 	struct msg_record record;
 	struct arena *mem;
-	struct msg_span span;
+	struct msg_span span; /* read last; of bytes in the volume */
 	struct buf bytes;
+	bool more; /* after them */
 	enum err result;
 };
 
-static void read_record(void *arg)
+#define READ_STEP (256u * 1024)
+
+/* The stored bytes from r->span.to on, up to a step of them. */
+static void read_step(void *arg)
 {
 	struct reading *r = arg;
+	struct msg_span all = msg_span_blocks(&r->record, 0, r->record.nblocks - 1);
+	uint64_t from = MAX(r->span.to, all.from);
 
-	r->result = msg_record(r->part, r->record.no, r->mem, &r->record);
-}
-
-static void read_bytes(void *arg)
-{
-	struct reading *r = arg;
-
+	r->span = (struct msg_span){all.record_no, from, MIN(from + READ_STEP, all.to)};
+	r->more = r->span.to < all.to;
 	buf_reset(&r->bytes);
 	r->result = msg_read(r->part, &r->span, 1, &r->bytes);
 }
 
-#define READ_STEP (256u * 1024)
+/* The record and its first bytes, most often all, in one visit. */
+static void read_first(void *arg)
+{
+	struct reading *r = arg;
+
+	r->result = msg_record(r->part, r->record.no, r->mem, &r->record);
+	if (r->result == E_OK && r->record.nblocks != 0)
+		read_step(r);
+}
+
+WAITS static enum err read_with(void (*fn)(void *arg), struct reading *r)
+{
+	enum err e = mcall_read("outbound.read", fn, r);
+
+	return e == E_OK ? r->result : e;
+}
 
 WAITS static enum err send_blocks(struct mcall *c, struct reading *r)
 {
-	struct msg_span all = msg_span_blocks(&r->record, 0, r->record.nblocks - 1);
-	enum err e = E_OK;
+	enum err e;
 
-	for (uint64_t at = all.from; e == E_OK && at < all.to; at = r->span.to) {
-		r->span = (struct msg_span){all.record_no, at, MIN(at + READ_STEP, all.to)};
-		e = mcall_read("outbound.read", read_bytes, r);
-		if (e == E_OK)
-			e = r->result;
-		for (size_t k = 0; e == E_OK && k < r->bytes.n; k += RPC_PAYLOAD_MAX)
-			e = rpc_req_send(c->req,
-					 slice_sub(buf_slice(&r->bytes), k, RPC_PAYLOAD_MAX));
+	for (;;) {
+		e = send_frames(c, buf_slice(&r->bytes));
+		if (e != E_OK || !r->more)
+			return e;
+		e = read_with(read_step, r);
 	}
-	return e;
+}
+
+WAITS static enum err read_out(struct mcall *c, struct reading *r)
+{
+	Postern__OutboundReadReply reply = POSTERN__OUTBOUND_READ_REPLY__INIT;
+	enum err e = read_with(read_first, r);
+
+	if (e != E_OK)
+		return e;
+	reply.blocks = (uint32_t *)(uintptr_t)r->record.table;
+	reply.n_blocks = r->record.nblocks;
+	e = mcall_reply(c, &reply.base, RPC_BODY);
+	if (e == E_OK)
+		e = send_blocks(c, r);
+	return e == E_OK ? rpc_req_send_end(c->req) : e;
 }
 
 WAITS enum err m_outbound_read(struct mcall *c)
 {
 	const Postern__OutboundRead *m = (const void *)c->msg;
-	Postern__OutboundReadReply reply = POSTERN__OUTBOUND_READ_REPLY__INIT;
 	struct reading r = {.mem = &c->mem};
 	struct lease_token *lease = arena_new(&c->mem, struct lease_token);
 	enum err e =
@@ -366,24 +407,15 @@ WAITS enum err m_outbound_read(struct mcall *c)
 		e = mcall_partition(c, lease->partition);
 	if (e != E_OK)
 		return e;
+	if (!budget_take(rpc_link_budget(rpc_req_link(c->req)), READ_STEP))
+		return E_BUSY;
 	r.part = c->part;
 	r.record.no = lease->record_no;
-	e = mcall_read("outbound.record", read_record, &r);
-	if (e == E_OK)
-		e = r.result;
-	if (e == E_OK && !budget_take(rpc_link_budget(rpc_req_link(c->req)), READ_STEP))
-		return E_BUSY;
-	if (e != E_OK)
-		return e;
 	buf_init(&r.bytes, READ_STEP + RECORD_BLOCK_STORED_MAX, NULL);
-	reply.blocks = (uint32_t *)(uintptr_t)r.record.table;
-	reply.n_blocks = r.record.nblocks;
-	e = mcall_reply(c, &reply.base, RPC_BODY);
-	if (e == E_OK && r.record.nblocks != 0)
-		e = send_blocks(c, &r);
+	e = read_out(c, &r);
 	buf_fini(&r.bytes);
 	budget_give(rpc_link_budget(rpc_req_link(c->req)), READ_STEP);
-	return e == E_OK ? rpc_req_send_end(c->req) : e;
+	return e;
 }
 
 /* ---- reports ---- */

@@ -27,7 +27,8 @@ struct dest {
 	struct list jobs;
 	size_t njobs;
 	unsigned couriers;  /* fibers */
-	unsigned connected; /* those of them that have a connection */
+	unsigned leaving;   /* those of them that were one too many, and say good-bye */
+	unsigned connected; /* those that have a connection */
 	unsigned allowed;
 	struct waitq more; /* couriers that wait for a job */
 	size_t name_n;
@@ -41,6 +42,7 @@ static struct {
 	unsigned couriers;
 	size_t held;
 	struct waitq room; /* somebody has left, or a job has gone */
+	bool crowded;      /* a job waits for a courier to leave */
 	bool stopping;
 } c;
 
@@ -52,6 +54,7 @@ void couriers_init(struct tls_ctx *tls)
 	waitq_init(&c.room);
 	c.couriers = 0;
 	c.held = 0;
+	c.crowded = false;
 	c.stopping = false;
 }
 
@@ -139,6 +142,7 @@ struct courier {
 	enum tls_wish wish;
 	unsigned messages; /* of the client */
 	bool gave_up;      /* the destination cannot be reached: this courier ends */
+	bool leaves;       /* it is one too many */
 };
 
 static void disconnect(struct courier *k)
@@ -392,11 +396,18 @@ WAITS static struct outbound_job *next_job(struct courier *k)
 	struct outbound_job *j;
 
 	for (;;) {
-		if (k->gave_up || c.stopping || d->couriers > d->allowed)
+		if (k->gave_up || c.stopping)
 			return NULL;
+		if (d->couriers - d->leaving > d->allowed) {
+			k->leaves = true;
+			d->leaving++;
+			return NULL;
+		}
 		j = pop(d);
 		if (j != NULL || k->client == NULL)
 			return j;
+		if (c.crowded)
+			return NULL;
 		if (waitq_wait(&d->more, "outbound.next_job", deadline) != E_OK)
 			return NULL;
 	}
@@ -426,6 +437,8 @@ WAITS static void courier_run(void *arg)
 	arena_reset(&k.mem);
 	d->couriers--;
 	c.couriers--;
+	if (k.leaves)
+		d->leaving--;
 	waitq_wake_all(&c.room);
 	if (c.stopping)
 		give_all_back(d);
@@ -457,21 +470,40 @@ static void put_to_work(struct dest *d)
 		start_courier(d);
 }
 
+static void wake_idle(void)
+{
+	list_for_each(i, &c.dests)
+		waitq_wake_all(&list_entry(i, struct dest, node)->more);
+}
+
+/* Memory for a job, and a place for a courier: who only waits for more of his own leaves. */
+WAITS static void await_room(void)
+{
+	while (!c.stopping) {
+		c.crowded = c.couriers >= policy()->outbound.connections_max;
+		if (c.held < HELD_MAX && !c.crowded)
+			break;
+		if (c.crowded)
+			wake_idle();
+		if (waitq_wait(&c.room, "outbound.room", NO_DEADLINE) != E_OK)
+			break;
+	}
+	c.crowded = false;
+}
+
 WAITS void couriers_take(struct outbound_job *j)
 {
 	struct dest *d;
 
-	while (!c.stopping &&
-	       (c.held >= HELD_MAX || c.couriers >= policy()->outbound.connections_max)) {
-		if (waitq_wait(&c.room, "outbound.room", NO_DEADLINE) != E_OK)
-			break;
-	}
+	await_room();
 	if (c.stopping) {
 		reports_put_untried(j);
 		return;
 	}
 	d = dest_get(j->destination);
 	d->allowed = MAX(j->connections, 1U);
+	if (d->couriers - d->leaving > d->allowed)
+		waitq_wake_all(&d->more);
 	push(d, j);
 	put_to_work(d);
 	settle(d);
@@ -481,8 +513,7 @@ WAITS void couriers_stop(int64_t deadline_ms)
 {
 	c.stopping = true;
 	waitq_wake_all(&c.room);
-	list_for_each(i, &c.dests)
-		waitq_wake_all(&list_entry(i, struct dest, node)->more);
+	wake_idle();
 	while (c.couriers != 0) {
 		if (waitq_wait(&c.room, "outbound.couriers", deadline_ms) != E_OK)
 			return;

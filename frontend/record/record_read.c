@@ -81,24 +81,36 @@ enum err record_block_open(uint32_t entry, uint32_t plain_len, enum record_compr
 	return E_OK;
 }
 
-/* The block lies whole in `stored`. */
+/* The next block, from all of its bytes. */
 static enum parse_rc open_block(struct record_read *r, slice_t stored, slice_t *plain_out,
 				enum err *err_out)
 {
 	uint32_t entry = r->table[r->next];
 	uint32_t plain_len = record_block_plain(r->plain_size, r->next);
 
-	/* Kept plain: given out as it lies (record_table_check has compared the lengths). */
-	if (entry & RECORD_KEPT_PLAIN) {
-		*plain_out = stored;
-		r->next++;
-		return P_OK;
-	}
 	*err_out = record_block_open(entry, plain_len, r->compression, stored, &r->plain);
 	if (*err_out != E_OK)
 		return P_BAD;
 	*plain_out = buf_slice(&r->plain);
 	r->next++;
+	return P_OK;
+}
+
+/* Of a block kept plain what is there, as it lies (record_table_check has compared the lengths). */
+static enum parse_rc pass_part(struct record_read *r, size_t want, slice_t *stored,
+			       slice_t *plain_out)
+{
+	size_t n = MIN(want - r->gathering, stored->n);
+
+	if (n == 0)
+		return P_MORE;
+	*plain_out = slice_sub(*stored, 0, n);
+	*stored = slice_from(*stored, n);
+	r->gathering += n;
+	if (r->gathering == want) {
+		r->gathering = 0;
+		r->next++;
+	}
 	return P_OK;
 }
 
@@ -115,6 +127,8 @@ enum parse_rc record_read_next(struct record_read *r, slice_t *stored, slice_t *
 		return stored->n != 0 ? P_BAD : P_MORE;
 	}
 	want = record_entry_len(r->table[r->next]);
+	if (r->table[r->next] & RECORD_KEPT_PLAIN)
+		return pass_part(r, want, stored, plain_out);
 	if (r->gathering == 0)
 		buf_reset(&r->stored);
 	if (r->gathering == 0 && stored->n >= want) {

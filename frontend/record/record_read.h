@@ -17,7 +17,7 @@ struct record_read {
 	struct budget *budget; /* borrowed */
 	uint32_t next;         /* the block whose bytes come next */
 	uint32_t end;          /* one past the last block asked for */
-	size_t gathering;      /* bytes of that block in stored */
+	size_t gathering;      /* bytes of that block in stored, or given out */
 	struct buf stored;     /* the block being gathered */
 	struct buf plain;      /* the block opened last */
 };
@@ -35,10 +35,11 @@ enum err record_read_init(struct record_read *r, const uint32_t *table, uint32_t
 			  uint64_t plain_size, uint64_t stored_size,
 			  enum record_compression compression, uint32_t first, uint32_t last,
 			  struct budget *budget) MUST_USE;
-/* Takes from *stored (advancing it) until a block is whole. P_OK: *plain_out is the block's plain
- * text, valid until the next call. P_MORE: *stored is used up and the block is not whole.
- * P_BAD: *err_out is E_CORRUPT (the bytes are not such a block, or come after the last), or
- * E_LIMIT (memory). An input whose block lies whole in *stored is not copied. */
+/* Takes from *stored (advancing it) until a block is whole, or until there is any of one that was
+ * kept plain. P_OK: *plain_out is plain text that comes next, never empty, valid until the next
+ * call. P_MORE: *stored is used up and the block is not whole. P_BAD: *err_out is E_CORRUPT (the
+ * bytes are not such a block, or come after the last), or E_LIMIT (memory). A block that
+ * lies whole in *stored is not copied, one kept plain never. */
 enum parse_rc record_read_next(struct record_read *r, slice_t *stored, slice_t *plain_out,
 			       enum err *err_out) MUST_USE;
 /* True when all blocks asked for were given out. */

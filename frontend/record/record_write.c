@@ -34,6 +34,7 @@ void record_write_init(struct record_write *w, const unsigned char id[RECORD_ID_
 	w->plain_size = w->stored_size = 0;
 	w->plain_max = MIN(plain_max, RECORD_PLAIN_MAX);
 	w->err = E_OK;
+	w->passed = 0;
 	w->compression = compression;
 	memcpy(w->id, id, sizeof w->id);
 	record_hash_init(&w->hash);
@@ -75,7 +76,7 @@ static slice_t compress(struct record_write *w, slice_t plain)
 	size_t n;
 	char *to;
 
-	if (w->compression == RECORD_COMP_NONE || plain.n < COMPRESS_MIN)
+	if (plain.n < COMPRESS_MIN)
 		return SLICE_NONE;
 	buf_reset(&w->stored);
 	to = buf_reserve(&w->stored, most);
@@ -89,6 +90,13 @@ static slice_t compress(struct record_write *w, slice_t plain)
 		return SLICE_NONE;
 	buf_commit(&w->stored, n);
 	return buf_slice(&w->stored);
+}
+
+static void put_entry(struct record_write *w, uint32_t entry)
+{
+	buf_put(&w->table, slice(&entry, sizeof entry));
+	if (buf_failed(&w->table))
+		w->err = E_LIMIT;
 }
 
 WAITS static void emit_block(struct record_write *w, slice_t plain)
@@ -106,10 +114,37 @@ WAITS static void emit_block(struct record_write *w, slice_t plain)
 		stored = plain;
 		entry = (uint32_t)plain.n | RECORD_KEPT_PLAIN;
 	}
-	buf_put(&w->table, slice(&entry, sizeof entry));
-	if (buf_failed(&w->table))
-		w->err = E_LIMIT;
+	put_entry(w, entry);
 	emit(w, stored);
+}
+
+/* A part of a block that stays as it is goes on at once: only the table knows of blocks. */
+WAITS static void emit_part(struct record_write *w, slice_t part)
+{
+	if (w->stored_size == 0)
+		emit_header(w);
+	emit(w, part);
+	w->passed += (uint32_t)part.n;
+	if (w->passed == RECORD_BLOCK) {
+		put_entry(w, w->passed | RECORD_KEPT_PLAIN);
+		w->passed = 0;
+	}
+}
+
+/* A part of a block that is compressed when it is whole. */
+WAITS static void gather_part(struct record_write *w, slice_t part)
+{
+	if (part.n == RECORD_BLOCK) {
+		emit_block(w, part);
+		return;
+	}
+	buf_put(&w->plain, part);
+	if (buf_failed(&w->plain)) {
+		w->err = E_LIMIT;
+	} else if (w->plain.n == RECORD_BLOCK) {
+		emit_block(w, buf_slice(&w->plain));
+		buf_reset(&w->plain);
+	}
 }
 
 WAITS enum err record_write_feed(struct record_write *w, slice_t plain)
@@ -117,20 +152,13 @@ WAITS enum err record_write_feed(struct record_write *w, slice_t plain)
 	if (w->err == E_OK && plain.n > w->plain_max - w->plain_size)
 		w->err = E_TOO_BIG;
 	while (plain.n != 0 && w->err == E_OK) {
-		size_t n = MIN(plain.n, RECORD_BLOCK - w->plain.n);
+		size_t n = MIN(plain.n, RECORD_BLOCK - w->plain.n - w->passed);
 
 		w->plain_size += n;
-		if (n == RECORD_BLOCK) {
-			emit_block(w, slice_sub(plain, 0, n));
-		} else {
-			buf_put(&w->plain, slice_sub(plain, 0, n));
-			if (buf_failed(&w->plain)) {
-				w->err = E_LIMIT;
-			} else if (w->plain.n == RECORD_BLOCK) {
-				emit_block(w, buf_slice(&w->plain));
-				buf_reset(&w->plain);
-			}
-		}
+		if (w->compression == RECORD_COMP_NONE)
+			emit_part(w, slice_sub(plain, 0, n));
+		else
+			gather_part(w, slice_sub(plain, 0, n));
 		plain = slice_from(plain, n);
 	}
 	return w->err;
@@ -157,6 +185,8 @@ WAITS enum err record_write_finish(struct record_write *w, struct record_info *o
 
 	if (w->plain.n != 0)
 		emit_block(w, buf_slice(&w->plain));
+	else if (w->passed != 0)
+		put_entry(w, w->passed | RECORD_KEPT_PLAIN);
 	else if (w->stored_size == 0)
 		emit_header(w);
 	emit_table(w);

@@ -34,7 +34,8 @@ struct record_write {
 	record_emit_fn *emit;
 	void *arg;
 	struct budget *budget; /* borrowed */
-	struct buf plain;      /* bytes of the block being filled */
+	struct buf plain;      /* bytes of the block being filled, when it will be compressed */
+	uint32_t passed;       /* ... given on, when it will not */
 	struct buf table;      /* entries, native order */
 	struct buf stored;     /* the compressed block */
 	uint64_t plain_size, stored_size;
@@ -45,12 +46,13 @@ struct record_write {
 };
 
 /* id: 16 random bytes, copied. plain_max: E_TOO_BIG beyond. Memory is charged to budget as it is
- * taken (E_LIMIT): a block, its compressed form, four bytes a block. Nothing is emitted yet. */
+ * taken (E_LIMIT): four bytes a block, and with compression a block and its compressed form.
+ * Nothing is emitted yet. */
 void record_write_init(struct record_write *w, const unsigned char id[RECORD_ID_SIZE],
 		       enum record_compression compression, uint64_t plain_max,
 		       struct budget *budget, record_emit_fn *emit, void *arg);
-/* Takes any number of bytes; emits the blocks that became full. The first error is kept and
- * returned by every later call. */
+/* Takes any number of bytes; emits the blocks that became full, without compression all bytes. The
+ * first error is kept and returned by every later call. */
 WAITS enum err record_write_feed(struct record_write *w, slice_t plain) MUST_USE;
 /* Emits the last block, the table and the trailer. */
 WAITS enum err record_write_finish(struct record_write *w, struct record_info *out) MUST_USE;

@@ -63,6 +63,7 @@ static bool take_target(const Postern__Target *t, struct deliver_target *out)
 		.token = slice(t->token.data, t->token.len),
 		.backend = slice_str(t->backend),
 		.partition = t->partition,
+		.passing = t->passing,
 	};
 	return t->token.len > 0 && t->token.len <= DELIVER_TOKEN_MAX;
 }

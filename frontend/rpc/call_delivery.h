@@ -41,6 +41,7 @@ struct deliver_target {
 	slice_t token;
 	slice_t backend;
 	uint32_t partition;
+	bool passing; /* it goes on: no mailbox keeps it */
 };
 
 struct resolve_query {

@@ -142,7 +142,10 @@ static enum err check_job(const Postern__OutboundJob *m)
 		if (m->recipients[i]->action > OUTBOUND_ALERT)
 			return E_INVALID;
 	}
-	if (m->stored.len != 0 && m->n_blocks != record_block_count(m->plain_size))
+	if (m->follows > OUTBOUND_FOLLOW_MAX || (m->follows != 0 && m->stored.len != 0))
+		return E_INVALID;
+	if ((m->stored.len != 0 || m->follows != 0) &&
+	    m->n_blocks != record_block_count(m->plain_size))
 		return E_CORRUPT;
 	return E_OK;
 }
@@ -203,6 +206,7 @@ static enum err take_job(const Postern__OutboundJob *m, struct outbound_job *j)
 	j->blocks = m->blocks;
 	j->nblocks = (uint32_t)m->n_blocks;
 	j->stored = call_slice(m->stored);
+	j->follows = m->follows;
 	j->first_us = m->first_us;
 	if (m->txid.len == sizeof j->txid)
 		memcpy(j->txid, m->txid.data, sizeof j->txid);
@@ -236,15 +240,43 @@ static enum err job_new(slice_t frame, struct outbound_job **out)
 	return e;
 }
 
+/* The stored bytes that come behind a job's frame. */
+WAITS static enum err take_stored(struct rpc_call *call, struct outbound_job *j)
+{
+	char *room;
+	size_t n = 0;
+	enum err e = E_OK;
+
+	if (j->follows == 0)
+		return E_OK;
+	room = arena_alloc(&j->mem, j->follows);
+
+	while (e == E_OK && n < j->follows) {
+		slice_t part;
+
+		e = rpc_call_recv(call, &part);
+		if (e == E_OK && part.n > j->follows - n)
+			e = E_CORRUPT;
+		if (e != E_OK)
+			break;
+		memcpy(room + n, part.p, part.n);
+		n += part.n;
+	}
+	j->stored = slice(room, n);
+	return e;
+}
+
 WAITS enum err call_outbound_work(struct rpc_link *l,
 				  WAITS void (*take)(struct outbound_job *j, void *arg), void *arg)
 {
 	Postern__OutboundWork req = POSTERN__OUTBOUND_WORK__INIT;
 	struct rpc_call *call;
 	slice_t frame;
-	enum err e = rpc_client_open(l, POSTERN__METHOD__METHOD_OUTBOUND_WORK, &req.base,
-				     RPC_NO_BODY, NO_DEADLINE, &call);
+	enum err e;
 
+	req.follow_max = OUTBOUND_FOLLOW_MAX;
+	e = rpc_client_open(l, POSTERN__METHOD__METHOD_OUTBOUND_WORK, &req.base, RPC_NO_BODY,
+			    NO_DEADLINE, &call);
 	if (e != E_OK)
 		return e;
 	e = rpc_call_response(call, NULL);
@@ -252,11 +284,16 @@ WAITS enum err call_outbound_work(struct rpc_link *l,
 		struct outbound_job *j;
 
 		/* One that cannot be is left to its lease: the others go on. */
-		if (job_new(frame, &j) == E_OK)
-			take(j, arg);
-		else
+		if (job_new(frame, &j) != E_OK) {
 			LOG_SELDOM(LOG_ERROR, NULL, "outbound.bad_job",
 				   LF_STR("backend", rpc_link_peer(l)->name));
+			continue;
+		}
+		e = take_stored(call, j);
+		if (e == E_OK)
+			take(j, arg);
+		else
+			outbound_job_free(&j);
 	}
 	rpc_call_free(&call);
 	return e;

@@ -80,6 +80,9 @@ struct outbound_route {
 	bool source_only;               /* or, with this: that family is not used */
 };
 
+/* Stored bytes that come with a job; of a longer message they are asked for. */
+#define OUTBOUND_FOLLOW_MAX (256u * 1024)
+
 /* One message for recipients at one destination, or a notice about it. Its arena holds it all. */
 struct outbound_job {
 	struct arena mem;
@@ -106,7 +109,8 @@ struct outbound_job {
 	enum record_compression compression;
 	const uint32_t *blocks;
 	uint32_t nblocks;
-	slice_t stored; /* empty: to be read */
+	uint32_t follows; /* of the stored bytes: behind its frame, until they are in: */
+	slice_t stored;   /* empty: to be read */
 	int64_t first_us;
 	uint8_t txid[DELIVER_TXID_BYTES]; /* a notice's, and who takes it: */
 	struct deliver_target targets[DELIVER_TARGETS_MAX];

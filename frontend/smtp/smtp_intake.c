@@ -36,8 +36,9 @@ void smtp_intake_new(struct smtp *s)
 	in->blank = 2; /* as behind a line */
 	random_bytes(id, sizeof id);
 	buf_init(&in->out, OUT_MAX, b);
-	record_write_init(&in->record, id, RECORD_COMP_ZSTD, smtp_limits(s)->message_bytes_max, b,
-			  take_stored, &in->out);
+	/* What only passes through the queue is gone before its compression would have paid. */
+	record_write_init(&in->record, id, s->tx.kept ? RECORD_COMP_ZSTD : RECORD_COMP_NONE,
+			  smtp_limits(s)->message_bytes_max, b, take_stored, &in->out);
 	in->mime = mime_parser_new(NULL, b);
 	buf_init(&in->edited, EDITED_MAX, b);
 	if (smtp_submits(s))

@@ -130,13 +130,15 @@ enum err smtp_tx_add(struct smtp_tx *tx, const struct smtp_rcpt_args *r,
 	}
 	if (tx->answers != NULL)
 		tx->answers[tx->nrcpts] = answer_of(tx, owners, n);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		owners[i]->rcpts[owners[i]->n++] = (struct deliver_rcpt){
 			.token = arena_dup(&tx->arena, targets[i].token),
 			.orcpt = orcpt,
 			.notify = r->notify,
 			.told = tx->answers != NULL && n == 1,
 		};
+		tx->kept = tx->kept || !targets[i].passing;
+	}
 	tx->nowners = nowners;
 	tx->utf8_addr = tx->utf8_addr || (r->to.flags & ADDR_UTF8) != 0;
 	for (size_t i = 0; i < nowners; i++) {
@@ -160,6 +162,7 @@ void smtp_tx_keep(struct smtp_tx *tx, const struct deliver_target *sent)
 
 	invariant(o != NULL); /* an address has fewer owners than a transaction */
 	o->deliver.group.sent = arena_dup(&tx->arena, sent->token);
+	tx->kept = true;
 }
 
 WAITS void smtp_tx_reset(struct smtp_tx *tx)

@@ -47,6 +47,7 @@ struct smtp_tx {
 	bool utf8;                   /* SMTPUTF8 was asked for */
 	bool utf8_addr;              /* an address of the envelope needs it */
 	bool requiretls;             /* RFC 8689 */
+	bool kept;                   /* a mailbox here will have it */
 	bool binary;                 /* BINARYMIME (RFC 3030): by BDAT alone */
 	bool has_priority;           /* RFC 6710 */
 	bool lowered;                /* ... to what may be asked for */

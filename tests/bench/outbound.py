@@ -106,6 +106,9 @@ class Sink:
                 ["smtp-sink", "-c", "-u", "nobody", "%s:%d" % (SINK, OUT_PORT), "500"])
         self.process = subprocess.Popen(argv, stdout=self.log, stderr=subprocess.DEVNULL)
         wait_port(SINK, OUT_PORT)
+        # Who answers may be another run's sink.
+        if self.process.poll() is not None:
+            raise RuntimeError("%s:%d is taken" % (SINK, OUT_PORT))
 
     def count(self):
         # The offset is the other program's, too.
@@ -196,6 +199,9 @@ class Postern:
                                os.path.join(self.dir, "cluster.json"), *argv],
                               check=True, capture_output=True, text=True).stdout
 
+    def waiting(self):
+        return self.postern("queue", "list")
+
     def backend_kib(self):
         with open("/proc/%d/status" % self.be["pids"][0]) as f:
             return int(re.search(r"RssAnon:\s+(\d+)", f.read()).group(1))
@@ -225,6 +231,10 @@ class Postfix:
         subprocess.run(["postfix", "-c", os.path.join(self.dir, "etc"), verb],
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
+    def waiting(self):
+        return subprocess.run(["postqueue", "-c", os.path.join(self.dir, "etc"), "-p"],
+                              capture_output=True, text=True).stdout
+
     def source(self):
         return ["--server", "127.0.0.1:%d" % POSTFIX_PORT, "--tls", "none",
                 "--from", "user1@example.org"]
@@ -251,7 +261,10 @@ def once(side, n, size, domains, tls=None):
     try:
         begun, used = time.monotonic(), cpu_us(side.roots())
         submit(side.source(), n, size, domains)
-        sink.wait(n)
+        try:
+            sink.wait(n)
+        except TimeoutError as e:
+            raise TimeoutError("%s: %s\n%s" % (side.name, e, side.waiting())) from e
         return (n / (time.monotonic() - begun),
                 (cpu_us(side.roots()) - used) / n)
     finally:

@@ -19,8 +19,17 @@ struct giver {
 	uint32_t blocks[4];
 	size_t nblocks;
 	size_t cut;        /* frames of so many bytes */
+	bool behind;       /* the bytes come behind each job, too */
 	struct buf report; /* the last one, packed */
 };
+
+WAITS static void give_stored(struct giver *g, struct rpc_req *r)
+{
+	for (size_t at = 0; at < g->stored.n; at += g->cut) {
+		if (rpc_req_send(r, slice_sub(buf_slice(&g->stored), at, g->cut)) != E_OK)
+			return;
+	}
+}
 
 WAITS static void give_jobs(struct giver *g, struct rpc_req *r)
 {
@@ -32,6 +41,8 @@ WAITS static void give_jobs(struct giver *g, struct rpc_req *r)
 		postern__outbound_job__pack(&g->jobs[i], bytes);
 		if (rpc_req_send(r, slice(bytes, n)) != E_OK)
 			i = g->njobs; /* the asker has had enough */
+		else if (g->behind)
+			give_stored(g, r);
 		xfree(&bytes);
 	}
 	(void)rpc_req_send_end(r);
@@ -47,10 +58,7 @@ WAITS static void give_bytes(struct giver *g, struct rpc_req *r)
 	reply.n_blocks = g->nblocks;
 	n = postern__outbound_read_reply__pack(&reply, bytes);
 	CHECK_ERR(rpc_req_reply(r, E_OK, slice(bytes, n), RPC_BODY), E_OK);
-	for (size_t at = 0; at < g->stored.n; at += g->cut) {
-		if (rpc_req_send(r, slice_sub(buf_slice(&g->stored), at, g->cut)) != E_OK)
-			return;
-	}
+	give_stored(g, r);
 	(void)rpc_req_send_end(r);
 }
 
@@ -180,9 +188,26 @@ static void compressed_somehow(struct sample *s)
 	s->m.algorithm = 77;
 }
 
+static uint32_t one_block = 50;
+
 static void blocks_missing(struct sample *s)
 {
 	s->m.plain_size = 100;
+	s->m.stored = bytes(50);
+}
+
+static void much_behind(struct sample *s)
+{
+	s->m.plain_size = 100;
+	s->m.follows = OUTBOUND_FOLLOW_MAX + 1;
+	s->m.blocks = &one_block;
+	s->m.n_blocks = 1;
+}
+
+static void twice_the_bytes(struct sample *s)
+{
+	much_behind(s);
+	s->m.follows = 50;
 	s->m.stored = bytes(50);
 }
 
@@ -300,6 +325,8 @@ static void (*const spoil[])(struct sample *) = {
 	sealed,
 	compressed_somehow,
 	blocks_missing,
+	much_behind,
+	twice_the_bytes,
 	strange_action,
 	notice_to_nobody,
 	notice_without_id,
@@ -475,6 +502,67 @@ TEST_FIBER(outbound_message)
 	buf_fini(&g.stored);
 	buf_fini(&plain);
 	buf_fini(&got);
+	played_down(&be);
+	played_end();
+}
+
+struct behind {
+	struct buf plain;
+	unsigned n;
+};
+
+WAITS static void read_job(struct outbound_job *j, void *arg)
+{
+	struct behind *b = arg;
+	struct buf got;
+
+	buf_init(&got, 1 << 20, NULL);
+	CHECK_ERR(read_all(j, &got), E_CLOSED);
+	CHECK_SLICE(buf_slice(&got), buf_slice(&b->plain));
+	buf_fini(&got);
+	b->n++;
+	outbound_job_free(&j);
+}
+
+/* The stored bytes come in frames of their own behind each job: all of them, and no more. */
+TEST_FIBER(outbound_bytes_behind_jobs)
+{
+	struct giver g = {.cut = 999, .behind = true};
+	struct played_node be = {.name = "be1", .answer = answer, .arg = &g};
+	struct sample *s = xcalloc(1, sizeof *s);
+	struct outbound_job facts = {.came_ms = 0};
+	Postern__OutboundJob jobs[2];
+	struct behind b = {.n = 0};
+
+	played_begin(map, 1);
+	played_up(&be);
+	buf_init(&g.stored, 1 << 20, NULL);
+	buf_init(&b.plain, 1 << 20, NULL);
+	for (unsigned i = 0; b.plain.n < 150000; i++)
+		buf_printf(&b.plain, "line %u\r\n", i * 2654435761u);
+	make_record(&g, &facts, buf_slice(&b.plain));
+	sample(s);
+	s->m.plain_size = facts.plain_size;
+	s->m.stored_size = facts.stored_size;
+	s->m.algorithm = RECORD_COMP_ZSTD;
+	s->m.blocks = g.blocks;
+	s->m.n_blocks = g.nblocks;
+	s->m.follows = (uint32_t)g.stored.n;
+	jobs[0] = jobs[1] = s->m;
+	g.jobs = jobs;
+	g.njobs = 2;
+	CHECK_ERR(call_outbound_work(rpc_client_any(), read_job, &b), E_CLOSED);
+	CHECK_INT(b.n, 2);
+	/* One byte too many in the last frame; then the stream ends too soon. */
+	jobs[0].follows--;
+	CHECK_ERR(call_outbound_work(rpc_client_any(), read_job, &b), E_CORRUPT);
+	jobs[0].follows += 2;
+	g.njobs = 1;
+	CHECK_ERR(call_outbound_work(rpc_client_any(), read_job, &b), E_CLOSED);
+	CHECK_INT(b.n, 2);
+	buf_fini(&g.stored);
+	buf_fini(&b.plain);
+	xfree(&s);
 	played_down(&be);
 	played_end();
 }

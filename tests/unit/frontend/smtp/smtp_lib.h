@@ -8,6 +8,7 @@
 #define TESTS_UNIT_FRONTEND_SMTP_SMTP_LIB_H
 
 #include "common/base/buf.h"
+#include "common/record/record.h"
 #include "frontend/rpc/call_ask.h"
 #include "frontend/smtp/smtp.h"
 #include "tests/lib/check.h"
@@ -59,7 +60,9 @@ struct played {
 	uint32_t by, content;
 	int priority;
 	char orcpt[512];
-	struct buf plain; /* of the last commit's record */
+	struct buf plain;                    /* of the last commit's record */
+	enum record_compression compression; /* ... its */
+	bool searched;                       /* text for searches came with the summary */
 };
 
 extern struct played played;

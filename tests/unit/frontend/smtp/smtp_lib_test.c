@@ -45,7 +45,7 @@ WAITS enum err call_resolve(struct session *s UNUSED, const struct resolve_query
 	if (q->sent_out != NULL) {
 		*q->sent_out = (struct deliver_target){.token = SLICE_NONE};
 		if (!played.no_sent)
-			*q->sent_out = (struct deliver_target){SL("copy"), SL("be1"), 0};
+			*q->sent_out = (struct deliver_target){SL("copy"), SL("be1"), 0, false};
 		played.asked_sent++;
 	}
 	d->text[0] = '\0';
@@ -63,11 +63,17 @@ WAITS enum err call_resolve(struct session *s UNUSED, const struct resolve_query
 		*n_out = users[i].e == E_OK;
 		return users[i].e;
 	}
+	if (slice_eq(q->address, SL("friend@outside.example")) && q->relay) {
+		out[0] = (struct deliver_target){arena_dup(a, q->address), SL("be1"), 0, true};
+		*n_out = 1;
+		return E_OK;
+	}
 	if (slice_ends(q->address, SL("@example.org")))
 		return E_NOT_FOUND;
 	if (slice_eq(q->address, SL("group@example.net"))) {
 		for (uint32_t i = 0; i < 3; i++)
-			out[i] = (struct deliver_target){arena_dup(a, q->address), SL("be1"), i};
+			out[i] = (struct deliver_target){arena_dup(a, q->address), SL("be1"), i,
+							 false};
 		*n_out = 3;
 		return E_OK;
 	}
@@ -113,6 +119,7 @@ WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct
 void deliver_meta_pack(struct deliver_meta *m, const struct mime_summary *s, struct arena *a UNUSED)
 {
 	m->summary = m;
+	played.searched = s->text.n != 0;
 	CHECK(s->nparts >= 1);
 	CHECK(slice_to_str(slice_sub(s->envelope, 0, sizeof played.envelope - 1), played.envelope,
 			   sizeof played.envelope));
@@ -159,7 +166,7 @@ static void open_blocks(slice_t stored, const struct record_trailer *t)
 	REQUIRE(record_table_decode(slice_sub(stored, stored.n - tail, tail - RECORD_TRAILER_SIZE),
 				    table, t->nblocks) == E_OK);
 	REQUIRE(record_read_init(&r, table, t->nblocks, t->plain_size, t->stored_size,
-				 RECORD_COMP_ZSTD, 0, t->nblocks - 1, NULL) == E_OK);
+				 played.compression, 0, t->nblocks - 1, NULL) == E_OK);
 	while (record_read_next(&r, &rest, &plain, &e) == P_OK)
 		buf_put(&played.plain, plain);
 	CHECK(record_read_done(&r));
@@ -177,6 +184,7 @@ static void open_record(slice_t stored)
 	CHECK_ERR(record_check_feed(&c, stored), E_OK);
 	REQUIRE(record_check_end(&c, &t) == E_OK);
 	played.messages++;
+	played.compression = c.header.compression;
 	if (t.nblocks > 0)
 		open_blocks(stored, &t);
 }

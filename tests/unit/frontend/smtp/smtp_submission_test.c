@@ -220,6 +220,38 @@ TEST_FIBER(submission_adds_what_lacks)
 	mx_close(&w);
 }
 
+static WAITS void submit_to(struct wire *w, const char *first, const char *second)
+{
+	char line[128];
+
+	ASK(w, "MAIL FROM:<alice@example.org>", "250 ");
+	snprintf(line, sizeof line, "RCPT TO:<%s>", first);
+	ASK(w, line, "250 ");
+	snprintf(line, sizeof line, "RCPT TO:<%s>", second);
+	ASK(w, line, "250 ");
+	ASK(w, "DATA", "354 ");
+	ASK(w, "Subject: x\r\n\r\nwords, words, words\r\n.", "250 ");
+	CHECK_SLICE(buf_slice(&played.plain), SL("Subject: x\r\n\r\nwords, words, words\r\n"));
+}
+
+/* What no mailbox here will have is neither compressed nor made ready for searches. */
+TEST_FIBER(submission_that_only_passes)
+{
+	static const char *const far = "friend@outside.example", *const near = "bob@example.org";
+	struct wire w;
+
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	submit_to(&w, far, far);
+	CHECK(played.compression == RECORD_COMP_NONE && !played.searched);
+	submit_to(&w, far, near);
+	CHECK(played.compression == RECORD_COMP_ZSTD && played.searched);
+	submit_to(&w, near, far);
+	CHECK(played.compression == RECORD_COMP_ZSTD && played.searched);
+	mx_close(&w);
+}
+
 /* ---- DKIM ---- */
 
 static const struct signing_keys two_keys = {

@@ -28,7 +28,7 @@ static WAITS void bed_fini(struct bed *b)
 
 static struct deliver_target target(uint32_t partition)
 {
-	return (struct deliver_target){SL("token"), SL("be1"), partition};
+	return (struct deliver_target){SL("token"), SL("be1"), partition, false};
 }
 
 /* The owners of one message are limited; what did not fit leaves no trace. */
