@@ -14,6 +14,7 @@
  *   imap_sync      the selected mailbox: what happened in it, told at the right moment
  *   imap_fetch_att FETCH items             imap_cut    which bytes a section is
  *   imap_fetch.c   FETCH                   imap_fetch_one.c  a message at a time
+ *   imap_fetch_binary.c  BINARY
  *   imap_search_prog  SEARCH keys          imap_search.c, imap_search_hdr.c
  *   imap_auth.c imap_any.c imap_mailbox.c imap_list.c imap_select.c imap_store.c imap_copy.c
  *   imap_append.c imap_idle.c              the other families of commands

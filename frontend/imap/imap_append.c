@@ -1,7 +1,8 @@
 /*
- * APPEND (RFC 3501 section 6.3.11) with APPENDUID (RFC 4315). The message is never in memory as a
- * whole: its bytes go from the client's window through the MIME parser and the record writer into
- * the owner's stage; the commit makes it a message.
+ * APPEND (RFC 3501 section 6.3.11) with APPENDUID (RFC 4315), of a message in a literal or in a
+ * literal8, which may have NULs in it (RFC 3516 section 4.4). It is stored as it came, and never in
+ * memory as a whole: its bytes go from the client's window through the MIME parser and the record
+ * writer into the owner's stage; the commit makes it a message.
  */
 #include "common/crypto/random.h"
 #include "common/loop/fiber.h"
@@ -32,8 +33,9 @@ struct appending {
 	struct append *append;
 	struct mime_parser *mime;
 	struct record_write record;
-	uint64_t left; /* of the literal */
-	bool nul;      /* there is one in it */
+	uint64_t left;   /* of the literal */
+	bool binary;     /* it is a literal8 */
+	uint64_t nul_at; /* the first NUL in it; UINT64_MAX: none */
 };
 
 /* mailbox [SP flag-list] [SP date-time] SP, up to the literal's announcement. */
@@ -65,6 +67,13 @@ static bool at_announcement(const struct imap_args *a)
 	return rest.n > 2 && rest.p[0] == '{' && slice_find_char(rest, '}') == rest.n - 1;
 }
 
+/* The same of the message: literal / literal8. */
+static bool at_message(struct imap_args a)
+{
+	(void)imap_char(&a, '~');
+	return at_announcement(&a);
+}
+
 enum imap_append_at imap_append_at(const struct imap_args *a)
 {
 	struct imap_args at = *a;
@@ -74,8 +83,8 @@ enum imap_append_at imap_append_at(const struct imap_args *a)
 		return IMAP_APPEND_NOTHING;
 	if (at_announcement(&at))
 		return IMAP_APPEND_NAME;
-	return append_args(&at, &args) && at_announcement(&at) ? IMAP_APPEND_MESSAGE
-							       : IMAP_APPEND_NOTHING;
+	return append_args(&at, &args) && at_message(at) ? IMAP_APPEND_MESSAGE
+							 : IMAP_APPEND_NOTHING;
 }
 
 /* Reads the literal's bytes away, and the end of its line, of a message that is refused. */
@@ -113,6 +122,14 @@ WAITS static enum err emit(void *arg, slice_t stored)
 	return append_send(p->append, stored);
 }
 
+static void look_for_nul(struct appending *p, slice_t chunk)
+{
+	const char *nul = p->nul_at == UINT64_MAX ? memchr(chunk.p, '\0', chunk.n) : NULL;
+
+	if (nul != NULL)
+		p->nul_at = p->c->literal.size - p->left + (uint64_t)(nul - chunk.p);
+}
+
 /* All of the message. *taken_out: what the owner or a limit said of it; the rest of it is read away
  * all the same, so that the conversation stays in step. Returns the client's errors. */
 WAITS static enum err take_message(struct appending *p, enum err *taken_out)
@@ -136,7 +153,7 @@ WAITS static enum err take_message(struct appending *p, enum err *taken_out)
 		n = RECORD_BLOCK - (size_t)(p->record.plain_size % RECORD_BLOCK);
 		n = (size_t)MIN((uint64_t)MIN(MIN(chunk.n, n), APPEND_CHUNK_MAX), p->left);
 		chunk = slice_sub(chunk, 0, n);
-		p->nul = p->nul || memchr(chunk.p, '\0', chunk.n) != NULL;
+		look_for_nul(p, chunk);
 		mime_parser_feed(p->mime, chunk);
 		*taken_out = record_write_feed(&p->record, chunk);
 		stream_consume(s, n);
@@ -171,6 +188,9 @@ WAITS static enum err commit(struct appending *p)
 	if (e == E_OK)
 		e = mime_parser_end(p->mime, &summary);
 	meta.summary = &summary;
+	/* Its fields could be told to nobody. */
+	if (e == E_OK && p->nul_at < summary.header_size)
+		return imap_no(p->c, "CANNOT", "A header with a NUL");
 	if (e == E_OK)
 		e = call_append_commit(p->append, &meta, &result, &d);
 	if (e != E_OK)
@@ -189,8 +209,8 @@ WAITS static enum err complete(struct appending *p, bool empty)
 {
 	if (!empty)
 		return imap_bad(p->c, "One message, and the end of the line, expected");
-	/* RFC 3501 section 4.3.1: no binary strings. */
-	if (p->nul)
+	/* RFC 3501 section 4.3.1: no binary strings, but in a literal8. */
+	if (p->nul_at != UINT64_MAX && !p->binary)
 		return imap_no(p->c, "CANNOT", "A message with a NUL");
 	return commit(p);
 }
@@ -232,9 +252,11 @@ WAITS enum err imap_run_append(struct session *s, slice_t args UNUSED, void *arg
 	p->im = im;
 	p->c = c;
 	p->left = c->literal.size;
+	p->nul_at = UINT64_MAX;
 	/* What looks like an announcement ("{x}") need not be one: then no message follows. */
 	if (!append_args(&c->args, &p->args) || !c->has_message)
 		return imap_bad(c, "Mailbox name, flags, date and message expected");
+	p->binary = cur_peek(&c->args.c) == '~';
 	if (p->args.path.n == 0) {
 		(void)imap_no(c, "CANNOT", "No name that can be");
 		return refuse(p);

@@ -9,6 +9,24 @@ bool imap_needs_parts(const struct imap_fetch_item *item)
 	return item->kind == IMAP_FETCH_DATA && (item->npath != 0 || item->section != SECTION_BODY);
 }
 
+bool imap_needs_bytes(const struct imap_fetch_item *item, const struct imap_span *s)
+{
+	if (s->nil || s->off == s->end || s->cte == MIME_CTE_OTHER)
+		return false;
+	return item->form != IMAP_FORM_SIZE || decode_needed(s->cte);
+}
+
+/* What a BINARY's section is encoded in. The message as a whole is in nothing. */
+static enum mime_cte section_cte(const struct imap_fetch_item *item, const struct imap_layout *m)
+{
+	size_t i;
+
+	if (item->npath == 0 ||
+	    !summary_part_find(m->parts, m->nparts, item->path, item->npath, &i))
+		return MIME_CTE_BINARY;
+	return m->parts[i].cte;
+}
+
 /* The partial, on the bytes of both parts. */
 static void clip_span(const struct imap_fetch_item *item, struct imap_span *s)
 {
@@ -39,9 +57,11 @@ struct imap_span imap_cut(const struct imap_fetch_item *item, const struct imap_
 	}
 	if (item->npath == 0 && (item->section == SECTION_BODY || item->section == SECTION_HEADER))
 		s.prefix = m->prefix;
+	if (item->form != IMAP_FORM_STORED)
+		s.cte = section_cte(item, m);
 	if (item->fields != IMAP_FIELDS_ALL)
 		s.end = MIN(s.end, s.off + IMAP_HEADER_MAX);
-	else
+	else if (!decode_needed(s.cte))
 		clip_span(item, &s);
 	return s;
 }

@@ -7,6 +7,7 @@
 #define FRONTEND_IMAP_IMAP_CUT_H
 
 #include "frontend/imap/imap_fetch_att.h"
+#include "frontend/mime/decode.h"
 
 /* Of a header this much is looked at for HEADER.FIELDS; the largest real ones are a tenth. */
 #define IMAP_HEADER_MAX (256u * 1024)
@@ -15,6 +16,8 @@ struct imap_span {
 	slice_t prefix;    /* first these bytes */
 	uint64_t off, end; /* then these of the record */
 	bool nil;          /* the message has no such section */
+	enum mime_cte cte; /* of a BINARY: what these bytes are encoded in. The partial is of what
+			      comes out, so they are all of the section where decode_needed */
 };
 
 static inline uint64_t imap_span_size(const struct imap_span *s)
@@ -35,6 +38,8 @@ bool imap_needs_parts(const struct imap_fetch_item *item);
 /* The item's bytes; for HEADER.FIELDS the whole header (at most IMAP_HEADER_MAX of it), from which
  * imap_filter_header takes what was asked for. */
 struct imap_span imap_cut(const struct imap_fetch_item *item, const struct imap_layout *m);
+/* Is a look at the span's bytes needed to tell the item? */
+bool imap_needs_bytes(const struct imap_fetch_item *item, const struct imap_span *s);
 /* The partial's part of n bytes: from *first_out, *n_out bytes. */
 void imap_clip(const struct imap_fetch_item *item, uint64_t n, uint64_t *first_out,
 	       uint64_t *n_out);

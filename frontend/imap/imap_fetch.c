@@ -1,5 +1,6 @@
 #include "frontend/imap/imap_fetch.h"
 
+#include "common/loop/fiber.h"
 #include "frontend/imap/imap_resp.h"
 #include "frontend/imap/imap_seq.h"
 
@@ -196,7 +197,7 @@ WAITS static enum err tell_columns(struct imap_fetch *f, struct message_fetch *r
 }
 
 /* Cuts the message's items; [*lo, *hi) of its record hold them all. E_LIMIT: it is one for later:
- * too large for more than one item, or the guess was wrong. */
+ * too large for more than one item or to be decoded, or the guess was wrong. */
 static enum err cut_all(struct imap_fetch *f, const struct imap_fetched *m,
 			const struct read_head *head, uint64_t *lo, uint64_t *hi)
 {
@@ -214,7 +215,7 @@ static enum err cut_all(struct imap_fetch *f, const struct imap_fetched *m,
 		if (f->items.items[i].kind != IMAP_FETCH_DATA)
 			continue;
 		f->spans[i] = imap_cut(&f->items.items[i], &m->layout);
-		if (f->spans[i].off < f->spans[i].end) {
+		if (imap_needs_bytes(&f->items.items[i], &f->spans[i])) {
 			*lo = MIN(*lo, f->spans[i].off);
 			*hi = MAX(*hi, f->spans[i].end);
 		}
@@ -223,7 +224,9 @@ static enum err cut_all(struct imap_fetch *f, const struct imap_fetched *m,
 		*lo = 0;
 	if (*hi != 0 && (*lo < head->from || *hi > head->to))
 		return E_LIMIT;
-	return *hi - *lo > IMAP_GATHER_MAX && f->items.ndata != 1 ? E_LIMIT : E_OK;
+	if (*hi - *lo > IMAP_GATHER_MAX && (f->items.ndata != 1 || f->items.nbinary != 0))
+		return E_LIMIT;
+	return E_OK;
 }
 
 WAITS static enum err tell_message(struct imap_fetch *f, const struct imap_fetched *m,
@@ -236,7 +239,7 @@ WAITS static enum err tell_message(struct imap_fetch *f, const struct imap_fetch
 
 	if (e == E_LIMIT)
 		return uid_set_add(&f->later, m->uid, m->uid);
-	if (e != E_OK)
+	if (e != E_OK || !imap_fetch_decodable(f, m->uid))
 		return e;
 	stream = hi - lo > IMAP_GATHER_MAX;
 	if (!stream)
@@ -253,8 +256,11 @@ WAITS static enum err tell_message(struct imap_fetch *f, const struct imap_fetch
 			continue;
 		}
 		imap_fetch_data(f, item, &f->spans[i], bytes, lo);
-		/* The same bytes may have been asked for many times. */
+		/* The same bytes may have been asked for many times; what was decoded has taken its
+		 * time, even if little comes of it. */
 		e = imap_push(f->im);
+		if (decode_needed(f->spans[i].cte))
+			fiber_yield();
 	}
 	if (e != E_OK)
 		return e;
@@ -347,10 +353,11 @@ WAITS static enum err tell_all(struct imap_fetch *f)
 
 /* ---- the command ---- */
 
+/* What is known without the bytes may save reading them. */
 static bool wants_parts(const struct imap_fetch *f)
 {
 	for (size_t i = 0; i < f->items.n; i++) {
-		if (f->items.items[i].npath != 0)
+		if (f->items.items[i].npath != 0 || f->items.items[i].form == IMAP_FORM_SIZE)
 			return true;
 	}
 	return false;
@@ -382,6 +389,8 @@ static enum err answer(struct imap_fetch *f, enum err e, uint64_t count)
 	}
 	if (e == E_OK && f->corrupt)
 		e = E_CORRUPT;
+	if (e == E_OK && f->unknown_cte)
+		return imap_no(f->c, "UNKNOWN-CTE", "A part is in an encoding that is not known");
 	if (e != E_OK)
 		return imap_fail(f->im, f->c, e, NULL);
 	/* Numbers still name what is gone until the client is told of it (RFC 2180 section 4.1). */

@@ -3,6 +3,7 @@
  *
  *   imap_fetch.c      the command: plan, \Seen, the streams of all messages at once
  *   imap_fetch_out.c  one message's answer
+ *   imap_fetch_binary.c  BINARY: items that are decoded first
  *   imap_fetch_one.c  messages that the streams could not answer, one at a time
  *
  * One MessageFetch stream brings the columns of all messages and one MessageRead stream their
@@ -36,6 +37,14 @@ struct imap_fetched {
 	struct imap_layout layout;
 };
 
+/* A place in a section that is being decoded. */
+struct imap_place {
+	uint32_t uid;
+	uint64_t off, end;    /* the section's bytes in the record */
+	struct decode decode; /* as it is at this place */
+	uint64_t raw, plain;  /* in the record; in what comes out */
+};
+
 struct imap_fetch {
 	struct imap *im;
 	struct imap_cmd *c;
@@ -51,14 +60,20 @@ struct imap_fetch {
 	uint64_t from, to;       /* bytes of each record; to = 0: to the end */
 	struct imap_span *spans; /* one an item; in the command's arena */
 	struct buf gather;       /* bytes of one message */
-	struct buf fields;       /* of one HEADER.FIELDS */
+	struct buf fields;       /* of one item whose bytes are not the stored ones: HEADER.FIELDS,
+				    a BINARY or a block of it */
 	bool separate;           /* the next item needs a space before it */
 	bool corrupt;            /* a message was passed over: its stored bytes make no sense */
+	bool unknown_cte;        /* a BINARY was left out: nobody knows how to decode it */
 	bool in_literal;         /* an error now leaves the client waiting for bytes */
 };
 
 /* "* n FETCH (" and the items that are no bytes. False: the client does not know the message. */
 bool imap_fetch_begin(struct imap_fetch *f, const struct imap_fetched *m);
+/* An item's name, and what stands before and after it. */
+void imap_fetch_name(struct imap_fetch *f, slice_t name);
+/* What of a block that begins at `at` lies in [lo, hi). */
+slice_t imap_fetch_overlap(slice_t block, uint64_t at, uint64_t lo, uint64_t hi);
 /* ")". */
 void imap_fetch_end(struct imap_fetch *f);
 /* One data item from bytes [at, at + bytes.n) of the record, which hold its span. */
@@ -71,6 +86,16 @@ void imap_fetch_kept(struct imap_fetch *f, const struct imap_fetch_item *item,
 WAITS enum err imap_fetch_stream(struct imap_fetch *f, const struct imap_fetch_item *item,
 				 const struct imap_span *span, struct message_read *r,
 				 const struct read_head *head) MUST_USE;
+/* The message's items are cut. Takes note of a BINARY that cannot be decoded, which is left out;
+ * false: nothing is left that could be told. */
+bool imap_fetch_decodable(struct imap_fetch *f, uint32_t uid);
+/* imap_fetch_data of a BINARY or BINARY.SIZE; bytes may be none where imap_needs_bytes says so. */
+void imap_fetch_binary(struct imap_fetch *f, const struct imap_fetch_item *item,
+		       const struct imap_span *span, slice_t bytes, uint64_t at);
+/* The same of a span too large for memory, of the one message in the set. */
+WAITS enum err imap_fetch_binary_large(struct imap_fetch *f, const struct imap_fetch_item *item,
+				       const struct imap_span *span,
+				       const struct message_set *set) MUST_USE;
 /* Reads the blocks that hold [lo, hi); *out borrows the reader or f->gather. */
 WAITS enum err imap_fetch_gather(struct imap_fetch *f, struct message_read *r,
 				 const struct read_head *head, uint64_t lo, uint64_t hi,

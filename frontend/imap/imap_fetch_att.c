@@ -6,17 +6,27 @@
 /* A label repeats names that the client sent. */
 #define LABEL_MAX (32u * 1024)
 
+/* Are both told by one answer? Bytes are told as often as they are asked for; a size, which may
+ * take as long to find, is not. */
+static bool same(const struct imap_fetch_item *a, const struct imap_fetch_item *b)
+{
+	if (a->kind != IMAP_FETCH_DATA)
+		return a->kind == b->kind;
+	return a->form == IMAP_FORM_SIZE && b->form == IMAP_FORM_SIZE &&
+	       slice_eq(a->label, b->label);
+}
+
 static bool add(struct imap_fetch_items *f, struct imap_fetch_item item)
 {
-	/* Once is enough, but of sections. */
-	for (size_t i = 0; item.kind != IMAP_FETCH_DATA && i < f->n; i++) {
-		if (f->items[i].kind == item.kind)
+	for (size_t i = 0; i < f->n; i++) {
+		if (same(&item, &f->items[i]))
 			return true;
 	}
 	if (f->n == IMAP_FETCH_ITEMS_MAX)
 		return false;
 	f->items[f->n++] = item;
 	f->ndata += item.kind == IMAP_FETCH_DATA;
+	f->nbinary += item.form != IMAP_FORM_STORED;
 	return true;
 }
 
@@ -142,11 +152,16 @@ static void put_section(struct buf *b, const struct imap_fetch_item *item)
 
 static bool label(struct imap_args *a, struct imap_fetch_item *item)
 {
+	static const char *const names[] = {
+		[IMAP_FORM_STORED] = "BODY[",
+		[IMAP_FORM_DECODED] = "BINARY[",
+		[IMAP_FORM_SIZE] = "BINARY.SIZE[",
+	};
 	struct buf b;
 	bool ok;
 
 	buf_init(&b, LABEL_MAX, a->arena->budget);
-	buf_puts(&b, "BODY[");
+	buf_puts(&b, names[item->form]);
 	put_section(&b, item);
 	buf_putc(&b, ']');
 	if (item->partial) {
@@ -169,6 +184,18 @@ static bool body(struct imap_args *a, struct imap_fetch_items *f, bool peek)
 		return false;
 	f->nnames += item.nnames;
 	if (f->nnames > IMAP_FETCH_NAMES_ALL_MAX)
+		return false;
+	f->sets_seen = f->sets_seen || !peek;
+	return add(f, item);
+}
+
+/* section-binary = "[" [section-part] "]" (RFC 3516 section 7), and its partial. */
+static bool binary(struct imap_args *a, struct imap_fetch_items *f, enum imap_form form, bool peek)
+{
+	struct imap_fetch_item item = {.kind = IMAP_FETCH_DATA, .form = form};
+
+	if (!imap_char(a, '[') || !section(a, &item) || item.section != SECTION_BODY ||
+	    (form != IMAP_FORM_SIZE && !partial(a, &item)) || !label(a, &item))
 		return false;
 	f->sets_seen = f->sets_seen || !peek;
 	return add(f, item);
@@ -215,6 +242,12 @@ static bool one_item(struct imap_args *a, struct imap_fetch_items *f)
 		return imap_char(a, '[') ? body(a, f, false) : add_kind(f, IMAP_FETCH_BODY);
 	if (slice_ieq(name, SL("BODY.PEEK")))
 		return imap_char(a, '[') && body(a, f, true);
+	if (slice_ieq(name, SL("BINARY")))
+		return binary(a, f, IMAP_FORM_DECODED, false);
+	if (slice_ieq(name, SL("BINARY.PEEK")))
+		return binary(a, f, IMAP_FORM_DECODED, true);
+	if (slice_ieq(name, SL("BINARY.SIZE")))
+		return binary(a, f, IMAP_FORM_SIZE, true);
 	if (slice_ieq(name, SL("RFC822")))
 		return rfc822(f, SECTION_BODY, SL("RFC822"));
 	if (slice_ieq(name, SL("RFC822.HEADER")))

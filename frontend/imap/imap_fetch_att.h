@@ -1,4 +1,4 @@
-/* imap_fetch_att: what a FETCH asks for (RFC 3501 section 6.4.5, "fetch-att"). */
+/* imap_fetch_att: what a FETCH asks for (RFC 3501 section 6.4.5, "fetch-att"; RFC 3516). */
 #ifndef FRONTEND_IMAP_IMAP_FETCH_ATT_H
 #define FRONTEND_IMAP_IMAP_FETCH_ATT_H
 
@@ -23,12 +23,20 @@ enum imap_fetch_kind {
 	IMAP_FETCH_DATA, /* bytes of the message */
 };
 
+/* As what bytes are told. */
+enum imap_form {
+	IMAP_FORM_STORED,  /* BODY: as they are */
+	IMAP_FORM_DECODED, /* BINARY: without the transfer encoding */
+	IMAP_FORM_SIZE,    /* BINARY.SIZE: how many that are */
+};
+
 enum imap_fields { IMAP_FIELDS_ALL, IMAP_FIELDS_ONLY, IMAP_FIELDS_NOT };
 
 /* All memory in the arguments' arena. */
 struct imap_fetch_item {
 	enum imap_fetch_kind kind;
 	/* IMAP_FETCH_DATA */
+	enum imap_form form; /* but for STORED the section is SECTION_BODY, its fields all */
 	enum summary_section section;
 	enum imap_fields fields;
 	const uint32_t *path; /* part numbers */
@@ -44,6 +52,7 @@ struct imap_fetch_items {
 	struct imap_fetch_item *items;
 	size_t n;
 	size_t ndata;
+	size_t nbinary; /* of these: not as they are stored */
 	size_t nnames;  /* of header fields, of all items */
 	bool sets_seen; /* one of them is not a PEEK */
 };

@@ -13,10 +13,12 @@ WAITS static enum err one_data(struct imap_fetch *f, const struct imap_fetch_ite
 	slice_t bytes = SLICE_NONE;
 	enum err e;
 
-	if (span->nil || span->off == span->end) {
+	if (!imap_needs_bytes(item, span)) {
 		imap_fetch_data(f, item, span, SLICE_NONE, span->off);
 		return E_OK;
 	}
+	if (item->form != IMAP_FORM_STORED && span->end - span->off > IMAP_GATHER_MAX)
+		return imap_fetch_binary_large(f, item, span, set);
 	e = call_message_read(f->im->s.ticket, set, 0, span->off, span->end, &f->im->s.budget, &r);
 	if (e != E_OK)
 		return e;
@@ -52,18 +54,20 @@ WAITS static enum err one_message(struct imap_fetch *f, struct imap_fetched *m,
 		    LF_UINT("uid", m->uid), LF_STR("why", d.text));
 		return e;
 	}
-	if (!imap_fetch_begin(f, m))
+	for (size_t i = 0; i < f->items.n; i++) {
+		if (f->items.items[i].kind == IMAP_FETCH_DATA)
+			f->spans[i] = imap_cut(&f->items.items[i], &m->layout);
+	}
+	if (!imap_fetch_decodable(f, m->uid) || !imap_fetch_begin(f, m))
 		return E_OK;
 	for (size_t i = 0; e == E_OK && i < f->items.n; i++) {
 		const struct imap_fetch_item *item = &f->items.items[i];
-		struct imap_span span;
 
 		if (item->kind != IMAP_FETCH_DATA)
 			continue;
-		span = imap_cut(item, &m->layout);
 		/* An error from here on cannot be said inside of the answer. */
 		f->in_literal = true;
-		e = one_data(f, item, &span, set);
+		e = one_data(f, item, &f->spans[i], set);
 		if (e == E_OK)
 			e = imap_push(f->im);
 	}

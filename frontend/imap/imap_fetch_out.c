@@ -10,7 +10,7 @@
 #define NO_STRUCTURE "(\"APPLICATION\" \"OCTET-STREAM\" NIL NIL NIL \"BINARY\" 0 NIL NIL NIL NIL)"
 #define NO_BODY      "(\"APPLICATION\" \"OCTET-STREAM\" NIL NIL NIL \"BINARY\" 0)"
 
-static void put_name(struct imap_fetch *f, slice_t name)
+void imap_fetch_name(struct imap_fetch *f, slice_t name)
 {
 	if (f->separate)
 		buf_putc(&f->im->out, ' ');
@@ -32,7 +32,7 @@ static void put_body(struct imap_fetch *f, const struct imap_fetched *m, slice_t
 {
 	struct buf *out = &f->im->out;
 
-	put_name(f, name);
+	imap_fetch_name(f, name);
 	if (!sound(f, m->bodystructure, "bodystructure", m->uid) ||
 	    !structure_to_body(m->bodystructure, out))
 		buf_puts(out, NO_BODY);
@@ -45,30 +45,30 @@ static void put_meta(struct imap_fetch *f, const struct imap_fetch_item *item,
 
 	switch (item->kind) {
 	case IMAP_FETCH_UID:
-		put_name(f, SL("UID"));
+		imap_fetch_name(f, SL("UID"));
 		buf_put_u64(out, m->uid);
 		return;
 	case IMAP_FETCH_FLAGS:
-		put_name(f, SL("FLAGS"));
+		imap_fetch_name(f, SL("FLAGS"));
 		imap_put_flags(f->im, m->uid, m->flags, m->keywords);
 		return;
 	case IMAP_FETCH_DATE:
-		put_name(f, SL("INTERNALDATE"));
+		imap_fetch_name(f, SL("INTERNALDATE"));
 		imap_put_date_time(out, m->date_us);
 		return;
 	case IMAP_FETCH_SIZE:
-		put_name(f, SL("RFC822.SIZE"));
+		imap_fetch_name(f, SL("RFC822.SIZE"));
 		buf_put_u64(out, m->size);
 		return;
 	case IMAP_FETCH_ENVELOPE:
-		put_name(f, SL("ENVELOPE"));
+		imap_fetch_name(f, SL("ENVELOPE"));
 		if (sound(f, m->envelope, "envelope", m->uid))
 			buf_put(out, m->envelope);
 		else
 			buf_puts(out, NO_ENVELOPE);
 		return;
 	case IMAP_FETCH_BODYSTRUCTURE:
-		put_name(f, SL("BODYSTRUCTURE"));
+		imap_fetch_name(f, SL("BODYSTRUCTURE"));
 		if (sound(f, m->bodystructure, "bodystructure", m->uid))
 			buf_put(out, m->bodystructure);
 		else
@@ -110,7 +110,7 @@ void imap_fetch_end(struct imap_fetch *f)
 
 static void put_literal(struct imap_fetch *f, const struct imap_fetch_item *item, uint64_t n)
 {
-	put_name(f, item->label);
+	imap_fetch_name(f, item->label);
 	buf_putc(&f->im->out, '{');
 	buf_put_u64(&f->im->out, n);
 	buf_puts(&f->im->out, "}\r\n");
@@ -132,8 +132,12 @@ void imap_fetch_data(struct imap_fetch *f, const struct imap_fetch_item *item,
 {
 	slice_t part;
 
+	if (item->form != IMAP_FORM_STORED) {
+		imap_fetch_binary(f, item, span, bytes, at);
+		return;
+	}
 	if (span->nil) {
-		put_name(f, item->label);
+		imap_fetch_name(f, item->label);
 		buf_puts(&f->im->out, "NIL");
 		return;
 	}
@@ -161,8 +165,7 @@ void imap_fetch_kept(struct imap_fetch *f, const struct imap_fetch_item *item,
 	put_fields(f, item);
 }
 
-/* The overlap of a block that begins at `at` with [lo, hi). */
-static slice_t overlap(slice_t block, uint64_t at, uint64_t lo, uint64_t hi)
+slice_t imap_fetch_overlap(slice_t block, uint64_t at, uint64_t lo, uint64_t hi)
 {
 	uint64_t from = MAX(at, lo), to = MIN(at + block.n, hi);
 
@@ -186,7 +189,7 @@ WAITS enum err imap_fetch_stream(struct imap_fetch *f, const struct imap_fetch_i
 		e = message_read_block(r, &block);
 		if (e != E_OK)
 			return e == E_CLOSED ? E_CORRUPT : e;
-		part = overlap(block, at, span->off, span->end);
+		part = imap_fetch_overlap(block, at, span->off, span->end);
 		at += block.n;
 		if (part.n == 0)
 			continue;
@@ -211,7 +214,7 @@ WAITS enum err imap_fetch_gather(struct imap_fetch *f, struct message_read *r,
 
 		if (e != E_OK)
 			return e == E_CLOSED ? E_CORRUPT : e;
-		part = overlap(block, at, lo, hi);
+		part = imap_fetch_overlap(block, at, lo, hi);
 		at += block.n;
 		if (part.n == hi - lo) {
 			/* All of it in one block: no copy. */

@@ -7,7 +7,8 @@
  * does not matter how the bytes were cut on their way. Lines come from core/line, which lets no
  * bare CR or LF pass: a line break in the text is either a literal's or part of one.
  *
- * The message of an APPEND never enters the text: the server stops at its announcement.
+ * The message of an APPEND never enters the text: the server stops at its announcement. It alone
+ * may be a literal8 ("~{n}"): where a string is expected, its '~' is refused.
  *
  * Every reader takes one thing and advances, or returns false and leaves the cursor. Nothing here
  * recurses or waits.

@@ -26,6 +26,8 @@
 #define IMAP_REWATCH_MS     250
 #define IMAP_REWATCH_MAX_MS 5000
 
+struct imap_place; /* imap_fetch.h */
+
 struct imap_selected {
 	uint64_t mailbox;
 	slice_t path; /* as selected; in the arena */
@@ -43,6 +45,7 @@ struct imap_selected {
 	struct mailbox_watch *watch; /* NULL: ended, or not to be had */
 	int64_t rewatch_ms;          /* when to try again */
 	int64_t rewatch_pause_ms;
+	struct imap_place *place; /* where a BINARY's last partial ended; in the arena, or NULL */
 	struct arena arena;
 };
 

@@ -11,7 +11,7 @@
  *   encword   encoded words (RFC 2047)
  *   charset   any charset to UTF-8
  *   content   the Content-* fields of one part
- *   qp        streaming transfer decoders: quoted-printable, base64
+ *   qp        streaming transfer decoders: quoted-printable, base64; decode: either, or none
  *   encode    the other way: both transfer encodings, and encoded words
  *   downgrade 8-bit messages made 7-bit
  *   html      markup removal, entities

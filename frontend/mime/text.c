@@ -74,11 +74,7 @@ void text_begin(struct text *t, slice_t subtype, slice_t charset, enum mime_cte 
 {
 	if (t->cut || cte == MIME_CTE_OTHER)
 		return;
-	t->cte = cte;
-	if (cte == MIME_CTE_QP)
-		qp_init(&t->decoder.qp);
-	else if (cte == MIME_CTE_BASE64)
-		b64_init(&t->decoder.b64);
+	decode_init(&t->decode, cte);
 	t->markup = is_markup(subtype);
 	html_init(&t->html);
 	charset_open(&t->charset, charset);
@@ -89,15 +85,13 @@ void text_feed(struct text *t, slice_t bytes)
 {
 	if (!t->open || t->cut)
 		return;
-	if (t->cte != MIME_CTE_QP && t->cte != MIME_CTE_BASE64) {
+	if (!decode_needed(t->decode.cte)) {
 		put_bytes(t, bytes);
 		return;
 	}
 	while (bytes.n != 0 && !t->cut) {
 		char plain[CHUNK];
-		size_t n = t->cte == MIME_CTE_QP
-				   ? qp_feed(&t->decoder.qp, &bytes, plain, sizeof plain)
-				   : b64_feed(&t->decoder.b64, &bytes, plain, sizeof plain);
+		size_t n = decode_feed(&t->decode, &bytes, plain, sizeof plain);
 
 		put_bytes(t, slice(plain, n));
 	}
@@ -109,10 +103,8 @@ void text_end(struct text *t)
 
 	if (!t->open)
 		return;
-	if (!t->cut && t->cte == MIME_CTE_QP)
-		put_bytes(t, slice(rest, qp_end(&t->decoder.qp, rest)));
-	else if (!t->cut && t->cte == MIME_CTE_BASE64)
-		put_bytes(t, slice(rest, b64_end(&t->decoder.b64, rest)));
+	if (!t->cut)
+		put_bytes(t, slice(rest, decode_end(&t->decode, rest)));
 	if (!t->cut)
 		put_utf8(t, slice(rest, charset_end(&t->charset, rest)));
 	if (!t->cut && t->markup)

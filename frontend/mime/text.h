@@ -8,20 +8,15 @@
 
 #include "common/base/buf.h"
 #include "frontend/mime/charset.h"
+#include "frontend/mime/decode.h"
 #include "frontend/mime/html.h"
-#include "frontend/mime/qp.h"
-#include "frontend/mime/summary.h"
 
 struct text {
 	struct buf out;
 	bool cut; /* there was more than fits */
 	bool open;
 	bool markup;
-	enum mime_cte cte;
-	union {
-		struct qp_decoder qp;
-		struct b64_decoder b64;
-	} decoder;
+	struct decode decode;
 	struct charset charset;
 	struct html html;
 };

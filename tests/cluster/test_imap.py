@@ -1,9 +1,13 @@
 """IMAP at its corners, over whole clusters: sections of nested messages by every way that a FETCH
 can take, searches that the store's columns do not decide, mailboxes with many gaps, names."""
+import base64
+import contextlib
 import re
 import unittest
 
-from raw import Imap
+import postern
+from postern import account
+from raw import Imap, smtp
 
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40"]
 
@@ -196,6 +200,96 @@ class Sections(Mailbox):
         self.assertEqual(self.fetched(b"FETCH 1 BODY.PEEK[]"), b"(BODY[] %s)\r\n" % nstring(text))
         self.assertEqual(self.fetched(b"FETCH 1 RFC822.SIZE"),
                          b"(RFC822.SIZE %d)\r\n" % len(text))
+
+
+def parts(*bodies):
+    """A message of these parts: (encoding, bytes as they go over the wire)."""
+    text = (b"From: a@elsewhere.example\r\nMIME-Version: 1.0\r\n"
+            b"Content-Type: multipart/mixed; boundary=bin\r\n\r\n")
+    for encoding, body in bodies:
+        text += (b"--bin\r\nContent-Type: application/octet-stream\r\n"
+                 b"Content-Transfer-Encoding: " + encoding + b"\r\n\r\n" + body + b"\r\n")
+    return text + b"--bin--\r\n"
+
+
+class Binary(Mailbox):
+    """RFC 3516: the bytes that a sender meant, whatever they are and however they came."""
+    BYTES = b"\0\r\n.\r\n\n\r\r\0--bi\r\n--b\xff\xfe" + bytes(range(256))
+
+    def nstring8(self, value):
+        return (b"~" if value and b"\0" in value else b"") + nstring(value)
+
+    def check(self, numbers, wanted):
+        """Each part, its size and pieces of it, of every message."""
+        for part, want in wanted.items():
+            asked = [(b"BINARY.SIZE[%s]" % part, b"BINARY.SIZE[%s] %d" % (part, len(want or b""))),
+                     (b"BINARY.PEEK[%s]" % part, b"BINARY[%s] %s" % (part, self.nstring8(want)))]
+            for first, count in ((0, 1), (7, 300000), (1 << 21, 5)):
+                piece = want and want[first:first + count]
+                asked.append((b"BINARY.PEEK[%s]<%d.%d>" % (part, first, count),
+                              b"BINARY[%s]<%d> %s" % (part, first, self.nstring8(piece))))
+            for item, told in asked:
+                rows = [r.split(b" FETCH ", 1)[1] for r in
+                        self.box.ok(b"FETCH %s %s" % (numbers, item)) if b" FETCH (" in r]
+                self.assertTrue(rows)
+                for row in rows:
+                    self.assertEqual(row, b"(%s)\r\n" % told, item)
+
+    def test_from_smtp_to_the_client(self):
+        to, body = account(self.WHO)["address"].encode(), self.BYTES * 3000
+        text = parts((b"binary", b"short\0"), (b"binary", body),
+                     (b"base64", base64.encodebytes(body).replace(b"\n", b"\r\n")))
+        with contextlib.closing(smtp()) as s:
+            self.assertEqual(s.cmd(b"MAIL FROM:<> BODY=BINARYMIME")[0], 250)
+            self.assertEqual(s.cmd(b"RCPT TO:<%s>" % to)[0], 250)
+            for at in range(0, len(text), 300000):
+                chunk = text[at:at + 300000]
+                last = b" LAST" if at + 300000 >= len(text) else b""
+                s.send(b"BDAT %d%s\r\n" % (len(chunk), last) + chunk)
+                self.assertEqual(s.reply()[0], 250)
+        self.box.ok(b"SELECT INBOX")
+        # The newest, and many at once.
+        wanted = {b"1": b"short\0", b"2": body, b"3": body, b"4": None}
+        self.check(b"*", wanted)
+        for _ in range(5):
+            self.box.ok(b"COPY * Corner")
+        self.box.ok(b"SELECT Corner")
+        self.check(b"1:*", wanted)
+
+    def test_in_pieces(self):
+        body = self.BYTES * 4000
+        quoted = b"=\r\n".join(body[i:i + 25].hex("=").upper().encode().join((b"=", b""))
+                              for i in range(0, len(body), 25))
+        for encoding, raw in ((b"binary", body), (b"base64", base64.b64encode(body)),
+                              (b"quoted-printable", quoted)):
+            self.box.append(parts((encoding, raw)), b"Corner", binary=True)
+            got = b""
+            while len(got) < len(body):
+                row = self.fetched(b"FETCH * BINARY.PEEK[1]<%d.65536>" % len(got))
+                label, _, rest = row.partition(b"}\r\n")
+                n = int(label.rpartition(b"{")[2])
+                self.assertEqual(rest[n:], b")\r\n")
+                self.assertEqual(b"~" in label, b"\0" in rest[:n])
+                got += rest[:n]
+            self.assertEqual(got, body, encoding)
+
+    def test_what_is_appended_is_kept(self):
+        text = parts((b"binary", self.BYTES))
+        self.box.append(text, b"Corner", binary=True)
+        self.assertEqual(self.fetched(b"FETCH 1 BINARY.PEEK[]"), b"(BINARY[] %s)\r\n" %
+                         self.nstring8(text))
+        self.assertEqual(self.fetched(b"FETCH 1 BODY.PEEK[]"), b"(BODY[] %s)\r\n" % nstring(text))
+        self.assertEqual(self.fetched(b"FETCH 1 RFC822.SIZE"), b"(RFC822.SIZE %d)\r\n" % len(text))
+        self.assertIn(b'"BINARY" %d' % len(self.BYTES),
+                      self.fetched(b"FETCH 1 BODYSTRUCTURE").upper())
+
+    def test_with_imaplib(self):
+        """It takes a literal8 for what it is, and never sends one."""
+        self.box.append(parts((b"binary", self.BYTES)), b"Corner", binary=True)
+        with postern.imap(self.WHO) as box:
+            self.assertIn("BINARY", box.capability()[1][0].decode().split())
+            box.select("Corner", readonly=True)
+            self.assertEqual(box.fetch("1", "(BINARY.PEEK[1])")[1][0][1], self.BYTES)
 
 
 class Lists(unittest.TestCase):

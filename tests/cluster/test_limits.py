@@ -284,6 +284,12 @@ class ImapLimits(unittest.TestCase):
         box = Imap(2, source=source(25))
         r, _ = box.cmd(b"APPEND INBOX ", b"Subject: x\r\n\r\n" + b"y" * 40000)
         self.assertRegex(r, rb"^t\d+ NO \[(TOOBIG|LIMIT)\]")
+        # A literal8, too, and what is sent without waiting is read away.
+        r, _ = box.cmd(b"APPEND INBOX ~", b"Subject: x\r\n\r\n" + b"\0" * 40000)
+        self.assertRegex(r, rb"^t\d+ NO \[TOOBIG\]")
+        r, _ = box.cmd(b"APPEND INBOX ~{40000+}\r\n" + b"\0" * 40000)
+        self.assertRegex(r, rb"^t\d+ NO \[TOOBIG\]")
+        self.assertGreater(box.append(b"Subject: x\r\n\r\n" + b"\0" * 1000, binary=True), 0)
         self.assertGreater(box.append(b"Subject: x\r\n\r\n" + b"y\r\n" * 1000), 0)
         box.close()
 

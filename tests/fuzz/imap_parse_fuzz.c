@@ -1,4 +1,5 @@
 /* Commands of IMAP: gathering with literals, and the readers of arguments. First byte: which. */
+#include "frontend/imap/imap.h"
 #include "frontend/imap/imap_cut.h"
 #include "frontend/imap/imap_flags.h"
 #include "frontend/imap/imap_match.h"
@@ -50,26 +51,84 @@ static void fuzz_command(slice_t in)
 	buf_fini(&b);
 }
 
+/* A message of two parts, of which one is a message. */
+static const struct mime_part parts[] = {
+	{.kind = MIME_MULTIPART, .body_off = 100, .body_end = 5000},
+	{.cte = MIME_CTE_BASE64, .header_off = 110, .body_off = 200, .body_end = 3000},
+	{.kind = MIME_MESSAGE, .header_off = 3100, .body_off = 3200, .body_end = 4900},
+	{.parent = 2,
+	 .cte = MIME_CTE_OTHER,
+	 .header_off = 3200,
+	 .body_off = 3300,
+	 .body_end = 4900},
+};
+
 static void fuzz_fetch(struct imap_args *a)
 {
 	struct imap_fetch_items items;
+	size_t nbinary = 0;
 
 	if (!imap_fetch_parse(a, IMAP_FETCH_NO_UID, &items))
 		return;
 	FUZZ_CHECK(items.n != 0 && items.n <= IMAP_FETCH_ITEMS_MAX && items.ndata <= items.n);
 	for (size_t i = 0; i < items.n; i++) {
 		const struct imap_fetch_item *item = &items.items[i];
-		struct imap_layout m = {.prefix = SL("A: b\r\n"), .size = 5000};
+		struct imap_layout m = {SL("A: b\r\n"), 5000, parts, ARRAY_LEN(parts)};
 		struct imap_span s;
 
 		if (item->kind != IMAP_FETCH_DATA)
 			continue;
 		FUZZ_CHECK(item->label.n != 0);
-		if (imap_needs_parts(item))
-			continue;
 		s = imap_cut(item, &m);
 		FUZZ_CHECK(s.off <= s.end && s.end <= m.size && s.prefix.n <= m.prefix.n);
+		if (item->form == IMAP_FORM_STORED)
+			continue;
+		nbinary++;
+		FUZZ_CHECK(item->section == SECTION_BODY && item->fields == IMAP_FIELDS_ALL);
+		FUZZ_CHECK(!imap_needs_bytes(item, &s) ||
+			   (s.off < s.end && s.cte != MIME_CTE_OTHER));
 	}
+	FUZZ_CHECK(nbinary == items.nbinary);
+}
+
+/* Another cut, the same bytes. */
+static void fuzz_decode(slice_t in)
+{
+	enum mime_cte cte = (enum mime_cte)(fuzz_byte(&in) % (MIME_CTE_OTHER + 1));
+	size_t step = 1 + fuzz_byte(&in) % 100;
+	char room[DECODE_OUT_MIN];
+	struct decode whole, cut;
+	struct buf a, b;
+	slice_t rest = in;
+
+	buf_init(&a, in.n + 1, NULL);
+	buf_init(&b, in.n + 1, NULL);
+	decode_init(&whole, cte);
+	decode_init(&cut, cte);
+	while (rest.n != 0)
+		buf_put(&a, slice(room, decode_feed(&whole, &rest, room, sizeof room)));
+	buf_put(&a, slice(room, decode_end(&whole, room)));
+	for (; in.n != 0; in = slice_from(in, step)) {
+		rest = slice_sub(in, 0, step);
+		while (rest.n != 0)
+			buf_put(&b, slice(room, decode_feed(&cut, &rest, room, sizeof room)));
+	}
+	buf_put(&b, slice(room, decode_end(&cut, room)));
+	/* Never more than there was: there was room. */
+	FUZZ_CHECK(!buf_failed(&a) && !buf_failed(&b));
+	FUZZ_CHECK(slice_eq(buf_slice(&a), buf_slice(&b)));
+	buf_fini(&a);
+	buf_fini(&b);
+}
+
+static void fuzz_append(const struct imap_args *a)
+{
+	slice_t s = cur_rest(&a->c);
+	struct imap_literal lit;
+
+	/* As the server asks: at the end of a line that announces a literal. */
+	if (imap_announced(s, &lit) && imap_append_at(a) != IMAP_APPEND_NOTHING)
+		FUZZ_CHECK(slice_ends(s, SL("}")));
 }
 
 static void fuzz_search(struct imap_args *a)
@@ -159,7 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	arena_init(&arena, NULL);
 	a = imap_args(in, &arena);
-	switch (how % 8) {
+	switch (how % 10) {
 	case 0:
 		fuzz_command(in);
 		break;
@@ -185,6 +244,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 7:
 		(void)imap_date_time(&a, &us);
+		break;
+	case 8:
+		fuzz_decode(in);
+		break;
+	case 9:
+		fuzz_append(&a);
 		break;
 	}
 	arena_reset(&arena);

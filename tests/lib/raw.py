@@ -179,9 +179,10 @@ class Imap(Wire):
         assert r.split(b" ")[1] == b"OK", (text[:100], r)
         return lines
 
-    def append(self, message, mailbox=b"INBOX", flags=b""):
-        """The new UID."""
-        r, _ = self.cmd(b"APPEND %s %s" % (mailbox, b"(%s) " % flags if flags else b""), message)
+    def append(self, message, mailbox=b"INBOX", flags=b"", binary=False):
+        """The new UID. binary: as a literal8."""
+        r, _ = self.cmd(b"APPEND %s %s%s" % (mailbox, b"(%s) " % flags if flags else b"",
+                                             b"~" if binary else b""), message)
         m = re.search(rb"OK \[APPENDUID \d+ (\d+)\]", r)
         assert m, r
         return int(m.group(1))

@@ -80,6 +80,15 @@ async function day() {
 	assert.deepStrictEqual(
 		await client.search({ header: { subject: subject + " two" } }, { uid: true }), []);
 
+	// Any bytes, in and out.
+	const any = Buffer.from([0, 10, 13, 255, 0]);
+	const head = Buffer.from("Subject: any\r\nContent-Transfer-Encoding: binary\r\n\r\n");
+	const binary = await client.append(folder, Buffer.concat([head, any]));
+	await client.mailboxOpen(folder);
+	const back = await client.fetchOne(binary.uid, { bodyParts: ["1"] },
+		{ uid: true, binary: true });
+	assert(back.bodyParts.get("1").equals(any));
+
 	await client.mailboxClose();
 	await client.mailboxRename(folder, folder + "-old");
 	await client.mailboxDelete(folder + "-old");

@@ -78,6 +78,23 @@ TEST(fetch_items)
 	label_case("BODY[1", "BAD");
 	label_case("BODY[HEADERS]", "BAD");
 	label_case("(BODY.PEEK[1] BODY.PEEK[2])", "BODY[1]|BODY[2]");
+	/* RFC 3516 section 7 */
+	label_case("BINARY[]", "BINARY[] seen");
+	label_case("binary[1.2]<3.4>", "BINARY[1.2]<3> seen");
+	label_case("BINARY.PEEK[1]<0.1>", "BINARY[1]<0>");
+	label_case("BINARY.SIZE[1.2]", "BINARY.SIZE[1.2]");
+	label_case("BINARY.SIZE[]", "BINARY.SIZE[]");
+	label_case("BINARY.SIZE[1]<0.1>", "BAD");
+	label_case("BINARY", "BAD");
+	label_case("BINARY.PEEK", "BAD");
+	label_case("BINARY[HEADER]", "BAD");
+	label_case("BINARY[TEXT]", "BAD");
+	label_case("BINARY[1.MIME]", "BAD");
+	label_case("BINARY[1.HEADER.FIELDS (A)]", "BAD");
+	label_case("BINARY[0]", "BAD");
+	label_case("BINARY[1]<0.0>", "BAD");
+	label_case("(BINARY.SIZE[1] BINARY.SIZE[2] BINARY.SIZE[1] BINARY[1] BINARY[1])",
+		   "BINARY.SIZE[1]|BINARY.SIZE[2]|BINARY[1]|BINARY[1] seen");
 }
 
 TEST(fetch_limits)
@@ -238,6 +255,9 @@ TEST(cut_guess)
 		{"BODY[]<100000.100>", 100000 - MESSAGE_PREFIX_MAX, 100100},
 		{"BODY[TEXT]<10.100>", 10, 110 + RECORD_BLOCK},
 		{"BODY[1]<10.100>", 0, UINT64_MAX},
+		{"BINARY[]<100.100>", 0, 200},
+		{"BINARY[1]<10.100>", 0, UINT64_MAX},
+		{"BINARY.SIZE[1]", 0, UINT64_MAX},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -52,6 +52,8 @@ struct played {
 	bool busy;      /* the next MailboxChanges answers E_BUSY */
 	unsigned stores, fetches, reads, changes, aborts, searches;
 	uint64_t read_from, read_to; /* of the last MessageRead */
+	unsigned blocks;             /* that MessageReads gave */
+	unsigned vanish_at; /* before this MessageRead all messages of its mailbox vanish */
 };
 
 extern struct played played;
@@ -90,6 +92,9 @@ WAITS const char *conv_say(struct wire *w, const char *line);
 /* Sends bytes as they are; reads up to n lines, up to a line that begins with `until`. */
 WAITS const char *conv_raw(struct wire *w, slice_t bytes, const char *until);
 WAITS const char *conv_until(struct wire *w, const char *until);
+/* The literal that a FETCH of one item brings, as it came; the line that announced it is in
+ * head_out, which may be NULL. False: not this and an OK after it. */
+WAITS bool conv_literal(struct wire *w, const char *line, struct buf *out, char head_out[256]);
 #define SAY(w, line, want) CHECK_STR(conv_say(w, line), want)
 /* Memory that the session holds. */
 size_t conv_memory(void);

@@ -249,6 +249,10 @@ WAITS enum err call_message_read(struct ticket *t UNUSED, const struct message_s
 	played.reads++;
 	played.read_from = from;
 	played.read_to = to;
+	for (size_t i = 0; played.reads == played.vanish_at && b != NULL && i < b->nmsgs; i++) {
+		if (!b->msgs[i].gone)
+			played_vanish(b->path, b->msgs[i].uid);
+	}
 	if (e != E_OK)
 		return e;
 	*out = xcalloc(1, sizeof **out);
@@ -301,6 +305,7 @@ WAITS enum err message_read_block(struct message_read *r, slice_t *plain_out)
 		return E_RETRY;
 	*plain_out = slice_sub(buf_slice(&r->m->body), (size_t)r->next, RECORD_BLOCK);
 	r->next += plain_out->n;
+	played.blocks++;
 	return E_OK;
 }
 

@@ -535,6 +535,39 @@ WAITS void imap_played_end(void)
 	iplimit_forget();
 }
 
+WAITS bool conv_literal(struct wire *w, const char *line, struct buf *out, char head_out[256])
+{
+	size_t n = 0, brace;
+	struct buf b;
+
+	buf_init(&b, 4096, NULL);
+	buf_printf(&b, "z %s\r\n", line);
+	wire_send(w, buf_slice(&b));
+	buf_fini(&b);
+	if (wire_line(w) != E_OK)
+		return false;
+	if (head_out != NULL)
+		snprintf(head_out, 256, "%.255s", w->line);
+	brace = slice_find_char(slice_str(w->line), '{');
+	if (sscanf(w->line + brace, "{%zu}", &n) != 1)
+		return false;
+	buf_reset(out);
+	while (out->n < n) {
+		slice_t in = stream_peek(w->client);
+
+		if (in.n == 0) {
+			if (stream_fill(w->client, 0, "test", deadline_in(WIRE_MS)) != E_OK)
+				return false;
+			continue;
+		}
+		in = slice_sub(in, 0, n - out->n);
+		buf_put(out, in);
+		stream_consume(w->client, in.n);
+	}
+	return wire_line(w) == E_OK && strcmp(w->line, ")") == 0 && wire_line(w) == E_OK &&
+	       strcmp(w->line, "z OK Done") == 0;
+}
+
 WAITS const char *conv_until(struct wire *w, const char *until)
 {
 	buf_reset(&said);

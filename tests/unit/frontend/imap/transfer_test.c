@@ -148,38 +148,6 @@ static void fill(struct buf *b, size_t lines)
 		buf_printf(b, "%062zu\r\n", i);
 }
 
-/* The literal that a FETCH of one item brings, as it came. */
-WAITS static bool take_literal(struct wire *w, const char *line, struct buf *out)
-{
-	struct buf b;
-	size_t n = 0, brace;
-
-	buf_init(&b, 4096, NULL);
-	buf_printf(&b, "z %s\r\n", line);
-	wire_send(w, buf_slice(&b));
-	buf_fini(&b);
-	if (wire_line(w) != E_OK)
-		return false;
-	brace = slice_find_char(slice_str(w->line), '{');
-	if (sscanf(w->line + brace, "{%zu}", &n) != 1)
-		return false;
-	buf_reset(out);
-	while (out->n < n) {
-		slice_t in = stream_peek(w->client);
-
-		if (in.n == 0) {
-			if (stream_fill(w->client, 0, "test", deadline_in(WIRE_MS)) != E_OK)
-				return false;
-			continue;
-		}
-		in = slice_sub(in, 0, n - out->n);
-		buf_put(out, in);
-		stream_consume(w->client, in.n);
-	}
-	return wire_line(w) == E_OK && strcmp(w->line, ")") == 0 && wire_line(w) == E_OK &&
-	       strcmp(w->line, "z OK Done") == 0;
-}
-
 TEST_FIBER(fetch_large)
 {
 	static const size_t lines[] = {4000, 40000}; /* gathered, streamed */
@@ -196,13 +164,13 @@ TEST_FIBER(fetch_large)
 		fill(&body, lines[i]);
 		m = played_add_bytes(played_box("INBOX"), buf_slice(&body));
 		conv_select(&w, "INBOX");
-		CHECK(take_literal(&w, "FETCH * BODY.PEEK[]", &got));
+		CHECK(conv_literal(&w, "FETCH * BODY.PEEK[]", &got, NULL));
 		CHECK_INT(got.n, m->prefix.n + body.n);
 		CHECK(slice_eq(slice_from(buf_slice(&got), m->prefix.n), buf_slice(&body)));
-		CHECK(take_literal(&w, "FETCH * BODY.PEEK[TEXT]<100000.70000>", &got));
+		CHECK(conv_literal(&w, "FETCH * BODY.PEEK[TEXT]<100000.70000>", &got, NULL));
 		CHECK(slice_eq(buf_slice(&got), slice_sub(buf_slice(&body), 16 + 100000, 70000)));
 		CHECK(played.read_from == 100000);
-		CHECK(take_literal(&w, "FETCH * BODY.PEEK[1]<64.64>", &got));
+		CHECK(conv_literal(&w, "FETCH * BODY.PEEK[1]<64.64>", &got, NULL));
 		CHECK(slice_eq(buf_slice(&got), slice_sub(buf_slice(&body), 16 + 64, 64)));
 		/* Only the block that holds it was asked for. */
 		CHECK(played.read_from == 16 + 64 && played.read_to == 16 + 128);
@@ -279,9 +247,9 @@ TEST_FIBER(fetch_header_beyond_a_block)
 	buf_puts(&body, "\r\nHi\r\n");
 	(void)played_add_bytes(played_box("INBOX"), buf_slice(&body));
 	conv_select(&w, "INBOX");
-	CHECK(take_literal(&w, "FETCH 1 BODY.PEEK[HEADER]", &got));
+	CHECK(conv_literal(&w, "FETCH 1 BODY.PEEK[HEADER]", &got, NULL));
 	CHECK_INT(got.n, played_box("INBOX")->msgs[0].prefix.n + body.n - 4);
-	CHECK(take_literal(&w, "FETCH 1 BODY.PEEK[HEADER.FIELDS (X-1999)]", &got));
+	CHECK(conv_literal(&w, "FETCH 1 BODY.PEEK[HEADER.FIELDS (X-1999)]", &got, NULL));
 	CHECK_INT(got.n, 70 + 2);
 	conv_close(&w);
 	buf_fini(&body);
