@@ -229,7 +229,15 @@ static size_t available(const struct stream *s)
 
 size_t stream_room(const struct stream *s)
 {
-	return s->window_max - available(s);
+	return s->window_max - MIN(available(s), s->window_max);
+}
+
+void stream_set_window(struct stream *s, size_t max)
+{
+	s->window_max = max != 0 ? max : WINDOW_DEFAULT;
+	s->in.max = MAX(s->window_max, s->in.n);
+	if (s->read_wanted)
+		loop_at_turn_end(&s->hook);
 }
 
 char *stream_window_reserve(struct stream *s, size_t n)

@@ -3,6 +3,9 @@
 #include "frontend/smtp/smtp.h"
 #include "frontend/smtp/smtp_intake.h"
 
+/* The window of the connection while a message comes: a chunk at a time. */
+#define BODY_WINDOW DOT_CHUNK_MAX
+
 /* A client may pause so long in the middle of a message, and take so long for all of it. */
 static int64_t data_deadline(const struct smtp *s)
 {
@@ -19,11 +22,30 @@ static bool endless(const struct smtp *s, uint64_t more)
 	return s->bytes > max || more > max - s->bytes;
 }
 
+/* *whole_out: the dot has come. */
+static WAITS enum err take_dots(struct smtp *s, struct dot_reader *dots, bool *whole_out)
+{
+	struct stream *st = s->base.stream;
+	slice_t chunk;
+	enum err e;
+
+	*whole_out = false;
+	while ((e = dot_read(dots, st, data_deadline(s), &chunk)) == E_OK) {
+		smtp_intake_feed(s, chunk);
+		if (fiber_cancelled())
+			return E_CANCELLED;
+		if (endless(s, s->tx.in->bytes))
+			return smtp_refuse_command(s, SAY_SESSION_BYTES, SL("DATA"));
+	}
+	*whole_out = e == E_CLOSED;
+	return *whole_out ? E_OK : e;
+}
+
 WAITS enum err smtp_data(struct session *base, slice_t args UNUSED, void *arg UNUSED)
 {
 	struct smtp *s = smtp_of(base);
 	struct dot_reader dots;
-	slice_t chunk;
+	bool whole;
 	enum err e;
 
 	if (s->tx.binary) /* RFC 3030 section 3 */
@@ -34,14 +56,10 @@ WAITS enum err smtp_data(struct session *base, slice_t args UNUSED, void *arg UN
 	base->state = "data";
 	smtp_intake_new(s);
 	dot_init(&dots);
-	while ((e = dot_read(&dots, base->stream, data_deadline(s), &chunk)) == E_OK) {
-		smtp_intake_feed(s, chunk);
-		if (fiber_cancelled())
-			return E_CANCELLED;
-		if (endless(s, s->tx.in->bytes))
-			return smtp_refuse_command(s, SAY_SESSION_BYTES, SL("DATA"));
-	}
-	if (e != E_CLOSED)
+	stream_set_window(base->stream, BODY_WINDOW);
+	e = take_dots(s, &dots, &whole);
+	stream_set_window(base->stream, 0);
+	if (!whole)
 		return e;
 	s->bytes += s->tx.in->bytes;
 	s->tx.in->eol = dots.eol;
@@ -49,7 +67,7 @@ WAITS enum err smtp_data(struct session *base, slice_t args UNUSED, void *arg UN
 }
 
 /* Reads n bytes; into the message, or over them. */
-static WAITS enum err take_chunk(struct smtp *s, uint64_t n, bool wanted)
+static WAITS enum err take_bytes(struct smtp *s, uint64_t n, bool wanted)
 {
 	struct stream *st = s->base.stream;
 	int64_t over = deadline_in(smtp_limits(s)->command_timeout_ms);
@@ -75,6 +93,16 @@ static WAITS enum err take_chunk(struct smtp *s, uint64_t n, bool wanted)
 			return E_CANCELLED;
 	}
 	return E_OK;
+}
+
+static WAITS enum err take_chunk(struct smtp *s, uint64_t n, bool wanted)
+{
+	enum err e;
+
+	stream_set_window(s->base.stream, BODY_WINDOW);
+	e = take_bytes(s, n, wanted);
+	stream_set_window(s->base.stream, 0);
+	return e;
 }
 
 /* Why a chunk cannot be taken; its bytes come all the same. */

@@ -89,6 +89,33 @@ TEST_FIBER(input_may_trickle)
 	stream_close(&s, CLOSE_DONE);
 }
 
+/* A wider window takes more, and a narrower one loses nothing of it. */
+TEST_FIBER(a_window_is_changed)
+{
+	struct stream_opts opts = {.window_max = 4096};
+	static char bytes[20000];
+	struct stream *s;
+	int fd = net_raw_pair(&opts, &s);
+
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = pattern(i);
+	CHECK_INT(write(fd, bytes, sizeof bytes), sizeof bytes);
+	CHECK_ERR(stream_fill(s, 4095, "t.narrow", deadline_in(SOON)), E_OK);
+	CHECK_ERR(stream_fill(s, 4096, "t.narrow", deadline_in(SOON)), E_LIMIT);
+	stream_set_window(s, 16000);
+	CHECK_ERR(stream_fill(s, 15999, "t.wide", deadline_in(SOON)), E_OK);
+	CHECK_ERR(stream_fill(s, 16000, "t.wide", deadline_in(SOON)), E_LIMIT);
+	stream_set_window(s, 4096);
+	CHECK_INT(stream_peek(s).n, 16000);
+	CHECK_SLICE(stream_peek(s), slice(bytes, 16000));
+	CHECK_ERR(stream_fill(s, 16000, "t.narrow", deadline_in(SOON)), E_LIMIT);
+	stream_consume(s, 16000);
+	CHECK_ERR(stream_fill(s, 3999, "t.narrow", deadline_in(SOON)), E_OK);
+	CHECK_SLICE(stream_peek(s), slice(bytes + 16000, 4000));
+	close(fd);
+	stream_close(&s, CLOSE_PEER);
+}
+
 TEST_FIBER(a_full_window_is_told_and_holds_the_peer)
 {
 	struct budget budget;
