@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import shutil
 import smtplib
 import socket
 import subprocess
@@ -20,6 +21,8 @@ CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "6"]
 HOST = "mail.example.org"
 REALMS = "auth.gssapi_realms"
 TOKEN_MAX = 9213
+LAYER_MAX = 1024
+LONG = "u" * 501  # with its realm more than a principal may have
 # Of addresses, so that what one test is refused for delays no other.
 sources = iter("127.0.8.%d" % i for i in range(1, 250))
 
@@ -56,11 +59,11 @@ class Imap(Line):
     def begin(self, token=None):
         return self.say("a AUTHENTICATE GSSAPI" + (" " + token if token else ""))
 
-    go_on, more, service = "+", "+", "imap"
+    go_on, more, service, host = "+", "+", "imap", HOST
 
     def whole(self, client, mutual=True, initial=True, authzid="", layer=1):
         """The exchange, until the answer to the last message."""
-        token = client.token("%s@%s" % (self.service, HOST), mutual)
+        token = client.token("%s@%s" % (self.service, self.host), mutual)
         if initial:
             said = self.begin(token)
         else:
@@ -138,10 +141,12 @@ class Gssapi(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.realm = cluster()["domain"].upper()
-        cls.kdc = Kdc(os.path.join(tempfile.mkdtemp(), "kdc"), cls.realm)
+        folder = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, folder)
+        cls.kdc = Kdc(folder, cls.realm)
         cls.addClassCleanup(cls.kdc.stop)
         services = [s + "/" + HOST for s in ("imap", "smtp")]
-        cls.kdc.add(*services, "HTTP/" + HOST, "sieve/" + HOST, "stranger", "user1/admin",
+        cls.kdc.add(*services, "HTTP/" + HOST, "sieve/" + HOST, "stranger", "user1/admin", LONG,
                     *[user(i) for i in range(6)])
         keytab = cls.kdc.keytab("mail.keytab", *services, "sieve/" + HOST)
         # Without a keytab nothing is offered, whatever the setting says.
@@ -238,6 +243,17 @@ class Gssapi(unittest.TestCase):
                 self.assertRegex(c.whole(self.client(user(1)), authzid=authzid), "^a OK ")
         self.refused(user(1), "reason=authzid", authzid=account(2)["address"])
 
+    def test_keys_that_come_later(self):
+        """The keytab is read anew for each ticket."""
+        self.kdc.add("imap/later.example.org")
+        with Imap() as c:
+            c.host = "later.example.org"
+            self.assertRegex(c.whole(self.client(user(1))), "^a NO ")
+        self.kdc.keytab("mail.keytab", "imap/later.example.org")
+        with Imap() as c:
+            c.host = "later.example.org"
+            self.assertRegex(c.whole(self.client(user(1))), "^a OK ")
+
     # ---- refusals ----
 
     def test_a_ticket_for_another_service(self):
@@ -254,6 +270,7 @@ class Gssapi(unittest.TestCase):
     def test_who_has_no_account(self):
         self.refused("stranger", 'reason="no such account"')
         self.refused("user1/admin", 'reason="not a user of a realm of ours"')
+        self.refused(LONG, 'reason="a name that is too long"')
 
     def test_a_locked_account(self):
         self.addCleanup(run, "account", "unlock", account(4)["address"])
@@ -287,6 +304,11 @@ class Gssapi(unittest.TestCase):
         for layer in (0, 2, 4, 5):
             with Imap() as c:
                 self.assertRegex(c.whole(self.client(user(1)), layer=layer), "^a BAD ")
+        # Nor a last message without end.
+        for n, answer in ((LAYER_MAX - 4, r"^a NO \[AUTHENTICATIONFAILED\]"),
+                          (LAYER_MAX - 3, "^a BAD ")):
+            with Imap() as c:
+                self.assertRegex(c.whole(self.client(user(1)), authzid="x" * n), answer)
 
     def test_a_token_too_many(self):
         client = self.client(user(1))

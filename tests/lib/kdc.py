@@ -11,7 +11,6 @@ import base64
 import contextlib
 import functools
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -61,12 +60,11 @@ def free_port():
 
 
 class Kdc:
-    """A running one. Its files are in `folder`, which is made and, by stop(), removed."""
+    """A running one. Its files are in `folder`, which is private and the caller's."""
 
     def __init__(self, folder, realm):
         values = {"folder": folder, "realm": realm, "port": free_port()}
         self.folder, self.realm = folder, realm
-        os.makedirs(folder, mode=0o700)
         for name, text in (("krb5.conf", CONF), ("kdc.conf", KDC_CONF), ("acl", "")):
             with open(os.path.join(folder, name), "w") as f:
                 f.write(text % values)
@@ -76,18 +74,22 @@ class Kdc:
         self.process = subprocess.Popen([SBIN + "krb5kdc", "-n", "-r", realm],
                                         env={**os.environ, **self.env},
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if not self.await_port(values["port"]):
+            self.stop()
+            raise RuntimeError("krb5kdc does not answer")
+
+    def await_port(self, port):
         deadline = time.monotonic() + 30
-        while True:
+        while self.process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", values["port"]), timeout=5).close()
-                return
-            assert self.process.poll() is None and time.monotonic() < deadline, "krb5kdc"
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                return True
             time.sleep(0.02)
+        return False
 
     def stop(self):
         self.process.terminate()
         self.process.wait(20)
-        shutil.rmtree(self.folder)
 
     def run(self, *argv, env=()):
         done = subprocess.run(argv, capture_output=True, text=True,
@@ -107,7 +109,7 @@ class Kdc:
 
     def log_in(self, user):
         """The environment of a program that has the user's ticket."""
-        at = os.path.join(self.folder, "user." + user.replace("/", "_"))
+        at = os.path.join(self.folder, "user." + user.replace("/", "_")[:100])
         if not os.path.exists(at + ".cache"):
             self.keytab(os.path.basename(at) + ".keytab", user)
             self.run("kinit", "-k", "-t", at + ".keytab", "-c", at + ".cache", user)
