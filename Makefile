@@ -13,7 +13,7 @@ endif
 PYTHON   ?= python3
 SAN      ?=
 
-PKGS     := libuv openssl libprotobuf-c lmdb libsodium libpq libzstd libxxhash libconfig libseccomp libidn2 jansson libcurl zlib
+PKGS     := libuv openssl libprotobuf-c lmdb libsodium libpq libzstd libxxhash libconfig libseccomp libidn2 jansson libcurl zlib krb5-gssapi
 WARN     := -Wall -Wextra -Werror -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wundef \
             -Wpointer-arith -Wcast-qual -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wvla -Wimplicit-fallthrough -Wswitch-enum -Wnull-dereference \

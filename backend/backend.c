@@ -168,15 +168,22 @@ WAITS static enum err open_directory(const struct conf *conf, struct diag *d)
 	return e;
 }
 
-WAITS static enum err open_auth(struct diag *d)
+WAITS static enum err open_auth(const struct conf *conf, struct diag *d)
 {
 	struct be *be = &backend.be;
 	struct tickets_conf t = {.dir = be->dir, .node_key = backend.key};
-	struct auth_conf a = {.dir = be->dir, .kv = dir_kv_node_ops(backend.kv)};
+	char replays[DISK_PATH_MAX];
+	struct auth_conf a = {.dir = be->dir,
+			      .kv = dir_kv_node_ops(backend.kv),
+			      .keytab = conf_str(conf, "gssapi.keytab"),
+			      .replays = replays,
+			      .overrides = be->conf.pushed};
 	struct signer_conf s = {.dir = be->dir, .node_key = backend.key};
 	enum err e = tickets_open(&t, &be->tickets, d);
 
 	a.tickets = be->tickets;
+	if (e == E_OK)
+		e = disk_path(replays, conf_str(conf, "data"), "gssapi.replays");
 	if (e == E_OK)
 		e = auth_open(&a, &be->auth, d);
 	return e == E_OK ? signer_open(&s, &be->signer, d) : e;
@@ -311,7 +318,7 @@ WAITS static enum err open_all(const struct conf *conf, struct diag *d)
 	if (e == E_OK)
 		e = open_directory(conf, d);
 	if (e == E_OK)
-		e = open_auth(d);
+		e = open_auth(conf, d);
 	if (e == E_OK)
 		e = open_store(conf, d);
 	return e == E_OK ? open_network(conf, d) : e;

@@ -42,6 +42,10 @@ static const struct conf_def table[] = {
 	 "How long the bytes of an expunged message stay", NULL},
 	{"store.memory", CONF_BYTES, "64m", MIB, 1024 * 1024 * MIB, 0,
 	 "Memory for records on their way in", NULL},
+	{"gssapi.keytab", CONF_STRING, "", 0, 4000, 0,
+	 "Keys of our services in Kerberos; every back-end has them, or none; empty: no log-ins "
+	 "with tickets",
+	 NULL},
 	{"threads", CONF_INT, "0", 0, 256, 0, "Reader threads; 0: one per core, at least 2", NULL},
 	{"log.level", CONF_WORD, "info", 0, 0, CONF_LIVE, "Least level that is logged",
 	 "debug info warn error"},

@@ -29,7 +29,8 @@ const struct conf_def servers_table[] = {
 	{"auth", CONF_WORD, "auto", 0, 0, CONF_LIVE,
 	 "Log-in: auto is none on smtp and required on submission", "auto none allowed required"},
 	{"auth_mechanisms", CONF_STRINGS, NULL, 0, 8, CONF_LIVE,
-	 "Those offered: SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN; empty: all", NULL},
+	 "Those offered: GSSAPI, SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN; empty: all",
+	 NULL},
 	{"relay", CONF_WORD, "authenticated", 0, 0, CONF_LIVE,
 	 "Who may send to other systems: who has logged in, or nobody", "authenticated none"},
 	{"relay_from", CONF_STRINGS, NULL, 0, SERVER_NETS_MAX, CONF_LIVE,
@@ -92,7 +93,8 @@ const struct conf_def servers_table[] = {
 
 const size_t servers_table_len = ARRAY_LEN(servers_table);
 
-static const char *const mechanisms[] = {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"};
+static const char *const mechanisms[] = {"GSSAPI", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN",
+					 "LOGIN"};
 
 const struct conf_def *servers_find_setting(slice_t key)
 {

@@ -1,6 +1,7 @@
 #include "proto/settings.h"
 
 #include "common/net/ipaddr.h"
+#include "common/parse/idn.h"
 
 #define KIB    1024LL
 #define MIB    (1024 * KIB)
@@ -29,6 +30,9 @@ const struct conf_def settings_table[] = {
 	 NULL},
 	{"auth.scram", CONF_BOOL, "true", 0, 0, CONF_LIVE,
 	 "Keep new passwords as SCRAM-SHA-256 verifiers; else Argon2id, without SCRAM", NULL},
+	{"auth.gssapi_realms", CONF_STRINGS, NULL, 0, SETTINGS_REALMS_MAX, CONF_LIVE,
+	 "Realms of Kerberos whose users log in with tickets: REALM, or REALM/DOMAIN; empty: none",
+	 NULL},
 	{"directory.plus", CONF_STRING, "+", 0, 1, CONF_LIVE,
 	 "What stands between a user and a detail in an address; empty: nothing does", NULL},
 	{"directory.postmaster", CONF_STRING, "", 0, 320, CONF_LIVE,
@@ -203,6 +207,35 @@ enum err settings_check_nets(const struct conf *c, struct diag *d)
 			return diag_set(d, E_INVALID,
 					"lmtp.nets: %.80s is neither a net nor an address",
 					conf_item(c, "lmtp.nets", i));
+	}
+	return E_OK;
+}
+
+bool settings_realm_parse(slice_t text, struct settings_realm *out)
+{
+	size_t slash = slice_find_char(text, '/');
+	char domain[DOMAIN_MAX + 1];
+
+	out->realm = slice_sub(text, 0, slash);
+	out->domain = slash < text.n ? slice_from(text, slash + 1) : out->realm;
+	for (size_t i = 0; i < out->realm.n; i++) {
+		unsigned char c = (unsigned char)out->realm.p[i];
+
+		if (c <= ' ' || c >= 0x7f || c == '@' || c == '\\')
+			return false;
+	}
+	return out->realm.n > 0 && domain_normalise(out->domain, domain) == E_OK;
+}
+
+enum err settings_check_realms(const struct conf *c, struct diag *d)
+{
+	for (size_t i = 0; i < conf_count(c, SETTINGS_REALMS); i++) {
+		struct settings_realm r;
+
+		if (!settings_realm_parse(slice_str(conf_item(c, SETTINGS_REALMS, i)), &r))
+			return diag_set(d, E_INVALID,
+					SETTINGS_REALMS ": %.80s is neither REALM nor REALM/DOMAIN",
+					conf_item(c, SETTINGS_REALMS, i));
 	}
 	return E_OK;
 }

@@ -12,6 +12,17 @@
 extern const struct conf_def settings_table[];
 extern const size_t settings_table_len;
 
+/* The realms of Kerberos whose users may log in, and their domains. */
+#define SETTINGS_REALMS     "auth.gssapi_realms"
+#define SETTINGS_REALMS_MAX 64
+/* One of them: REALM, which is the domain's name in capitals, or REALM/DOMAIN. Borrowed. */
+struct settings_realm {
+	slice_t realm, domain;
+};
+bool settings_realm_parse(slice_t text, struct settings_realm *out) MUST_USE;
+/* c has the row. E_INVALID. */
+enum err settings_check_realms(const struct conf *c, struct diag *d) MUST_USE;
+
 /* Of the setting lmtp.nets. */
 #define SETTINGS_NETS_MAX 64
 /* What a type cannot say: c, which has the row lmtp.nets, has nets there. E_INVALID. */

@@ -82,6 +82,8 @@ enum err settings_check(const struct conf_def *def, slice_t value, struct diag *
 	buf_fini(&set);
 	if (e == E_OK && strcmp(def->name, "lmtp.nets") == 0)
 		e = settings_check_nets(c, d);
+	if (e == E_OK && strcmp(def->name, SETTINGS_REALMS) == 0)
+		e = settings_check_realms(c, d);
 	conf_free(&c);
 	/* It did not come from one. */
 	if (e != E_OK && slice_starts(slice_str(d->text), said))

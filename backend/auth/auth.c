@@ -5,6 +5,7 @@
  *   PLAIN   start [message]               -> done
  *   LOGIN   start "Username:" name "Password:" password -> done
  *   SCRAM   start client-first  server-first client-final -> done, v=
+ *   GSSAPI  start [token] token empty  offer choice -> done (auth_krb)
  */
 #include "backend/auth/auth.h"
 
@@ -45,6 +46,7 @@ static void exchange_free(struct exchange **xp)
 
 	if (x == NULL)
 		return;
+	krb_free(&x->krb);
 	buf_fini(&x->gs2);
 	buf_fini(&x->first_bare);
 	buf_fini(&x->server_first);
@@ -289,7 +291,7 @@ static enum err step_scram_final(struct auth *a, struct exchange *x, slice_t mes
 WAITS static enum err step(struct auth *a, struct exchange *x, slice_t response,
 			   struct auth_reply *out, struct diag *d)
 {
-	if (response.n > AUTH_RESPONSE_MAX)
+	if (response.n > (x->mech == SASL_GSSAPI ? AUTH_TOKEN_MAX : AUTH_RESPONSE_MAX))
 		return diag_set(d, E_INVALID, "a response that is too long");
 	switch (x->mech) {
 	case SASL_PLAIN:
@@ -301,6 +303,8 @@ WAITS static enum err step(struct auth *a, struct exchange *x, slice_t response,
 		if (x->state == X_SCRAM_FINAL)
 			return step_scram_final(a, x, response, out, d);
 		return step_scram_first(a, x, response, out, d);
+	case SASL_GSSAPI:
+		return auth_krb(a, x, response, out, d);
 	}
 	return E_INTERNAL;
 }
@@ -335,6 +339,9 @@ static enum err admit(const struct rpc_identity *frontend, const struct auth_cli
 		return diag_set(d, E_INVALID, "an unknown mechanism");
 	if (!c->tls && (*mech == SASL_PLAIN || *mech == SASL_LOGIN))
 		return diag_set(d, E_INVALID, "a password without TLS");
+	/* It proves who begins, and then protects nothing: that is left to TLS. */
+	if (!c->tls && *mech == SASL_GSSAPI)
+		return diag_set(d, E_INVALID, "GSSAPI without TLS");
 	return E_OK;
 }
 
@@ -449,8 +456,21 @@ WAITS static void auth_destroy(struct auth **ap)
 	last_close(&a->last);
 	sessions_free(&a->sessions);
 	throttle_free(&a->throttle);
+	krb_keys_close(&a->krb_keys);
 	proofs_free(&a->proofs);
 	xfree(ap);
+}
+
+static enum err open_keytab(struct auth *a, const struct auth_conf *c, struct diag *d)
+{
+	if (c->keytab == NULL || c->keytab[0] == '\0')
+		return E_OK;
+	return krb_keys_open(c->keytab, c->replays, &a->krb_keys, d);
+}
+
+bool auth_takes_tickets(const struct auth *a)
+{
+	return a->krb_keys != NULL;
 }
 
 WAITS enum err auth_open(const struct auth_conf *c, struct auth **out, struct diag *d)
@@ -462,6 +482,7 @@ WAITS enum err auth_open(const struct auth_conf *c, struct auth **out, struct di
 	a->dir = c->dir;
 	a->tickets = c->tickets;
 	a->log = c->log;
+	a->overrides = c->overrides;
 	a->owner = c->owner;
 	a->verify.max = c->verify_max != 0 ? c->verify_max : VERIFY_MAX_DEFAULT;
 	a->proofs = proofs_new();
@@ -475,6 +496,11 @@ WAITS enum err auth_open(const struct auth_conf *c, struct auth **out, struct di
 	list_init(&a->sub.node);
 	a->sub.fn = on_event;
 	a->sub.arg = a;
+	e = open_keytab(a, c, d);
+	if (e != E_OK) {
+		auth_destroy(&a);
+		return e;
+	}
 	e = last_open(c->kv, &a->last);
 	if (e == E_OK)
 		e = fiber_start("auth.tend", tend_main, a, &a->fiber);

@@ -2,7 +2,8 @@
  * backend/auth: is this user who he says he is (docs/architecture.md).
  *
  *   auth       SASL exchanges relayed by front-ends, and what follows a good one
- *   sasl       the server's side of PLAIN, LOGIN, SCRAM-SHA-256 and -PLUS, bytes only
+ *   sasl       the server's side of the mechanisms, bytes only
+ *   krb        the door to the Kerberos library; auth_krb has the steps of GSSAPI
  *   verify     the costly part, on worker threads behind a bounded queue
  *   proof      the cache of good passwords: warm log-ins cost neither database nor KDF
  *   throttle   growing delays for guessing
@@ -22,10 +23,12 @@
 
 #include "backend/auth/sessions.h"
 #include "backend/ticket/ticket.h"
+#include "common/conf/conf.h"
 #include "common/log/log.h"
 #include "common/net/ipaddr.h"
 
 #define AUTH_RESPONSE_MAX  4096 /* bytes of one client response */
+#define AUTH_TOKEN_MAX     9213 /* ... of GSSAPI: with all a user's groups; what a line can hold */
 #define AUTH_CHALLENGE_MAX 1024
 #define AUTH_EXCHANGES_MAX 16384       /* half-done exchanges of this node */
 #define AUTH_EXCHANGE_MS   (60 * 1000) /* from one message to the next */
@@ -66,11 +69,16 @@ struct auth_conf {
 	const struct dir_kv *kv;   /* borrowed; last log-ins, a hint */
 	const struct log_ctx *log; /* borrowed, may be NULL */
 	enum auth_owner { AUTH_OWNER_CHECK, AUTH_OWNER_ANY } owner; /* ANY: answer for all names */
-	unsigned verify_max; /* verifications running and waiting; 0: 64 */
+	unsigned verify_max;          /* verifications running and waiting; 0: 64 */
+	const char *keytab;           /* NULL or empty: no GSSAPI */
+	const char *replays;          /* with a keytab: file of its replay cache */
+	const struct conf *overrides; /* borrowed, may be NULL: live_settings */
 };
 
 WAITS enum err auth_open(const struct auth_conf *c, struct auth **out, struct diag *d) MUST_USE;
 WAITS void auth_close(struct auth **a);
+/* Is there a keytab? */
+bool auth_takes_tickets(const struct auth *a);
 
 /* Starts an exchange. has_initial: the client sent an initial response (perhaps empty).
  *   E_OK          reply->exchange and a challenge, or reply->done
@@ -79,7 +87,8 @@ WAITS void auth_close(struct auth **a);
  *   E_WRONG_OWNER reply->owner
  *   E_RETRY       PostgreSQL is away and this log-in needs it; or no ticket key yet
  *   E_BUSY        too many verifications are waiting
- *   E_INVALID     unknown mechanism, malformed message, PLAIN or LOGIN without TLS */
+ *   E_INVALID     unknown mechanism, malformed message, PLAIN, LOGIN or GSSAPI
+ *                 without TLS */
 WAITS enum err auth_start(struct auth *a, const struct rpc_identity *frontend,
 			  const struct auth_client *c, slice_t mechanism, bool has_initial,
 			  slice_t initial, struct auth_reply *out, struct diag *d) MUST_USE;

@@ -39,9 +39,16 @@ enum err auth_denied(struct auth *a, const struct exchange *x, const char *why, 
 	a->counts.denied++;
 	metric_add(&m_denied, 1);
 	log_attempt(a, x, LOG_INFO, "auth.denied", why);
-	if (x->name[0] != '\0')
-		throttle_failed(a->throttle, slice_str(x->name), &x->ip, tag);
+	throttle_failed(a->throttle, slice_str(x->name), &x->ip, tag);
 	return diag_set(d, E_DENIED, DENIED_TEXT);
+}
+
+enum err auth_limited(struct auth *a, const struct exchange *x, struct diag *d)
+{
+	a->counts.limited++;
+	metric_add(&m_limited, 1);
+	log_attempt(a, x, LOG_INFO, "auth.limited", "throttle");
+	return diag_set(d, E_LIMIT, "too many attempts, try again later");
 }
 
 /* ---- who it is ---- */
@@ -64,8 +71,7 @@ static enum err check_owner(struct auth *a, const struct exchange *x, struct aut
 	return diag_set(d, E_WRONG_OWNER, "ask %s", out->owner.node);
 }
 
-/* Keeps what was typed where it can be no name: for the log, and as a key of the throttle. */
-static void odd_name(struct exchange *x, slice_t authcid)
+void auth_odd_name(struct exchange *x, slice_t authcid)
 {
 	slice_t s = slice_sub(authcid, 0, sizeof(x->name) - 1);
 
@@ -89,17 +95,24 @@ static slice_t full_name(const struct exchange *x, slice_t name, char room[DIR_A
 	return slice(room, name.n + 1 + domain);
 }
 
+bool auth_acts_as(const struct auth *a, const struct exchange *x, slice_t authzid)
+{
+	char other[DIR_ADDRESS_MAX + 1], room[DIR_ADDRESS_MAX + 1];
+
+	return authzid.n == 0 ||
+	       (dir_name_normalise(a->dir, full_name(x, authzid, room), other) == E_OK &&
+		strcmp(other, x->name) == 0);
+}
+
 enum err auth_name(struct auth *a, struct exchange *x, slice_t authzid, slice_t authcid,
 		   struct auth_reply *out, struct diag *d)
 {
-	char other[DIR_ADDRESS_MAX + 1], room[DIR_ADDRESS_MAX + 1], room_z[DIR_ADDRESS_MAX + 1];
+	char room[DIR_ADDRESS_MAX + 1];
 	enum err e;
 
 	authcid = full_name(x, authcid, room);
-	if (authzid.n > 0)
-		authzid = full_name(x, authzid, room_z);
 	if (dir_name_normalise(a->dir, authcid, x->name) != E_OK)
-		odd_name(x, authcid);
+		auth_odd_name(x, authcid);
 	e = dir_account_by_name(a->dir, authcid, &x->account);
 	x->known = e == E_OK;
 	x->unsure = e == E_RETRY;
@@ -109,22 +122,17 @@ enum err auth_name(struct auth *a, struct exchange *x, slice_t authzid, slice_t 
 	e = check_owner(a, x, out, d);
 	if (e != E_OK)
 		return e;
-	/* Nobody may act as another. */
-	if (authzid.n > 0 &&
-	    (dir_name_normalise(a->dir, authzid, other) != E_OK || strcmp(other, x->name) != 0))
+	if (!auth_acts_as(a, x, authzid))
 		return auth_denied(a, x, "authzid", 0, d);
-	if (throttle_check(a->throttle, slice_str(x->name), &x->ip) == E_OK)
-		return E_OK;
-	a->counts.limited++;
-	metric_add(&m_limited, 1);
-	log_attempt(a, x, LOG_INFO, "auth.limited", "throttle");
-	return diag_set(d, E_LIMIT, "too many attempts, try again later");
+	if (throttle_check(a->throttle, slice_str(x->name), &x->ip) != E_OK)
+		return auth_limited(a, x, d);
+	return E_OK;
 }
 
 /* ---- a good one ---- */
 
-static enum err log_in(struct auth *a, struct exchange *x, uint32_t epoch, struct auth_reply *out,
-		       struct diag *d)
+enum err auth_log_in(struct auth *a, struct exchange *x, uint32_t epoch, struct auth_reply *out,
+		     struct diag *d)
 {
 	struct ticket_claims c = {.account = x->account.id,
 				  .rights = ticket_rights_of(x->frontend.service),
@@ -224,7 +232,7 @@ WAITS static enum err cold(struct auth *a, struct exchange *x, slice_t password,
 	if (e == E_OK && s.state == DIR_ACTIVE) {
 		proof_put_password(a->proofs, x->account.id, s.epoch, password);
 		upgrade(a, x, &s, password);
-		e = log_in(a, x, s.epoch, out, d);
+		e = auth_log_in(a, x, s.epoch, out, d);
 	} else if (e == E_OK || e == E_DENIED) {
 		e = x->unsure ? diag_set(d, E_RETRY, "log-ins are not possible just now")
 			      : auth_denied(a, x,
@@ -247,7 +255,7 @@ WAITS enum err auth_password(struct auth *a, struct exchange *x, slice_t passwor
 	    proof_has_password(a->proofs, x->account.id, x->account.epoch, password)) {
 		a->counts.proof_hits++;
 		metric_add(&m_warm, 1);
-		return log_in(a, x, x->account.epoch, out, d);
+		return auth_log_in(a, x, x->account.epoch, out, d);
 	}
 	return cold(a, x, password, out, d);
 }
@@ -331,7 +339,7 @@ enum err auth_scram_end(struct auth *a, struct exchange *x, slice_t auth_message
 						    : "wrong password",
 				   0, d);
 	proof_put_scram(a->proofs, x->account.id, x->scram_epoch, &x->scram);
-	e = log_in(a, x, x->scram_epoch, out, d);
+	e = auth_log_in(a, x, x->scram_epoch, out, d);
 	if (e != E_OK)
 		return e;
 	scram_server_signature(&x->scram, auth_message, signature);

@@ -3,6 +3,7 @@
 #define BACKEND_AUTH_AUTH_PRIV_H
 
 #include "backend/auth/auth.h"
+#include "backend/auth/krb.h"
 #include "backend/auth/proof.h"
 #include "backend/auth/sasl.h"
 #include "backend/auth/throttle.h"
@@ -24,6 +25,8 @@ struct auth {
 	struct dir *dir;
 	struct tickets *tickets;
 	const struct log_ctx *log;
+	const struct conf *overrides; /* may be NULL */
+	struct krb_keys *krb_keys;    /* NULL: no log-ins with tickets */
 	enum auth_owner owner;
 	struct verify verify;
 	struct proofs *proofs;
@@ -40,7 +43,7 @@ struct auth {
 	struct waitq unused;
 };
 
-enum exchange_state { X_START, X_LOGIN_PASSWORD, X_SCRAM_FINAL };
+enum exchange_state { X_START, X_LOGIN_PASSWORD, X_SCRAM_FINAL, X_KRB_OFFER, X_KRB_CHOICE };
 
 struct exchange {
 	uint8_t id[8];
@@ -71,6 +74,7 @@ struct exchange {
 	char cb;
 	struct buf gs2, first_bare, server_first;
 	size_t nonce_at, nonce_n; /* in server_first */
+	struct krb *krb;          /* GSSAPI */
 };
 
 /* ---- auth_login: from a name and a proof to a ticket ---- */
@@ -88,6 +92,20 @@ enum err auth_scram_end(struct auth *a, struct exchange *x, slice_t auth_message
 /* E_DENIED with the one text; `why` is for the log alone. tag: see throttle_failed. */
 enum err auth_denied(struct auth *a, const struct exchange *x, const char *why, uint64_t tag,
 		     struct diag *d) MUST_USE;
+
+/* E_LIMIT: it comes too soon after others that failed. */
+enum err auth_limited(struct auth *a, const struct exchange *x, struct diag *d) MUST_USE;
+/* Keeps what was said where it can be no name of an account: for the log, and the throttle. */
+void auth_odd_name(struct exchange *x, slice_t authcid);
+/* Nobody may act as another: is an authzid empty, or a name of the exchange's account? */
+bool auth_acts_as(const struct auth *a, const struct exchange *x, slice_t authzid);
+/* The proof was good: the ticket. epoch: the credential's. */
+enum err auth_log_in(struct auth *a, struct exchange *x, uint32_t epoch, struct auth_reply *out,
+		     struct diag *d) MUST_USE;
+
+/* ---- auth_krb: the steps of GSSAPI ---- */
+WAITS enum err auth_krb(struct auth *a, struct exchange *x, slice_t message, struct auth_reply *out,
+			struct diag *d) MUST_USE;
 
 /* ---- auth_last: when and from where an account was used last ---- */
 WAITS enum err last_open(const struct dir_kv *kv, struct last **out) MUST_USE;

@@ -3,10 +3,9 @@
 #include "common/base/codec.h"
 
 static const char *const names[] = {
-	[SASL_PLAIN] = "PLAIN",
-	[SASL_LOGIN] = "LOGIN",
-	[SASL_SCRAM] = "SCRAM-SHA-256",
-	[SASL_SCRAM_PLUS] = "SCRAM-SHA-256-PLUS",
+	[SASL_PLAIN] = "PLAIN",         [SASL_LOGIN] = "LOGIN",
+	[SASL_SCRAM] = "SCRAM-SHA-256", [SASL_SCRAM_PLUS] = "SCRAM-SHA-256-PLUS",
+	[SASL_GSSAPI] = "GSSAPI",
 };
 
 bool sasl_mech_parse(slice_t name, enum sasl_mech *out)
@@ -166,4 +165,29 @@ bool scram_channel_matches(slice_t channel, slice_t gs2, char cb, slice_t bindin
 	     slice_eq(slice_from(buf_slice(&got), gs2.n), cb == 'p' ? binding : SLICE_NONE);
 	buf_fini(&got);
 	return ok;
+}
+
+/* ---- GSSAPI ---- */
+
+bool sasl_gssapi_choice(slice_t message, slice_t *authzid)
+{
+	*authzid = slice_from(message, SASL_GSSAPI_OFFER.n);
+	return slice_starts(message, SASL_GSSAPI_OFFER) &&
+	       slice_find_char(*authzid, '\0') == authzid->n;
+}
+
+bool sasl_principal_parse(slice_t principal, slice_t *name, slice_t *realm)
+{
+	size_t at = slice_find_char(principal, '@');
+
+	*name = slice_sub(principal, 0, at);
+	*realm = slice_from(principal, at + 1);
+	for (size_t i = 0; i < principal.n; i++) {
+		unsigned char c = (unsigned char)principal.p[i];
+
+		/* '/' parts components; a backslash quotes; another @ is not where it seems. */
+		if (c <= ' ' || c == 0x7f || c == '\\' || c == '/' || (c == '@' && i != at))
+			return false;
+	}
+	return name->n > 0 && realm->n > 0;
 }

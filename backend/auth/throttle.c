@@ -92,7 +92,8 @@ static slice_t key_slice(const struct key *k)
 static void key_add(struct key *k, const void *p, size_t n)
 {
 	n = MIN(n, sizeof(k->b) - k->n);
-	memcpy(k->b + k->n, p, n);
+	if (n > 0)
+		memcpy(k->b + k->n, p, n);
 	k->n += n;
 }
 
@@ -229,7 +230,7 @@ enum err throttle_check(struct throttle *t, slice_t name, const struct ipaddr *i
 
 	if (known_good(t, name, ip))
 		return E_OK;
-	if (must_wait(&t->names, &k) ||
+	if ((name.n > 0 && must_wait(&t->names, &k)) ||
 	    (ip->family != 0 && (must_wait(&t->ips, &host) || must_wait(&t->nets, &net))))
 		return E_LIMIT;
 	return E_OK;
@@ -250,7 +251,8 @@ void throttle_failed(struct throttle *t, slice_t name, const struct ipaddr *ip,
 		good->failures++;
 		return;
 	}
-	fail(&t->names, &k);
+	if (name.n > 0)
+		fail(&t->names, &k);
 	if (ip->family != 0) {
 		fail(&t->ips, &host);
 		fail(&t->nets, &net);

@@ -33,7 +33,8 @@ struct throttle;
 struct throttle *throttle_new(void);
 void throttle_free(struct throttle **t);
 
-/* May an attempt be heard? E_OK or E_LIMIT. ip may be of family 0. */
+/* May an attempt be heard? E_OK or E_LIMIT. ip may be of family 0. An empty name, here and below:
+ * who it is was not said yet; then the address alone counts. */
 enum err throttle_check(struct throttle *t, slice_t name, const struct ipaddr *ip) MUST_USE;
 /* password_tag: a keyed hash of name and password that tells nothing else, or 0 when unknown. */
 void throttle_failed(struct throttle *t, slice_t name, const struct ipaddr *ip,

@@ -97,6 +97,18 @@ static void make_job(void *arg)
 	buf_fini(&text);
 }
 
+WAITS enum err verify_work(struct verify *v, const char *name, void (*fn)(void *), void *arg)
+{
+	enum err e;
+
+	if (v->running >= v->max)
+		return E_BUSY;
+	v->running++;
+	e = work_run(name, fn, arg);
+	v->running--;
+	return e;
+}
+
 WAITS static enum err run(struct verify *v, const char *name, void (*fn)(void *), struct job *j)
 {
 	struct buf prepared;
@@ -109,9 +121,7 @@ WAITS static enum err run(struct verify *v, const char *name, void (*fn)(void *)
 	e = password_prepare(j->password, &prepared);
 	if (e == E_OK) {
 		j->password = slice(prepared.p, prepared.n);
-		v->running++;
-		e = work_run(name, fn, j);
-		v->running--;
+		e = verify_work(v, name, fn, j);
 	}
 	secret_wipe_buf(&prepared);
 	buf_fini(&prepared);

@@ -21,6 +21,10 @@ WAITS enum err verify_password(struct verify *v, const struct dir_credential *cr
 /* A new verifier. E_INVALID: the kind, or a password beyond all bounds; E_BUSY, E_RETRY. */
 WAITS enum err verify_make(struct verify *v, enum dir_cred_kind kind, slice_t password,
 			   struct dir_credential *out) MUST_USE;
+/* Other costly work of a log-in, under the same bound. E_OK: fn ran; E_BUSY, E_CANCELLED: it did
+ * not. */
+WAITS enum err verify_work(struct verify *v, const char *name, void (*fn)(void *),
+			   void *arg) MUST_USE;
 /* Another kind, or less work, than a verifier made today has. */
 bool verify_outdated(const struct dir_credential *cred, enum dir_cred_kind today);
 

@@ -28,8 +28,8 @@
 #define RECIPIENTS_MAX        1000 /* of one transaction: RFC 5321 asks for 100, policy gives 500 */
 
 const struct walk_limit be_walk_limits[] = {
-	{&postern__auth_start__descriptor, "initial", 0, AUTH_RESPONSE_MAX},
-	{&postern__auth_step__descriptor, "response", 0, AUTH_RESPONSE_MAX},
+	{&postern__auth_start__descriptor, "initial", 0, AUTH_TOKEN_MAX},
+	{&postern__auth_step__descriptor, "response", 0, AUTH_TOKEN_MAX},
 	{&postern__node_report__descriptor, "metrics", 0, 60 * 1024},
 	{&postern__node_report__descriptor, "listeners", SERVER_LISTENERS_MAX, SERVER_LISTENER_MAX},
 	{&postern__summary__descriptor, "envelope", 0, SUMMARY_ENVELOPE_MAX},

@@ -57,6 +57,9 @@ static bool find_setting(const struct be *be, const struct conf_def *def, Poster
 {
 	struct buf value;
 
+	/* Nobody is offered what this node cannot take. */
+	if (strcmp(def->name, SETTINGS_REALMS) == 0 && !auth_takes_tickets(be->auth))
+		return false;
 	if (!conf_is_set(be->conf.pushed, def->name)) {
 		slice_t v = dir_setting(be->dir, def->name);
 

@@ -91,6 +91,7 @@ static void read_all(const struct conf *c, struct policy *p)
 		.imap_append_bytes_max = conf_bytes(c, "imap.append_bytes_max"),
 		.tls_handshake_timeout_ms = conf_ms(c, "tls.handshake_timeout"),
 		.auth_plain = conf_bool(c, "auth.plain"),
+		.auth_gssapi = conf_count(c, SETTINGS_REALMS) > 0,
 	};
 	read_limits(c, p);
 	read_nets(c, &p->lmtp_nets);

@@ -59,6 +59,7 @@ struct policy {
 	} limits[SERVICE_LAST + 1];
 	int64_t tls_handshake_timeout_ms; /* 30 s */
 	bool auth_plain;                  /* offer PLAIN and LOGIN (under TLS only) */
+	bool auth_gssapi;                 /* offer GSSAPI: there are realms, and a keytab */
 };
 
 /* Once at start; node is used as the host name while none is set. Copied. */

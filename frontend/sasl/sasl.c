@@ -8,6 +8,7 @@
 
 /* The strongest first: simple clients take the first that they know. */
 static const struct sasl_mech mechs[] = {
+	{.name = "GSSAPI", .wire = "GSSAPI", .tickets = true},
 	{.name = "SCRAM-SHA-256-PLUS", .wire = "SCRAM-SHA-256-PLUS", .binding = true},
 	{.name = "SCRAM-SHA-256", .wire = "SCRAM-SHA-256"},
 	{.name = "PLAIN", .wire = "PLAIN", .clear = true},
@@ -22,6 +23,8 @@ bool sasl_offered(const struct sasl_mech *m, const struct stream *s, const struc
 		return false;
 	if (m->binding)
 		return f->exporter.n > 0 && strcmp(f->version, "TLSv1.3") == 0;
+	if (m->tickets)
+		return policy()->auth_gssapi;
 	return !m->clear || policy()->auth_plain;
 }
 
@@ -151,10 +154,11 @@ WAITS enum err sasl_run(const struct sasl_mech *m, const slice_t *initial, const
 	enum err e = E_LIMIT;
 
 	*out = NULL;
-	buf_init(&x.response, SASL_RESPONSE_MAX, budget);
+	buf_init(&x.response, m->tickets ? SASL_TOKEN_MAX : SASL_RESPONSE_MAX, budget);
 	buf_init(&x.answer.challenge, SASL_RESPONSE_MAX, budget);
-	/* All at once: growing would leave copies of the secret behind. */
-	if (buf_reserve(&x.response, SASL_RESPONSE_MAX) != NULL)
+	/* All at once: growing would leave copies of the secret behind. A token is none, and mostly
+	 * a tenth of what it may be. */
+	if (m->tickets || buf_reserve(&x.response, SASL_RESPONSE_MAX) != NULL)
 		e = exchange_run(&x, initial, ask);
 	else
 		e = E_BUSY;

@@ -6,9 +6,9 @@
  *   sasl   the table of mechanisms and the exchange
  *
  * Mechanisms: PLAIN (RFC 4616), LOGIN (no RFC; turned into PLAIN here), SCRAM-SHA-256 and
- * SCRAM-SHA-256-PLUS (RFC 5802, 7677, 9266), which are relayed step by step. All but the SCRAM
- * ones show the password to us, so they are offered under TLS only, as all are. Secrets are wiped
- * as soon as they were passed on, and never logged.
+ * SCRAM-SHA-256-PLUS (RFC 5802, 7677, 9266) and GSSAPI (RFC 4752), which are relayed step by step.
+ * PLAIN and LOGIN show the password to us, so they are offered under TLS only, as all are. Secrets
+ * are wiped as soon as they were passed on, and never logged.
  */
 #ifndef FRONTEND_SASL_SASL_H
 #define FRONTEND_SASL_SASL_H
@@ -22,6 +22,8 @@
 #define SASL_LINE_MAX     12286
 /* Its bytes: the largest is PLAIN with three names of 1 KiB; SCRAM stays below. */
 #define SASL_RESPONSE_MAX 4096
+/* Of GSSAPI: a ticket with all the groups of its user; as much as the line can hold. */
+#define SASL_TOKEN_MAX    9213
 /* Challenges of one exchange: SCRAM needs 2. */
 #define SASL_STEPS_MAX    8
 
@@ -31,6 +33,7 @@ struct sasl_mech {
 	bool clear;       /* shows the password */
 	bool binding;     /* needs channel binding: TLS 1.3's exporter */
 	bool prompts;     /* LOGIN: we ask for name and password */
+	bool tickets;     /* GSSAPI: needs a back-end's keytab; long responses, no secrets */
 };
 
 struct server;

@@ -135,6 +135,8 @@ static const struct {
 	{SERVICE_SUBMISSION, "auth=allowed", "tls=none", NULL, "tls=none\nauth=allowed"},
 	{SERVICE_SUBMISSION, "", "auth_mechanisms=plain,LOGIN", NULL,
 	 "auth_mechanisms=plain,LOGIN"},
+	{SERVICE_SUBMISSION, "", "auth_mechanisms=GSSAPI,PLAIN", NULL,
+	 "auth_mechanisms=GSSAPI,PLAIN"},
 	{SERVICE_SUBMISSION, "", "auth_mechanisms=NTLM", NULL, NULL},
 	{SERVICE_SMTP, "", "allow=192.0.2.0/24,2001:db8::/32", NULL,
 	 "allow=192.0.2.0/24,2001:db8::/32"},

@@ -102,3 +102,38 @@ TEST(nets_are_checked)
 	CHECK_ERR(settings_check(def, buf_slice(&many), &d), E_INVALID);
 	buf_fini(&many);
 }
+
+TEST(realms_are_checked)
+{
+	static const struct {
+		const char *value;
+		enum err e;
+	} cases[] = {
+		{"", E_OK},
+		{"EXAMPLE.ORG", E_OK},
+		{"EXAMPLE.ORG, CORP.EXAMPLE/example.org,ATHENA/mail.example", E_OK},
+		{"ATHENA", E_OK},
+		{"alice@EXAMPLE.ORG", E_INVALID},
+		{"EXAMPLE.ORG/", E_INVALID},
+		{"/example.org", E_INVALID},
+		{"EXAMPLE.ORG/a b", E_INVALID},
+		{"EXAMPLE.ORG/a/b", E_INVALID},
+		{"EXAMPLE ORG/example.org", E_INVALID},
+	};
+	const struct conf_def *def;
+	struct diag d = {""};
+	struct buf many;
+
+	REQUIRE(settings_find(SL(SETTINGS_REALMS), &def, &d) == E_OK);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("case %zu", i);
+		CHECK_ERR(settings_check(def, slice_str(cases[i].value), &d), cases[i].e);
+	}
+	buf_init(&many, 4096, NULL);
+	for (int i = 0; i < SETTINGS_REALMS_MAX; i++)
+		buf_printf(&many, "%sR%d", i > 0 ? "," : "", i);
+	CHECK_ERR(settings_check(def, buf_slice(&many), &d), E_OK);
+	buf_puts(&many, ",ONE.MORE");
+	CHECK_ERR(settings_check(def, buf_slice(&many), &d), E_INVALID);
+	buf_fini(&many);
+}

@@ -10,6 +10,9 @@ TEST(sasl_mechanisms)
 	CHECK(sasl_mech_parse(SL("LOGIN"), &m) && m == SASL_LOGIN);
 	CHECK(sasl_mech_parse(SL("SCRAM-SHA-256"), &m) && m == SASL_SCRAM);
 	CHECK(sasl_mech_parse(SL("SCRAM-SHA-256-PLUS"), &m) && m == SASL_SCRAM_PLUS);
+	CHECK(sasl_mech_parse(SL("GSSAPI"), &m) && m == SASL_GSSAPI);
+	CHECK(!sasl_mech_parse(SL("GSS-SPNEGO"), &m));
+	CHECK(!sasl_mech_parse(SL("NTLM"), &m));
 	CHECK(!sasl_mech_parse(SL("SCRAM-SHA-1"), &m));
 	CHECK(!sasl_mech_parse(SLICE_NONE, &m));
 	CHECK_STR(sasl_mech_name(SASL_SCRAM_PLUS), "SCRAM-SHA-256-PLUS");
@@ -152,4 +155,65 @@ TEST(sasl_scram_final)
 	CHECK(scram_channel_matches(SL("biwsQUI="), SL("n,,"), 'p', SL("AB")));
 	CHECK(!scram_channel_matches(SL("biwsQUI="), SL("n,,"), 'n', SL("AB")));
 	CHECK(!scram_channel_matches(SL("!"), SL("n,,"), 'n', SLICE_NONE));
+}
+
+TEST(sasl_gssapi_choices)
+{
+	static const struct {
+		slice_t message;
+		bool ok;
+		slice_t authzid;
+	} cases[] = {
+		{SL("\x01\0\0\0"), true, SL("")},
+		{SL("\x01\0\0\0alice"), true, SL("alice")},
+		{SL("\x01\0\0\0al\0ice"), false, SL("")},
+		{SL("\x01\0\0\x01"), false, SL("")}, /* room for no packets */
+		{SL("\x01\xff\xff\xff"), false, SL("")},
+		{SL("\x02\0\0\0"), false, SL("")},
+		{SL("\x03\0\0\0"), false, SL("")},
+		{SL("\0\0\0\0"), false, SL("")},
+		{SL("\x01\0\0"), false, SL("")},
+		{SL(""), false, SL("")},
+	};
+	slice_t authzid;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("case %zu", i);
+		CHECK_INT(sasl_gssapi_choice(cases[i].message, &authzid), cases[i].ok);
+		if (cases[i].ok)
+			CHECK_SLICE(authzid, cases[i].authzid);
+	}
+}
+
+TEST(sasl_principals)
+{
+	static const struct {
+		slice_t principal;
+		bool ok;
+		slice_t name, realm;
+	} cases[] = {
+		{SL("alice@EXAMPLE.ORG"), true, SL("alice"), SL("EXAMPLE.ORG")},
+		{SL("a.b+c@R"), true, SL("a.b+c"), SL("R")},
+		{SL("alice/admin@EXAMPLE.ORG"), false, SL(""), SL("")},
+		{SL("host/mail.example.org@EXAMPLE.ORG"), false, SL(""), SL("")},
+		{SL("WELLKNOWN/ANONYMOUS@WELLKNOWN:ANONYMOUS"), false, SL(""), SL("")},
+		{SL("alice\\@other.example@EXAMPLE.ORG"), false, SL(""), SL("")},
+		{SL("alice@other.example@EXAMPLE.ORG"), false, SL(""), SL("")},
+		{SL("al ice@EXAMPLE.ORG"), false, SL(""), SL("")},
+		{SL("al\0ice@EXAMPLE.ORG"), false, SL(""), SL("")},
+		{SL("@EXAMPLE.ORG"), false, SL(""), SL("")},
+		{SL("alice@"), false, SL(""), SL("")},
+		{SL("alice"), false, SL(""), SL("")},
+		{SL(""), false, SL(""), SL("")},
+	};
+	slice_t name, realm;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("case %zu", i);
+		CHECK_INT(sasl_principal_parse(cases[i].principal, &name, &realm), cases[i].ok);
+		if (!cases[i].ok)
+			continue;
+		CHECK_SLICE(name, cases[i].name);
+		CHECK_SLICE(realm, cases[i].realm);
+	}
 }

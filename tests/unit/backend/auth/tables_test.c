@@ -163,6 +163,26 @@ TEST(throttle_nets)
 	clock_replace(NULL, NULL);
 }
 
+/* Who it was is not known: the address pays, and nobody with it. */
+TEST(throttle_without_a_name)
+{
+	struct throttle *t;
+	struct ipaddr a = ip("192.0.2.1"), other = ip("198.51.100.1"), none = {0};
+
+	clock_replace(fake, fake);
+	t = throttle_new();
+	for (int i = 0; i <= THROTTLE_IP_FREE; i++) {
+		CHECK_INT(wait_s(t, SLICE_NONE, &a), 0);
+		throttle_failed(t, SLICE_NONE, &a, 0);
+	}
+	CHECK_INT(wait_s(t, SLICE_NONE, &a), 1);
+	CHECK_INT(wait_s(t, NAME, &a), 1);
+	CHECK_INT(wait_s(t, SLICE_NONE, &other), 0);
+	CHECK_INT(wait_s(t, SLICE_NONE, &none), 0);
+	throttle_free(&t);
+	clock_replace(NULL, NULL);
+}
+
 TEST(throttle_is_bounded)
 {
 	struct throttle *t = throttle_new();

@@ -212,6 +212,23 @@ TEST_FIBER(sasl_bad_clients)
 	CHECK_INT(p.turn, 0);
 }
 
+/* A ticket may be long, as long as a line holds; what others send may not. */
+TEST_FIBER(sasl_long_tokens)
+{
+	static char token[SASL_TOKEN_MAX], line[SASL_LINE_MAX + 1];
+	static const struct sasl_mech m = {.name = "GSSAPI", .wire = "GSSAPI", .tickets = true};
+	struct play p = {.lines = LINES(line), .expect = {slice(token, sizeof token)}, .turns = 1};
+	struct sasl_io io = {.arg = &p, .challenge = on_challenge, .response = on_response};
+	struct sasl_ask ask = {.arg = &p, .start = on_start, .step = on_step};
+	struct ticket *t;
+
+	memset(line, 'A', (sizeof token + 2) / 3 * 4);
+	CHECK_ERR(sasl_run(&m, NULL, &io, &ask, NULL, &t), E_OK);
+	ticket_free(&t);
+	/* No line can hold four characters more, and be base64. */
+	CHECK((sizeof token + 2) / 3 * 4 + 4 > SASL_LINE_MAX);
+}
+
 static WAITS enum err more(void *arg UNUSED, slice_t response UNUSED, struct sasl_answer *a)
 {
 	buf_puts(&a->challenge, "more");
@@ -256,6 +273,15 @@ TEST_FIBER(sasl_offers)
 	open_tls(&w);
 	sasl_list(&b, " ", w.server, NULL);
 	CHECK_SLICE(buf_slice(&b), SL(" SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"));
+	CHECK(sasl_find(SL("GSSAPI"), w.server, NULL) == NULL);
+	/* There are realms: they are pushed where there is a keytab. */
+	policy_begin();
+	CHECK_ERR(policy_set(SL("auth.gssapi_realms"), SL("EXAMPLE.ORG")), E_OK);
+	policy_apply();
+	buf_reset(&b);
+	sasl_list(&b, " ", w.server, NULL);
+	CHECK_SLICE(buf_slice(&b), SL(" GSSAPI SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"));
+	CHECK(sasl_find(SL("gssapi"), w.server, NULL) != NULL);
 	policy_begin();
 	CHECK_ERR(policy_set(SL("auth.plain"), SL("false")), E_OK);
 	policy_apply();
