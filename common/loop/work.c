@@ -9,7 +9,6 @@
 #include "common/loop/loop_priv.h"
 
 #define POOL_VARIABLE "UV_THREADPOOL_SIZE" /* libuv reads it when its pool starts */
-#define THREADS_LEAST 2                    /* one slow job must not stop all others */
 #define THREADS_MAX   256
 
 struct job {
@@ -21,6 +20,7 @@ struct job {
 };
 
 static atomic_uint queued; /* jobs of all loops that have not ended */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void threads_set(unsigned n)
 {
@@ -29,7 +29,7 @@ static void threads_set(unsigned n)
 	if (n == 0) {
 		long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-		n = (unsigned)MAX(cores, THREADS_LEAST);
+		n = (unsigned)MAX(cores, WORK_THREADS_LEAST);
 	}
 	snprintf(text, sizeof text, "%u", MIN(n, (unsigned)THREADS_MAX));
 	setenv(POOL_VARIABLE, text, 1);
@@ -44,6 +44,19 @@ static void threads_default(void)
 void work_threads(unsigned n)
 {
 	threads_set(n);
+}
+
+static void nothing(uv_work_t *req UNUSED)
+{
+}
+
+/* libuv makes all threads of its pool with the first job, and dies when it may not. */
+void work_start(struct loop *l)
+{
+	static uv_work_t first;
+
+	pthread_once(&once, threads_default);
+	invariant(uv_queue_work(loop_uv(l), &first, nothing, NULL) == 0);
 }
 
 static void on_thread(uv_work_t *req)
@@ -64,7 +77,6 @@ static void on_done(uv_work_t *req, int status)
 
 WAITS enum err work_run(const char *name, void (*fn)(void *arg), void *arg)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct job j = {.fn = fn, .arg = arg};
 	enum err e;
 

@@ -243,7 +243,8 @@ static void log_end(const struct smtp_client_opts *o, const struct smtp_client *
 
 	if (why != NULL) {
 		metric_add(why->verdict == SMTP_REFUSED ? &m_refused : &m_later, 1);
-		LOG(LOG_INFO, o->log, "smtp_client.failed",
+		/* A refused log-in is for the administrator to mend. */
+		LOG(why->phase == SMTP_AT_AUTH ? LOG_WARN : LOG_INFO, o->log, "smtp_client.failed",
 		    LF_STR("to", ipaddr_str(&o->addr, text)), LF_UINT("port", o->port),
 		    LF_STR("phase", smtp_phase_name(why->phase)), LF_UINT("code", why->code),
 		    LF_STR("status", why->status), LF_STR("why", why->text));

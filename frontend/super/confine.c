@@ -108,7 +108,7 @@ static int allow_dialling(scmp_filter_ctx ctx)
 }
 
 /* DNS over UDP; a question's port is drawn at random, hence bind. Who may not listen has nothing of
- * it for TCP. libunbound runs on the loop: no thread, and so no clone. */
+ * it for TCP. libunbound runs on the loop: it needs no clone. */
 static int allow_dns(scmp_filter_ctx ctx)
 {
 	return allow_sockets(ctx, SOCK_DGRAM, 0) | allow_sockets(ctx, SOCK_DGRAM, IPPROTO_UDP) |
@@ -139,7 +139,8 @@ static int allow_checked(scmp_filter_ctx ctx, enum rpc_service service, enum con
 enum err confine_syscalls(enum rpc_service service, enum confine_dial dial, struct diag *d)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int rc = ctx != NULL ? 0 : -1;
+	/* The threads that are there already are bound as well. */
+	int rc = ctx != NULL ? seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1) : -1;
 
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(always); i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, always[i], 0);

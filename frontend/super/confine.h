@@ -11,7 +11,8 @@ enum confine_dial { CONFINE_MAY_DIAL, CONFINE_NO_DIAL };
  * no-new-privileges, and forbids core dumps of its keys to strangers. */
 enum err confine_identity(uint32_t uid, uint32_t gid, struct diag *d) MUST_USE;
 /* The system call filter: what the event loop needs; no exec, no file opened for writing, no new
- * executable memory; sockets made only where the role dials. From now on. SERVICE_OUTBOUND dials in
+ * executable memory, no new thread; sockets made only where the role dials. From now on, for every
+ * thread that there is. SERVICE_OUTBOUND dials in
  * any case, other hosts, and asks DNS: sockets for UDP are its alone. */
 enum err confine_syscalls(enum rpc_service service, enum confine_dial dial,
 			  struct diag *d) MUST_USE;

@@ -12,6 +12,7 @@
 #include "common/loop/fiber.h"
 #include "common/loop/sig.h"
 #include "common/loop/waits.h"
+#include "common/loop/work.h"
 #include "frontend/core/policy.h"
 #include "frontend/core/servers.h"
 #include "frontend/mime/charset.h"
@@ -441,8 +442,8 @@ static enum err start_fibers(void)
 	return e == E_OK ? fiber_start("worker.renew", renew_fiber, NULL, NULL) : e;
 }
 
-/* Everything that opens files or needs rights comes before the filter. */
-static enum err prepare(struct diag *d)
+/* Everything that opens files, makes threads or needs rights comes before the filter. */
+static enum err prepare(struct loop *loop, struct diag *d)
 {
 	struct tls_ctx *tls = NULL;
 	char node[256];
@@ -472,6 +473,11 @@ static enum err prepare(struct diag *d)
 	if (e != E_OK)
 		return e;
 	(void)fiber_capacity(); /* reads the kernel's limit */
+	if (worker.setup.service == SERVICE_OUTBOUND) {
+		/* For SCRAM with other hosts: they say what it costs. */
+		work_threads(WORK_THREADS_LEAST);
+		work_start(loop);
+	}
 	return confine_syscalls(worker.setup.service,
 				worker.setup.rpc_listen ? CONFINE_NO_DIAL : CONFINE_MAY_DIAL, d);
 }
@@ -492,7 +498,7 @@ int worker_run(const struct protocol *const *protocols, size_t n)
 	}
 	loop = loop_new();
 	if (e == E_OK)
-		e = prepare(&d);
+		e = prepare(loop, &d);
 	if (e != E_OK) {
 		LOG(LOG_ERROR, NULL, "worker.start_refused", LF_ERR("error", e),
 		    LF_STR("why", d.text));

@@ -14,8 +14,8 @@ SESSIONS = int(os.environ.get("POSTERN_TEST_SESSIONS", "8000"))
 WORKERS_LEFT, BACKEND_LEFT = 128, 512
 
 
-def status(pid):
-    with open("/proc/%d/status" % pid) as f:
+def status(pid, thread=None):
+    with open("/proc/%d/task/%d/status" % (pid, thread or pid)) as f:
         return dict(line.rstrip("\n").split(":\t", 1) for line in f)
 
 
@@ -50,8 +50,11 @@ class Confinement(unittest.TestCase):
 
     def test_identity_and_filter(self):
         self.assertGreaterEqual(len(workers()), 3)
-        for pid in workers():
-            s = status(pid)
+        threads = [(pid, int(t)) for pid in workers() for t in os.listdir("/proc/%d/task" % pid)]
+        # Who sends has some for what other hosts ask to be computed; nobody else has any.
+        self.assertEqual({pid for pid, t in threads if t != pid}, set(outbound_workers()))
+        for pid, thread in threads:
+            s = status(pid, thread)
             self.assertEqual(s["NoNewPrivs"], "1")
             if "asan" not in BUILD:
                 self.assertEqual(s["Seccomp"], "2")

@@ -267,6 +267,73 @@ class Msmtp(Client):
             self.assertEqual(self.has(5, subject + " " + method), 1)
 
 
+class OtherServer(Client):
+    """A second virtual server for submission, at a port and with a name of its own."""
+    NAME = "mail.second.example"
+
+    @classmethod
+    def setUpClass(cls):
+        fe = frontend()
+        cls.second = fe["ports"]["submission"] + 1
+        path = os.path.join(postern.FOLDER, fe["name"], "frontend.conf.d", "second.conf")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as f:
+            f.write('listen = { submission = [ "%s:%d", "%s:%d" ]; };\n' %
+                    (fe["host"], fe["ports"]["submission"], fe["host"], cls.second))
+        cls.addClassCleanup(cls.again)
+        cls.addClassCleanup(os.unlink, path)
+        status, _, err = postern.postern("server", "add", "second", "--service", "submission",
+                                         "--listen", ":%d" % cls.second, "--set",
+                                         "hostname=" + cls.NAME, "--set", "auth_mechanisms=PLAIN")
+        assert status == 0, err
+        cls.addClassCleanup(postern.postern, "server", "remove", "second")
+        cls.again()
+
+    @classmethod
+    def again(cls):
+        postern.cluster_command("kill", frontend()["name"], "TERM")
+        postern.restore()
+
+    def check_came(self, subject):
+        """By that server, which its Received tells."""
+        box = imap(5)
+        self.addCleanup(box.logout)
+        box.select("INBOX", readonly=True)
+        n, = box.search(None, "SUBJECT", subject)[1][0].split()
+        head = box.fetch(n, "(BODY.PEEK[HEADER])")[1][0][1].decode()
+        self.assertRegex(head, r"by %s\b.* with (UTF8)?E?SMTPSA" % self.NAME)
+
+    def test_swaks(self):
+        a, subject = account(10), uuid.uuid4().hex
+        out = self.run_it("swaks", "--server", "%s:%d" % (self.host, self.second), "--tls",
+                          "--from", a["address"], "--to", account(5)["address"], "--auth", "-au",
+                          a["address"], "-ap", a["password"], "--header", "Subject: " + subject)
+        self.assertIn("220 " + self.NAME, out)
+        self.assertRegex(out, r"AUTH PLAIN\s")
+        self.check_came(subject)
+
+    def test_msmtp(self):
+        a, subject = account(10), uuid.uuid4().hex
+        self.run_it("msmtp", "-C", "/dev/null", "--host=" + self.host, "--port=%d" % self.second,
+                    "--tls=on", "--tls-starttls=on", "--tls-certcheck=off", "--auth=on", "--user=" +
+                    a["address"], "--passwordeval=echo '%s'" % a["password"], "--from=" +
+                    a["address"], account(5)["address"], text="Subject: %s\n\nx\n" % subject)
+        self.check_came(subject)
+
+    def test_mutt(self):
+        a, subject = account(10), uuid.uuid4().hex
+        rc = self.write("rc", """set smtp_url="smtp://%s@%s:%d/"
+set smtp_pass="%s"
+set smtp_authenticators="plain"
+set ssl_force_tls=yes ssl_starttls=yes ssl_verify_host=no ssl_verify_dates=yes
+set ssl_ca_certificates_file="%s" certificate_file="%s"
+set from="%s" use_from=yes use_envelope_from=yes copy=no
+""" % (a["address"], self.host, self.second, a["password"], self.ca, self.ca, a["address"]))
+        self.run_it("mutt", "-n", "-F", rc, "-s", subject, account(5)["address"], text="hello\n",
+                    env={**os.environ, "HOME": self.folder})
+        self.check_came(subject)
+
+
 class Gsasl(Client):
     program = "gsasl"
 

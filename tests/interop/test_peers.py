@@ -12,6 +12,7 @@ from outgoing import fields, notice, queue, submit, submit_bytes, waiting
 from postern import account, frontend, imap, message, subjects, until
 
 CLUSTER = ["--accounts", "6", "--set", "dns={dns}", "--set", "smtp.port_out={out}",
+           "--set", "tls_trust={trust}",
            "--set", "outbound.retry_first=1s", "--set", "outbound.retry_second=1s",
            "--set", "outbound.retry_third=1s", "--set", "outbound.retry_later=1s"]
 

@@ -30,7 +30,7 @@ CACHE = os.path.join(TOP, "build", "peers")
 START_SECONDS = 20
 MESSAGE_MAX = 6 * 1024 * 1024
 USERS = ["u%d" % i for i in range(1, 21)] + ["late"]
-DAEMONS = ["postfix", "postdrop", "Debian-exim", "opensmtpd", "opensmtpq"]
+DAEMONS = ["postfix", "postdrop", "Debian-exim", "opensmtpd", "opensmtpq", "dovecot", "dovenull"]
 USER_ID, DAEMON_ID = 61100, 61001
 
 USR = """set -e
@@ -69,7 +69,7 @@ def demand(peer):
     libraries = subprocess.run(["ldd", os.path.join(unpack(peer.packages[0]), peer.program)],
                                check=True, capture_output=True, text=True).stdout
     absent = [line.strip() for line in libraries.splitlines() if "not found" in line
-              and "libpostfix" not in line]
+              and not re.search(r"libpostfix|libdovecot", line)]
     assert not absent, "%s: %s" % (peer.name, absent)
     if os.geteuid() != 0:
         raise unittest.SkipTest("only root can make a server's users")
@@ -82,10 +82,11 @@ class Peer:
     name = program = None
     packages = ()
     key_mode = 0o600
+    zone = "peers.test"
 
     def __init__(self, host, port, relay):
         self.host, self.port, self.relay = host, port, relay
-        self.domain = self.name + ".peers.test"
+        self.domain = "%s.%s" % (self.name, self.zone)
         self.late, self.process = True, None
         self.folder = tempfile.mkdtemp(prefix="peer-%s-" % self.name)
         try:
@@ -217,8 +218,12 @@ class Postfix(Peer):
         self.write("etc/main.cf", POSTFIX_MAIN.format(
             d=self.folder, host=self.host, domain=self.domain, uid=USER_ID, max=MESSAGE_MAX,
             way=self.way.format(relay="[%s]:%d" % self.relay),
-            meta=os.path.join(unpack("postfix"), "etc/postfix")))
+            meta=os.path.join(unpack("postfix"), "etc/postfix")) + self.more())
         self.write("etc/master.cf", POSTFIX_MASTER.format(host=self.host, port=self.port))
+
+    def more(self):
+        """Settings beside those of main.cf, or instead of them."""
+        return ""
 
     def command(self):
         return "postfix -c %s/etc start-fg" % self.folder
@@ -293,15 +298,21 @@ class Exim(Peer):
     name, program = "exim", "usr/sbin/exim4"
     packages = ("exim4-daemon-light", "exim4-base")
     key_mode = 0o644  # it reads the key as its own user
+    tls_hosts, rcpt, authenticators = "*", "", ""  # who is offered TLS; rows of the ACL; a section
 
     def configure(self):
         late = "defer local_parts = late\n  message = 4.2.0 come back later\n" if self.late else ""
         self.write("conf", EXIM.format(d=self.folder, host=self.host, port=self.port, late=late,
                                        domain=self.domain, max=MESSAGE_MAX, relay=self.relay[0],
-                                       relay_port=self.relay[1]))
+                                       relay_port=self.relay[1], rcpt=self.rcpt,
+                                       listen=self.listen(), authenticators=self.authenticators,
+                                       tls_hosts=self.tls_hosts.format(port=self.port)))
         for name in ("mainlog", "rejectlog", "paniclog"):
             with open(self.path(name), "a"):
                 os.chown(self.path(name), *[DAEMON_ID + DAEMONS.index("Debian-exim")] * 2)
+
+    def listen(self):
+        return "%s.%d" % (self.host, self.port)
 
     def command(self):
         # Its settings lie where it was built to look: others cost it its privileges.
@@ -318,15 +329,15 @@ class Exim(Peer):
 
 
 EXIM = """primary_hostname = {domain}
-local_interfaces = {host}.{port}
+local_interfaces = {listen}
 log_file_path = {d}/%slog
-log_selector = +smtp_connection +pid +tls_cipher
+log_selector = +smtp_connection +smtp_no_mail +pid +tls_cipher
 spool_directory = /var/spool/exim4
 keep_environment =
 never_users = root
 host_lookup =
 rfc1413_query_timeout = 0s
-tls_advertise_hosts = *
+tls_advertise_hosts = {tls_hosts}
 tls_certificate = {d}/cert.pem
 tls_privatekey = {d}/key.pem
 message_size_limit = {max}
@@ -336,6 +347,7 @@ acl_smtp_rcpt = rcpt
 begin acl
 rcpt:
   {late}
+  {rcpt}
   require verify = recipient
   accept
 begin routers
@@ -361,17 +373,22 @@ maildir:
   maildir_format
 begin retry
 * * F,1h,2s
-"""
+{authenticators}"""
 
 
 class Opensmtpd(Peer):
     name, program = "opensmtpd", "usr/sbin/smtpd"
     packages = ("opensmtpd",)
+    listen, tables = "port {port} tls", ""
 
     def configure(self):
         late = "late" if self.late else "nobody"
-        self.write("conf", OPENSMTPD.format(d=self.folder, host=self.host, port=self.port,
+        self.write("conf", OPENSMTPD.format(d=self.folder, host=self.host,
+                                            tables=self.tables.format(d=self.folder),
                                             domain=self.domain, max=MESSAGE_MAX, late=late,
+                                            listen=self.listen.format(host=self.host,
+                                                                      port=self.port,
+                                                                      next=self.port + 1),
                                             relay="%s:%d" % self.relay))
 
     def command(self):
@@ -386,11 +403,11 @@ class Opensmtpd(Peer):
         return list(count.values())
 
 
-OPENSMTPD = """pki peer cert "{d}/cert.pem"
+OPENSMTPD = """{tables}pki peer cert "{d}/cert.pem"
 pki peer key "{d}/key.pem"
 smtp max-message-size {max}
 filter late phase rcpt-to match rcpt-to {{ "{late}@{domain}" }} reject "450 4.2.0 come back later"
-listen on {host} port {port} tls pki peer hostname {domain} filter late
+listen on {host} {listen} pki peer hostname {domain} filter late
 action near maildir
 action far relay host "smtp://{relay}" helo {domain} src {host}
 match from any for domain "{domain}" action near

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -276,6 +278,47 @@ TEST(filter_allows_what_a_worker_needs_and_no_more)
 			CHECK_INT(WEXITSTATUS(status), attempts[i].allowed[k] ? 0 : 1);
 		}
 	}
+}
+
+/* A thread that was there before: what it heard when it tried to open a file for writing. */
+struct earlier {
+	int go[2];
+	long fd;
+};
+
+static void *wait_and_write(void *arg)
+{
+	struct earlier *t = arg;
+	char c;
+
+	t->fd = read(t->go[0], &c, 1) == 1 ? a_write() : -2;
+	return NULL;
+}
+
+static int earlier_thread(void)
+{
+	struct earlier t = {.fd = -2};
+	struct diag d = {""};
+	pthread_t thread;
+
+	if (pipe(t.go) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    pthread_create(&thread, NULL, wait_and_write, &t) != 0 ||
+	    confine_syscalls(SERVICE_OUTBOUND, CONFINE_MAY_DIAL, &d) != E_OK ||
+	    write(t.go[1], "x", 1) != 1 || pthread_join(thread, NULL) != 0)
+		return 2;
+	return t.fd == -1 ? 0 : 1;
+}
+
+TEST(filter_binds_threads_that_are_there)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(earlier_thread());
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status));
+	CHECK_INT(WEXITSTATUS(status), 0);
 }
 
 static long a_exec(void)
