@@ -138,6 +138,7 @@ struct courier {
 	struct arena mem; /* of the hosts, and of the policy */
 	struct hosts hosts;
 	const struct outbound_route *route; /* while connecting: the job's */
+	struct route_login login;           /* that the client was opened with */
 	struct outbound_tls tls;            /* under which the client was opened: */
 	enum tls_wish wish;
 	unsigned messages; /* of the client */
@@ -275,6 +276,7 @@ WAITS static enum err connect_any(struct courier *k, const struct outbound_job *
 	k->tls = outbound_tls_copy(&j->tls, &k->mem);
 	k->wish = tls_wish_of(j->content, j->sender);
 	k->route = &j->route;
+	route_login_of(k->route, &k->login);
 	e = hosts_find(j->route.target, route_port(&j->route), &k->mem, deadline_in(DNS_MS),
 		       &k->hosts);
 	if (e != E_OK || k->hosts.n == 0) {
@@ -310,9 +312,14 @@ WAITS static enum err connect_any(struct courier *k, const struct outbound_job *
 	return E_RETRY;
 }
 
-/* Whether the connection was opened under the policy that holds for this job. */
+/* Whether the connection was opened under the policy, and with the log-in, of this job. */
 static bool fits(const struct courier *k, const struct outbound_job *j)
 {
+	struct route_login login;
+
+	route_login_of(&j->route, &login);
+	if (memcmp(&login, &k->login, sizeof login) != 0)
+		return false;
 	return k->wish == tls_wish_of(j->content, j->sender) && outbound_tls_same(&k->tls, &j->tls);
 }
 

@@ -1,5 +1,6 @@
 #include "frontend/outbound/route.h"
 
+#include "common/crypto/random.h"
 #include "common/crypto/secret.h"
 #include "common/log/log.h"
 #include "frontend/core/policy.h"
@@ -72,4 +73,20 @@ void route_forget(struct route_own *own)
 {
 	secret_wipe(own->user, sizeof own->user);
 	secret_wipe(own->password, sizeof own->password);
+}
+
+void route_login_of(const struct outbound_route *r, struct route_login *out)
+{
+	static uint8_t key[SHA256_LEN];
+	static bool drawn;
+	uint8_t user[SHA256_LEN];
+
+	*out = (struct route_login){{0}};
+	if (r->user.n == 0 && r->password.n == 0)
+		return;
+	if (!drawn)
+		random_bytes(key, sizeof key);
+	drawn = true;
+	hmac_sha256(slice(key, sizeof key), r->user, user);
+	hmac_sha256(slice(user, sizeof user), r->password, out->mark);
 }

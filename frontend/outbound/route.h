@@ -6,6 +6,7 @@
 #ifndef FRONTEND_OUTBOUND_ROUTE_H
 #define FRONTEND_OUTBOUND_ROUTE_H
 
+#include "common/crypto/digest.h"
 #include "frontend/outbound/smtp_client.h"
 #include "frontend/rpc/call_outbound.h"
 
@@ -30,5 +31,12 @@ bool route_allows(const struct outbound_route *r, uint8_t family);
  * own is to be wiped once the client is open, or is not (route_forget). */
 void route_apply(const struct outbound_route *r, struct route_own *own, struct smtp_client_opts *o);
 void route_forget(struct route_own *own);
+
+/* Tells log-ins apart, without the password: a connection that was opened with one carries no job
+ * of another. Good in this process alone. */
+struct route_login {
+	uint8_t mark[SHA256_LEN]; /* zeros: none */
+};
+void route_login_of(const struct outbound_route *r, struct route_login *out);
 
 #endif

@@ -113,3 +113,24 @@ TEST(route_log_in_and_tls_at_once)
 	route_forget(&own);
 	CHECK(own.password[0] == '\0' && own.user[0] == '\0');
 }
+
+TEST(route_log_ins_are_told_apart)
+{
+	struct outbound_route a = {.user = SL("u"), .password = SL("p1")}, none = {.helo = ""};
+	struct route_login first, second;
+	static const struct route_login nothing;
+
+	route_login_of(&none, &first);
+	CHECK(memcmp(&first, &nothing, sizeof first) == 0);
+	route_login_of(&a, &first);
+	CHECK(memcmp(&first, &nothing, sizeof first) != 0);
+	route_login_of(&a, &second);
+	CHECK(memcmp(&first, &second, sizeof first) == 0);
+	a.password = SL("p2");
+	route_login_of(&a, &second);
+	CHECK(memcmp(&first, &second, sizeof first) != 0);
+	a.user = SL("up");
+	a.password = SL("1");
+	route_login_of(&a, &second);
+	CHECK(memcmp(&first, &second, sizeof first) != 0);
+}
