@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/loop/fiber.h"
 
 #define TEST_SECONDS 120 /* a test that takes longer hangs: it is killed, with its name */
@@ -243,6 +244,13 @@ static bool exists(const char *name)
 	return false;
 }
 
+/* Asked for by $POSTERN_TEST_TIMES. */
+static void tell_time(const char *name, int64_t began_ms)
+{
+	if (getenv("POSTERN_TEST_TIMES") != NULL)
+		printf("%6.3f s, %s\n", (double)(clock_mono_ms() - began_ms) / 1000, name);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned passed = 0, failed = 0;
@@ -256,6 +264,8 @@ int main(int argc, char **argv)
 		}
 	}
 	for (struct check_test *t = tests; t != NULL; t = t->next) {
+		int64_t began_ms = clock_mono_ms();
+
 		if (!wanted(t->name, argc, argv))
 			continue;
 		now.name = t->name;
@@ -265,6 +275,7 @@ int main(int argc, char **argv)
 		t->fn();
 		alarm(0);
 		remove_tmpdir();
+		tell_time(t->name, began_ms);
 		if (now.failed)
 			failed++;
 		else

@@ -12,6 +12,11 @@
  * run. Dies when that cannot be: PostgreSQL is a requirement of the tests. Valid until the next
  * call. */
 const char *pgserver_database(void);
+/* The same, as `fill` leaves it: the first one is filled, and kept; this and all others are copies
+ * of it, made in a fraction of the time. fill lets go of its connections before it returns. One
+ * fill a program. */
+typedef WAITS void pgserver_fill_fn(const char *conninfo);
+WAITS const char *pgserver_copy(pgserver_fill_fn *fill);
 /* Stops it hard, as a crash would (immediate); start brings it back with its databases. */
 void pgserver_stop(void);
 void pgserver_start(void);

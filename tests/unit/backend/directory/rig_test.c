@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "backend/directory/dir_priv.h"
+
 const struct dir_actor rig_actor = {.who = {"admin/test", 10}, .from = {"127.0.0.1", 9}};
 
 WAITS bool rig_start(struct rig *r, const char *node)
@@ -81,12 +83,25 @@ WAITS enum err rig_alias(struct rig *r, const char *address, enum dir_alias_kind
 	return e;
 }
 
+/* The schema and nothing else: no node, which is why no directory is opened. */
+WAITS static void fill(const char *conninfo)
+{
+	struct pg_conf c = {.conninfo = conninfo};
+	struct dir d = {.sql_dir = xstrdup("deploy/sql"), .pool = pg_pool_new(&c)};
+	struct diag diag = {.text = ""};
+
+	check_note("schema: %s", diag.text);
+	CHECK_ERR(dir_schema_apply(&d, &diag), E_OK);
+	pg_pool_free(&d.pool);
+	xfree(&d.sql_dir);
+}
+
 WAITS bool rig_open(struct rig *r)
 {
 	struct diag diag = {.text = ""};
 
 	*r = (struct rig){.kv = dir_kv_mem_new()};
-	snprintf(r->conninfo, sizeof r->conninfo, "%s", pgserver_database());
+	snprintf(r->conninfo, sizeof r->conninfo, "%s", pgserver_copy(fill));
 	node_key_make(&r->key);
 	return rig_start(r, "be1") && rig_synced(r) &&
 	       dir_partition_bootstrap(r->d, 1, &diag) == E_OK &&

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "backend/queue/outbound_priv.h"
 #include "common/base/clock.h"
 #include "proto/settings.h"
 
@@ -38,6 +39,16 @@ static void on_queue(uint32_t partition UNUSED, void *arg)
 		outbound_wake(now->o);
 }
 
+/* The way out, with a worker, as it is when the time is over in which it hands out nothing. */
+WAITS static bool start(struct works *w)
+{
+	if (outbound_start(&w->room.deliver, w->none, &w->o) != E_OK ||
+	    outbound_worker_new(w->o, &works_fe1, &w->worker) != E_OK)
+		return false;
+	works_move_clock(w, OUTBOUND_GRACE_US);
+	return true;
+}
+
 WAITS bool works_open(struct works *w)
 {
 	*w = (struct works){.o = NULL};
@@ -49,8 +60,7 @@ WAITS bool works_open(struct works *w)
 	now = w;
 	room_on_queue = on_queue;
 	w->none = conf_new(settings_table, settings_table_len);
-	return room_open(&w->room) && outbound_start(&w->room.deliver, w->none, &w->o) == E_OK &&
-	       outbound_worker_new(w->o, &works_fe1, &w->worker) == E_OK;
+	return room_open(&w->room) && start(w);
 }
 
 WAITS void works_close(struct works *w)
@@ -75,9 +85,7 @@ WAITS bool works_restart(struct works *w, const char *setting)
 	outbound_batch_fini(w->batch);
 	outbound_worker_free(&w->worker);
 	outbound_stop(&w->o);
-	return (setting == NULL || conf_set(w->none, slice_str(setting), &d) == E_OK) &&
-	       outbound_start(&w->room.deliver, w->none, &w->o) == E_OK &&
-	       outbound_worker_new(w->o, &works_fe1, &w->worker) == E_OK;
+	return (setting == NULL || conf_set(w->none, slice_str(setting), &d) == E_OK) && start(w);
 }
 
 WAITS bool works_known(struct works *w, size_t n)
