@@ -27,7 +27,9 @@ struct outbound_worker {
 	struct outbound *o;
 	struct rpc_identity peer;
 	uint32_t number;
-	uint32_t stored_max;        /* bytes that go along with a job */
+	uint32_t stored_max;         /* bytes that go along with a job */
+	uint64_t pools[SERVERS_MAX]; /* those that it is in: outbound_worker_pools */
+	size_t npools;
 	struct outbound_turn *turn; /* NULL: any work; owned */
 };
 
@@ -193,6 +195,9 @@ const struct queue_server *outbound_server(const struct outbound *o, const struc
 /* Of the server, in front of the cluster's. */
 struct outcome_times outbound_times(const struct outbound *o, const struct job *j);
 void outbound_servers_changed(struct outbound *o);
+/* A pool is a virtual server that names the front-ends that its mail leaves from; a worker is in
+ * those that name his. Anew, by what servers say now. */
+void outbound_worker_pools(struct outbound_worker *w);
 /* Is it waiting, parked, for a server that runs? */
 bool outbound_is_left_over(const struct outbound *o, const struct job *j, int64_t due_us);
 /* What stays inside and waited for servers that run again is due, if there can be such. */

@@ -8,6 +8,8 @@
 
 #include "common/log/log.h"
 
+_Static_assert(SERVERS_MAX <= SCHED_POOLS_MAX, "a worker may be in the pool of each server");
+
 const struct queue_server *outbound_server(const struct outbound *o, const struct job *j)
 {
 	return queue_servers_find(&o->servers, j->server);
@@ -33,11 +35,37 @@ bool outbound_nobody_may_send(const struct outbound *o, const struct job *j)
 	return sv->nsources != 0;
 }
 
+void outbound_worker_pools(struct outbound_worker *w)
+{
+	const struct queue_servers *all = &w->o->servers;
+
+	w->npools = 0;
+	for (size_t i = 0; i < all->n && w->npools < ARRAY_LEN(w->pools); i++) {
+		if (all->v[i].nsources != 0 && queue_server_sends_from(&all->v[i], w->peer.name))
+			w->pools[w->npools++] = all->v[i].id;
+	}
+}
+
+static void set_pools(struct outbound *o)
+{
+	uint64_t ids[SERVERS_MAX];
+	struct sched_pools there = {ids, 0};
+
+	for (size_t i = 0; i < o->servers.n && there.n < ARRAY_LEN(ids); i++) {
+		if (o->servers.v[i].nsources != 0)
+			ids[there.n++] = o->servers.v[i].id;
+	}
+	sched_pools_are(o->sched, &there);
+	list_for_each(i, &o->here)
+		outbound_worker_pools(list_entry(i, struct outbound_worker, node));
+}
+
 void outbound_servers_changed(struct outbound *o)
 {
 	/* Most of what servers say is nothing to the queue, which is long to walk. */
 	if (!queue_servers_read(&o->servers, o->deliver->dir))
 		return;
+	set_pools(o);
 	o->unpark = true;
 	outbound_routes_changed(o);
 }

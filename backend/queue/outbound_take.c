@@ -24,6 +24,7 @@ enum err outbound_worker_new(struct outbound *o, const struct rpc_identity *peer
 
 	*w = (struct outbound_worker){
 		.o = o, .peer = *peer, .number = ++o->workers, .stored_max = OUTBOUND_INLINE_MAX};
+	outbound_worker_pools(w);
 	e = sched_worker_here(o->sched, w->number);
 	if (e == E_OK)
 		list_append(&o->here, &w->node);
@@ -549,15 +550,6 @@ WAITS static enum err await_opening(const struct outbound *o, struct waitq *q)
 	return E_OK;
 }
 
-/* A pool is a virtual server that names the front-ends its mail leaves from. */
-static bool may_send_of(uint64_t pool, const void *arg)
-{
-	const struct outbound_worker *w = arg;
-	const struct queue_server *sv = queue_servers_by_id(&w->o->servers, pool);
-
-	return sv == NULL || queue_server_sends_from(sv, w->peer.name);
-}
-
 static enum err taken(struct taking *t, enum err e, const struct sched_batch *b)
 {
 	if (e != E_OK)
@@ -568,9 +560,16 @@ static enum err taken(struct taking *t, enum err e, const struct sched_batch *b)
 	return E_OK;
 }
 
+static enum err pick_any(struct outbound_worker *w, struct sched_pick *picks, struct sched_batch *b)
+{
+	struct sched_pools pools = {w->pools, w->npools};
+
+	return sched_pick_of(w->o->sched, w->number, clock_wall_us(), &pools, OUTBOUND_BATCH_MAX,
+			     picks, b);
+}
+
 WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 {
-	struct sched_pools pools = {may_send_of, w};
 	struct sched_batch b;
 	enum err e = await_opening(w->o, &w->o->takers);
 
@@ -578,8 +577,7 @@ WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 		return e;
 	if (w->turn != NULL)
 		return taken(t, outbound_turn_pick(w, t->picks, &b), &b);
-	while ((e = sched_pick_of(w->o->sched, w->number, clock_wall_us(), &pools,
-				  OUTBOUND_BATCH_MAX, t->picks, &b)) == E_NOT_FOUND) {
+	while ((e = pick_any(w, t->picks, &b)) == E_NOT_FOUND) {
 		/* What was put to sleep just now wakes before the fiber would look. */
 		if (sched_next_us(w->o->sched) < w->o->look_us)
 			outbound_wake(w->o);

@@ -446,10 +446,10 @@ struct sched *sched_new(const struct sched_settings *settings)
 	s->tally.bytes = tally_size(sizeof *s);
 	s->self.id = SCHED_SELF;
 	list_init(&s->self.holds);
-	list_init(&s->turns);
 	s->entries.hash = entry_hash;
 	s->twins.hash = twins_hash;
 	flows_init(s);
+	lines_init(s);
 	dests_init(s);
 	return s;
 }
@@ -472,6 +472,7 @@ void sched_free(struct sched **sp)
 	}
 	workers_fini(s);
 	dests_fini(s);
+	lines_fini(s);
 	flows_fini(s);
 	table_fini(&s->entries, &s->tally);
 	table_fini(&s->twins, &s->tally);

@@ -34,6 +34,7 @@
 #define SCHED_TX_RCPTS_MAX 100 /* RFC 5321 section 4.5.3.1.8: what every server must take */
 #define SCHED_STEPS_MAX    16  /* of a schedule */
 #define SCHED_WORKERS_MAX  1024
+#define SCHED_POOLS_MAX    64 /* of a worker: a pick looks at each; as many as virtual servers */
 #define SCHED_ITEMS_MAX    4000000 /* 180 bytes each; 620 where nothing is shared */
 #define SCHED_LEASE_US     (600LL * 1000000)
 #define SCHED_PAGE_LEAST   64 /* room for one chain of a hash table, many times over */
@@ -125,12 +126,13 @@ void sched_worker_gone(struct sched *s, uint32_t worker, int64_t now_us);
 enum err sched_pick(struct sched *s, uint32_t worker, int64_t now_us, size_t max,
 		    struct sched_pick *out, struct sched_batch *batch_out) MUST_USE;
 
-/* Which pools a worker is in. */
+/* Those that a worker is in; what is beyond SCHED_POOLS_MAX is not looked at. */
 struct sched_pools {
-	bool (*has)(uint64_t pool, const void *arg);
-	const void *arg;
+	const uint64_t *ids;
+	size_t n;
 };
-/* The same, of destinations without a pool, and of those of the worker's. */
+/* The same, of destinations without a pool, and of those of the worker's. It costs nothing what
+ * other pools have. */
 enum err sched_pick_of(struct sched *s, uint32_t worker, int64_t now_us,
 		       const struct sched_pools *pools, size_t max, struct sched_pick *out,
 		       struct sched_batch *batch_out) MUST_USE;
@@ -225,6 +227,9 @@ struct sched_hint {
 };
 /* Does nothing when there is no such destination. */
 void sched_hint(struct sched *s, slice_t name, const struct sched_hint *hint);
+/* There are no other pools any more: what destinations have of those is for all. Walks
+ * destinations. */
+void sched_pools_are(struct sched *s, const struct sched_pools *pools);
 
 /* ---- the administrator ---- */
 

@@ -51,6 +51,7 @@ void sched_hint(struct sched *s, slice_t name, const struct sched_hint *hint)
 	d->hint = *hint;
 	d->hint.window_max = MIN(hint->window_max, (uint32_t)SCHED_WINDOW_MAX);
 	d->hint.nsteps = MIN(hint->nsteps, (uint32_t)SCHED_HINT_STEPS);
+	line_change(s, d, hint->pool);
 	dest_set_window(s, d, d->window_own);
 	dest_settle(s, d);
 }

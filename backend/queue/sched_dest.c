@@ -1,6 +1,6 @@
 /*
  * Who may run. A lane runs while it has something ready, its sender is not held, and its flows have
- * room (sched_pace.c). A destination is in the turns while it has a lane that runs, a place in its
+ * room (sched_pace.c). A destination is in line while it has a lane that runs, a place in its
  * window, and no reason to rest; resting ones (down, or paced themselves) lie in a heap by the time
  * at which they look again.
  *
@@ -170,6 +170,7 @@ struct dest *dest_make(struct sched *s, slice_t name)
 	d->name_n = (uint16_t)name.n;
 	memcpy(d->name, name.p, name.n);
 	d->window = MIN((uint32_t)SCHED_WINDOW_FIRST, s->set.window_max);
+	d->line = s->everybody;
 	list_init(&d->turn);
 	list_init(&d->run);
 	list_init(&d->holds);
@@ -240,10 +241,9 @@ void dest_settle(struct sched *s, struct dest *d)
 			heap_put(&s->resting, &by_rest, &s->tally, d);
 	}
 	if (runs && !d->listed)
-		list_append(&s->turns, &d->turn);
+		line_join(s, d);
 	else if (!runs && d->listed)
-		list_remove(&d->turn);
-	d->listed = runs;
+		line_leave(d);
 }
 
 void dest_wake(struct sched *s)

@@ -290,18 +290,11 @@ static bool pick_from(struct batch *b, struct sched_batch *out)
 	d->connections += more;
 	give_connections_back(d, b->hold, share_of(s, d));
 	dest_settle(s, d);
-	if (d->listed) {
-		list_remove(&d->turn);
-		list_append(&s->turns, &d->turn);
-	}
+	if (d->listed)
+		line_join(s, d);
 	*out = (struct sched_batch){slice(d->name, d->name_n), b->n, b->hold->connections,
 				    MAX(b->hold->connections, keeps(s, d))};
 	return true;
-}
-
-static bool is_for(const struct dest *d, const struct sched_pools *pools)
-{
-	return d->hint.pool == 0 || (pools != NULL && pools->has(d->hint.pool, pools->arg));
 }
 
 enum err sched_pick(struct sched *s, uint32_t worker, int64_t now_us, size_t max,
@@ -315,25 +308,19 @@ enum err sched_pick_of(struct sched *s, uint32_t worker, int64_t now_us,
 		       struct sched_batch *batch_out)
 {
 	enum err e = sched_worker_here(s, worker);
-	struct worker *w;
+	struct line_walk walk;
+	struct batch b = {.s = s, .out = out};
 
 	if (e != E_OK)
 		return e;
-	w = worker_find(s, worker);
+	b.worker = worker_find(s, worker);
 	sched_tick(s, now_us);
-	/* Passed over are only those of which this worker holds its whole share, and those of
-	 * others' pools, of which there are as many as servers with a pool have destinations. */
-	list_for_each_safe(i, &s->turns) {
-		struct batch b = {
-			.s = s,
-			.dest = list_entry(i, struct dest, turn),
-			.worker = w,
-			.out = out,
-			.max = MAX(max, (size_t)1),
-		};
-
+	line_walk_init(&walk, s, pools);
+	/* Passed over are only those of which this worker holds its whole share. */
+	while ((b.dest = line_walk_next(&walk)) != NULL) {
+		b.max = MAX(max, (size_t)1);
 		s->tally.steps++;
-		if (is_for(b.dest, pools) && pick_from(&b, batch_out))
+		if (pick_from(&b, batch_out))
 			return E_OK;
 	}
 	return E_NOT_FOUND;

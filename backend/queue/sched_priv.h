@@ -6,6 +6,7 @@
  *   sched         entries and their states; time
  *   sched_pace    flows and their buckets
  *   sched_dest    destinations and lanes: who may run; windows
+ *   sched_turns   lines of destinations, by pool: who is next
  *   sched_pick    workers, leases and their ends
  *   sched_admin   holds, limits, listings
  */
@@ -92,7 +93,9 @@ struct lane {
 
 struct dest {
 	struct table_node chain; /* of sched.dests */
-	struct list turn;        /* in sched.turns while something of it may be handed out */
+	struct line *line;       /* of its pool */
+	struct list turn;        /* in line while something of it may be handed out */
+	uint64_t since;          /* in line: its number there */
 	struct list run;         /* lanes */
 	struct list holds;
 	struct entry *probe; /* leased */
@@ -103,7 +106,7 @@ struct dest {
 	uint32_t n[PLACES];
 	uint32_t failures;
 	uint32_t window, window_own; /* own: 0: the hint's, or the default maximum */
-	struct sched_hint hint;
+	struct sched_hint hint;      /* but for the pool */
 	uint32_t connections;
 	uint32_t successes; /* since the window last grew */
 	uint32_t round;     /* leases of former rounds say nothing about the window now */
@@ -111,8 +114,15 @@ struct dest {
 	uint16_t name_n;
 	bool cut; /* the window was, once */
 	bool held;
-	bool listed; /* in sched.turns */
+	bool listed; /* in line */
 	char name[];
+};
+
+/* Destinations in line that the same workers may send to. It stays while the pool is there. */
+struct line {
+	struct table_node chain; /* of sched.lines */
+	uint64_t pool;
+	struct list dests; /* by `since` */
 };
 
 struct worker {
@@ -138,11 +148,12 @@ struct sched {
 	int64_t now_us;
 	uint32_t seq;
 	size_t n[PLACES];
-	struct table entries, twins, lanes, flows, dests, workers;
+	struct table entries, twins, lanes, flows, dests, lines, workers;
 	struct heap waiting, leased, expiring, warning; /* entries */
 	struct heap resting;                            /* destinations */
 	struct heap paced;                              /* flows */
-	struct list turns;                              /* destinations */
+	struct line *everybody;                         /* of those without a pool */
+	uint64_t joined;                                /* a line, so far */
 	size_t asides;                                  /* of the workers */
 	struct worker self;
 };
@@ -223,6 +234,28 @@ void lane_settle(struct sched *s, struct lane *l);
  * own bucket is empty. */
 uint32_t lane_allowance(struct sched *s, struct lane *l);
 void lane_spend(struct sched *s, struct lane *l, uint32_t n);
+
+/* ---- sched_turns ---- */
+
+void lines_init(struct sched *s);
+/* No destination is left. */
+void lines_fini(struct sched *s);
+/* To the end of its line; one that stands in it loses its place. */
+void line_join(struct sched *s, struct dest *d);
+void line_leave(struct dest *d);
+/* Into that pool's line, if it is in line: at the end. */
+void line_change(struct sched *s, struct dest *d, uint64_t pool);
+
+/* All that a worker may send to, in order; what the last call gave may leave its line, or go. */
+struct line_walk {
+	const struct line *line[SCHED_POOLS_MAX + 1];
+	struct list *next[SCHED_POOLS_MAX + 1];
+	size_t n;
+};
+/* pools: NULL: none. */
+void line_walk_init(struct line_walk *w, const struct sched *s, const struct sched_pools *pools);
+/* NULL: that was all. */
+struct dest *line_walk_next(struct line_walk *w);
 
 /* ---- sched_pick ---- */
 

@@ -294,6 +294,43 @@ TEST_FIBER(server_has_a_name_and_addresses_of_its_own)
 	works_close(&w);
 }
 
+struct waiting {
+	struct works w;
+	struct outbound_job *job;
+	struct event done;
+};
+
+WAITS static void take_run(void *arg)
+{
+	struct waiting *x = arg;
+
+	x->job = works_take(&x->w);
+	event_set(&x->done);
+}
+
+/* A worker who waits for work already is of the pool from its beginning on. */
+TEST_FIBER(server_gets_addresses_while_its_worker_waits)
+{
+	struct waiting x = {.job = NULL};
+	struct scope scope;
+
+	REQUIRE(works_open(&x.w));
+	event_init(&x.done);
+	scope_init(&scope);
+	REQUIRE(scope_start(&scope, "t.take", take_run, &x) == E_OK);
+	fiber_yield();
+	server(&x.w, "a", "outbound.source=fe1/192.0.2.1");
+	submit(&x.w, 1, "x@one.test", "a");
+	CHECK_ERR(event_wait(&x.done, "t.done", deadline_in(20000)), E_OK);
+	if (x.job == NULL)
+		scope_cancel(&scope);
+	CHECK_ERR(scope_join(&scope, deadline_in(10000)), E_OK);
+	REQUIRE(x.job != NULL);
+	CHECK_SLICE(x.job->route->source4, SL("192.0.2.1"));
+	sent(&x.w, x.job);
+	works_close(&x.w);
+}
+
 /* Its mail has destinations of its own; a suspended one is held all the same. */
 TEST_FIBER(server_whose_destination_is_suspended)
 {

@@ -484,18 +484,13 @@ TEST(sched_new_settings)
 
 /* ---- hints ---- */
 
-static bool is_in(uint64_t pool, const void *arg)
-{
-	return pool == *(const uint64_t *)arg;
-}
-
 /* Items of a pool go to its workers alone, and keep nobody else waiting. */
 TEST(sched_pools)
 {
+	static const uint64_t mine[] = {9, 7}, others[] = {8, 9};
+	struct sched_pools pools = {others, 2};
 	struct sched *s = fresh();
 	struct sched_hint hint = {.pool = 7};
-	uint64_t mine = 7, other = 8;
-	struct sched_pools pools = {is_in, &other};
 
 	add(s, 1, "a.example", 1);
 	add(s, 2, "b.example", 1);
@@ -504,9 +499,99 @@ TEST(sched_pools)
 	REQUIRE(pick(s, 1, START, ANY) == 1);
 	CHECK_INT(got[0].key.item, 2);
 	CHECK_ERR(sched_pick_of(s, 1, START, &pools, ANY, got, &batch), E_NOT_FOUND);
-	pools.arg = &mine;
+	pools.ids = mine;
 	CHECK_ERR(sched_pick_of(s, 1, START, &pools, ANY, got, &batch), E_OK);
 	CHECK_INT(got[0].key.item, 1);
+	sched_free(&s);
+}
+
+/* Whatever pools they are of, destinations have their turns as they came. */
+TEST(sched_pools_in_turn)
+{
+	static const char *const names[] = {"a.example", "b.example", "c.example", "d.example"};
+	static const uint64_t mine[] = {7, 8};
+	struct sched_pools pools = {mine, 2};
+	struct sched *s = fresh();
+
+	for (uint64_t i = 0; i < 8; i++)
+		add(s, i, names[i % 4], i);
+	for (uint64_t i = 0; i < 4; i++) {
+		struct sched_hint hint = {.pool = i % 3 == 0 ? 0 : 6 + i};
+
+		sched_hint(s, slice_str(names[i]), &hint);
+	}
+	/* A change of the pool is a new place in line. */
+	for (uint64_t i = 0; i < 8; i++) {
+		static const uint64_t order[] = {0, 3, 1, 2};
+
+		REQUIRE(sched_pick_of(s, 1, START, &pools, 1, got, &batch) == E_OK);
+		CHECK_INT(got[0].key.item, order[i % 4] + i / 4 * 4);
+	}
+	CHECK_ERR(sched_pick_of(s, 1, START, &pools, 1, got, &batch), E_NOT_FOUND);
+	sched_free(&s);
+}
+
+/* A pool that is no more has workers no more: what it had is for all, and finds its way back. */
+TEST(sched_pools_that_are_gone)
+{
+	static const uint64_t left[] = {8};
+	struct sched_pools pools = {left, 1};
+	struct sched *s = fresh();
+	struct sched_hint hint = {.pool = 7};
+
+	add(s, 1, "a.example", 1);
+	add(s, 2, "b.example", 1);
+	sched_hint(s, SL("a.example"), &hint);
+	hint.pool = 8;
+	sched_hint(s, SL("b.example"), &hint);
+	CHECK_INT(pick(s, 1, START, ANY), 0);
+	sched_pools_are(s, &pools);
+	REQUIRE(pick(s, 1, START, ANY) == 1);
+	CHECK_INT(got[0].key.item, 1);
+	CHECK_INT(pick(s, 1, START, ANY), 0);
+	pools.n = 0;
+	sched_pools_are(s, &pools);
+	REQUIRE(pick(s, 1, START, ANY) == 1);
+	CHECK_INT(got[0].key.item, 2);
+	sched_free(&s);
+}
+
+TEST(sched_pools_are_bounded)
+{
+	uint64_t mine[SCHED_POOLS_MAX + 1];
+	struct sched_pools pools = {mine, ARRAY_LEN(mine)};
+	struct sched_hint hint = {.pool = ARRAY_LEN(mine)};
+	struct sched *s = fresh();
+
+	for (size_t i = 0; i < ARRAY_LEN(mine); i++)
+		mine[i] = i + 1;
+	add(s, 1, "a.example", 1);
+	sched_hint(s, SL("a.example"), &hint);
+	CHECK_ERR(sched_pick_of(s, 1, START, &pools, ANY, got, &batch), E_NOT_FOUND);
+	hint.pool = SCHED_POOLS_MAX;
+	sched_hint(s, SL("a.example"), &hint);
+	CHECK_ERR(sched_pick_of(s, 1, START, &pools, ANY, got, &batch), E_OK);
+	sched_free(&s);
+}
+
+/* What others have in line is no matter. */
+TEST(sched_pools_cost_nobody_else)
+{
+	struct sched *s = fresh();
+	struct sched_hint hint = {.pool = 7};
+	uint64_t before;
+	char name[32];
+
+	for (uint64_t i = 1; i <= 5000; i++) {
+		snprintf(name, sizeof name, "d%u.example", (unsigned)i);
+		add(s, i, name, i);
+		sched_hint(s, slice_str(name), &hint);
+	}
+	add(s, 5001, "a.example", 1);
+	before = sched_steps(s);
+	CHECK_INT(pick(s, 1, START, ANY), 1);
+	CHECK_INT(pick(s, 1, START, ANY), 0);
+	CHECK(sched_steps(s) - before < 100);
 	sched_free(&s);
 }
 
