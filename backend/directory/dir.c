@@ -27,6 +27,7 @@ static void dir_destroy(struct dir **dp)
 {
 	struct dir *d = *dp;
 
+	dir_servers_fini(d);
 	dir_image_fini(&d->image);
 	secret_wipe(&d->node_key, sizeof(d->node_key));
 	secret_wipe(d->secret, sizeof(d->secret));

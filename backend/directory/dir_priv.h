@@ -14,6 +14,12 @@
 #define DIR_SCHEMA_MS  (10 * 60 * 1000)
 #define DIR_SOURCE_MAX 128
 
+/* The settings of a virtual server, by what they were read of. */
+struct dir_server_read {
+	uint64_t id, version;
+	struct conf *conf; /* NULL: none */
+};
+
 struct dir {
 	uint32_t magic;
 	char *sql_dir, *node, *node_address;
@@ -46,7 +52,11 @@ struct dir {
 	char error[256];
 
 	struct list subs;
+	struct dir_server_read servers_read[SERVERS_MAX]; /* each at its id, if no other is there */
 };
+
+/* ---- dir_servers ---- */
+void dir_servers_fini(struct dir *d);
 
 /* ---- dir_schema ---- */
 WAITS enum err dir_schema_apply(struct dir *d, struct diag *diag) MUST_USE;

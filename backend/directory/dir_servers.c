@@ -66,27 +66,46 @@ bool dir_servers_anonymous(const struct dir *d, enum rpc_service service)
 	return false;
 }
 
-bool dir_server_relays_from(const struct dir *d, slice_t name, const struct ipaddr *client)
+struct conf *dir_server_conf(const struct dir_server *s)
+{
+	struct conf *c = conf_new(servers_table, servers_table_len);
+	slice_t lines = s->settings, line;
+	struct diag ignored;
+
+	while (dir_server_line(&lines, &line)) {
+		if (servers_find_setting(servers_key(line, NULL)) == NULL ||
+		    conf_set(c, line, &ignored) != E_OK)
+			LOG_SELDOM(LOG_WARN, NULL, "server.setting_ignored",
+				   LF_SLICE("server", s->name), LF_SLICE("setting", line));
+	}
+	return c;
+}
+
+/* Borrowed until the next call. */
+static const struct conf *conf_of(struct dir *d, const struct dir_server *s)
+{
+	struct dir_server_read *r = &d->servers_read[s->id % ARRAY_LEN(d->servers_read)];
+
+	if (r->conf == NULL || r->id != s->id || r->version != s->version) {
+		conf_free(&r->conf);
+		*r = (struct dir_server_read){s->id, s->version, dir_server_conf(s)};
+	}
+	return r->conf;
+}
+
+bool dir_server_relays_from(struct dir *d, slice_t name, const struct ipaddr *client)
 {
 	struct dir_server s;
 	struct diag ignored;
-	struct conf *c;
-	slice_t line;
-	bool relays;
 
-	if (dir_server_find(d, name, &s, &ignored) != E_OK)
-		return false;
-	c = conf_new(servers_table, servers_table_len);
-	while (dir_server_line(&s.settings, &line)) {
-		/* What cannot be read was a newer node's, and lets nobody in. */
-		if (servers_find_setting(servers_key(line, NULL)) != NULL &&
-		    conf_set(c, line, &ignored) != E_OK)
-			LOG_SELDOM(LOG_WARN, NULL, "server.setting_ignored",
-				   LF_SLICE("server", name));
-	}
-	relays = servers_relay_from(c, s.service, client);
-	conf_free(&c);
-	return relays;
+	return dir_server_find(d, name, &s, &ignored) == E_OK &&
+	       servers_relay_from(conf_of(d, &s), s.service, client);
+}
+
+void dir_servers_fini(struct dir *d)
+{
+	for (size_t i = 0; i < ARRAY_LEN(d->servers_read); i++)
+		conf_free(&d->servers_read[i].conf);
 }
 
 /* ---- changes ---- */

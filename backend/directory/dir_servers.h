@@ -35,10 +35,14 @@ enum err dir_server_find(const struct dir *d, slice_t name, struct dir_server *o
 /* The next of a list, which moves on; false at its end. */
 bool dir_server_line(slice_t *list, slice_t *out);
 bool dir_server_has_line(slice_t list, slice_t line);
+/* Its settings, of servers_table; owned, until conf_free. They were checked when they were written:
+ * by a newer node, perhaps, so what cannot be read is logged and left out. */
+struct conf *dir_server_conf(const struct dir_server *s);
 /* May anybody send without a log-in at a server of that service? */
 bool dir_servers_anonymous(const struct dir *d, enum rpc_service service);
-/* Does the server of that name let a client from there send to other systems without a log-in? */
-bool dir_server_relays_from(const struct dir *d, slice_t name, const struct ipaddr *client);
+/* Does the server of that name let a client from there send to other systems without a log-in? This
+ * is asked for each recipient: a version of its settings is read once. */
+bool dir_server_relays_from(struct dir *d, slice_t name, const struct ipaddr *client);
 
 /* ---- management; see dir_admin.h ---- */
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "common/crypto/digest.h"
-#include "common/log/log.h"
 
 static const char *const retries[QUEUE_SERVER_RETRIES] = {
 	"outbound.retry_first", "outbound.retry_second", "outbound.retry_third",
@@ -71,20 +70,11 @@ static void read_settings(const struct conf *c, struct queue_server *out)
 
 static void read_one(const struct dir_server *from, struct queue_server *out)
 {
-	struct conf *c = conf_new(servers_table, servers_table_len);
-	slice_t lines = from->settings, line;
-	struct diag d;
+	struct conf *c = dir_server_conf(from);
 
 	out->id = from->id;
 	out->stopped = from->state == SERVER_STOPPED;
 	invariant(slice_to_str(from->name, out->name, sizeof out->name));
-	/* They were checked when they were written: by a newer node, perhaps. */
-	while (dir_server_line(&lines, &line)) {
-		if (servers_find_setting(servers_key(line, NULL)) == NULL ||
-		    conf_set(c, line, &d) != E_OK)
-			LOG(LOG_WARN, NULL, "server.setting_ignored", LF_STR("server", out->name),
-			    LF_SLICE("setting", line));
-	}
 	read_settings(c, out);
 	conf_free(&c);
 }
