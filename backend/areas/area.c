@@ -90,10 +90,21 @@ static void fill(const char *name, const struct stat *st, struct area_file *out)
 	memcpy(out->name, name, strlen(name) + 1);
 }
 
-static bool is_same(const struct area_file *f, const struct stat *st)
+bool area_same(const struct area_file *a, const struct area_file *b)
 {
-	return f->ino == (uint64_t)st->st_ino && f->size == (uint64_t)st->st_size &&
-	       f->mtime_ns == ns_of(st->st_mtim);
+	return a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns;
+}
+
+/* One that its users see: no link, and nothing that is still being written. */
+static bool look_up(int dir, const char *name, struct area_file *out)
+{
+	struct stat st;
+
+	if (name[0] == '.' || strlen(name) > AREA_NAME_MAX ||
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	fill(name, &st, out);
+	return true;
 }
 
 /* Calls fn for every plain file; false from it ends the walk. */
@@ -107,14 +118,8 @@ static enum err each_file(const char *path,
 		return failed("opendir", path);
 	while ((e = readdir(d)) != NULL) {
 		struct area_file f;
-		struct stat st;
 
-		if (e->d_name[0] == '.' || strlen(e->d_name) > AREA_NAME_MAX ||
-		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-		    !S_ISREG(st.st_mode))
-			continue;
-		fill(e->d_name, &st, &f);
-		if (!fn(dirfd(d), &f, arg))
+		if (look_up(dirfd(d), e->d_name, &f) && !fn(dirfd(d), &f, arg))
 			break;
 	}
 	closedir(d);
@@ -150,16 +155,37 @@ static int open_folder(const char *path)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+enum err area_find(const char *path, struct area_file *files, size_t n)
+{
+	int dir = open_folder(path);
+
+	if (dir < 0)
+		return failed("open", path);
+	for (size_t i = 0; i < n; i++) {
+		struct area_file found;
+
+		if (look_up(dir, files[i].name, &found))
+			files[i] = found;
+		else
+			files[i].ino = 0;
+	}
+	close(dir);
+	return E_OK;
+}
+
 static enum err open_same(int dir, const char *path, const struct area_file *f, int *fd_out)
 {
 	/* Whoever put a pipe there would have us wait for its other end. */
 	int fd = openat(dir, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct area_file now = {.ino = 0};
 	struct stat st;
 
 	*fd_out = -1;
 	if (fd < 0)
 		return failed("open", path);
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || !is_same(f, &st)) {
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		fill(f->name, &st, &now);
+	if (!area_same(f, &now)) {
 		close(fd);
 		return E_NOT_FOUND;
 	}

@@ -44,6 +44,10 @@ enum err area_path(const char *folder, slice_t server, enum area_kind k,
 enum err area_make(const char *folder, slice_t server) MUST_USE;
 /* Plain files whose names do not begin with a dot, in no order; at most max. */
 enum err area_list(const char *path, struct area_file *out, size_t max, size_t *n_out) MUST_USE;
+/* Looks at the files of n names; one that is not there, or is no plain file, has no number (ino 0)
+ * afterwards. */
+enum err area_find(const char *path, struct area_file *files, size_t n) MUST_USE;
+bool area_same(const struct area_file *a, const struct area_file *b);
 /* E_NOT_FOUND: it is gone, or has changed. */
 enum err area_open(const char *path, const struct area_file *f, int *fd_out) MUST_USE;
 /* Up to n bytes from off on; fewer only at its end. */

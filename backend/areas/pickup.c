@@ -1,33 +1,91 @@
 #include "backend/areas/pickup_priv.h"
 #include "backend/policy/live.h"
 #include "common/base/clock.h"
-#include "common/base/num.h"
 #include "common/log/log.h"
 #include "common/loop/folder.h"
 #include "common/loop/work.h"
 
-#define LOOK_MS   10000 /* at the folders, whatever was told of them */
-#define SOON_MS   1000  /* the same while a file is to become whole, or to be tried again */
+#define LOOK_MS   10000 /* at whole folders, whatever was told of them */
+#define SOON_MS   1000  /* at files that are to become whole; what has failed is tried again */
 #define EXPIRE_MS (60 * 60 * 1000)
 
-/* ---- servers ---- */
+/* ---- arrivals ---- */
 
 static void on_arrival(slice_t name, void *arg)
 {
 	struct pickup_server *s = arg;
 
+	if (name.n != 0 && name.p[0] == '.')
+		return;
 	/* Beyond that they are found by looking. */
-	if (name.n != 0 && name.p[0] != '.' && s->arrived.count < AREA_FILES_MAX)
+	if (name.n != 0 && s->arrived.count < AREA_FILES_MAX)
 		(void)map_put(&s->arrived, name, s);
+	else
+		s->missed = true;
 	event_set(&s->home->wake);
+}
+
+/* ---- files ---- */
+
+static bool is_idle(const struct pickup_file *f)
+{
+	return f->state != FILE_LEASED && f->state != FILE_MOVING;
+}
+
+void pickup_file_be(struct pickup_file *f, enum pickup_state state)
+{
+	struct pickup *p = f->server->home;
+
+	list_remove(&f->node);
+	f->state = state;
+	switch (state) {
+	case FILE_SETTLING:
+		list_append(&f->server->settling, &f->node);
+		break;
+	case FILE_READY:
+		list_append(&f->server->ready, &f->node);
+		/* All: one may have as many as it can have. */
+		waitq_wake_all(&p->takers);
+		break;
+	case FILE_LATER:
+		f->until_ms = clock_mono_ms() + p->conf.again_ms;
+		list_append(&p->later, &f->node);
+		event_set(&p->wake);
+		break;
+	case FILE_LEASED:
+	case FILE_MOVING:
+		break;
+	}
+}
+
+static struct pickup_file *file_new(struct pickup_server *s, const char *name)
+{
+	struct pickup_file *f = xcalloc(1, sizeof *f);
+
+	f->server = s;
+	list_init(&f->node);
+	list_init(&f->held);
+	pickup_file_be(f, FILE_SETTLING);
+	(void)map_put(&s->files, slice_str(name), f);
+	return f;
 }
 
 void pickup_file_free(struct pickup_file *f)
 {
-	f->server->nfiles--;
+	struct pickup_server *s = f->server;
+
+	invariant(f->holder == NULL);
+	(void)map_del(&s->files, slice_str(f->f.name));
 	list_remove(&f->node);
 	xfree(&f);
+	/* There is room for those that were passed over: they come by the hundred. */
+	if (s->more && s->files.count <= AREA_FILES_MAX / 2) {
+		s->missed = true;
+		event_set(&s->home->wake);
+	}
 }
+
+/* ---- servers ---- */
 
 static struct pickup_server *server_find(struct pickup *p, slice_t name)
 {
@@ -67,7 +125,9 @@ WAITS static struct pickup_server *server_new(struct pickup *p, const char *name
 
 	invariant(slice_to_str(slice_str(name), s->name, sizeof s->name));
 	s->home = p;
-	list_init(&s->files);
+	map_init(&s->files);
+	list_init(&s->settling);
+	list_init(&s->ready);
 	map_init(&s->arrived);
 	map_init(&s->arriving);
 	if (area_path(p->folder, m.server, AREA_PICKUP, s->path) != E_OK ||
@@ -84,9 +144,15 @@ WAITS static struct pickup_server *server_new(struct pickup *p, const char *name
 
 static void server_free(struct pickup_server *s)
 {
+	struct map_iter it = {0};
+	void *f;
+
 	folder_unwatch(&s->watch);
-	list_for_each_safe(i, &s->files)
-		pickup_file_free(list_entry(i, struct pickup_file, node));
+	if (s->home->last == s)
+		s->home->last = NULL;
+	while (map_next(&s->files, &it, NULL, &f))
+		pickup_file_free(f);
+	map_fini(&s->files);
 	map_fini(&s->arrived);
 	map_fini(&s->arriving);
 	list_remove(&s->node);
@@ -96,18 +162,14 @@ static void server_free(struct pickup_server *s)
 /* The cluster's, or the server's own. */
 static uint64_t size_max_of(const struct dir_server *row, const struct conf *c)
 {
+	struct conf *own = dir_server_conf(row);
 	uint64_t max =
 		conf_bytes(c, row->service == SERVICE_SUBMISSION ? "submission.message_bytes_max"
 								 : "smtp.message_bytes_max");
-	slice_t settings = row->settings, line, value;
 
-	while (dir_server_line(&settings, &line)) {
-		uint64_t own;
-
-		if (slice_eq(servers_key(line, &value), SL("message_bytes_max")) &&
-		    num_parse_bytes(value, &own))
-			max = own;
-	}
+	if (conf_is_set(own, "message_bytes_max"))
+		max = conf_bytes(own, "message_bytes_max");
+	conf_free(&own);
 	return max;
 }
 
@@ -133,10 +195,11 @@ static void server_update(struct pickup *p, struct pickup_server *s, const struc
 
 static bool is_in_use(const struct pickup_server *s)
 {
-	list_for_each(i, &s->files) {
-		const struct pickup_file *f = list_entry(i, struct pickup_file, node);
+	struct map_iter it = {0};
+	void *f;
 
-		if (f->state == FILE_LEASED || f->state == FILE_MOVING)
+	while (map_next(&s->files, &it, NULL, &f)) {
+		if (!is_idle(f))
 			return true;
 	}
 	return false;
@@ -165,6 +228,7 @@ WAITS static void follow(struct pickup *p)
 			server_free(s);
 	}
 	conf_free(&c);
+	waitq_wake_all(&p->takers); /* one runs again, perhaps */
 }
 
 static void on_change(const struct dir_event *ev, void *arg)
@@ -179,34 +243,26 @@ static void on_change(const struct dir_event *ev, void *arg)
 
 /* ---- looking ---- */
 
+/* At a whole folder, or at the files of n names. */
 struct look {
 	const char *path;
-	struct area_file *files;
+	struct area_file *files; /* AREA_FILES_MAX */
 	size_t n;
 	enum err result;
 };
 
-static void run_look(void *arg)
+static void run_list(void *arg)
 {
 	struct look *l = arg;
 
 	l->result = area_list(l->path, l->files, AREA_FILES_MAX, &l->n);
 }
 
-static struct pickup_file *file_find(struct pickup_server *s, const char *name)
+static void run_find(void *arg)
 {
-	list_for_each(i, &s->files) {
-		struct pickup_file *f = list_entry(i, struct pickup_file, node);
+	struct look *l = arg;
 
-		if (strcmp(f->f.name, name) == 0)
-			return f;
-	}
-	return NULL;
-}
-
-static bool is_same_file(const struct area_file *a, const struct area_file *b)
-{
-	return a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns;
+	l->result = area_find(l->path, l->files, l->n);
 }
 
 /* Somebody was seen to close it or to move it here, or it has been as it is for long enough. */
@@ -224,53 +280,109 @@ static bool is_whole(const struct pickup *p, const struct pickup_server *s,
 
 static void merge_one(struct pickup *p, struct pickup_server *s, const struct area_file *found)
 {
-	struct pickup_file *f = file_find(s, found->name);
+	struct pickup_file *f = map_get(&s->files, slice_str(found->name));
 
-	if (f == NULL) {
-		if (s->nfiles == AREA_FILES_MAX)
-			return;
-		f = xcalloc(1, sizeof *f);
-		f->server = s;
-		list_append(&s->files, &f->node);
-		s->nfiles++;
-	}
-	f->seen = true;
-	if (f->state == FILE_LEASED || f->state == FILE_MOVING)
+	if (f == NULL && s->files.count >= AREA_FILES_MAX) {
+		s->more = true;
 		return;
-	if (!is_same_file(&f->f, found))
-		f->state = FILE_SETTLING;
-	f->f = *found;
-	if (f->state == FILE_SETTLING && is_whole(p, s, found)) {
-		f->state = FILE_WAITING;
-		waitq_wake_one(&p->takers);
 	}
+	if (f == NULL)
+		f = file_new(s, found->name);
+	f->seen = true;
+	if (!is_idle(f))
+		return;
+	if (!area_same(&f->f, found) && f->state != FILE_SETTLING)
+		pickup_file_be(f, FILE_SETTLING);
+	f->f = *found;
+	if (f->state == FILE_SETTLING && is_whole(p, s, found))
+		pickup_file_be(f, FILE_READY);
 }
 
 /* What was not found is gone; of a folder with more files than are looked at nobody can tell. */
-static void forget_unseen(struct pickup_server *s, bool all)
+static void forget_unseen(struct pickup_server *s)
 {
-	list_for_each_safe(i, &s->files) {
-		struct pickup_file *f = list_entry(i, struct pickup_file, node);
-		bool idle = f->state == FILE_SETTLING || f->state == FILE_WAITING;
+	struct map_iter it = {0};
+	void *v;
 
-		if (!f->seen && all && idle)
+	while (map_next(&s->files, &it, NULL, &v)) {
+		struct pickup_file *f = v;
+
+		if (!f->seen && !s->more && is_idle(f))
 			pickup_file_free(f);
 		else
 			f->seen = false;
 	}
 }
 
-WAITS static void look_at(struct pickup *p, struct pickup_server *s, struct look *l)
+static void begin_look(struct pickup_server *s, int64_t now_ms)
 {
-	*l = (struct look){.path = s->path, .files = l->files};
 	map_fini(&s->arriving);
 	s->arriving = s->arrived;
 	map_init(&s->arrived);
-	if (work_run("pickup.look", run_look, l) != E_OK || l->result != E_OK)
+	s->settle_ms = now_ms + SOON_MS;
+}
+
+WAITS static void look_at_all(struct pickup *p, struct pickup_server *s, struct look *l)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	begin_look(s, now_ms);
+	s->missed = false;
+	s->look_ms = now_ms + LOOK_MS;
+	l->path = s->path;
+	if (work_run("pickup.look", run_list, l) != E_OK || l->result != E_OK)
 		return;
+	s->more = l->n == AREA_FILES_MAX;
 	for (size_t i = 0; i < l->n; i++)
 		merge_one(p, s, &l->files[i]);
-	forget_unseen(s, l->n < AREA_FILES_MAX);
+	forget_unseen(s);
+}
+
+static void add_name(struct look *l, slice_t name)
+{
+	if (l->n < AREA_FILES_MAX && slice_to_str(name, l->files[l->n].name, AREA_NAME_MAX + 1))
+		l->n++;
+}
+
+/* Those that were told of, and those that settle; what there is no room for is found by the next
+ * look at the whole folder. */
+WAITS static void look_at_some(struct pickup *p, struct pickup_server *s, struct look *l)
+{
+	struct map_iter it = {0};
+	slice_t name;
+	void *unused;
+
+	begin_look(s, clock_mono_ms());
+	l->path = s->path;
+	l->n = 0;
+	while (map_next(&s->arriving, &it, &name, &unused))
+		add_name(l, name);
+	list_for_each(i, &s->settling) {
+		const char *settling = list_entry(i, struct pickup_file, node)->f.name;
+
+		if (map_get(&s->arriving, slice_str(settling)) == NULL)
+			add_name(l, slice_str(settling));
+	}
+	if (work_run("pickup.look", run_find, l) != E_OK || l->result != E_OK)
+		return;
+	for (size_t i = 0; i < l->n; i++) {
+		struct pickup_file *f = map_get(&s->files, slice_str(l->files[i].name));
+
+		if (l->files[i].ino != 0)
+			merge_one(p, s, &l->files[i]);
+		else if (f != NULL && is_idle(f))
+			pickup_file_free(f);
+	}
+}
+
+WAITS static void look_at(struct pickup *p, struct pickup_server *s, struct look *l)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (s->missed || now_ms >= s->look_ms)
+		look_at_all(p, s, l);
+	else if (s->arrived.count != 0 || (!list_empty(&s->settling) && now_ms >= s->settle_ms))
+		look_at_some(p, s, l);
 }
 
 struct expiry {
@@ -299,23 +411,21 @@ WAITS static void expire(struct pickup *p, struct pickup_server *s)
 		    LF_UINT("files", x.removed));
 }
 
-/* A file will be ready by itself, without anybody telling. */
-static bool is_soon(struct pickup *p)
+/* When to look again, though nobody tells anything. */
+static int64_t next_look(const struct pickup *p)
 {
-	int64_t now_ms = clock_mono_ms();
+	int64_t next = clock_mono_ms() + (p->changed ? SOON_MS : LOOK_MS);
 
 	list_for_each(i, &p->servers) {
-		struct pickup_server *s = list_entry(i, struct pickup_server, node);
+		const struct pickup_server *s = list_entry(i, struct pickup_server, node);
 
-		list_for_each(k, &s->files) {
-			const struct pickup_file *f = list_entry(k, struct pickup_file, node);
-
-			if (f->state == FILE_SETTLING ||
-			    (f->state == FILE_WAITING && f->not_before_ms > now_ms))
-				return true;
-		}
+		if (!s->here)
+			continue;
+		next = MIN(next, s->look_ms);
+		if (!list_empty(&s->settling))
+			next = MIN(next, s->settle_ms);
 	}
-	return false;
+	return next;
 }
 
 WAITS static void look(struct pickup *p, struct look *l)
@@ -342,15 +452,14 @@ WAITS static void look_run(void *arg)
 	struct look l = {.files = xcalloc(AREA_FILES_MAX, sizeof *l.files)};
 
 	while (!p->stop) {
-		int64_t ms;
+		int64_t ready_ms;
 		enum err e;
 
 		look(p, &l);
-		ms = is_soon(p) || p->changed ? SOON_MS : LOOK_MS;
-		e = event_wait(&p->wake, "pickup.look", deadline_in(ms));
+		ready_ms = pickup_pass_time(p, clock_mono_ms());
+		e = event_wait(&p->wake, "pickup.look", MIN(ready_ms, next_look(p)));
 		if (e != E_OK && e != E_TIMEOUT)
 			break;
-		waitq_wake_all(&p->takers);
 	}
 	xfree(&l.files);
 	event_set(&p->ended);
@@ -370,6 +479,7 @@ static void forget_all(struct pickup **pp)
 	dir_unsubscribe(&p->sub);
 	list_for_each_safe(i, &p->servers)
 		server_free(list_entry(i, struct pickup_server, node));
+	map_fini(&p->leases);
 	xfree(pp);
 }
 
@@ -388,7 +498,12 @@ WAITS enum err pickup_start(const struct pickup_conf *c, struct pickup **out)
 		p->conf.quiet_ms = PICKUP_QUIET_MS;
 	if (p->conf.again_ms == 0)
 		p->conf.again_ms = PICKUP_AGAIN_MS;
+	if (p->conf.lease_ms == 0)
+		p->conf.lease_ms = PICKUP_LEASE_MS;
 	list_init(&p->servers);
+	list_init(&p->later);
+	list_init(&p->leased);
+	map_init(&p->leases);
 	waitq_init(&p->takers);
 	event_init(&p->wake);
 	event_init(&p->ended);

@@ -1,9 +1,9 @@
 /*
  * pickup: the files of all pickup folders of this node that are to be messages. The folders are
  * watched and, from time to time, read; a file that is whole is leased to a worker, which says what
- * became of it. A lease is memory alone: after a restart, or when its worker is lost, the file is
- * given out again, and the transaction's id, which follows from what the file is, keeps its message
- * from being delivered twice.
+ * became of it. A lease is memory alone: after a restart, or when its worker is lost or has had it
+ * for too long, the file is given out again, and the transaction's id, which follows from what the
+ * file is, keeps its message from being delivered twice.
  *
  * The loop's thread only; the disk is touched on work threads.
  */
@@ -22,6 +22,9 @@
 #define PICKUP_QUIET_MS    5000
 /* One that could not be taken just now is given out again after so long. */
 #define PICKUP_AGAIN_MS    30000
+/* Who has a file for so long has hung, or wants it to lie: an honest worker is done, or gives up,
+ * within the hour that a delivery may take. */
+#define PICKUP_LEASE_MS    (65 * 60 * 1000)
 
 struct pickup;
 struct pickup_worker;
@@ -30,7 +33,8 @@ struct pickup_conf {
 	struct dir *dir;              /* borrowed, and overrides, too */
 	const struct conf *overrides; /* settings (proto/settings.h) of this node's own */
 	const char *folder;           /* of the areas */
-	int64_t quiet_ms, again_ms;   /* 0: the above */
+	int64_t quiet_ms, again_ms;   /* 0: the above; lease_ms, too */
+	int64_t lease_ms;
 };
 
 /* Where the directory is up to date the folders are there, and watched, when it returns. E_LIMIT:

@@ -21,7 +21,39 @@ struct pickup_worker *pickup_worker_new(struct pickup *p)
 	struct pickup_worker *w = xcalloc(1, sizeof *w);
 
 	w->home = p;
+	list_init(&w->holds);
 	return w;
+}
+
+static slice_t lease_of(const struct pickup_file *f)
+{
+	return slice(f->lease, sizeof f->lease);
+}
+
+static void lease_begin(struct pickup_worker *w, struct pickup_file *f)
+{
+	struct pickup *p = w->home;
+
+	pickup_file_be(f, FILE_LEASED);
+	f->until_ms = clock_mono_ms() + p->conf.lease_ms;
+	list_append(&p->leased, &f->node);
+	random_bytes(f->lease, sizeof f->lease);
+	(void)map_put(&p->leases, lease_of(f), f);
+	f->holder = w;
+	list_append(&w->holds, &f->held);
+	w->leases++;
+}
+
+static void lease_end(struct pickup_file *f, enum pickup_state state)
+{
+	struct pickup *p = f->server->home;
+
+	(void)map_del(&p->leases, lease_of(f));
+	list_remove(&f->held);
+	f->holder->leases--;
+	f->holder = NULL;
+	pickup_file_be(f, state);
+	waitq_wake_all(&p->takers); /* its worker may have another one */
 }
 
 void pickup_worker_free(struct pickup_worker **pw)
@@ -30,20 +62,32 @@ void pickup_worker_free(struct pickup_worker **pw)
 
 	if (w == NULL)
 		return;
-	list_for_each(i, &w->home->servers) {
-		struct pickup_server *s = list_entry(i, struct pickup_server, node);
-
-		list_for_each(k, &s->files) {
-			struct pickup_file *f = list_entry(k, struct pickup_file, node);
-
-			if (f->state == FILE_LEASED && f->holder == w) {
-				f->holder = NULL;
-				f->state = FILE_WAITING;
-			}
-		}
-	}
-	waitq_wake_all(&w->home->takers);
+	list_for_each_safe(i, &w->holds)
+		lease_end(list_entry(i, struct pickup_file, held), FILE_READY);
 	xfree(pw);
+}
+
+/* The first of a list in order of time; NULL: it is empty. */
+static struct pickup_file *first_of(const struct list *l)
+{
+	return list_empty(l) ? NULL : list_entry(l->next, struct pickup_file, node);
+}
+
+int64_t pickup_pass_time(struct pickup *p, int64_t now_ms)
+{
+	struct pickup_file *f;
+	int64_t next = INT64_MAX;
+
+	while ((f = first_of(&p->leased)) != NULL && f->until_ms <= now_ms) {
+		LOG(LOG_WARN, NULL, "pickup.lease_ended", LF_STR("server", f->server->name),
+		    LF_STR("file", f->f.name));
+		lease_end(f, FILE_READY);
+	}
+	if (f != NULL)
+		next = f->until_ms;
+	while ((f = first_of(&p->later)) != NULL && f->until_ms <= now_ms)
+		pickup_file_be(f, FILE_READY);
+	return f != NULL ? MIN(next, f->until_ms) : next;
 }
 
 /* The same for the same file, and no other's. */
@@ -65,15 +109,7 @@ static void txid_of(const struct pickup *p, const struct pickup_file *f,
 
 static struct pickup_file *ready_in(struct pickup_server *s)
 {
-	if (!s->running)
-		return NULL;
-	list_for_each(i, &s->files) {
-		struct pickup_file *f = list_entry(i, struct pickup_file, node);
-
-		if (f->state == FILE_WAITING && f->not_before_ms <= clock_mono_ms())
-			return f;
-	}
-	return NULL;
+	return s->running ? first_of(&s->ready) : NULL;
 }
 
 /* Servers take turns. */
@@ -136,8 +172,7 @@ static void log_end(const struct pickup_file *f, enum pickup_outcome outcome, sl
 }
 
 /* The file is FILE_MOVING, so that nobody else has it. */
-WAITS static enum err end_file(struct pickup *p, struct pickup_file *f, enum pickup_outcome outcome,
-			       slice_t why)
+WAITS static enum err end_file(struct pickup_file *f, enum pickup_outcome outcome, slice_t why)
 {
 	struct ending x = {.path = f->server->path,
 			   .bad = f->server->bad,
@@ -157,20 +192,18 @@ WAITS static enum err end_file(struct pickup *p, struct pickup_file *f, enum pic
 		pickup_file_free(f);
 		return E_OK;
 	}
-	f->state = FILE_WAITING;
-	f->not_before_ms = clock_mono_ms() + p->conf.again_ms;
-	event_set(&p->wake);
+	pickup_file_be(f, FILE_LATER);
 	return e;
 }
 
-WAITS static void reject_large(struct pickup *p, struct pickup_file *f)
+WAITS static void reject_large(struct pickup_file *f)
 {
 	char why[80];
 
 	snprintf(why, sizeof why, "The file is larger than %llu bytes",
 		 (unsigned long long)f->server->size_max);
-	f->state = FILE_MOVING;
-	(void)end_file(p, f, PICKUP_BAD, slice_str(why));
+	pickup_file_be(f, FILE_MOVING);
+	(void)end_file(f, PICKUP_BAD, slice_str(why));
 }
 
 WAITS enum err pickup_take(struct pickup_worker *w, struct pickup_job *out)
@@ -190,14 +223,10 @@ WAITS enum err pickup_take(struct pickup_worker *w, struct pickup_job *out)
 		if (f == NULL)
 			continue;
 		if (f->f.size > f->server->size_max) {
-			reject_large(p, f);
+			reject_large(f);
 			continue;
 		}
-		f->state = FILE_LEASED;
-		f->holder = w;
-		f->not_before_ms = 0;
-		w->leases++;
-		random_bytes(f->lease, sizeof f->lease);
+		lease_begin(w, f);
 		job_of(p, f, out);
 		return E_OK;
 	}
@@ -205,18 +234,9 @@ WAITS enum err pickup_take(struct pickup_worker *w, struct pickup_job *out)
 
 static struct pickup_file *leased(struct pickup_worker *w, slice_t lease)
 {
-	list_for_each(i, &w->home->servers) {
-		struct pickup_server *s = list_entry(i, struct pickup_server, node);
+	struct pickup_file *f = map_get(&w->home->leases, lease);
 
-		list_for_each(k, &s->files) {
-			struct pickup_file *f = list_entry(k, struct pickup_file, node);
-
-			if (f->state == FILE_LEASED && f->holder == w &&
-			    slice_eq(slice(f->lease, sizeof f->lease), lease))
-				return f;
-		}
-	}
-	return NULL;
+	return f != NULL && f->holder == w ? f : NULL;
 }
 
 struct opening {
@@ -258,9 +278,6 @@ WAITS enum err pickup_done(struct pickup_worker *w, slice_t lease, enum pickup_o
 
 	if (f == NULL)
 		return E_NOT_FOUND;
-	f->state = FILE_MOVING;
-	f->holder = NULL;
-	w->leases--;
-	waitq_wake_all(&w->home->takers);
-	return end_file(w->home, f, outcome, why);
+	lease_end(f, FILE_MOVING);
+	return end_file(f, outcome, why);
 }

@@ -18,6 +18,7 @@ struct works {
 	struct scope scope;
 	struct pickup_job got[64];
 	size_t ngot;
+	int64_t lease_ms; /* of the next start */
 	struct event one;
 	enum err ended;
 };
@@ -35,8 +36,11 @@ WAITS static void take_run(void *arg)
 
 WAITS static bool start(struct works *x, int64_t quiet_ms)
 {
-	struct pickup_conf c = {
-		.dir = x->rig.d, .folder = x->folder, .quiet_ms = quiet_ms, .again_ms = 1};
+	struct pickup_conf c = {.dir = x->rig.d,
+				.folder = x->folder,
+				.quiet_ms = quiet_ms,
+				.again_ms = 1,
+				.lease_ms = x->lease_ms};
 
 	if (pickup_start(&c, &x->p) != E_OK)
 		return false;
@@ -207,6 +211,63 @@ TEST_FIBER(a_worker_has_so_many)
 	CHECK_INT(x.ngot, PICKUP_LEASES_MAX);
 	CHECK_ERR(done(&x, 3, PICKUP_TAKEN), E_OK);
 	CHECK(given(&x, PICKUP_LEASES_MAX + 1));
+	works_close(&x);
+}
+
+/* Whoever has hung does not keep it for ever, and is heard no more. */
+TEST_FIBER(a_lease_ends)
+{
+	struct works x;
+	struct pickup_job j;
+	int fd;
+
+	REQUIRE(works_open(&x, PATIENT));
+	stop(&x);
+	x.lease_ms = 20;
+	REQUIRE(start(&x, 1));
+	files_put(x.in, "one", SL("x"));
+	REQUIRE(given(&x, 1));
+	event_reset(&x.one);
+	REQUIRE(given(&x, 2));
+	CHECK_STR(x.got[1].file.name, "one");
+	CHECK(memcmp(x.got[0].txid, x.got[1].txid, STORE_TXID_SIZE) == 0);
+	CHECK_ERR(pickup_open(x.w, slice(x.got[0].lease, PICKUP_LEASE_BYTES), &j, &fd),
+		  E_NOT_FOUND);
+	CHECK_ERR(done(&x, 0, PICKUP_TAKEN), E_NOT_FOUND);
+	CHECK(files_has(x.in, "one"));
+	CHECK_ERR(done(&x, 1, PICKUP_TAKEN), E_OK);
+	works_close(&x);
+}
+
+/* Files that are given out keep it; what comes then goes to another server's worker no less. */
+TEST_FIBER(a_server_that_is_removed)
+{
+	struct dir_server_spec s = {.name = SL("other"),
+				    .service = SERVICE_SUBMISSION,
+				    .listeners = SL("fe1 192.0.2.1:587")};
+	char in[DISK_PATH_MAX];
+	struct works x;
+	struct diag d;
+
+	REQUIRE(works_open(&x, PATIENT));
+	CHECK_ERR(dir_server_add(x.rig.d, &rig_actor, &s, &d), E_OK);
+	check_note("%s", d.text);
+	CHECK_ERR(dir_server_set_state(x.rig.d, &rig_actor, SL("other"), SERVER_RUNNING, &d), E_OK);
+	REQUIRE(rig_synced(&x.rig));
+	stop(&x);
+	REQUIRE(start(&x, 1));
+	CHECK_ERR(area_path(x.folder, SL("other"), AREA_PICKUP, in), E_OK);
+	files_put(in, "one", SL("x"));
+	REQUIRE(given(&x, 1));
+	CHECK_STR(x.got[0].server, "other");
+	CHECK_ERR(dir_server_remove(x.rig.d, &rig_actor, SL("other"), &d), E_OK);
+	REQUIRE(rig_synced(&x.rig));
+	CHECK_ERR(done(&x, 0, PICKUP_TAKEN), E_OK);
+	CHECK(!files_has(in, "one"));
+	files_put(x.in, "two", SL("x"));
+	REQUIRE(given(&x, 2));
+	CHECK_STR(x.got[1].server, SERVER);
+	CHECK_ERR(done(&x, 1, PICKUP_TAKEN), E_OK);
 	works_close(&x);
 }
 
