@@ -91,8 +91,9 @@ class Starts(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="postern-setup-")
         self.password = 'one, "two" and three'
-        self.options = ["--base-port", str(free_ports(1)[0]), "--accounts", "3", "--password",
-                        self.password]
+        self.ports = free_ports(1)
+        base, = self.ports
+        self.options = ["--base-port", str(base), "--accounts", "3", "--password", self.password]
         self.addCleanup(self.remove)
 
     def remove(self):

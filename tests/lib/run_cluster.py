@@ -148,17 +148,32 @@ def run_group(options, files, base_port):
     return passed, failed
 
 
-def free_ports(n):
-    """The bases of so many thousands of ports that no other cluster of this machine uses."""
-    first, found = os.getpid() % 20, []
-    for base in (12000 + (first + i) % 20 * 1000 for i in range(20)):
-        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+def reserve(base):
+    """A thousand ports, as long as this process lives: the name of a socket in no folder is one
+    process's on this machine, and gone with it. None: another run has them, or some program that
+    knows of no names."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind("\0postern-test-%d" % base)
+        with contextlib.ExitStack() as held:
             for host in range(11, 19):
                 for port in (525, 5411):
                     held.enter_context(socket.create_server(("127.0.0.%d" % host, base + port)))
-            found.append(base)
-        if len(found) == n:
-            return found
+    except OSError:
+        claim.close()
+        return None
+    return claim
+
+
+def free_ports(n):
+    """The bases of so many thousands of ports, which are this run's; the claims on them."""
+    first, claims = os.getpid() % 20, {}
+    for base in (12000 + (first + i) % 20 * 1000 for i in range(20)):
+        claim = reserve(base)
+        if claim:
+            claims[base] = claim
+        if len(claims) == n:
+            return claims
     sys.exit("every port is taken")
 
 
@@ -173,7 +188,8 @@ def main():
             groups.setdefault(tuple(options_of(path)), []).append(path)
     jobs, bases = int(os.environ.get("POSTERN_TEST_JOBS", JOBS)), queue.SimpleQueue()
     fixed = int(os.environ.get("POSTERN_TEST_PORT", 0))
-    for base in [fixed] if fixed else free_ports(min(jobs, len(groups))):
+    claims = {fixed: None} if fixed else free_ports(min(jobs, len(groups)))
+    for base in claims:
         bases.put(base)
 
     def one(group):
