@@ -20,7 +20,9 @@ struct outbound_part {
 
 /* A worker whose link is lost is often alive, and knows what became of what it has: so long it may
  * come back and tell, before others get that. The same after a start. */
-#define OUTBOUND_GRACE_US (2 * 1000000LL)
+#define OUTBOUND_GRACE_US  (2 * 1000000LL)
+/* Before the store is asked again that failed. */
+#define OUTBOUND_FAILED_US (60 * 1000000LL)
 
 struct outbound_worker {
 	struct list node; /* in outbound.here; of none: it has a turn */
@@ -123,6 +125,16 @@ uint64_t outbound_sender_key(uint64_t account, slice_t address);
 
 /* Removes items that have been JOB_BAD for too long, and says when to look again. */
 WAITS void outbound_expire_bad(struct outbound *o);
+
+/* ---- outbound_self: jobs of a batch that no worker decides ---- */
+
+/* Jobs whose route refuses them are bounced, and leave the batch. */
+WAITS void outbound_refuse(struct outbound_worker *w, struct outbound_batch *out);
+/* Notices get their recipients; those that have none leave the batch. */
+WAITS void outbound_address(struct outbound_worker *w, struct outbound_batch *out);
+/* The worker does not get the job now, and nobody for so long. */
+void outbound_put_off(struct outbound *o, const struct outbound_job *j, uint32_t worker,
+		      int64_t wait_us);
 
 /* ---- outbound_rows: items' rows in the store ---- */
 
