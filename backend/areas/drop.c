@@ -25,6 +25,7 @@ struct place {
 	char server[SERVER_NAME_MAX + 1];
 	uint64_t files, bytes;
 	uint64_t open_files, open_bytes; /* on their way */
+	uint64_t came_files, came_bytes; /* since the beginning */
 	int64_t counted_ms;              /* 0: never */
 };
 
@@ -108,6 +109,7 @@ static void run_count(void *arg)
 WAITS static enum err count(struct drops *d, struct place *p)
 {
 	struct counting c = {.folder = d->conf.folder, .server = slice_str(p->server)};
+	uint64_t files = p->came_files, bytes = p->came_bytes;
 	enum err e;
 
 	if (p->counted_ms != 0 && clock_mono_ms() - p->counted_ms < DROP_COUNT_MS)
@@ -117,8 +119,10 @@ WAITS static enum err count(struct drops *d, struct place *p)
 		e = c.result;
 	if (e != E_OK)
 		return e;
-	p->files = c.count.files;
-	p->bytes = c.count.bytes;
+	/* What came meanwhile may have been seen or not. Until the next count it is there twice: a
+	 * folder must not hold more than it may. */
+	p->files = c.count.files + (p->came_files - files);
+	p->bytes = c.count.bytes + (p->came_bytes - bytes);
 	p->counted_ms = clock_mono_ms();
 	return E_OK;
 }
@@ -297,7 +301,9 @@ WAITS enum err drop_commit(struct drop **pf)
 		e = s.result;
 	if (e == E_OK) {
 		p->files++;
+		p->came_files++;
 		p->bytes += (*pf)->at;
+		p->came_bytes += (*pf)->at;
 		metric_add(&m_dropped, 1);
 	}
 	drop_free(pf);

@@ -158,6 +158,65 @@ TEST_FIBER(no_more_than_it_may_hold)
 	drops_free(&s.d);
 }
 
+#define LYING 600 /* files that are counted for a while */
+
+struct late {
+	struct shelf s;
+	struct drop *f;
+	uint8_t which;
+};
+
+WAITS static void begin_run(void *arg)
+{
+	struct late *x = arg;
+
+	CHECK_ERR(begin(&x->s, x->which, 1, &x->f), E_OK);
+}
+
+/* What comes while the folder is counted is not forgotten, whether the count has seen it or not. */
+TEST_FIBER(what_comes_during_a_count)
+{
+	static struct late x;
+	struct drop *f, *over;
+	char name[16];
+
+	shelf_open(&x.s, LYING + 2, 1000000);
+	x.which = 1;
+	later_us = clock_mono_us();
+	clock_replace(later, later);
+	CHECK_ERR(area_make(x.s.folder, SERVER), E_OK);
+	for (size_t i = 0; i < LYING - 1; i++) {
+		snprintf(name, sizeof name, "f%zu", i);
+		files_put(x.s.path, name, SL("x"));
+	}
+	/* One that was there goes for each that comes. */
+	for (size_t i = 0; i < 20; i++) {
+		struct scope scope;
+		char path[DISK_PATH_MAX + 16];
+
+		REQUIRE(begin(&x.s, ++x.which, 1, &f) == E_OK);
+		x.which++;
+		later_us += DROP_COUNT_MS * 1000;
+		scope_init(&scope);
+		REQUIRE(scope_start(&scope, "t.begin", begin_run, &x) == E_OK);
+		fiber_yield();
+		CHECK_ERR(drop_commit(&f), E_OK);
+		CHECK_ERR(scope_join(&scope, NO_DEADLINE), E_OK);
+		/* It may have been seen twice, which is the safe side. */
+		over = f = NULL;
+		if (begin(&x.s, 200, 1, &over) == E_OK)
+			CHECK_ERR(begin(&x.s, 201, 1, &f), E_LIMIT);
+		drop_abort(&over);
+		drop_abort(&f);
+		drop_abort(&x.f);
+		snprintf(path, sizeof path, "%s/f%zu", x.s.path, i);
+		CHECK_INT(unlink(path), 0);
+		later_us += DROP_COUNT_MS * 1000;
+	}
+	clock_replace(NULL, NULL);
+	drops_free(&x.s.d);
+}
+
 TEST_FIBER(a_folder_that_is_gone_or_no_folder)
 {
 	struct drop *f;
