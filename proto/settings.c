@@ -120,7 +120,7 @@ const struct conf_def settings_table[] = {
 	 "After each further one", NULL},
 	{"outbound.delay_notice", CONF_DURATION, "12h", 0, 30 * 24 * HOUR, CONF_LIVE,
 	 "The sender hears that a message is late; 0: never", NULL},
-	{"outbound.expiry", CONF_DURATION, "2d", MINUTE, 30 * 24 * HOUR, CONF_LIVE,
+	{"outbound.expiry", CONF_DURATION, "2d", MINUTE / 60, 30 * 24 * HOUR, CONF_LIVE,
 	 "A message that could not be sent is given up and returned", NULL},
 	{"outbound.bounce_copy", CONF_STRING, "", 0, 320, CONF_LIVE,
 	 "This address, too, gets what senders are told of failures; empty: none", NULL},

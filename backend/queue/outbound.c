@@ -152,6 +152,10 @@ void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 	} else if (e == E_OK && outbound_is_left_over(o, &j, item->due_us)) {
 		o->unpark = true;
 	}
+	if (e == E_LIMIT) { /* the next look begins with it */
+		o->parts[part].last = MIN(o->parts[part].last, item->id - 1);
+		o->full = true;
+	}
 	if (e != E_OK && e != E_EXISTS)
 		LOG_SELDOM(LOG_ERROR, NULL, "queue.item_left", LF_UINT("item", item->id),
 			   LF_ERR("error", e));
@@ -189,12 +193,14 @@ WAITS static enum err look_at(struct outbound *o, size_t part, struct looking *l
 			e = l->result;
 		if (e != E_OK)
 			return e;
-		for (size_t i = 0; i < l->n; i++)
+		for (size_t i = 0; i < l->n && !o->full; i++) {
+			o->parts[part].last = l->items[i].id;
 			outbound_add(o, part, &l->items[i]);
-		if (l->n != 0) {
-			o->parts[part].last = l->items[l->n - 1].id;
-			waitq_wake_all(&o->takers);
 		}
+		if (l->n != 0)
+			waitq_wake_all(&o->takers);
+		if (o->full)
+			return E_LIMIT;
 	} while (l->more && !o->stop);
 	return E_OK;
 }
@@ -215,6 +221,7 @@ WAITS static enum err look(struct outbound *o, struct looking *l)
 {
 	enum err e = E_OK;
 
+	o->full = false;
 	for (size_t i = 0; i < partitions_count(o->deliver->parts) && !o->stop; i++) {
 		enum err one = look_at(o, part_number(o, partitions_at(o->deliver->parts, i)), l);
 

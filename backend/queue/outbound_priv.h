@@ -71,6 +71,7 @@ struct outbound {
 	struct list here; /* workers without a turn */
 	uint32_t turns;   /* workers that have one */
 	struct waitq takers;
+	bool full;        /* the scheduler: items wait in the store for a place in it */
 	int64_t look_us;  /* the fiber waits until then; INT64_MIN: it is at work, or pauses */
 	int64_t open_us;  /* nothing is handed out before */
 	struct list gone; /* in order of time */

@@ -55,6 +55,7 @@ static void sift(struct queue_walk *w, const struct due_item *it, struct arena *
 		return;
 	/* Now into what lasts for the page. */
 	row->readable = row->readable && job_unpack(it->payload, &w->mem, &row->job) == E_OK;
+	w->bytes += it->payload.n;
 	w->n++;
 }
 
@@ -78,7 +79,8 @@ static bool scan(struct queue_walk *w, struct buf *bytes)
 	}
 	if (w->filter->item != 0)
 		w->more = false;
-	return w->result == E_OK && w->more && w->n < QUEUE_WALK_ROWS;
+	return w->result == E_OK && w->more && w->n < QUEUE_WALK_ROWS &&
+	       w->bytes < QUEUE_WALK_BYTES;
 }
 
 static void run(void *arg)
@@ -98,6 +100,7 @@ WAITS enum err queue_walk_next(struct queue_walk *w)
 	enum err e;
 
 	w->n = 0;
+	w->bytes = 0;
 	arena_reset(&w->mem);
 	if (!w->more)
 		return E_OK;

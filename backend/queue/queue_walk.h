@@ -9,7 +9,9 @@
 #include "backend/queue/queue_filter.h"
 #include "common/loop/fiber.h"
 
-#define QUEUE_WALK_ROWS  128
+/* An order changes a page in one commit, which costs some ten milliseconds whatever is in it. */
+#define QUEUE_WALK_ROWS  512
+#define QUEUE_WALK_BYTES (8u << 20) /* of payloads, beyond which a page is not begun to be longer */
 /* Rows that one work job looks at, at most: some ten milliseconds of a thread. */
 #define QUEUE_WALK_LOOKS 4096
 
@@ -31,6 +33,7 @@ struct queue_walk {
 	struct partition *part;
 	const struct queue_filter *filter;
 	uint64_t after;
+	size_t bytes; /* of the page's payloads */
 	struct arena mem;
 	enum err result;
 };

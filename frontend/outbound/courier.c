@@ -381,7 +381,7 @@ WAITS static void carry(struct courier *k, struct outbound_job *j)
 			reports_put_untried(j);
 			return;
 		}
-		e = send_job(k->client, k->remote, j);
+		e = send_job(k->client, k->remote, j, &why);
 		k->messages++;
 		if (e != E_OK || !smtp_client_usable(k->client) || k->messages >= MESSAGES_MAX)
 			quit(k);
@@ -392,7 +392,7 @@ WAITS static void carry(struct courier *k, struct outbound_job *j)
 		e = E_OK;
 	} while (true);
 	if (e == E_NOT_FOUND)
-		send_report_untaken(j);
+		send_report_untaken(j, k->remote, &why);
 }
 
 /* The next job; waits a moment for one while it has a connection. NULL: this courier ends. */

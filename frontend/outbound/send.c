@@ -127,6 +127,20 @@ static void report(const struct outbound_report *base, struct outbound_job *j,
 	reports_put(j, &r);
 }
 
+/* One result for all. */
+static void report_same(const struct outbound_report *base, struct outbound_job *j,
+			const struct smtp_result *why)
+{
+	struct outbound_rcpt_result *rows = arena_alloc(&j->mem, j->n * sizeof *rows);
+	struct outbound_report r = *base;
+
+	for (size_t i = 0; i < j->n; i++)
+		put(&rows[i], why, &j->mem);
+	r.results = rows;
+	r.n = j->n;
+	reports_put(j, &r);
+}
+
 static struct smtp_result *keep(struct outbound_job *j, const struct smtp_result *r)
 {
 	struct smtp_result *copy = arena_new(&j->mem, struct smtp_result);
@@ -151,21 +165,19 @@ void send_report_unreachable(struct outbound_job *j, const struct smtp_result *w
 
 void send_report_refused(struct outbound_job *j, const struct smtp_result *why)
 {
-	struct outbound_rcpt_result *rows = arena_alloc(&j->mem, j->n * sizeof *rows);
-	const struct smtp_result *kept = keep(j, why);
-	struct outbound_report r = {.end = OUTBOUND_TRIED, .results = rows, .n = j->n};
+	const struct outbound_report base = {.end = OUTBOUND_TRIED};
 
-	for (size_t i = 0; i < j->n; i++)
-		put(&rows[i], kept, &j->mem);
-	reports_put(j, &r);
+	report_same(&base, j, keep(j, why));
 }
 
-void send_report_untaken(struct outbound_job *j)
+void send_report_untaken(struct outbound_job *j, const char *remote, const struct smtp_result *why)
 {
-	struct smtp_result why;
+	const struct outbound_report base = {
+		.end = OUTBOUND_TRIED,
+		.remote = arena_dup(&j->mem, slice_str(remote)),
+	};
 
-	smtp_result_own(&why, SMTP_AT_MAIL, SMTP_LATER, "4.4.2", "The connection was lost");
-	send_report_refused(j, &why);
+	report_same(&base, j, keep(j, why));
 }
 
 /* ---- sending ---- */
@@ -269,7 +281,8 @@ WAITS static enum err send_once(struct smtp_client *client, struct outbound_job 
 	return e;
 }
 
-WAITS enum err send_job(struct smtp_client *client, const char *remote, struct outbound_job *j)
+WAITS enum err send_job(struct smtp_client *client, const char *remote, struct outbound_job *j,
+			struct smtp_result *why)
 {
 	struct outbound_report base = {.end = OUTBOUND_TRIED};
 	int64_t begun_ms = clock_mono_ms();
@@ -281,8 +294,10 @@ WAITS enum err send_job(struct smtp_client *client, const char *remote, struct o
 		e = send_once(client, j, &m);
 	while (e == E_OK && smtp_client_usable(client) && !outbound_job_is_late(j) &&
 	       once_more(&m));
-	if (unheard(&m, e))
+	if (unheard(&m, e)) {
+		*why = *m.rcpts[0].result;
 		return E_NOT_FOUND;
+	}
 	base.remote = arena_dup(&j->mem, slice_str(remote));
 	base.tls = tls_words(client, &j->mem);
 	base.ms = (uint32_t)MIN(clock_mono_ms() - begun_ms, (int64_t)UINT32_MAX);

@@ -14,14 +14,15 @@ void send_remote_name(const struct smtp_client *client, const struct host *h,
 		      char out[OUTBOUND_REMOTE_STR]);
 
 /* Sends and reports; takes the job. E_CLOSED, E_CANCELLED: the connection is over. E_NOT_FOUND: it
- * was over before the server heard of the message, and the job is still the caller's. */
-WAITS enum err send_job(struct smtp_client *client, const char *remote,
-			struct outbound_job *j) MUST_USE;
+ * was over before the server answered anything about the message (*why says how), and the job is
+ * still the caller's. */
+WAITS enum err send_job(struct smtp_client *client, const char *remote, struct outbound_job *j,
+			struct smtp_result *why) MUST_USE;
 
 /* Reports without a try; they take the job. */
 void send_report_unreachable(struct outbound_job *j, const struct smtp_result *why, bool crowded);
 void send_report_refused(struct outbound_job *j, const struct smtp_result *why);
-/* The connection was lost before the message, more than once. */
-void send_report_untaken(struct outbound_job *j);
+/* What send_job() said of a fresh connection, with E_NOT_FOUND. */
+void send_report_untaken(struct outbound_job *j, const char *remote, const struct smtp_result *why);
 
 #endif

@@ -3,6 +3,12 @@
 #include "common/parse/cursor.h"
 #include "frontend/core/line.h"
 
+/* The words name the limits: who reads them may be the one who wrote the server. */
+#define LINE_TOO_LONG "a line of the reply is longer than 2046 bytes"
+_Static_assert(SMTP_ANSWER_LINE_MAX == 2046, "the words say so");
+_Static_assert(SMTP_ANSWER_MAX == 16 * 1024, "the words say so");
+_Static_assert(SMTP_ANSWER_LINES_MAX == 100, "the words say so");
+
 char smtp_printable(char c)
 {
 	return c == '\t' ? ' ' : c >= 32 && c < 127 ? c : '?';
@@ -66,9 +72,11 @@ enum parse_rc smtp_answer_line(struct smtp_answer *a, slice_t line, slice_t *tex
 	*text_out = SLICE_NONE;
 	a->bytes += line.n + 2;
 	if (line.n > SMTP_ANSWER_LINE_MAX)
-		return bad(a, "a line of the reply is too long");
-	if (a->bytes > SMTP_ANSWER_MAX || a->lines == SMTP_ANSWER_LINES_MAX)
-		return bad(a, "the reply is too long");
+		return bad(a, LINE_TOO_LONG);
+	if (a->bytes > SMTP_ANSWER_MAX)
+		return bad(a, "the reply is longer than 16 KiB");
+	if (a->lines == SMTP_ANSWER_LINES_MAX)
+		return bad(a, "the reply has more than 100 lines");
 	if (!cur_digits(&c, 3, &code) || code < 200 || code > 599)
 		return bad(a, "not a reply");
 	if (a->lines > 0 && code != a->code)
@@ -87,7 +95,7 @@ static enum err line_fault(struct smtp_answer *a, enum err e)
 	switch (e) {
 	case E_LIMIT:
 	case E_TOO_BIG:
-		a->fault = "a line of the reply is too long";
+		a->fault = LINE_TOO_LONG;
 		return E_INVALID;
 	case E_INVALID:
 		a->fault = "bare CR, bare LF or NUL in the reply";

@@ -68,13 +68,14 @@ struct line {
  * has no answer, so it comes again. */
 WAITS static bool send(struct line *l, struct outbound_job *j)
 {
+	struct smtp_result why;
 	enum err e;
 
 	if (j->kind != OUTBOUND_SEND) {
 		reports_put_untried(j);
 		return true;
 	}
-	e = send_job(l->client, l->remote, j);
+	e = send_job(l->client, l->remote, j, &why);
 	if (e == E_NOT_FOUND)
 		reports_put_untried(j);
 	else

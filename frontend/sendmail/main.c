@@ -9,8 +9,12 @@
 static int tell_left(const struct sm_letter *l, int status, const char *why)
 {
 	status = status == EX_NOPERM ? status : EX_TEMPFAIL;
-	for (size_t i = 0; i < l->nrcpts; i++)
-		sm_fail(status, "%.*s: %s", (int)l->rcpts[i].n, l->rcpts[i].p, why);
+	for (size_t i = 0; i < l->nrcpts; i++) {
+		if (l->later != NULL)
+			sm_fail_rcpt(status, l->rcpts[i], l->later[i]);
+		else
+			sm_fail(status, "%.*s: %s", (int)l->rcpts[i].n, l->rcpts[i].p, why);
+	}
 	return status;
 }
 

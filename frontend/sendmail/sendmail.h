@@ -23,11 +23,14 @@
 #include "common/base/arena.h"
 #include "common/base/err.h"
 #include "common/conf/conf.h"
+#include "frontend/outbound/smtp_result.h"
 
 #define SM_CONF "/etc/postern/sendmail.conf"
 
 /* "sendmail: text" on standard error; returns the status. */
 int sm_fail(int status, const char *fmt, ...) PRINTF(2, 3);
+/* The same of a recipient: "address: 450 4.2.0 words"; without a code when the words are ours. */
+int sm_fail_rcpt(int status, slice_t who, const struct smtp_result *r);
 
 /* ---- sm_args ---- */
 
@@ -73,6 +76,7 @@ struct sm_letter {
 	bool eight, eight_header;
 	slice_t sender; /* of the envelope; empty: <> */
 	slice_t *rcpts;
+	const struct smtp_result **later; /* beside rcpts, once a server was asked; or NULL */
 	size_t nrcpts;
 };
 
@@ -87,8 +91,8 @@ void sm_letter_fini(struct sm_letter *l);
 
 /* To a server. EX_OK: it took all recipients. EX_CONFIG: nothing was tried (it was told).
  * Otherwise those that are left in l->rcpts were not taken for now, and may be tried otherwise:
- * *why has the words for it, which were not told. Who was refused for good is not among them (it
- * was told, and gives the status). */
+ * l->later says why, or where no server was asked *why, and neither was told. Who was refused for
+ * good is not among them (it was told, and gives the status). */
 int sm_submit(struct sm_letter *l, const struct sm_args *a, const struct conf *c, struct arena *mem,
 	      struct diag *why);
 /* As a file in the folder; durable with EX_OK. Otherwise it was told. */

@@ -103,12 +103,21 @@ static int status_of(const struct smtp_result *r)
 	return EX_UNAVAILABLE;
 }
 
+/* A server's words have its status in them, if it said one. */
+int sm_fail_rcpt(int status, slice_t who, const struct smtp_result *r)
+{
+	if (r->code == 0)
+		return sm_fail(status, "%.*s: %s %s", (int)who.n, who.p, r->status, r->text);
+	return sm_fail(status, "%.*s: %u %s", (int)who.n, who.p, (unsigned)r->code, r->text);
+}
+
 /* Says what was refused; keeps whom another way may serve. */
 static void judge(struct submission *s)
 {
 	struct sm_letter *l = s->l;
 	size_t left = 0;
 
+	l->later = arena_alloc(s->mem, l->nrcpts * sizeof *l->later);
 	s->status = EX_OK;
 	for (size_t i = 0; i < s->msg.n; i++) {
 		const struct smtp_result *r = s->msg.rcpts[i].result;
@@ -117,13 +126,12 @@ static void judge(struct submission *s)
 		if (r->verdict == SMTP_TAKEN)
 			continue;
 		if (r->verdict == SMTP_LATER) {
-			diag_set(s->why, E_RETRY, "%s %s", r->status, r->text);
+			l->later[left] = r;
 			l->rcpts[left++] = who;
 			continue;
 		}
 		s->status = status_of(r);
-		sm_fail(s->status, "%.*s: %u %s %s", (int)who.n, who.p, (unsigned)r->code,
-			r->status, r->text);
+		sm_fail_rcpt(s->status, who, r);
 	}
 	l->nrcpts = left;
 	if (left != 0 && s->status == EX_OK)

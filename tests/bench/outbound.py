@@ -301,10 +301,7 @@ def beside_the_dead(p, reps):
 
 
 def long_queue(p, reps):
-    sink = Sink()
-    submit(p.source(), 100, "4k", 1)
-    sink.wait(100)
-    sink.close()
+    once(p, 100, "4k", 1)
     empty, rates = p.backend_kib(), [once(p, 3000, "4k", 1)[0] for _ in range(reps)]
     submit(p.source_of(3), 100000, "1k", 1, "dead")
     print("%-22s %-10s %.0f more than empty" % ("100,000 waiting", "MiB",
@@ -312,13 +309,23 @@ def long_queue(p, reps):
     for what in (["list"], ["list", "--sender", "user3@example.org"],
                  ["list", "--sender", "user4@example.org"],
                  ["hold", "--sender", "user3@example.org"],
-                 ["release", "--sender", "user3@example.org"]):
-        begun = time.monotonic()
-        p.postern("queue", *what)
-        print("%-22s %-10s %.2f   queue %s" % ("", "s", time.monotonic() - begun,
-                                              " ".join(what)), flush=True)
+                 ["release", "--sender", "user3@example.org"],
+                 ["retry", "--sender", "user3@example.org"],
+                 ["reroute", "--via", DEAD, "--sender", "user3@example.org"]):
+        ordered(p, *what)
     show("100,000 waiting", "/s", {"beside them": [once(p, 3000, "4k", 1)[0] for _ in range(reps)],
                                    "without": rates})
+    ordered(p, "bounce", "--sender", "user3@example.org", "--limit", "50000")
+    ordered(p, "remove", "--sender", "user3@example.org")
+
+
+def ordered(p, *what):
+    """How long an operator's order takes, and for how many it was done."""
+    begun = time.monotonic()
+    out = p.postern("--json", "queue", *what)
+    seconds, rows = time.monotonic() - begun, json.loads(out)
+    done = sum(r.get("done", 1) for r in rows)
+    print("%-22s %-10s %.2f   queue %s: %d" % ("", "s", seconds, " ".join(what), done), flush=True)
 
 
 def main():

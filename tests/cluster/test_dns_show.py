@@ -205,6 +205,14 @@ class DnsShow(unittest.TestCase):
         self.fault("SRV", "_imaps._tcp.example.org", "differs", "143", "port", status=0)
         self.fault("SRV", "_submission._tcp.example.org", "missing", status=0)
 
+    def test_tlsa(self):
+        """What it says is shown; where DNSSEC does not vouch for it nobody looks at it."""
+        name, other = "_25._tcp.mx1.example.org", "3 1 1 " + 32 * "ab"
+        self.rows(lambda status, rows: any(r["name"] == name and r["state"] == "missing"
+                                           for r in rows))
+        self.put({"tlsa": "_25._tcp.mx1 TLSA " + other})
+        self.fault("TLSA", name, "differs", other, "not signed by DNSSEC", status=0)
+
     def test_nobody_asks(self):
         """Without front-ends the values are shown all the same."""
         self.rows(lambda status, rows: status == 0)

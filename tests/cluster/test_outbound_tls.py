@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 import dnszone
-from outgoing import notice, queue, submit, waiting
+from outgoing import fields, notice, queue, submit, waiting
 from postern import cluster, log_lines, log_size, message, postern, smtp, tls, until
 from sink import Sink
 
@@ -24,9 +24,9 @@ PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 OFFERS = ("PIPELINING", "8BITMIME", "SIZE 60000000")
 # Hosts, each of a domain of its own: what waits for one is in nobody's way.
 SIGNED = ["ee", "eeon", "eeoff", "eehop", "ta", "bad", "badmay", "badno", "wrong", "strip",
-          "first", "second", "none"]
+          "first", "second", "none", "eeold", "eename", "taold", "cut"]
 PLAIN = ["p%d" % i for i in range(16)]
-MATRIX = ["m%d" % i for i in range(15)]
+MATRIX = ["m%d" % i for i in range(20)]
 HOSTS = [*SIGNED, *PLAIN, *MATRIX, "broken"]
 EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
@@ -91,7 +91,9 @@ def signed_zone():
     ta = "2 0 1 " + pki.cert_digest("ca")
     return zone_of(SIGNED, {"ee": own, "eeon": own, "eeoff": own, "eehop": own, "strip": own,
                             "first": own, "second": own, "ta": ta,
-                            "wrong": ta, "bad": other, "badmay": other, "badno": other}) + \
+                            "wrong": ta, "bad": other, "badmay": other, "badno": other,
+                            "eeold": "3 1 1 " + pki.key_digest("expired"), "taold": ta, "cut": own,
+                            "eename": "3 1 1 " + pki.key_digest("elsewhere")}) + \
         "\ntwo MX 10 mx.first\ntwo MX 20 mx.second"
 
 
@@ -102,6 +104,7 @@ def setUpModule():
     pki.leaf("ta", "mx.ta.signed.test")
     pki.leaf("elsewhere", "mx.elsewhere.test")
     pki.leaf("expired", "*.plain.test", "-1")
+    pki.leaf("taold", "mx.taold.signed.test", "-1")
     keys = json.loads(os.environ["POSTERN_TEST_KEYS"])
     # Signed by another's key: a zone that is forged.
     keys["broken.test"] = dnszone.make_key(folder, "broken.test")
@@ -173,6 +176,24 @@ class OutboundTls(unittest.TestCase):
         s = self.sink("ta", "ta")
         submit(["a@ta.signed.test"])
         self.assertIsNotNone(self.taken(s).tls)
+
+    def test_dane_ee_knows_neither_names_nor_dates(self):
+        """RFC 7672 section 3.1.1."""
+        for host, cert in (("eeold", "expired"), ("eename", "elsewhere")):
+            s = self.sink(host, cert)
+            submit(["a@%s.signed.test" % host])
+            self.assertIsNotNone(self.taken(s).tls)
+
+    def test_dane_ta_that_is_over(self):
+        s = self.sink("taold", "taold")
+        submit(["old@taold.signed.test"])
+        self.waits(s, "old@taold.signed.test", "certificate has expired")
+
+    def test_dane_when_tls_breaks(self):
+        s = self.sink("cut")
+        s.does["starttls"] = "close"
+        submit(["cut@cut.signed.test"])
+        self.waits(s, "cut@cut.signed.test", "the connection was lost (starttls)", "4.4.2")
 
     def test_dane_ta_of_another_name(self):
         s = self.sink("wrong", "elsewhere")
@@ -287,13 +308,20 @@ class OutboundTls(unittest.TestCase):
         self.assertIsNone(self.taken(s).tls)
 
     def test_each_policy_against_each_host(self):
-        """Host: the policies under which it gets the mail, in their order below."""
-        kinds = {"clear": "", "breaks": "", "self": "encrypt pinned",
-                 "elsewhere": "encrypt pinned", "expired": "encrypt pinned"}
+        """Host: the policies under which it gets the mail, in their order below. Where it does not,
+        the reason is told by the queue, and in the end to the sender."""
+        kinds = {"clear": "may", "breaks": "may", "self": "may encrypt pinned",
+                 "elsewhere": "may encrypt pinned", "expired": "may encrypt pinned"}
+        why = {"clear": ("TLS is required, and the host does not offer it", "4.7.4"),
+               "breaks": ("the host broke the protocol (starttls): bare CR, bare LF or NUL in the "
+                          "reply", "4.5.0"),
+               "self": ("TLS failed: self-signed certificate", "4.7.5"),
+               "elsewhere": ("TLS failed: self-signed certificate in certificate chain", "4.7.5"),
+               "expired": ("TLS failed: self-signed certificate in certificate chain", "4.7.5")}
         hosts, cases = iter(MATRIX), []
         for kind, takes in kinds.items():
             cert = None if kind == "clear" else "self" if kind == "breaks" else kind
-            for level in ("encrypt", "verify", "pinned"):
+            for level in ("may", "encrypt", "verify", "pinned"):
                 host = next(hosts)
                 s, to = self.sink(host, cert), "%s-%s@%s.plain.test" % (kind, level, host)
                 if kind == "breaks":
@@ -301,15 +329,23 @@ class OutboundTls(unittest.TestCase):
                 pin = ["--fingerprint", pki.key_digest(cert or "self")] if level == "pinned" else []
                 self.policy(host + ".plain.test", level, *pin)
                 submit([to])
-                cases.append((s, to, level in takes.split()))
-        for s, to, takes in cases:
+                cases.append((s, to, kind, level in takes.split()))
+        for s, to, kind, takes in cases:
             with self.subTest(to):
                 if takes:
-                    self.assertIsNotNone(self.taken(s).tls)
+                    self.assertEqual(self.taken(s).tls is None, kind in ("clear", "breaks"))
                 else:
-                    self.waits(s, to, *({"clear": ("TLS is required", "4.7.4"),
-                                         "breaks": ("the host broke the protocol", "4.5.0")}.get(
-                                             to.partition("-")[0], ("certificate",))))
+                    self.waits(s, to, *why[kind])
+                    self.assertIn(why[kind][0], run("queue", "show", waiting(to)["id"]))
+        self.addCleanup(run, "server", "edit", "default-submission", "--unset", "outbound.expiry")
+        run("server", "edit", "default-submission", "--set", "outbound.expiry=1s")
+        for s, to, kind, takes in cases:
+            with self.subTest(to):
+                if not takes:
+                    told = fields(notice(0, to))
+                    self.assertEqual((told["Action"], told["Status"]), ("failed", "5.4.7"))
+                    self.assertIn(why[kind][0], " ".join(told["Diagnostic-Code"].split()))
+                    self.nothing_left(s)
 
     def test_what_may_be_set(self):
         self.policy("Names.Test", "verify", "--name", "a.example", "--name", "*.b.example")

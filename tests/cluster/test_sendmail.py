@@ -13,6 +13,7 @@ import uuid
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from postern import BUILD, FOLDER, account, cluster, frontend, imap, postern, subjects, \
     until
+from sink import Sink
 
 EX_OK, EX_USAGE, EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = \
     0, 64, 65, 67, 69, 75, 77, 78
@@ -135,6 +136,51 @@ class Sendmail(unittest.TestCase):
                         text="Subject: %s\n\nx\n" % self.subject)
         self.assertIn("nobody-here@", out)
         received(self.subject) # the other one has it
+
+    def test_deferred_and_refused(self):
+        """By a server that answers as the local parts say: each is named, with its own reason; who
+        calls may try again for those that were deferred."""
+        def told(*to, want, **more):
+            out = self.send(want, *("%s@x.test" % t for t in to), text="Subject: x\n\nx\n",
+                            path=self.plain_conf(server, **more))
+            return sorted(out.splitlines())
+        with Sink("127.0.7.1", 0) as server:
+            later = ["sendmail: 450@x.test: 450 4.1.1 not that one",
+                     "sendmail: 451@x.test: 451 4.1.1 not that one"]
+            refused = ["sendmail: 550@x.test: 550 5.1.1 not that one"]
+            self.assertEqual(told("a", "450", "451", want=EX_TEMPFAIL), later)
+            self.assertEqual(told("a", "550", want=EX_NOUSER), refused)
+            self.assertEqual(told("a", "550", "450", "451", want=EX_TEMPFAIL), later + refused)
+            # Nobody is named who has it.
+            self.assertEqual([[r.split(b":")[1][1:2] for r in m.rcpts] for m in server.mails],
+                             [[b"a"]] * 3)
+            # What is refused as a whole is so for each.
+            server.does["mail"] = b"451 4.7.1 not now"
+            self.assertEqual(told("a", "b", want=EX_TEMPFAIL),
+                             ["sendmail: %s@x.test: 451 4.7.1 not now" % t for t in "ab"])
+            server.does["mail"] = b"554 5.7.1 never"
+            self.assertEqual(told("a", "b", want=EX_UNAVAILABLE),
+                             ["sendmail: %s@x.test: 554 5.7.1 never" % t for t in "ab"])
+            server.does = {"dot": "close"}
+            self.assertEqual(told("a", want=EX_TEMPFAIL),
+                             ["sendmail: a@x.test: 4.4.2 the connection was lost (dot)"])
+            # A folder takes those that were deferred; they need not be named.
+            server.does = {}
+            folder = os.path.join(self.folder, "pickup")
+            os.mkdir(folder)
+            more = {"pickup": 'pickup = { folder = "%s"; }' % folder}
+            self.assertEqual(told("550", "450", want=EX_NOUSER, **more), refused)
+            name, = os.listdir(folder)
+            with open(os.path.join(folder, name)) as f:
+                self.assertEqual(re.findall("(?m)^x-receiver: (.*)$", f.read()), ["<450@x.test>"])
+
+    def plain_conf(self, server, **more):
+        """For a server of the same machine, in clear and without a log-in."""
+        path = conf(self.folder, server=False, **more)
+        with open(path, "a") as out:
+            out.write('server = { address = ["%s:%d"]; tls = "none"; };\n' %
+                      server.socket.getsockname())
+        return path
 
     def test_a_sender_that_is_not_ours(self):
         self.send(EX_UNAVAILABLE, "-f", "boss@elsewhere.example", account(BOB)["address"],

@@ -6,6 +6,7 @@ import json
 import os
 import smtplib
 import socket
+import subprocess
 import tempfile
 import threading
 import unittest
@@ -202,6 +203,32 @@ class ServersOut(unittest.TestCase):
                "--set", "outbound.source=fe1/::1,fe2/127.0.9.2,fe2/::1")
             ok("queue", "retry", "--id", row["id"])
             self.assertEqual(sink.wait(1)[0].peer, "::1")
+
+    def test_one_of_our_ipv6_addresses(self):
+        """Of the server's mail alone; all other mail has the setting's."""
+        mine, others = ("fd70:6f73:7465::%x:%x" % (PORT, n) for n in (1, 2))
+        for a in (mine, others):
+            self.own_address(a)
+        postern.setting("outbound.source6", others)
+        self.addCleanup(postern.setting, "outbound.source6")
+        ok("alias", "add", "six@example.org", "team@six.out.test")
+        self.addCleanup(ok, "alias", "remove", "six@example.org")
+        ok("server", "edit", "default-submission",
+           "--set", "outbound.source=fe1/%s,fe2/%s" % (mine, mine))
+        with Sink(SIX, PORT) as sink:
+            submit("x@six.out.test")
+            deliver(["six@example.org"])
+            self.assertEqual({to(m)[0]: m.peer for m in sink.wait(2)},
+                             {"x@six.out.test": mine, "team@six.out.test": others})
+
+    def own_address(self, address):
+        """The loopback's, for a while: of IPv6 it has one alone."""
+        argv = [address + "/128", "dev", "lo"]
+        done = subprocess.run(["ip", "-6", "addr", "add", *argv, "nodad"], capture_output=True,
+                              text=True)
+        if done.returncode != 0:
+            self.skipTest("the loopback gets no second IPv6 address: " + done.stderr.strip())
+        self.addCleanup(subprocess.run, ["ip", "-6", "addr", "del", *argv], check=True)
 
     def test_nobody_to_send_it(self):
         ok("server", "edit", "default-submission", "--set", "outbound.source=fe9/127.0.9.9")

@@ -25,7 +25,7 @@ CLUSTER = ["--accounts", "4", "--set", "dns={dns}", "--set", "dns_anchors={ancho
 
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 HTTPS = int(os.environ.get("POSTERN_TEST_HTTPS", 0))
-DOMAINS = ["good", "strip", "self", "other", "expired", "mismatch", "testing", "none", "away",
+DOMAINS = ["good", "strip", "self", "other", "expired", "mismatch", "testing", "none", "tested", "away",
            "dated", "long", "html", "change", "memory"]
 DANE = "127.0.3.254"
 ids = {}
@@ -163,6 +163,13 @@ class Sts(unittest.TestCase):
             sink, site = self.domain(mode, policy(mode, "mx.elsewhere.test"), files={})
             self.delivered(mode, sink)
             self.assertEqual(len(site.asked), 1)
+
+    def test_tested_alone(self):
+        """RFC 8461 section 5: in testing mode a certificate that fails is no reason to keep mail."""
+        sink, _ = self.domain("tested", policy("testing", "mx.tested.sts.test"),
+                              files=pki.self_signed("tested-own", "mx.tested.sts.test"))
+        self.delivered("tested", sink)
+        self.assertIsNotNone(sink.mails[0].tls)
 
     def test_sites_without_a_policy(self):
         """As if there were no record: whoever can do that can take the record away as well."""

@@ -169,7 +169,8 @@ static const struct {
 	{SERVICE_SMTP, "", "outbound.helo=mx.a.example", NULL, "outbound.helo=mx.a.example"},
 	{SERVICE_SMTP, "", "outbound.helo=mx a", NULL, NULL},
 	{SERVICE_SUBMISSION, "", "outbound.retry_first=5m", NULL, "outbound.retry_first=5m"},
-	{SERVICE_SUBMISSION, "", "outbound.expiry=1s", NULL, NULL},
+	{SERVICE_SUBMISSION, "", "outbound.expiry=1s", NULL, "outbound.expiry=1s"},
+	{SERVICE_SUBMISSION, "", "outbound.expiry=999ms", NULL, NULL},
 	{SERVICE_SMTP, "", "relay=everybody", NULL, NULL},
 };
 

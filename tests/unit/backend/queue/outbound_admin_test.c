@@ -113,6 +113,52 @@ TEST_FIBER(walk_of_a_long_queue)
 	works_close(&w);
 }
 
+/* Of the largest rows that there may be, a page has fewer. */
+TEST_FIBER(walk_of_large_rows)
+{
+	enum { AT_ONE = 20, TIMES = 10, PAGE = QUEUE_WALK_BYTES / STORE_PAYLOAD_MAX };
+	struct queue_walk *page = xcalloc(1, sizeof *page);
+	char *payload = xcalloc(1, STORE_PAYLOAD_MAX);
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
+	size_t n = 0, pages = 0;
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	works_submit(&w, &mail);
+	REQUIRE(works_items(&w) == 1);
+	for (unsigned i = 0; i < TIMES; i++) {
+		struct queue_add adds[AT_ONE];
+		uint8_t keys[AT_ONE][8];
+		struct change_deliver c;
+
+		change_deliver_init(&c);
+		be64_put(c.txid, i + 1);
+		for (unsigned k = 0; k < AT_ONE; k++) {
+			be64_put(keys[k], k);
+			adds[k] = (struct queue_add){.key = slice(keys[k], 8),
+						     .payload = slice(payload, STORE_PAYLOAD_MAX),
+						     .due_us = QUEUE_PARKED_US};
+		}
+		c.record_no = w.items[0].record_no;
+		c.items = adds;
+		c.nitems = AT_ONE;
+		CHECK_ERR(store_change(part_of(&w), &c.change), E_OK);
+	}
+	queue_walk_init(page, part_of(&w), &everything);
+	while (page->more && pages < 10) {
+		CHECK_ERR(queue_walk_next(page), E_OK);
+		CHECK(page->n < PAGE + STORE_SLICE_ROWS);
+		n += page->n;
+		pages++;
+	}
+	CHECK_INT(n, AT_ONE * TIMES + 1);
+	CHECK_INT(pages, 2);
+	queue_walk_fini(page);
+	xfree(&page);
+	xfree(&payload);
+	works_close(&w);
+}
+
 TEST_FIBER(walk_tells_unreadable_rows)
 {
 	struct queue_add add = {.key = SL("k"), .payload = SL("no job"), .due_us = QUEUE_PARKED_US};

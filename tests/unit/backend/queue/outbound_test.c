@@ -42,6 +42,35 @@ TEST_FIBER(outbound_sends_one)
 	works_close(&w);
 }
 
+/* Who finds no place in the scheduler waits in the store until there is one. */
+TEST_FIBER(outbound_when_the_scheduler_is_full)
+{
+	struct mail mail = {1, 0, NULL, {"x@a.test", "x@b.test", "x@c.test", "x@d.test"}, 0};
+	struct sched_settings s;
+	struct outbound_job *j;
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	sched_settings_init(&s);
+	s.items_max = 2;
+	sched_configure(outbound_sched(w.o), &s);
+	works_submit(&w, &mail);
+	mail.txid = 2;
+	works_submit(&w, &mail);
+	CHECK_INT(works_items(&w), 8);
+	for (size_t left = 8; left > 0; left--) {
+		check_note("%zu left", left);
+		works_move_clock(&w, 0);
+		REQUIRE(works_known(&w, MIN(left, (size_t)2)));
+		j = works_take(&w);
+		REQUIRE(j != NULL);
+		CHECK_INT(j->n, 1);
+		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+		CHECK_INT(works_items(&w), left - 1);
+	}
+	works_close(&w);
+}
+
 /* What is demanded of the destination's servers, as it is when the job is taken. */
 TEST_FIBER(outbound_takes_a_policy_along)
 {

@@ -871,6 +871,74 @@ TEST_FIBER(runner_leaves_a_failing_partition_in_peace)
 	works_close(&w);
 }
 
+/* All but what is for the member elsewhere. */
+static enum err refuse_others(void *arg, uint64_t seq, slice_t op, struct stage *record)
+{
+	static const char member[] = "x@elsewhere.test";
+
+	return memmem(op.p, op.n, member, sizeof member - 1) != NULL ? E_OK
+								     : refuse(arg, seq, op, record);
+}
+
+/* As the way out does when it is sent. */
+WAITS static void remove_outside(struct works *w)
+{
+	struct change_queue c;
+
+	for (size_t i = 0, n = items(w); i < n; i++) {
+		struct queue_edit edit = {.what = QUEUE_REMOVE, .id = w->items[i].id};
+		struct job j;
+
+		CHECK_ERR(job_unpack(w->items[i].payload, &w->mem, &j), E_OK);
+		if (j.kind != JOB_OUTSIDE)
+			continue;
+		change_queue_init(&c);
+		c.edits = &edit;
+		c.n = 1;
+		CHECK_ERR(store_change(partitions_get(w->room.parts, 0), &c.change), E_OK);
+	}
+}
+
+/* A member elsewhere has an item of its own, and that of the alias cannot be removed, as after a
+ * crash between the two; another runner expands it again. The member is not written to twice,
+ * whether the first was sent meanwhile or not. */
+WAITS static void expand_twice(size_t sent)
+{
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	CHECK_ERR(rig_alias(&w.room.rig, "far@example.org", DIR_GROUP, "x@elsewhere.test"), E_OK);
+	atomic_store(&to_refuse, 0);
+	partition_sink(partitions_get(w.room.parts, 0), refuse_others, NULL);
+	commit_one(&w, 1, by_reference(&w, "far@example.org"));
+	atomic_store(&refused, 0);
+	atomic_store(&to_refuse, -1);
+	works_start(&w);
+	REQUIRE(until(&w, 2, 0));
+	runner_stop(&w.runner);
+	CHECK(atomic_load(&refused) >= 1);
+	atomic_store(&to_refuse, 0);
+	if (sent == 1)
+		remove_outside(&w);
+	CHECK_INT(items(&w), 2 - sent);
+	works_start(&w);
+	move_clock(&w, 60 * 1000000);
+	REQUIRE(until(&w, 1 - sent, 0));
+	if (sent == 0)
+		CHECK_INT(first_job(&w).kind, JOB_OUTSIDE);
+	works_close(&w);
+}
+
+TEST_FIBER(runner_outside_is_not_doubled)
+{
+	expand_twice(0);
+}
+
+TEST_FIBER(runner_outside_is_not_sent_twice)
+{
+	expand_twice(1);
+}
+
 /* The outside address' own item was refused: the address is not forgotten. */
 TEST_FIBER(runner_outside_is_not_forgotten)
 {

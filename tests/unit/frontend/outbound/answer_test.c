@@ -102,11 +102,14 @@ TEST(limits_of_a_reply)
 	CHECK_INT(feed_many(&a, SMTP_ANSWER_LINES_MAX - 1, 20), P_OK);
 	CHECK_INT(a.lines, SMTP_ANSWER_LINES_MAX);
 	CHECK_INT(feed_many(&a, SMTP_ANSWER_LINES_MAX, 20), P_BAD);
+	CHECK_STR(a.fault, "the reply has more than 100 lines");
 	CHECK_INT(feed_many(&a, 1, SMTP_ANSWER_LINE_MAX), P_OK);
 	CHECK_INT(a.text_n, SMTP_TEXT_MAX);
 	CHECK_INT(feed_many(&a, 1, SMTP_ANSWER_LINE_MAX + 1), P_BAD);
+	CHECK_STR(a.fault, "a line of the reply is longer than 2046 bytes");
 	CHECK_INT(feed_many(&a, 7, SMTP_ANSWER_LINE_MAX), P_OK);
 	CHECK_INT(feed_many(&a, 8, SMTP_ANSWER_LINE_MAX), P_BAD);
+	CHECK_STR(a.fault, "the reply is longer than 16 KiB");
 	CHECK_INT(a.text_n, SMTP_TEXT_MAX);
 }
 

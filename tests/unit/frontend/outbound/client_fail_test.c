@@ -122,7 +122,7 @@ static const struct {
 	 SMTP_LATER,
 	 0,
 	 "4.5.0",
-	 "reply is too long"},
+	 "reply has more than 100 lines"},
 };
 
 TEST_FIBER(no_session)
@@ -328,7 +328,7 @@ static const struct {
 	 SMTP_LATER,
 	 0,
 	 "4.5.0",
-	 "too long"},
+	 "more than 100 lines"},
 };
 
 TEST_FIBER(no_message)

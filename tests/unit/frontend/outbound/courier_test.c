@@ -22,8 +22,14 @@ struct heard {
 	unsigned results;
 	Postern__OutboundOutcome outcome;
 	char status[16]; /* of the first recipient */
+	char text[128], remote[64];
 	struct event now;
 };
+
+static void hear(const char *said, char *out, size_t size)
+{
+	CHECK(slice_to_str(slice_str(said), out, size));
+}
 
 /* Reports count; a message cannot be read. */
 WAITS static void answer(struct played_node *n, struct rpc_req *r)
@@ -42,9 +48,11 @@ WAITS static void answer(struct played_node *n, struct rpc_req *r)
 		const Postern__OutboundResult *one = report->results[i];
 
 		h->outcome = one->outcome;
-		if (one->n_results != 0)
-			CHECK(slice_to_str(slice_str(one->results[0]->status), h->status,
-					   sizeof h->status));
+		if (one->n_results != 0) {
+			hear(one->results[0]->status, h->status, sizeof h->status);
+			hear(one->results[0]->text, h->text, sizeof h->text);
+		}
+		hear(one->remote, h->remote, sizeof h->remote);
 		h->results++;
 	}
 	protobuf_c_message_free_unpacked(m, NULL);
@@ -128,6 +136,7 @@ TEST_FIBER(courier_message_cannot_be_read)
 		NULL,
 	};
 	struct outbound_job *j = job_of(0);
+	struct smtp_result why;
 	struct played_node be;
 	struct heard h;
 	struct rig r;
@@ -139,7 +148,7 @@ TEST_FIBER(courier_message_cannot_be_read)
 	REQUIRE(r.client != NULL);
 	j->content = DELIVER_8BIT;
 	j->plain_size = 100;
-	CHECK_ERR(send_job(r.client, "mx.example.org [192.0.2.1]", j), E_OK);
+	CHECK_ERR(send_job(r.client, "mx.example.org [192.0.2.1]", j, &why), E_OK);
 	CHECK(smtp_client_usable(r.client));
 	smtp_client_quit(r.client);
 	CHECK_ERR(event_wait(&h.now, "test.heard", deadline_in(WIRE_MS)), E_OK);
@@ -224,6 +233,44 @@ TEST_FIBER(courier_without_another)
 	CHECK_INT(h.outcome, POSTERN__OUTBOUND_OUTCOME__OUTBOUND_UNREACHABLE);
 	rig_end(&x);
 	rig_end(&y);
+	end(&be);
+}
+
+/* A connection that ends at MAIL tells how, and who the server was. */
+TEST_FIBER(courier_how_it_ended)
+{
+	static const struct {
+		const char *script[8];
+		const char *status, *text;
+	} cases[] = {
+#define GREETED "> 220 mx.example.org ESMTP", "~ EHLO ", "> 250 mx.example.org", "~ MAIL FROM:"
+		{{GREETED, "!close"}, "4.4.2", "the connection was lost (mail)"},
+		{{GREETED, "> eh", "!end"},
+		 "4.5.0",
+		 "the host broke the protocol (mail): not a reply"},
+		{{GREETED, "!flood 1024", "!end"},
+		 "4.5.0",
+		 "the host broke the protocol (mail): the reply has more than 100 lines"},
+#undef GREETED
+	};
+	struct played_node be;
+	struct heard h;
+
+	begin(&be, &h);
+	played_up(&be);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rig r;
+
+		check_note("case %zu", i);
+		rig_start(&r, cases[i].script);
+		couriers_take(job_for(&r));
+		CHECK_ERR(event_wait(&h.now, "test.heard", deadline_in(WIRE_MS)), E_OK);
+		CHECK_INT(h.outcome, POSTERN__OUTBOUND_OUTCOME__OUTBOUND_TRIED);
+		CHECK_STR(h.status, cases[i].status);
+		CHECK_STR(h.text, cases[i].text);
+		CHECK_STR(h.remote, "mx.example.org [127.0.0.1]");
+		rig_end(&r);
+	}
 	end(&be);
 }
 
