@@ -157,6 +157,8 @@ const struct conf_def settings_table[] = {
 	 "Connections of one address at a web worker", NULL},
 	{"web.rate_per_ip_per_min", CONF_INT, "60", 1, 1000000, CONF_LIVE,
 	 "New connections of one address a minute at a web worker", NULL},
+	{"web.keep", CONF_DURATION, "60s", 0, HOUR, CONF_LIVE,
+	 "A web worker answers without asking a back-end again for so long", NULL},
 	{"tlsrpt.send", CONF_BOOL, "true", 0, 0, CONF_LIVE,
 	 "Tell domains that ask for it how TLS with their servers went, once a day (RFC 8460)",
 	 NULL},

@@ -69,6 +69,7 @@ const struct walk_limit be_walk_limits[] = {
 	{&postern__sts_policy__descriptor, "id", 0, STS_ROW_ID_MAX},
 	{&postern__sts_policy__descriptor, "mx", STS_ROW_MX_MAX, STS_ROW_NAME_MAX},
 	{&postern__web_sts__descriptor, "domain", 0, DOMAIN_MAX},
+	{&postern__web_autoconfig__descriptor, "domain", 0, DOMAIN_MAX},
 	{&postern__outbound_tls_put__descriptor, "sessions", 256, 0},
 	{&postern__tls_sessions__descriptor, "domain", 0, DOMAIN_MAX},
 	{&postern__tls_sessions__descriptor, "policy", 0, TLS_TOLD_POLICY_MAX},

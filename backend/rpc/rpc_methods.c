@@ -168,6 +168,8 @@ const struct method methods[] = {
 	  IDEMPOTENT, SMALL, SECONDS(30), m_append_abort),
 	M(WEB_STS, "Web.Sts", web_sts, FE, WEB, IDEMPOTENT, SMALL, SECONDS(10), RATE_LOOKUP,
 	  m_web_sts),
+	M(WEB_AUTOCONFIG, "Web.Autoconfig", web_autoconfig, FE, WEB, IDEMPOTENT, SMALL, SECONDS(10),
+	  RATE_LOOKUP, m_web_autoconfig),
 	A(DOMAIN_ADD, "Admin.DomainAdd", domain_add, ONCE, SMALL, MINUTES(1), m_admin_domain_add),
 	A(DOMAIN_LIST, "Admin.DomainList", domain_list, IDEMPOTENT, SMALL, MINUTES(10),
 	  m_admin_domain_list),

@@ -91,5 +91,6 @@ WAITS enum err m_append_begin(struct mcall *c);
 WAITS enum err m_append_commit(struct mcall *c);
 WAITS enum err m_append_abort(struct mcall *c);
 WAITS enum err m_web_sts(struct mcall *c);
+WAITS enum err m_web_autoconfig(struct mcall *c);
 
 #endif

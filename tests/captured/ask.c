@@ -70,6 +70,7 @@ static const struct ask_method table[] = {
 	ROW(APPEND_COMMIT, append_commit, REPLY(append_reply)),
 	ROW(APPEND_ABORT, append_abort, NULL),
 	ROW(WEB_STS, web_sts, REPLY(web_sts_reply)),
+	ROW(WEB_AUTOCONFIG, web_autoconfig, REPLY(web_autoconfig_reply)),
 };
 
 static const struct ask_method *by_number(unsigned number)

@@ -34,6 +34,7 @@ static const struct fact good[] = {
 	{"_imaps._tcp.ours.test", ASK_SRV, "0 1 993 mx1.ours.test", ""},
 	{"_submissions._tcp.ours.test", ASK_SRV, "0 1 465 mx1.ours.test", ""},
 	{"_submission._tcp.ours.test", ASK_SRV, "0 1 25 x.test|0 1 587 mx1.ours.test", ""},
+	{"autoconfig.ours.test", ASK_ADDRESS, "192.0.2.1", "sites.ours.test"},
 };
 
 static const struct dir_dkim_row key = {
@@ -125,7 +126,7 @@ TEST_FIBER(zone_without_fault)
 
 	arena_init(&mem, NULL);
 	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
-	CHECK_INT(rows.n, 2 + 2 + 3 + 2 + 1 + 1 + 1 + 1 + 2 + 3);
+	CHECK_INT(rows.n, 2 + 2 + 3 + 2 + 1 + 1 + 1 + 1 + 2 + 3 + 1);
 	CHECK_INT(with(&rows, ZONE_OK), rows.n);
 	for (size_t i = 0; i < rows.n; i++)
 		CHECK_SLICE(rows.rows[i].note, SL(""));
@@ -216,6 +217,11 @@ TEST_FIBER(each_fault_is_named)
 		 ZONE_DIFFERS,
 		 "_imaps._tcp.ours.test",
 		 "no record has this service's port"},
+		{{"autoconfig.ours.test", ASK_ADDRESS, "", ""},
+		 ZONE_MISSING,
+		 "autoconfig.ours.test",
+		 "the public address of a front-end with listen.https, where programs of mail "
+		 "find what they set themselves up by"},
 	};
 
 	check_faults(cases, ARRAY_LEN(cases));
@@ -317,9 +323,9 @@ TEST_FIBER(much_of_everything)
 	arena_init(&mem, NULL);
 	CHECK_ERR(zone_check(&w, &mem, &rows), E_OK);
 	/* MX, 8 strangers' among them; addresses with their PTR; TLSA; SPF, no key, two policies,
-	 * three services. */
+	 * three services, autoconfig. */
 	CHECK_INT(rows.n, ZONE_HOSTS_MAX + 8 + ZONE_HOSTS_MAX * (1 + ZONE_ADDRS_MAX) +
-				  ZONE_HOSTS_MAX + 1 + 1 + 2 + 3);
+				  ZONE_HOSTS_MAX + 1 + 1 + 2 + 3 + 1);
 	arena_reset(&mem);
 }
 
