@@ -159,6 +159,8 @@ const struct conf_def settings_table[] = {
 	 "New connections of one address a minute at a web worker", NULL},
 	{"web.keep", CONF_DURATION, "60s", 0, HOUR, CONF_LIVE,
 	 "A web worker answers without asking a back-end again for so long", NULL},
+	{"tlsrpt.read", CONF_STRING, "", 0, 320, CONF_LIVE,
+	 "Mail to this address of ours is read as reports of TLS (RFC 8460); empty: none is", NULL},
 	{"tlsrpt.send", CONF_BOOL, "true", 0, 0, CONF_LIVE,
 	 "Tell domains that ask for it how TLS with their servers went, once a day (RFC 8460)",
 	 NULL},

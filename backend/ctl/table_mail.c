@@ -103,6 +103,11 @@ static const struct ctl_arg tls_report_show_args[] = {
 	{0},
 };
 
+static const struct ctl_arg tls_received_args[] = {
+	{"--domain", "DOMAIN", "domain", 0, "only of this one's servers"},
+	{0},
+};
+
 static const struct ctl_arg tls_report_send_args[] = {
 	{"DOMAIN", NULL, "domain", 0, "only this one's"},
 	{0},
@@ -174,6 +179,10 @@ const struct ctl_command ctl_table_mail[] = {
 	 dkim_name_args, METHOD(DKIM_RETIRE), REQUEST(dkim_name), DONE},
 	{"dkim", "remove", "Forgets a key that is not active", dkim_name_args, METHOD(DKIM_REMOVE),
 	 REQUEST(dkim_name), DONE},
+	{"tls-report", "received", "Sums up what others' reports say of our servers, by day",
+	 tls_received_args, METHOD(TLS_RECEIVED_LIST), REQUEST(tls_received_list),
+	 ROWS(tls_received),
+	 .columns = "day_us organization domain reports successes failures results"},
 	{"dns", "show", "Shows the records that a domain needs, and what DNS has", dns_show_args,
 	 METHOD(DNS_SHOW), REQUEST(dns_show), ROWS(dns), .run = dns_show_run},
 	{"dns", "listings", "Asks block lists about our addresses and domains", ctl_no_args,

@@ -249,6 +249,17 @@ enum err dir_name_parse(const struct dir *d, slice_t address, struct dir_name *o
 	return domain_normalise(domain, out->domain);
 }
 
+bool dir_is_tls_reports(const struct dir *d, slice_t address)
+{
+	slice_t set = dir_setting(d, "tlsrpt.read");
+	struct dir_name want, got;
+
+	return set.n != 0 && dir_name_parse(d, set, &want) == E_OK &&
+	       dir_name_parse(d, address, &got) == E_OK && strcmp(want.local, got.local) == 0 &&
+	       strcmp(want.domain, got.domain) == 0 &&
+	       dir_domain_here(d, slice_str(want.domain)) == E_OK;
+}
+
 enum err dir_name_normalise(const struct dir *d, slice_t name, char out[DIR_ADDRESS_MAX + 1])
 {
 	struct dir_name n;

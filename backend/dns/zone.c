@@ -7,6 +7,7 @@
 #include "backend/dns/dkim_text.h"
 #include "backend/dns/sts_own.h"
 #include "backend/dns/zone_priv.h"
+#include "common/parse/cclass.h"
 
 #define TEXT_BYTES      8192 /* of one value */
 #define FOREIGN_MAX     8    /* MX hosts that are not ours which are told */
@@ -346,6 +347,36 @@ const char *zone_dmarc_fault(slice_t record)
 	return "there is no p=";
 }
 
+/* An address in a mailto: of such a record, where some characters are not themselves (RFC 3986
+ * section 2.1). */
+static slice_t mailto(struct zone_look *l, slice_t address)
+{
+	struct buf b;
+	slice_t s;
+
+	buf_init(&b, TEXT_BYTES, NULL);
+	for (size_t i = 0; i < address.n; i++) {
+		unsigned char c = (unsigned char)address.p[i];
+
+		if (cclass(address.p[i], CC_LETDIG) || (c != '\0' && strchr("@.-_+", c) != NULL))
+			buf_putc(&b, address.p[i]);
+		else
+			buf_printf(&b, "%%%02X", c);
+	}
+	s = arena_dup(l->mem, buf_slice(&b));
+	buf_fini(&b);
+	return s;
+}
+
+static slice_t tlsrpt_record(struct zone_look *l)
+{
+	const struct zone_wants *w = l->w;
+	slice_t to = w->reports.n != 0 ? w->reports : zone_name(l, "postmaster@", w->domain);
+
+	to = mailto(l, to);
+	return zone_text(l, "v=TLSRPTv1; rua=mailto:%.*s", (int)to.n, to.p);
+}
+
 static const char *tlsrpt_fault(slice_t record)
 {
 	return slice_find(record, SL("rua=")) < record.n ? NULL : "there is no rua=";
@@ -476,10 +507,7 @@ WAITS enum err zone_check(const struct zone_wants *w, struct arena *mem, struct 
 				       (int)w->domain.n, w->domain.p),
 			     zone_dmarc_fault);
 	}
-	check_policy(l, "_smtp._tls.", ZONE_OPTIONAL, "v=TLSRPTv1",
-		     zone_text(l, "v=TLSRPTv1; rua=mailto:postmaster@%.*s", (int)w->domain.n,
-			       w->domain.p),
-		     tlsrpt_fault);
+	check_policy(l, "_smtp._tls.", ZONE_OPTIONAL, "v=TLSRPTv1", tlsrpt_record(l), tlsrpt_fault);
 	if (w->sts_id.n != 0)
 		check_sts(l);
 	if (w->kind != DIR_DOMAIN_REMOTE) {

@@ -47,6 +47,7 @@ static const struct ask_method table[] = {
 	ROW(INGEST_OPEN, ingest_open, REPLY(ingest_open_reply)),
 	ROW(INGEST_DONE, ingest_done, NULL),
 	ROW(INGEST_DROP, ingest_drop, NULL),
+	ROW(INGEST_TLS_REPORT, ingest_tls_report, NULL),
 	ROW(DELIVER_COMMIT, deliver_commit, REPLY(deliver_reply)),
 	ROW(DELIVER_ABORT, deliver_abort, NULL),
 	ROW(DELIVER_SETTLE, deliver_settle, NULL),

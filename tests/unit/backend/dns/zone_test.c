@@ -49,6 +49,7 @@ struct table {
 	struct fact change; /* stands before the others; name NULL: none */
 	unsigned asked;
 	bool away, insecure;
+	slice_t reports;
 };
 
 static const struct fact *find(const struct table *t, slice_t name, enum ask_type type)
@@ -101,6 +102,7 @@ WAITS static struct zone_rows look(struct table *t, struct arena *mem, enum dir_
 			       .keys = &key,
 			       .nkeys = 1,
 			       .sts_id = kind == DIR_DOMAIN_LOCAL ? SL("7") : SLICE_NONE,
+			       .reports = t->reports,
 			       .ask = ask,
 			       .arg = t};
 	struct zone_rows rows;
@@ -118,6 +120,15 @@ static size_t with(const struct zone_rows *rows, enum zone_verdict v)
 	return n;
 }
 
+static bool has_value(const struct zone_rows *rows, slice_t value)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < rows->n; i++)
+		has = has || slice_eq(rows->rows[i].value, value);
+	return has;
+}
+
 TEST_FIBER(zone_without_fault)
 {
 	struct table t = {.asked = 0};
@@ -131,6 +142,10 @@ TEST_FIBER(zone_without_fault)
 	for (size_t i = 0; i < rows.n; i++)
 		CHECK_SLICE(rows.rows[i].note, SL(""));
 	CHECK_SLICE(rows.rows[0].value, SL("10 mx1.ours.test"));
+	t.reports = SL("t!,+x@other.test");
+	CHECK(has_value(&rows, SL("v=TLSRPTv1; rua=mailto:postmaster@ours.test")));
+	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
+	CHECK(has_value(&rows, SL("v=TLSRPTv1; rua=mailto:t%21%2C+x@other.test")));
 	/* Of a domain whose mail is written elsewhere, only what takes its mail. */
 	rows = look(&t, &mem, DIR_DOMAIN_REMOTE);
 	CHECK_INT(rows.n, 2 + 2 + 3 + 2 + 1);
