@@ -385,3 +385,14 @@ unsigned server_listener_match(const struct server_listener *l, slice_t frontend
 	}
 	return said;
 }
+
+bool server_listener_is_at(const struct server_listener *l, const struct server_listener *socket)
+{
+	static const uint8_t any[sizeof socket->address.b] = {0};
+
+	if (l->port != socket->port ||
+	    (l->frontend[0] != '\0' && strcmp(l->frontend, socket->frontend) != 0))
+		return false;
+	return l->address.family == 0 || ipaddr_eq(&socket->address, &l->address) ||
+	       memcmp(socket->address.b, any, sizeof any) == 0;
+}

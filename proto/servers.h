@@ -92,4 +92,8 @@ void server_listener_format(const struct server_listener *l, struct buf *out);
 unsigned server_listener_match(const struct server_listener *l, slice_t frontend,
 			       const struct ipaddr *local, uint16_t port);
 
+/* Does the socket that a front-end has bound take connections of the listener? 0.0.0.0 and [::] are
+ * every address. */
+bool server_listener_is_at(const struct server_listener *l, const struct server_listener *socket);
+
 #endif

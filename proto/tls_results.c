@@ -27,7 +27,26 @@ const char *tls_result_name(unsigned result)
 		[TLS_RESULT_STS_FETCH_ERROR] = "sts-policy-fetch-error",
 		[TLS_RESULT_STS_INVALID] = "sts-policy-invalid",
 		[TLS_RESULT_STS_WEBPKI_INVALID] = "sts-webpki-invalid",
+		[TLS_RESULT_OTHER] = "other",
 	};
 
 	return result < ARRAY_LEN(names) ? names[result] : "";
+}
+
+enum tls_policy_type tls_policy_type_parse(slice_t name)
+{
+	for (unsigned i = TLS_POLICY_UNTOLD + 1; i <= TLS_POLICY_LAST; i++) {
+		if (slice_eq(name, slice_str(tls_policy_type_name(i))))
+			return (enum tls_policy_type)i;
+	}
+	return TLS_POLICY_UNTOLD;
+}
+
+enum tls_result tls_result_parse(slice_t name)
+{
+	for (unsigned i = TLS_RESULT_OK + 1; i <= TLS_RESULT_LAST; i++) {
+		if (slice_eq(name, slice_str(tls_result_name(i))))
+			return (enum tls_result)i;
+	}
+	return TLS_RESULT_OTHER;
 }

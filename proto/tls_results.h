@@ -33,6 +33,8 @@ enum tls_result {
 	TLS_RESULT_STS_INVALID = 10,
 	TLS_RESULT_STS_WEBPKI_INVALID = 11,
 	TLS_RESULT_LAST = TLS_RESULT_STS_WEBPKI_INVALID,
+	TLS_RESULT_OTHER =
+		12, /* of others' reports alone: of a kind that is unknown, or not said */
 };
 
 /* Limits of what is told of a session, on both sides of the wire: the text of a policy (its lines,
@@ -40,9 +42,18 @@ enum tls_result {
 #define TLS_TOLD_POLICY_MAX 4096
 #define TLS_TOLD_REASON_MAX 128
 
+/* Limits of a report that another system has sent us: bytes of its organization's name and of its
+ * id, policies, and sessions of one kind: more than any two systems have in a day. */
+#define TLS_RECEIVED_TEXT_MAX     255
+#define TLS_RECEIVED_POLICIES_MAX 32
+#define TLS_RECEIVED_COUNT_MAX    1000000000
+
 /* "tlsa", "sts", "no-policy-found"; "" for other numbers. */
 const char *tls_policy_type_name(unsigned type);
-/* "certificate-expired", ...; "" for other numbers, and for a success. */
+/* "certificate-expired", ..., "other"; "" for other numbers, and for a success. */
 const char *tls_result_name(unsigned result);
+/* The number of such a name; another one is TLS_POLICY_UNTOLD, TLS_RESULT_OTHER. */
+enum tls_policy_type tls_policy_type_parse(slice_t name);
+enum tls_result tls_result_parse(slice_t name);
 
 #endif

@@ -116,7 +116,9 @@ static int parse_position(struct ctl *c, struct ctl_args *a, const char *word)
 static int check_required(struct ctl *c, const struct ctl_args *a)
 {
 	for (const struct ctl_arg *arg = a->command->args; arg->name != NULL; arg++) {
-		if ((arg->flags & ARG_REQUIRED) != 0 && count_given(a, arg) == 0)
+		bool is_asked = c->at_terminal && (arg->flags & ARG_ASKED) != 0;
+
+		if ((arg->flags & ARG_REQUIRED) != 0 && !is_asked && count_given(a, arg) == 0)
 			return ctl_fail(c, EX_USAGE, "%s is missing; see `postern %s %s --help`",
 					arg->name, a->command->noun, a->command->verb);
 	}
@@ -304,27 +306,32 @@ static const char global_help[] = "\n"
 				  "  -h, --help, help          of the program, a noun, a verb\n"
 				  "  -V, --version\n";
 
-static void help_program(FILE *out, const struct ctl_command *commands, size_t n)
+static void help_program(FILE *out, const struct ctl_command *const *tables)
 {
-	fputs("usage: postern [OPTION]... NOUN VERB [ARGUMENT]...\n\n", out);
-	for (size_t i = 0; i < n; i++) {
-		if (i == 0 ||
-		    !slice_eq(slice_str(commands[i].noun), slice_str(commands[i - 1].noun)))
-			fprintf(out, "%s  %-9s %s", i == 0 ? "" : "\n", commands[i].noun,
-				commands[i].verb);
-		else if (commands[i].verb[0] != '\0')
-			fprintf(out, "|%s", commands[i].verb);
+	const char *last = "";
+
+	fputs("usage: postern [OPTION]... NOUN VERB [ARGUMENT]...\n", out);
+	for (; *tables != NULL; tables++) {
+		for (const struct ctl_command *cmd = *tables; cmd->noun != NULL; cmd++) {
+			if (strcmp(cmd->noun, last) != 0)
+				fprintf(out, "\n  %-10s %s", cmd->noun, cmd->verb);
+			else if (cmd->verb[0] != '\0')
+				fprintf(out, "|%s", cmd->verb);
+			last = cmd->noun;
+		}
 	}
 	fputc('\n', out);
 	fputs(global_help, out);
 }
 
-static void help_noun(FILE *out, const struct ctl_command *commands, size_t n, const char *noun)
+static void help_noun(FILE *out, const struct ctl_command *const *tables, const char *noun)
 {
 	fprintf(out, "usage: postern %s VERB [ARGUMENT]...\n\n", noun);
-	for (size_t i = 0; i < n; i++) {
-		if (slice_eq(slice_str(commands[i].noun), slice_str(noun)))
-			fprintf(out, "  %-9s %s\n", commands[i].verb, commands[i].help);
+	for (; *tables != NULL; tables++) {
+		for (const struct ctl_command *cmd = *tables; cmd->noun != NULL; cmd++) {
+			if (strcmp(cmd->noun, noun) == 0)
+				fprintf(out, "  %-9s %s\n", cmd->verb, cmd->help);
+		}
 	}
 }
 
@@ -349,13 +356,13 @@ static void help_usage(FILE *out, const struct ctl_command *cmd)
 			a->help);
 }
 
-void ctl_help(FILE *out, const struct ctl_command *commands, size_t n, const char *noun,
+void ctl_help(FILE *out, const struct ctl_command *const *tables, const char *noun,
 	      const struct ctl_command *cmd)
 {
 	if (cmd != NULL)
 		help_usage(out, cmd);
 	else if (noun != NULL)
-		help_noun(out, commands, n, noun);
+		help_noun(out, tables, noun);
 	else
-		help_program(out, commands, n);
+		help_program(out, tables);
 }

@@ -8,8 +8,9 @@
 
 enum {
 	ARG_REQUIRED = 1,
-	ARG_MANY = 2, /* may be given again; of positions only the last one */
-	ARG_NONE = 4, /* of text: "none" is the empty one, as it is 0 of a number */
+	ARG_MANY = 2,  /* may be given again; of positions only the last one */
+	ARG_NONE = 4,  /* of text: "none" is the empty one, as it is 0 of a number */
+	ARG_ASKED = 8, /* of one that is required: at a terminal the command asks for it */
 };
 
 /* name "--quota" is an option, "ADDRESS" a position. An option without a value word is a flag. A
@@ -75,8 +76,8 @@ int ctl_args_fill(struct ctl *c, const struct ctl_args *a, ProtobufCMessage *m);
 enum err ctl_fill_field(struct arena *mem, ProtobufCMessage *m, const char *field, slice_t text,
 			struct diag *d) MUST_USE;
 
-/* Text of --help; verb NULL: of a noun; noun NULL, too: of the program. */
-void ctl_help(FILE *out, const struct ctl_command *commands, size_t n, const char *noun,
+/* Text of --help; cmd NULL: of a noun; noun NULL, too: of the program. Tables as in commands.h. */
+void ctl_help(FILE *out, const struct ctl_command *const *tables, const char *noun,
 	      const struct ctl_command *cmd);
 
 #endif

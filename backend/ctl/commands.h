@@ -4,9 +4,9 @@
 
 #include "backend/ctl/args.h"
 
-/* Those of one noun stand together. A noun that is a command itself has the verb "". */
-extern const struct ctl_command ctl_commands[];
-extern const size_t ctl_ncommands;
+/* By subject, each table ending with {0}, their list with NULL. The commands of one noun stand
+ * together. A noun that is a command itself has the verb "". */
+extern const struct ctl_command *const ctl_tables[];
 
 /* NULL: no such command. */
 const struct ctl_command *ctl_find(const char *noun, const char *verb);
@@ -22,6 +22,9 @@ WAITS int account_list_run(struct ctl *c, const struct ctl_args *a);
 int account_password_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 WAITS int account_add_run(struct ctl *c, const struct ctl_args *a);
 WAITS int account_passwd_run(struct ctl *c, const struct ctl_args *a);
+/* cmd_server_add.c */
+int server_add_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
+WAITS int server_add_run(struct ctl *c, const struct ctl_args *a);
 /* cmd_server.c */
 int server_state_prepare(struct ctl *c, const struct ctl_args *a, bool *done);
 WAITS int server_state_run(struct ctl *c, const struct ctl_args *a);

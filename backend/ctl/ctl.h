@@ -1,20 +1,23 @@
 /*
  * backend/ctl: the `postern` program, a client of the management RPC. It knows no mail and decides
  * nothing: it turns arguments into a request, asks a back-end, and prints the answer. What can be
- * asked is one table (commands.c); arguments fill the request's fields, and answers are printed,
- * by protobuf-c's descriptors.
+ * asked is one table (commands.c), in parts by subject; arguments fill the request's fields, and
+ * answers are printed, by protobuf-c's descriptors.
  *
  *   commands   THE table: noun, verb, arguments, method, columns of the answer
+ *   table_*    its parts
  *   args       command lines: parsing, help, filling of requests
  *   show       answers as tables or JSON
  *   connect    cluster.json, the link, calls
  *   run        a command of the table, from request to exit status
+ *   ask        questions to a person at a terminal
  *   cmd_*      commands that are more than that
  *   ctl        what all of them share; exit statuses
  *
  * A command is prepared first, on the program's own stack and without a link (files and standard
- * input are read, passwords are asked for, keys are made: all that may take a person's time or
- * block), and run then, in a fiber of the loop.
+ * input are read, a person is asked, keys are made: all that may take a person's time or block),
+ * and run then, in a fiber of the loop. What must be known before a person is asked is fetched over
+ * a link of its own.
  */
 #ifndef BACKEND_CTL_CTL_H
 #define BACKEND_CTL_CTL_H
@@ -43,6 +46,7 @@ struct ctl_target {
 struct ctl {
 	struct ctl_target target;
 	bool json;
+	bool at_terminal;      /* standard input is one: somebody can be asked */
 	struct arena mem;      /* for as long as the program runs */
 	struct rpc_link *link; /* made by the first call */
 	void *prepared;        /* of the command's prepare to its run */

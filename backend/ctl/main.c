@@ -1,11 +1,11 @@
 /* postern: the administrator's command. */
 #include <signal.h>
+#include <unistd.h>
 
 #include "backend/ctl/commands.h"
 #include "backend/ctl/connect.h"
 #include "backend/ctl/run.h"
 #include "common/log/log.h"
-#include "common/loop/fiber.h"
 
 struct words {
 	const char *noun, *verb;
@@ -51,34 +51,6 @@ static int find_words(struct ctl *c, int argc, char **argv, struct words *w)
 	return status;
 }
 
-struct running {
-	struct ctl *c;
-	const struct ctl_args *args;
-	int status;
-};
-
-WAITS static void run_fiber(void *arg)
-{
-	struct running *r = arg;
-	const struct ctl_command *cmd = r->args->command;
-
-	r->status = cmd->run != NULL ? cmd->run(r->c, r->args) : ctl_run(r->c, r->args);
-	ctl_disconnect(r->c);
-	loop_stop(loop_current());
-}
-
-static int run_in_loop(struct ctl *c, const struct ctl_args *args)
-{
-	struct running r = {.c = c, .args = args};
-	struct loop *loop = loop_new();
-
-	if (fiber_start("postern.command", run_fiber, &r, NULL) != E_OK)
-		return ctl_fail(c, EX_OSERR, "no memory for a fiber");
-	loop_run(loop);
-	loop_free(&loop);
-	return r.status;
-}
-
 static int run_command(struct ctl *c, const struct ctl_command *cmd, int argc, char **argv)
 {
 	struct ctl_args args;
@@ -86,7 +58,7 @@ static int run_command(struct ctl *c, const struct ctl_command *cmd, int argc, c
 	int status = ctl_args_parse(c, cmd, argv, argc, &args, &help);
 
 	if (status == EX_OK && help) {
-		ctl_help(c->out, ctl_commands, ctl_ncommands, cmd->noun, cmd);
+		ctl_help(c->out, ctl_tables, cmd->noun, cmd);
 		return EX_OK;
 	}
 	if (status == EX_OK && cmd->prepare != NULL)
@@ -94,7 +66,9 @@ static int run_command(struct ctl *c, const struct ctl_command *cmd, int argc, c
 	if (status != EX_OK || done)
 		return status;
 	status = ctl_target_resolve(c);
-	return status == EX_OK ? run_in_loop(c, &args) : status;
+	if (status != EX_OK)
+		return status;
+	return ctl_in_loop(c, cmd->run != NULL ? cmd->run : ctl_run, &args);
 }
 
 static int run(struct ctl *c, int argc, char **argv)
@@ -116,7 +90,7 @@ static int run(struct ctl *c, int argc, char **argv)
 		return ctl_fail(c, EX_USAGE, "%s: no such verb; see `postern %s --help`", w.verb,
 				w.noun);
 	if (w.help || cmd == NULL) {
-		ctl_help(w.help ? c->out : c->err, ctl_commands, ctl_ncommands, w.noun, cmd);
+		ctl_help(w.help ? c->out : c->err, ctl_tables, w.noun, cmd);
 		return w.help ? EX_OK : EX_USAGE;
 	}
 	return run_command(c, cmd, argc - w.rest, argv + w.rest);
@@ -124,7 +98,7 @@ static int run(struct ctl *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct ctl c = {.out = stdout, .err = stderr};
+	struct ctl c = {.out = stdout, .err = stderr, .at_terminal = isatty(STDIN_FILENO)};
 	int status;
 
 	signal(SIGPIPE, SIG_IGN);

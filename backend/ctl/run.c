@@ -4,6 +4,7 @@
 
 #include "backend/ctl/connect.h"
 #include "backend/ctl/show.h"
+#include "common/loop/fiber.h"
 #include "proto/admin.pb-c.h"
 
 #define GROUPS_MAX 4
@@ -249,7 +250,7 @@ static void end(struct printer *p, const struct ctl_call *call)
 	}
 }
 
-WAITS static int run(struct printer *p, const ProtobufCMessage *m)
+WAITS static int print_answer(struct printer *p, const ProtobufCMessage *m)
 {
 	struct ctl *c = p->c;
 	struct ctl_call call = {
@@ -278,7 +279,7 @@ WAITS int ctl_run_request(struct ctl *c, const struct ctl_args *a, const Protobu
 {
 	struct printer p = {.c = c, .cmd = a->command, .seen = seen, .seen_arg = arg};
 
-	return run(&p, m);
+	return print_answer(&p, m);
 }
 
 WAITS int ctl_run_sorted(struct ctl *c, const struct ctl_args *a, const ProtobufCMessage *m,
@@ -287,7 +288,7 @@ WAITS int ctl_run_sorted(struct ctl *c, const struct ctl_args *a, const Protobuf
 	struct printer p = {.c = c, .cmd = a->command, .order = order};
 
 	invariant(p.cmd->kind == ANSWER_ROWS);
-	return run(&p, m);
+	return print_answer(&p, m);
 }
 
 WAITS int ctl_run(struct ctl *c, const struct ctl_args *a)
@@ -299,4 +300,35 @@ WAITS int ctl_run(struct ctl *c, const struct ctl_args *a)
 	d->message_init(m);
 	status = ctl_args_fill(c, a, m);
 	return status == EX_OK ? ctl_run_request(c, a, m, NULL, NULL) : status;
+}
+
+/* ---- the loop ---- */
+
+struct running {
+	struct ctl *c;
+	const struct ctl_args *args;
+	int (*run)(struct ctl *c, const struct ctl_args *a);
+	int status;
+};
+
+WAITS static void run_fiber(void *arg)
+{
+	struct running *r = arg;
+
+	r->status = r->run(r->c, r->args);
+	ctl_disconnect(r->c);
+	loop_stop(loop_current());
+}
+
+int ctl_in_loop(struct ctl *c, int (*run)(struct ctl *c, const struct ctl_args *a),
+		const struct ctl_args *a)
+{
+	struct running r = {.c = c, .args = a, .run = run};
+	struct loop *loop = loop_new();
+
+	if (fiber_start("postern.command", run_fiber, &r, NULL) != E_OK)
+		return ctl_fail(c, EX_OSERR, "no memory for a fiber");
+	loop_run(loop);
+	loop_free(&loop);
+	return r.status;
 }

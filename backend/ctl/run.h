@@ -14,5 +14,8 @@ WAITS int ctl_run_request(struct ctl *c, const struct ctl_args *a, const Protobu
  * ProtobufCMessage *). */
 WAITS int ctl_run_sorted(struct ctl *c, const struct ctl_args *a, const ProtobufCMessage *m,
 			 int (*order)(const void *, const void *));
+/* Runs it in a fiber of a loop of its own, and closes the link that it made. Its exit status. */
+int ctl_in_loop(struct ctl *c, int (*run)(struct ctl *c, const struct ctl_args *a),
+		const struct ctl_args *a);
 
 #endif

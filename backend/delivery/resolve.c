@@ -185,6 +185,10 @@ WAITS enum err resolve_address(struct deliver *d, const struct resolve_ask *ask,
 	enum err e;
 
 	*out = (struct resolved){0};
+	if (!ask->as_job && dir_is_tls_reports(d->dir, ask->address)) {
+		r = (struct dir_resolved){.address = ask->address};
+		return as_job(d, ask->peer, &r, mem, out);
+	}
 	if (ask->null_sender && rewrite_is_ours(d->dir, ask->address))
 		return bounce(d, ask, mem, out, diag);
 	e = dir_resolve(d->dir, ask->address, mem, &r, diag);

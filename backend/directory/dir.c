@@ -186,18 +186,35 @@ const char *dir_default_domain(const struct dir *d)
 	return "";
 }
 
-enum err dir_domain_mta_sts(const struct dir *d, slice_t domain, enum dir_mta_sts *mode_out,
-			    uint32_t *age_s_out)
+/* The domain whose accounts are behind the name: its own, or its target's. */
+static enum err find_local(const struct dir *d, slice_t domain, struct dir_rec_domain *out)
 {
-	struct dir_rec_domain r;
 	char name[256];
 
 	if (domain_normalise(domain, name) != E_OK)
 		return E_NOT_FOUND;
-	if (!dir_image_domain(&d->image, slice_str(name), NULL, &r) ||
-	    (r.kind == DIR_DOMAIN_ALIAS && !dir_image_domain_id(&d->image, r.target, &r)) ||
-	    r.kind != DIR_DOMAIN_LOCAL)
+	if (!dir_image_domain(&d->image, slice_str(name), NULL, out) ||
+	    (out->kind == DIR_DOMAIN_ALIAS && !dir_image_domain_id(&d->image, out->target, out)) ||
+	    out->kind != DIR_DOMAIN_LOCAL)
 		return dir_absent(d, E_NOT_FOUND);
+	return E_OK;
+}
+
+enum err dir_domain_here(const struct dir *d, slice_t domain)
+{
+	struct dir_rec_domain r;
+
+	return find_local(d, domain, &r);
+}
+
+enum err dir_domain_mta_sts(const struct dir *d, slice_t domain, enum dir_mta_sts *mode_out,
+			    uint32_t *age_s_out)
+{
+	struct dir_rec_domain r;
+	enum err e = find_local(d, domain, &r);
+
+	if (e != E_OK)
+		return e;
 	*mode_out = r.mta_sts;
 	*age_s_out = r.mta_sts_age_s;
 	return E_OK;
@@ -231,6 +248,17 @@ enum err dir_name_parse(const struct dir *d, slice_t address, struct dir_name *o
 	if (!local_normalise(slice_sub(address, 0, at > 0 ? at - 1 : address.n), out->local))
 		return E_INVALID;
 	return domain_normalise(domain, out->domain);
+}
+
+bool dir_is_tls_reports(const struct dir *d, slice_t address)
+{
+	slice_t set = dir_setting(d, "tlsrpt.read");
+	struct dir_name want, got;
+
+	return set.n != 0 && dir_name_parse(d, set, &want) == E_OK &&
+	       dir_name_parse(d, address, &got) == E_OK && strcmp(want.local, got.local) == 0 &&
+	       strcmp(want.domain, got.domain) == 0 &&
+	       dir_domain_here(d, slice_str(want.domain)) == E_OK;
 }
 
 enum err dir_name_normalise(const struct dir *d, slice_t name, char out[DIR_ADDRESS_MAX + 1])

@@ -73,6 +73,8 @@ WAITS enum err dir_domain_edit(struct dir *d, const struct dir_actor *by,
 /* E_INVALID while it has accounts, addresses or alias domains. */
 WAITS enum err dir_domain_remove(struct dir *d, const struct dir_actor *by, slice_t name,
 				 struct diag *diag) MUST_USE;
+/* From the image: E_OK: a local or alias domain; E_NOT_FOUND: none; E_RETRY: not known now. */
+enum err dir_domain_here(const struct dir *d, slice_t domain) MUST_USE;
 /* From the image: what the policy of a domain is, an alias domain's that of its target.
  * E_NOT_FOUND: no local or alias domain; E_RETRY: not known now. */
 enum err dir_domain_mta_sts(const struct dir *d, slice_t domain, enum dir_mta_sts *mode_out,

@@ -421,6 +421,33 @@ const char dir_sql_tls_list[] = TLS_ROW " WHERE destination COLLATE \"C\" > $1"
 					" ORDER BY destination COLLATE \"C\" LIMIT $2::bigint";
 const char dir_sql_tls_show[] = TLS_ROW " WHERE destination = $1";
 
+/* Reports that we have got; a row of a result for each kind of sessions. */
+const char dir_sql_tls_received_put[] =
+	"WITH r AS (INSERT INTO tls_received (organization, report_id, from_time, to_time)"
+	" SELECT $1, $2, to_timestamp($3::bigint / 1e6), to_timestamp($4::bigint / 1e6) WHERE"
+	" (SELECT count(*) FROM tls_received WHERE arrived > now() - interval '1 day') < $5::bigint"
+	" ON CONFLICT DO NOTHING RETURNING id)"
+	" INSERT INTO tls_received_results (report, domain, policy, result, sessions)"
+	" SELECT r.id, s.domain, s.policy, s.result, sum(s.sessions) FROM r,"
+	" unnest($6::text[], $7::smallint[], $8::smallint[], $9::bigint[])"
+	" AS s (domain, policy, result, sessions) GROUP BY 1, 2, 3, 4";
+const char dir_sql_tls_received_forget[] =
+	"DELETE FROM tls_received WHERE arrived < now() - $1::bigint * interval '1 day'";
+/* By day of UTC, organization and domain; then all their kinds in one text. */
+#define TLS_RECEIVED_SUMS \
+	"SELECT date_trunc('day', t.from_time, 'UTC') AS day, t.organization AS who, r.domain," \
+	" r.result, sum(r.sessions)::bigint AS n, count(DISTINCT t.id) AS reports" \
+	" FROM tls_received t JOIN tls_received_results r ON r.report = t.id" \
+	" WHERE ($1 = '' OR r.domain = $1) GROUP BY 1, 2, 3, 4"
+const char dir_sql_tls_received_list[] = "SELECT " US(
+	"day") ", who, domain, max(reports),"
+	       " string_agg(result || '=' || n, ' ' ORDER BY result)"
+	       " FROM (" TLS_RECEIVED_SUMS ") s"
+	       " WHERE (day, who COLLATE \"C\", domain COLLATE \"C\")"
+	       " > (to_timestamp($2::bigint / 1e6), $3, $4)"
+	       " GROUP BY day, who, domain ORDER BY day, who COLLATE \"C\", domain COLLATE \"C\""
+	       " LIMIT $5::bigint";
+
 const char dir_sql_claim[] =
 	"INSERT INTO claims (name, node, until)"
 	" VALUES ($1, $2, now() + $3::bigint * interval '1 s')"

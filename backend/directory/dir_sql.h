@@ -138,6 +138,12 @@ extern const char dir_sql_tls_remove[]; /* destination */
 extern const char dir_sql_tls_list[];   /* after, limit -> row */
 extern const char dir_sql_tls_show[];   /* destination -> row */
 
+/* organization, id, from us, to us, how many a day; arrays of domain, policy, result, sessions */
+extern const char dir_sql_tls_received_put[];
+extern const char dir_sql_tls_received_forget[]; /* days */
+/* domain or "", after: day us, organization, domain; limit -> these, reports, "RESULT=N ..." */
+extern const char dir_sql_tls_received_list[];
+
 /* name, node, seconds -> node, or no row: another has it */
 extern const char dir_sql_claim[];
 

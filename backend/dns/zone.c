@@ -3,15 +3,18 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "backend/dns/autoconfig.h"
 #include "backend/dns/dkim_text.h"
 #include "backend/dns/sts_own.h"
 #include "backend/dns/zone_priv.h"
+#include "common/parse/cclass.h"
 
-#define TEXT_BYTES   8192 /* of one value */
-#define FOREIGN_MAX  8    /* MX hosts that are not ours which are told */
-#define PREFERENCE   10   /* of the MX that are proposed: all alike share the mail */
-#define ROWS_OF_ALL  16   /* SPF, DMARC, TLS-RPT, MTA-STS, no key, three SRV */
-#define ROWS_OF_HOST (3 + ZONE_ADDRS_MAX) /* MX, addresses, TLSA, and a PTR for each address */
+#define TEXT_BYTES      8192 /* of one value */
+#define FOREIGN_MAX     8    /* MX hosts that are not ours which are told */
+#define SUBMISSION_PORT 587  /* with STARTTLS */
+#define PREFERENCE      10   /* of the MX that are proposed: all alike share the mail */
+#define ROWS_OF_ALL     16   /* SPF, DMARC, TLS-RPT, MTA-STS, no key, three SRV, autoconfig */
+#define ROWS_OF_HOST    (3 + ZONE_ADDRS_MAX) /* MX, addresses, TLSA, and a PTR for each address */
 
 /* ---- rows ---- */
 
@@ -344,12 +347,54 @@ const char *zone_dmarc_fault(slice_t record)
 	return "there is no p=";
 }
 
+/* An address in a mailto: of such a record, where some characters are not themselves (RFC 3986
+ * section 2.1). */
+static slice_t mailto(struct zone_look *l, slice_t address)
+{
+	struct buf b;
+	slice_t s;
+
+	buf_init(&b, TEXT_BYTES, NULL);
+	for (size_t i = 0; i < address.n; i++) {
+		unsigned char c = (unsigned char)address.p[i];
+
+		if (cclass(address.p[i], CC_LETDIG) || (c != '\0' && strchr("@.-_+", c) != NULL))
+			buf_putc(&b, address.p[i]);
+		else
+			buf_printf(&b, "%%%02X", c);
+	}
+	s = arena_dup(l->mem, buf_slice(&b));
+	buf_fini(&b);
+	return s;
+}
+
+static slice_t tlsrpt_record(struct zone_look *l)
+{
+	const struct zone_wants *w = l->w;
+	slice_t to = w->reports.n != 0 ? w->reports : zone_name(l, "postmaster@", w->domain);
+
+	to = mailto(l, to);
+	return zone_text(l, "v=TLSRPTv1; rua=mailto:%.*s", (int)to.n, to.p);
+}
+
 static const char *tlsrpt_fault(slice_t record)
 {
 	return slice_find(record, SL("rua=")) < record.n ? NULL : "there is no rua=";
 }
 
 /* ---- MTA-STS ---- */
+
+/* A host of the domain that front-ends serve; it may be an alias. */
+WAITS static void check_site(struct zone_look *l, const char *prefix, enum zone_need need,
+			     const char *missing)
+{
+	slice_t name = zone_name(l, prefix, l->w->domain);
+	struct zone_row *r = zone_row(l, "A", need, name, SLICE_NONE);
+	struct ask_answer a;
+
+	if (!zone_ask(l, r, name, ASK_ADDRESS, &a) && r->verdict == ZONE_MISSING)
+		zone_note(r, ZONE_MISSING, missing);
+}
 
 /* The record that tells of the policy, and the site that serves it. */
 WAITS static void check_sts(struct zone_look *l)
@@ -370,10 +415,8 @@ WAITS static void check_sts(struct zone_look *l)
 		if (why != NULL)
 			zone_note(r, ZONE_DIFFERS, why);
 	}
-	name = zone_name(l, "mta-sts.", l->w->domain);
-	r = zone_row(l, "A", ZONE_REQUIRED, name, SLICE_NONE);
-	if (!zone_ask(l, r, name, ASK_ADDRESS, &a) && r->verdict == ZONE_MISSING)
-		zone_note(r, ZONE_MISSING, "the public address of a front-end with listen.https");
+	check_site(l, "mta-sts.", ZONE_REQUIRED,
+		   "the public address of a front-end with listen.https");
 }
 
 /* ---- DKIM ---- */
@@ -464,16 +507,16 @@ WAITS enum err zone_check(const struct zone_wants *w, struct arena *mem, struct 
 				       (int)w->domain.n, w->domain.p),
 			     zone_dmarc_fault);
 	}
-	check_policy(l, "_smtp._tls.", ZONE_OPTIONAL, "v=TLSRPTv1",
-		     zone_text(l, "v=TLSRPTv1; rua=mailto:postmaster@%.*s", (int)w->domain.n,
-			       w->domain.p),
-		     tlsrpt_fault);
+	check_policy(l, "_smtp._tls.", ZONE_OPTIONAL, "v=TLSRPTv1", tlsrpt_record(l), tlsrpt_fault);
 	if (w->sts_id.n != 0)
 		check_sts(l);
 	if (w->kind != DIR_DOMAIN_REMOTE) {
-		check_service(l, "_imaps._tcp.", 993);
-		check_service(l, "_submissions._tcp.", 465);
-		check_service(l, "_submission._tcp.", 587);
+		check_service(l, "_imaps._tcp.", CLIENT_IMAPS_PORT);
+		check_service(l, "_submissions._tcp.", CLIENT_SUBMISSIONS_PORT);
+		check_service(l, "_submission._tcp.", SUBMISSION_PORT);
+		check_site(l, "autoconfig.", ZONE_OPTIONAL,
+			   "the public address of a front-end with listen.https, where programs of "
+			   "mail find what they set themselves up by");
 	}
 	xfree(&l);
 	return fiber_cancelled() ? E_CANCELLED : E_OK;

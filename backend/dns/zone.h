@@ -44,7 +44,8 @@ struct zone_wants {
 	size_t nhosts;
 	const struct dir_dkim_row *keys; /* of the domain */
 	size_t nkeys;
-	slice_t sts_id; /* of its MTA-STS policy (dns/sts_own); empty: it has none */
+	slice_t reports; /* an address for reports of TLS; empty: the domain's postmaster */
+	slice_t sts_id;  /* of its MTA-STS policy (dns/sts_own); empty: it has none */
 	/* dns_ask(), or its like. */
 	WAITS enum err (*ask)(void *arg, slice_t name, enum ask_type type, struct arena *mem,
 			      struct ask_answer *out, struct diag *d);

@@ -53,6 +53,9 @@ enum { NOTIFY_SUCCESS = 1, NOTIFY_FAILURE = 2, NOTIFY_DELAY = 4, NOTIFY_NEVER = 
 /* Where notices wait: no domain is called so. */
 #define JOB_NOTICES SL("<notices>")
 
+/* The route of what a worker of the way out reads as a report of TLS: no host is called so. */
+#define JOB_TLS_REPORTS SL("<tls-reports>")
+
 #define JOB_ACCOUNTS_MAX 1000 /* DIR_MEMBERS_MAX: all that one address expands to */
 
 struct job {

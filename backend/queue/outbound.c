@@ -62,6 +62,9 @@ void outbound_settings(struct outbound *o)
 		o->sched = sched_new(&s);
 		invariant(sched_limit_destination(o->sched, JOB_NOTICES, 0, SCHED_UNLIMITED,
 						  clock_wall_us()) == E_OK);
+		invariant(sched_limit_destination(o->sched, JOB_TLS_REPORTS,
+						  OUTBOUND_REPORTS_AT_ONCE, SCHED_UNLIMITED,
+						  clock_wall_us()) == E_OK);
 	} else {
 		sched_configure(o->sched, &s);
 	}

@@ -20,9 +20,11 @@ struct outbound_part {
 
 /* A worker whose link is lost is often alive, and knows what became of what it has: so long it may
  * come back and tell, before others get that. The same after a start. */
-#define OUTBOUND_GRACE_US  (2 * 1000000LL)
+#define OUTBOUND_GRACE_US        (2 * 1000000LL)
 /* Before the store is asked again that failed. */
-#define OUTBOUND_FAILED_US (60 * 1000000LL)
+#define OUTBOUND_FAILED_US       (60 * 1000000LL)
+/* Reports of TLS that workers read at once: each is in memory as a whole, and nobody is waiting. */
+#define OUTBOUND_REPORTS_AT_ONCE 4
 
 struct outbound_worker {
 	struct list node; /* in outbound.here; of none: it has a turn */

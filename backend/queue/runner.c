@@ -50,6 +50,7 @@ struct task {
 	size_t n;
 	slice_t outside[DIR_MEMBERS_MAX];
 	size_t noutside;
+	bool reports; /* it is read as a report of TLS, whoever else gets it */
 };
 
 /* Soon at first (an owner that restarts), then as mail servers do (RFC 5321 section 4.5.4.1). */
@@ -87,8 +88,11 @@ static enum err expand_address(struct task *t)
 			return E_OK;
 		}
 	}
+	t->reports = dir_is_tls_reports(dir, address);
 	if (e == E_OK)
 		e = dir_resolve(dir, address, &t->mem, &r, &d);
+	if (e == E_NOT_FOUND && t->reports)
+		return E_OK;
 	if (e != E_OK)
 		return e;
 	for (size_t i = 0; i < r.ntargets; i++) {
@@ -157,37 +161,65 @@ WAITS static void forward_groups(struct task *t)
 	}
 }
 
-/* Items for addresses that are not ours wait for the way out. */
+static void fill_item(struct task *t, const struct job *j, struct queue_add *out)
+{
+	out->key = deliver_item_key(UINT32_MAX, j->address, &t->mem);
+	out->payload = job_pack(j, &t->mem);
+	out->due_us = QUEUE_PARKED_US;
+}
+
+/* For a worker that reads it. Nobody is told what became of that. */
+static void fill_report(struct task *t, struct queue_add *out)
+{
+	struct job j = t->job;
+
+	j.kind = JOB_OUTSIDE;
+	j.route = JOB_TLS_REPORTS;
+	j.sender = SLICE_NONE;
+	j.notify = NOTIFY_NEVER;
+	j.content |= JOB_LOSABLE;
+	j.by = 0;
+	j.naccounts = 0;
+	j.next_us = clock_wall_us();
+	fill_item(t, &j, out);
+}
+
+static void fill_outside(struct task *t, slice_t sender, slice_t address, struct queue_add *out)
+{
+	struct job j = t->job;
+
+	j.sender = sender;
+	j.kind = JOB_OUTSIDE;
+	j.address = address;
+	j.naccounts = 0;
+	j.next_us = clock_wall_us();
+	j.depth++;
+	fill_item(t, &j, out);
+}
+
+/* Items for addresses that are not ours, and of what is to be read, wait for the way out. */
 WAITS static enum err queue_outside(struct task *t)
 {
-	struct queue_add *items = xcalloc(t->noutside, sizeof *items);
+	struct queue_add *items = xcalloc(t->noutside + 1, sizeof *items);
 	struct change_deliver c;
 	slice_t sender = t->job.sender;
+	size_t n = 0;
 	enum err e = E_OK;
 
 	if (t->noutside != 0)
 		e = rewrite_sender(t->runner->ways->deliver->dir, t->job.sender, t->job.address,
 				   &t->mem, &sender);
-	for (size_t i = 0; i < t->noutside; i++) {
-		struct job j = t->job;
-
-		j.sender = sender;
-		j.kind = JOB_OUTSIDE;
-		j.address = t->outside[i];
-		j.naccounts = 0;
-		j.next_us = clock_wall_us();
-		j.depth++;
-		items[i].key = deliver_item_key(UINT32_MAX, t->outside[i], &t->mem);
-		items[i].payload = job_pack(&j, &t->mem);
-		items[i].due_us = QUEUE_PARKED_US;
-	}
+	for (size_t i = 0; i < t->noutside; i++)
+		fill_outside(t, sender, t->outside[i], &items[n++]);
+	if (t->reports)
+		fill_report(t, &items[n++]);
 	change_deliver_init(&c);
 	c.origin = t->job.origin;
 	memcpy(c.txid, t->job.txid, sizeof c.txid);
 	c.record_no = t->record_no;
 	c.items = items;
-	c.nitems = t->noutside;
-	if (e == E_OK && t->noutside != 0)
+	c.nitems = n;
+	if (e == E_OK && n != 0)
 		e = store_change(t->part, &c.change);
 	xfree(&items);
 	return e;
@@ -313,7 +345,7 @@ static bool somebody_has_it(const struct task *t)
 		if (t->accounts[i].result == E_OK)
 			return true;
 	}
-	return t->noutside != 0;
+	return t->noutside != 0 || t->reports;
 }
 
 static enum err first_left(const struct task *t)

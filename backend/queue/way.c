@@ -172,6 +172,11 @@ void way_of(const struct dir *dir, const struct way_down *down, const struct ask
 		put(out, slice_str(server->name));
 		return;
 	}
+	if (slice_eq(j->route, JOB_TLS_REPORTS)) {
+		out->server = NULL;
+		put(out, j->route);
+		return;
+	}
 	if (j->route.n != 0) {
 		put(out, j->route);
 		put_identity(out);

@@ -8,7 +8,7 @@
  * another demand for TLS) have different names:
  *
  *	example.org  example.org#1a2b3c4d  relay:[host]:587#1a2b3c4d  lmtp:[host]:24
- *	hold:.example.org  reject:example.org  drop:default-smtp
+ *	hold:.example.org  reject:example.org  drop:default-smtp  <tls-reports>
  *
  * What the virtual server that took the message says of its name, addresses and schedule is part of
  * that difference. Mail of one that is stopped waits for its start, wherever it goes:

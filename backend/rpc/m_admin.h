@@ -107,6 +107,7 @@ WAITS enum err m_admin_tls_list(struct mcall *c);
 WAITS enum err m_admin_tls_show(struct mcall *c);
 WAITS enum err m_admin_tls_remove(struct mcall *c);
 WAITS enum err m_admin_tls_report_list(struct mcall *c);
+WAITS enum err m_admin_tls_received_list(struct mcall *c);
 WAITS enum err m_admin_tls_report_send(struct mcall *c);
 WAITS enum err m_admin_route_add(struct mcall *c);
 WAITS enum err m_admin_route_list(struct mcall *c);

@@ -89,6 +89,7 @@ WAITS enum err m_admin_dns_show(struct mcall *c)
 	if (e != E_OK)
 		return e;
 	w.domain = domain.name;
+	w.reports = arena_dup(&c->mem, dir_setting(c->be->dir, "tlsrpt.read"));
 	w.kind = domain.kind;
 	w.keys = keys.rows;
 	w.nkeys = keys.n;

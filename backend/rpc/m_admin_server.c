@@ -1,5 +1,7 @@
 /* Management of virtual SMTP servers. An operator sees and changes those that name him; neither
  * which listeners they have, nor who else may change them. */
+#include <stdio.h>
+
 #include "backend/admin/server_spec.h"
 #include "backend/directory/dir_servers.h"
 #include "backend/rpc/m_admin.h"
@@ -59,18 +61,16 @@ struct bound {
 	size_t n;
 };
 
-/* One of these sockets is the listener's; 0.0.0.0 and [::] are every address. */
+/* One of these sockets is the listener's. */
 static bool is_bound(const Postern__AdminWorkerStatus *w, const struct server_listener *l)
 {
-	static const uint8_t any[16] = {0};
-
 	for (size_t i = 0; i < w->n_listeners; i++) {
 		struct server_listener b;
 
-		if (!server_listener_parse(slice_str(w->listeners[i]), &b) || b.port != l->port)
+		if (!server_listener_parse(slice_str(w->listeners[i]), &b))
 			continue;
-		if (l->address.family == 0 || ipaddr_eq(&b.address, &l->address) ||
-		    memcmp(b.address.b, any, sizeof any) == 0)
+		snprintf(b.frontend, sizeof b.frontend, "%s", w->frontend);
+		if (server_listener_is_at(l, &b))
 			return true;
 	}
 	return false;

@@ -6,11 +6,7 @@
 #include "backend/areas/drop.h"
 #include "backend/directory/dir_route.h"
 #include "backend/directory/dir_servers.h"
-#include "backend/queue/job.h"
-#include "backend/rpc/rpc_methods.h"
-#include "backend/store/due.h"
-#include "backend/store/msg.h"
-#include "backend/ticket/lease_token.h"
+#include "backend/rpc/leased.h"
 #include "common/base/num.h"
 #include "common/crypto/digest.h"
 #include "proto/ingest.pb-c.h"
@@ -19,41 +15,9 @@
 #define FIELDS_MAX ((LEASE_ITEMS_MAX + 2) * (DIR_ADDRESS_MAX + 32))
 
 struct dropping {
-	struct partition *part;
-	struct lease_token lease;
-	struct arena *mem;
-	struct job jobs[LEASE_ITEMS_MAX];
-	uint64_t size;
+	struct leased *leased;
 	slice_t server;
-	enum err result;
 };
-
-static enum err load_item(struct dropping *d, size_t i, struct buf *bytes)
-{
-	struct due_item item;
-	enum err e;
-
-	buf_reset(bytes);
-	e = due_get(d->part, d->lease.items[i], &item, bytes);
-	if (e == E_OK && item.record_no != d->lease.record_no)
-		e = E_NOT_FOUND;
-	return e == E_OK ? job_unpack(arena_dup(d->mem, item.payload), d->mem, &d->jobs[i]) : e;
-}
-
-static void run_load(void *arg)
-{
-	struct dropping *d = arg;
-	struct msg_record record;
-	struct buf bytes;
-
-	buf_init(&bytes, STORE_PAYLOAD_MAX, NULL);
-	d->result = msg_record(d->part, d->lease.record_no, d->mem, &record);
-	for (size_t i = 0; d->result == E_OK && i < d->lease.n; i++)
-		d->result = load_item(d, i, &bytes);
-	if (d->result == E_OK)
-		d->size = d->jobs[0].prefix.n + record.plain_size;
-	buf_fini(&bytes);
-}
 
 /* All of them are for one folder still. */
 static enum err find_server(struct mcall *c, struct dropping *d)
@@ -61,15 +25,15 @@ static enum err find_server(struct mcall *c, struct dropping *d)
 	struct dir_server server;
 	struct dir_route route;
 
-	for (size_t i = 0; i < d->lease.n; i++) {
-		const struct job *j = &d->jobs[i];
+	for (size_t i = 0; i < d->leased->lease.n; i++) {
+		const struct job *j = &d->leased->jobs[i];
 
 		if (j->kind != JOB_OUTSIDE || j->route.n != 0 || j->held ||
 		    !dir_route_find(c->be->dir, j->sender, j->address, &route) ||
 		    route.action != DIR_ROUTE_DROP ||
 		    (i != 0 && !slice_eq(route.target, d->server)))
 			return diag_set(&c->diag, E_RETRY, "it goes elsewhere meanwhile");
-		d->server = arena_dup(d->mem, route.target);
+		d->server = arena_dup(&c->mem, route.target);
 	}
 	return dir_server_find(c->be->dir, d->server, &server, &c->diag);
 }
@@ -82,9 +46,9 @@ static void key_of(const struct mcall *c, const struct dropping *d, uint8_t out[
 	struct buf b;
 
 	buf_init(&b, RPC_NAME_MAX + 32 + LEASE_ITEMS_MAX * sizeof number, NULL);
-	buf_printf(&b, "drop %s %u ", dir_node_name(c->be->dir), d->lease.partition);
-	for (size_t i = 0; i < d->lease.n; i++) {
-		be64_put(number, d->lease.items[i]);
+	buf_printf(&b, "drop %s %u ", dir_node_name(c->be->dir), d->leased->lease.partition);
+	for (size_t i = 0; i < d->leased->lease.n; i++) {
+		be64_put(number, d->leased->lease.items[i]);
 		buf_put(&b, slice(number, sizeof number));
 	}
 	invariant(!buf_failed(&b));
@@ -100,13 +64,13 @@ WAITS static enum err write_fields(struct drop *f, const struct dropping *d)
 
 	buf_init(&b, FIELDS_MAX, NULL);
 	buf_puts(&b, "Return-Path: <");
-	drop_put_clean(&b, d->jobs[0].sender);
+	drop_put_clean(&b, d->leased->jobs[0].sender);
 	buf_puts(&b, ">\r\nx-sender: ");
-	drop_put_clean(&b, d->jobs[0].sender.n != 0 ? d->jobs[0].sender : SL("<>"));
+	drop_put_clean(&b, d->leased->jobs[0].sender.n != 0 ? d->leased->jobs[0].sender : SL("<>"));
 	buf_puts(&b, "\r\n");
-	for (size_t i = 0; i < d->lease.n; i++) {
+	for (size_t i = 0; i < d->leased->lease.n; i++) {
 		buf_puts(&b, "x-receiver: ");
-		drop_put_clean(&b, d->jobs[i].address);
+		drop_put_clean(&b, d->leased->jobs[i].address);
 		buf_puts(&b, "\r\n");
 	}
 	if (!buf_failed(&b))
@@ -142,13 +106,13 @@ WAITS static enum err write_file(struct mcall *c, struct dropping *d)
 	enum err e;
 
 	key_of(c, d, key);
-	e = drop_begin(c->be->drops, d->server, key, d->size, &f);
+	e = drop_begin(c->be->drops, d->server, key, d->leased->size, &f);
 	if (e == E_EXISTS)
 		return E_OK; /* the report of that was lost */
 	if (e == E_OK)
 		e = write_fields(f, d);
 	if (e == E_OK)
-		e = receive(c, f, d->size);
+		e = receive(c, f, d->leased->size);
 	if (e == E_OK)
 		return drop_commit(&f);
 	drop_abort(&f);
@@ -158,22 +122,12 @@ WAITS static enum err write_file(struct mcall *c, struct dropping *d)
 WAITS enum err m_ingest_drop(struct mcall *c)
 {
 	const Postern__IngestDrop *m = (const void *)c->msg;
-	struct dropping *d = arena_new(&c->mem, struct dropping);
-	enum err e = lease_token_open(c->be->tickets, MCALL_SLICE(m->lease), c->peer, &d->lease,
-				      &c->diag);
+	struct dropping d = {.leased = NULL};
+	enum err e = rpc_req_has_body(c->req) ? E_OK : E_INVALID;
 
-	if (e == E_OK && (d->lease.kind != LEASE_SEND || !rpc_req_has_body(c->req)))
-		e = E_INVALID;
 	if (e == E_OK)
-		e = mcall_partition(c, d->lease.partition);
-	if (e != E_OK)
-		return e;
-	d->part = c->part;
-	d->mem = &c->mem;
-	e = mcall_read("ingest.drop", run_load, d);
+		e = leased_load(c, MCALL_SLICE(m->lease), &d.leased);
 	if (e == E_OK)
-		e = d->result;
-	if (e == E_OK)
-		e = find_server(c, d);
-	return e == E_OK ? write_file(c, d) : e;
+		e = find_server(c, &d);
+	return e == E_OK ? write_file(c, &d) : e;
 }

@@ -138,10 +138,18 @@ static void pack_route(struct outbound_job *j, struct arena *mem, Postern__Outbo
 	const struct dir_route *r = j->route;
 	Postern__OutboundRoute *m;
 
-	if (r == NULL)
+	bool reports = slice_eq(j->destination, JOB_TLS_REPORTS);
+
+	if (r == NULL && !reports)
 		return;
 	m = arena_new(mem, Postern__OutboundRoute);
 	postern__outbound_route__init(m);
+	out->route = m;
+	if (reports) {
+		m->target = arena_str(mem, j->destination);
+		m->tls_report = true;
+		return;
+	}
 	m->target = arena_str(mem, j->target);
 	m->lmtp = r->action == DIR_ROUTE_LMTP;
 	m->drop = r->action == DIR_ROUTE_DROP;
@@ -151,7 +159,6 @@ static void pack_route(struct outbound_job *j, struct arena *mem, Postern__Outbo
 	m->source4 = arena_str(mem, r->source4);
 	m->source6 = arena_str(mem, r->source6);
 	m->source_only = j->sources_only;
-	out->route = m;
 }
 
 static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *mem,

@@ -72,6 +72,7 @@ WAITS enum err m_ingest_read(struct mcall *c);
 WAITS enum err m_ingest_open(struct mcall *c);
 WAITS enum err m_ingest_done(struct mcall *c);
 WAITS enum err m_ingest_drop(struct mcall *c);
+WAITS enum err m_ingest_tls_report(struct mcall *c);
 WAITS enum err m_mailbox_list(struct mcall *c);
 WAITS enum err m_mailbox_create(struct mcall *c);
 WAITS enum err m_mailbox_delete(struct mcall *c);
@@ -91,5 +92,6 @@ WAITS enum err m_append_begin(struct mcall *c);
 WAITS enum err m_append_commit(struct mcall *c);
 WAITS enum err m_append_abort(struct mcall *c);
 WAITS enum err m_web_sts(struct mcall *c);
+WAITS enum err m_web_autoconfig(struct mcall *c);
 
 #endif

@@ -89,6 +89,7 @@ static void read_all(const struct conf *c, struct policy *p)
 		.imap_idle_timeout_ms = conf_ms(c, "imap.idle_timeout"),
 		.imap_login_timeout_ms = conf_ms(c, "imap.login_timeout"),
 		.imap_append_bytes_max = conf_bytes(c, "imap.append_bytes_max"),
+		.web_keep_ms = conf_ms(c, "web.keep"),
 		.tls_handshake_timeout_ms = conf_ms(c, "tls.handshake_timeout"),
 		.auth_plain = conf_bool(c, "auth.plain"),
 		.auth_gssapi = conf_count(c, SETTINGS_REALMS) > 0,

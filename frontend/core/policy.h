@@ -51,6 +51,7 @@ struct policy {
 	int64_t imap_idle_timeout_ms;   /* 30 min */
 	int64_t imap_login_timeout_ms;  /* 3 min before log-in */
 	uint64_t imap_append_bytes_max; /* 50 MiB */
+	int64_t web_keep_ms;            /* 60 s; answers are fresh for so long */
 	/* any listener, by enum rpc_service; services without rows have the values of imap */
 	struct policy_limits {
 		uint32_t connections_max; /* at once, per worker */

@@ -13,6 +13,7 @@
 #include "frontend/outbound/send.h"
 #include "frontend/outbound/tls_policy.h"
 #include "frontend/outbound/tls_tally.h"
+#include "frontend/outbound/tlsrpt_job.h"
 
 #define IDLE_MS      2000                /* a connection waits so long for the next message */
 #define DNS_MS       30000               /* all questions about a destination, about a host */
@@ -356,6 +357,10 @@ WAITS static void carry(struct courier *k, struct outbound_job *j)
 
 	if (j->route.drop) {
 		drop_job(j);
+		return;
+	}
+	if (j->route.tls_report) {
+		tlsrpt_job(j);
 		return;
 	}
 	if (k->client != NULL && !fits(k, j))

@@ -170,6 +170,7 @@ static enum err take_route(const Postern__OutboundJob *m, struct outbound_job *j
 	j->route.target = slice_str(r->target);
 	j->route.lmtp = r->lmtp;
 	j->route.drop = r->drop;
+	j->route.tls_report = r->tls_report;
 	j->route.user = call_slice(r->user);
 	j->route.password = call_slice(r->password);
 	j->route.helo = r->helo;

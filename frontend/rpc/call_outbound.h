@@ -74,6 +74,7 @@ struct outbound_route {
 	slice_t target; /* as hosts_find wants it */
 	bool lmtp;
 	bool drop;              /* a file at the back-end; the target is a virtual server's name */
+	bool tls_report;        /* it is read here as a report of TLS; the target is no host */
 	slice_t user, password; /* never logged; empty: no log-in */
 	const char *helo;       /* "": as to anybody */
 	struct ipaddr source4, source6; /* family 0: as to anybody */

@@ -2,6 +2,7 @@
 
 #include "common/log/log.h"
 #include "frontend/rpc/call_priv.h"
+#include "proto/ingest.pb-c.h"
 #include "proto/outbound.pb-c.h"
 
 #define PUT_MS      20000
@@ -220,4 +221,53 @@ WAITS void call_tls_over(struct rpc_link *l, uint64_t id, enum tls_report_end en
 	if (e != E_OK)
 		LOG(LOG_INFO, NULL, "tlsrpt.end_lost", LF_ERR("why", e), LF_STR("text", d.text));
 	arena_reset(&mem);
+}
+
+static Postern__IngestTlsPolicy *pack_received(const struct tls_received_policy *p,
+					       struct arena *mem)
+{
+	Postern__IngestTlsPolicy *m = arena_new(mem, Postern__IngestTlsPolicy);
+
+	postern__ingest_tls_policy__init(m);
+	m->type = p->type;
+	m->domain = arena_str(mem, slice_str(p->domain));
+	m->results = arena_alloc(mem, ARRAY_LEN(p->counts) * sizeof *m->results);
+	for (unsigned i = 0; i < ARRAY_LEN(p->counts); i++) {
+		Postern__IngestTlsResult *r;
+
+		if (p->counts[i] == 0)
+			continue;
+		r = arena_new(mem, Postern__IngestTlsResult);
+		postern__ingest_tls_result__init(r);
+		r->result = i;
+		r->count = p->counts[i];
+		m->results[m->n_results++] = r;
+	}
+	return m;
+}
+
+WAITS enum err call_tls_received(uint32_t partition, slice_t lease, const struct tls_received *r)
+{
+	Postern__IngestTlsReport req = POSTERN__INGEST_TLS_REPORT__INIT;
+	Postern__IngestTlsPolicy *policies[TLS_RECEIVED_POLICIES_MAX];
+	struct diag d = {""};
+	struct arena mem;
+	enum err e;
+
+	arena_init(&mem, NULL);
+	req.lease = call_bytes(lease);
+	req.organization = arena_str(&mem, slice_str(r->organization));
+	req.report_id = arena_str(&mem, slice_str(r->report_id));
+	req.from_s = r->from_s;
+	req.to_s = r->to_s;
+	req.policies = policies;
+	for (size_t i = 0; i < r->n; i++)
+		policies[req.n_policies++] = pack_received(&r->policies[i], &mem);
+	e = rpc_client_call(rpc_client_partition(partition),
+			    POSTERN__METHOD__METHOD_INGEST_TLS_REPORT, &req.base, NULL, NULL,
+			    deadline_in(STEP_MS), NULL, &d);
+	if (e != E_OK)
+		LOG(LOG_INFO, NULL, "tlsrpt.not_kept", LF_ERR("why", e), LF_STR("text", d.text));
+	arena_reset(&mem);
+	return e;
 }

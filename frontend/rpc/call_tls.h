@@ -5,7 +5,9 @@
 #ifndef FRONTEND_RPC_CALL_TLS_H
 #define FRONTEND_RPC_CALL_TLS_H
 
+#include "common/parse/idn.h"
 #include "frontend/rpc/call_delivery.h"
+#include "proto/tls_results.h"
 
 struct rpc_link;
 
@@ -65,5 +67,24 @@ enum tls_report_end {
 };
 WAITS void call_tls_over(struct rpc_link *l, uint64_t id, enum tls_report_end end,
 			 const char *words);
+
+/* What another system tells of sessions with our servers, by what they were to be. */
+struct tls_received_policy {
+	enum tls_policy_type type;             /* UNTOLD: one that is unknown */
+	char domain[DOMAIN_MAX + 1];           /* normalised */
+	uint64_t counts[TLS_RESULT_OTHER + 1]; /* by enum tls_result */
+};
+
+struct tls_received {
+	char organization[TLS_RECEIVED_TEXT_MAX + 1], report_id[TLS_RECEIVED_TEXT_MAX + 1];
+	int64_t from_s, to_s;
+	struct tls_received_policy policies[TLS_RECEIVED_POLICIES_MAX];
+	size_t n;
+};
+
+/* Of a job's message (call_outbound), to the owner of its partition. E_OK: it is durable, or was
+ * known, or is nothing that is kept; others: not now. */
+WAITS enum err call_tls_received(uint32_t partition, slice_t lease,
+				 const struct tls_received *r) MUST_USE;
 
 #endif

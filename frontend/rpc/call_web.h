@@ -5,11 +5,14 @@
 #include "common/base/arena.h"
 #include "common/base/err.h"
 
-#define CALL_WEB_STS_MAX 8192 /* of a policy's text */
+#define CALL_WEB_TEXT_MAX 8192 /* of an answer */
 
 /* The text of the domain's MTA-STS policy, in mem. E_NOT_FOUND: it is none of ours; others: nobody
  * can say now. */
 WAITS enum err call_web_sts(slice_t domain, struct arena *mem, int64_t deadline_ms,
 			    slice_t *out) MUST_USE;
+/* The same of what programs of mail set themselves up by. */
+WAITS enum err call_web_autoconfig(slice_t domain, struct arena *mem, int64_t deadline_ms,
+				   slice_t *out) MUST_USE;
 
 #endif

@@ -5,19 +5,27 @@
 #include "common/log/metric.h"
 #include "common/loop/fiber.h"
 #include "frontend/core/line.h"
+#include "frontend/core/policy.h"
 #include "frontend/rpc/call_web.h"
+#include "frontend/web/web_cache.h"
 #include "frontend/web/web_request.h"
 
 #define HEAD_SIZE 512 /* of an answer */
 
 METRIC_COUNTER(m_requests, "web_requests_total", "Requests by what was answered",
-	       {"answer", "policy"});
+	       {"answer", "page"});
 METRIC_COUNTER(m_refused, "web_requests_total", "Requests by what was answered",
 	       {"answer", "other"});
+METRIC_COUNTER(m_asked, "web_asked_total", "Questions to back-ends for them");
 
 struct web {
 	struct session base;
 	struct arena mem;
+};
+
+struct page {
+	enum web_page kind;
+	slice_t text; /* in the session's mem; empty: none */
 };
 
 /* Nobody who sends slowly holds a session longer than this. */
@@ -65,28 +73,33 @@ static void put_date(struct buf *out)
 		   c.year, c.hour, c.min, c.sec);
 }
 
-WAITS static enum err answer(struct web *w, const struct web_request *r, enum web_status status,
-			     slice_t policy)
+static const char *content_type(const struct page *p)
 {
-	const char *text = web_status_text(status);
+	return p->text.n != 0 && p->kind == WEB_PAGE_AUTOCONFIG ? "text/xml; charset=utf-8"
+								: "text/plain";
+}
+
+WAITS static enum err answer(struct web *w, const struct web_request *r, enum web_status status,
+			     const struct page *p)
+{
 	int64_t deadline_ms = deadline_in(WEB_ANSWER_MS);
 	struct buf head;
 	enum err e;
 
 	buf_init(&head, HEAD_SIZE, NULL);
-	buf_printf(&head, "HTTP/1.1 %d %s\r\n", (int)status, text);
+	buf_printf(&head, "HTTP/1.1 %d %s\r\n", (int)status, web_status_text(status));
 	put_date(&head);
 	if (status == WEB_NO_METHOD)
 		buf_puts(&head, "Allow: GET, HEAD\r\n");
 	if (status == WEB_AWAY)
 		buf_puts(&head, "Retry-After: 60\r\n");
 	buf_printf(&head,
-		   "Content-Type: text/plain\r\nContent-Length: %zu\r\n"
+		   "Content-Type: %s\r\nContent-Length: %zu\r\n"
 		   "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
-		   policy.n);
+		   content_type(p), p->text.n);
 	e = stream_write(w->base.stream, buf_slice(&head), deadline_ms);
-	if (e == E_OK && !r->head && policy.n != 0)
-		e = stream_write(w->base.stream, policy, deadline_ms);
+	if (e == E_OK && !r->head && p->text.n != 0)
+		e = stream_write(w->base.stream, p->text, deadline_ms);
 	if (e == E_OK)
 		e = stream_flush(w->base.stream, deadline_ms);
 	buf_fini(&head);
@@ -94,17 +107,47 @@ WAITS static enum err answer(struct web *w, const struct web_request *r, enum we
 	return e;
 }
 
-WAITS static enum web_status find_policy(struct web *w, const struct web_request *r,
-					 slice_t *policy)
+/* ---- what is answered ---- */
+
+WAITS static enum err ask_back_end(enum web_page page, slice_t domain, struct arena *mem,
+				   slice_t *text)
 {
+	int64_t deadline_ms = deadline_in(WEB_ANSWER_MS);
+
+	switch (page) {
+	case WEB_PAGE_STS:
+		return call_web_sts(domain, mem, deadline_ms, text);
+	case WEB_PAGE_AUTOCONFIG:
+		return call_web_autoconfig(domain, mem, deadline_ms, text);
+	}
+	return E_INTERNAL;
+}
+
+/* An old answer is better than none. */
+WAITS static enum web_status find_page(struct web *w, const struct web_request *r, struct page *p)
+{
+	enum web_cached known;
 	slice_t domain;
-	enum web_status status = web_request_end(r, &domain);
+	enum web_status status = web_request_end(r, &p->kind, &domain);
 	enum err e;
 
 	if (status != WEB_OK)
 		return status;
-	e = call_web_sts(domain, &w->mem, deadline_in(WEB_ANSWER_MS), policy);
-	return e == E_OK ? WEB_OK : e == E_NOT_FOUND ? WEB_NOT_FOUND : WEB_AWAY;
+	known = web_cache_find(p->kind, domain, policy()->web_keep_ms, &w->mem, &p->text);
+	if (known != WEB_CACHE_FRESH && web_cache_may_ask()) {
+		slice_t text = SLICE_NONE;
+
+		metric_add(&m_asked, 1);
+		e = ask_back_end(p->kind, domain, &w->mem, &text);
+		if (e == E_OK || e == E_NOT_FOUND) {
+			web_cache_put(p->kind, domain, text);
+			known = WEB_CACHE_FRESH;
+			p->text = text;
+		}
+	}
+	if (known == WEB_CACHE_NOTHING)
+		return WEB_AWAY;
+	return p->text.n != 0 ? WEB_OK : WEB_NOT_FOUND;
 }
 
 WAITS static void web_run(struct session *s)
@@ -112,10 +155,10 @@ WAITS static void web_run(struct session *s)
 	struct web *w = container_of(s, struct web, base);
 	struct web_request r = {.head = false};
 	enum web_status status;
-	slice_t policy = SLICE_NONE;
+	struct page page = {.text = SLICE_NONE};
 	enum err e;
 
-	arena_init(&w->mem, NULL); /* one policy, which has a limit */
+	arena_init(&w->mem, NULL); /* a page or two, which have a limit */
 	s->state = "request";
 	e = read_head(w, &r, &status);
 	if (e != E_OK)
@@ -123,12 +166,12 @@ WAITS static void web_run(struct session *s)
 	if (e == E_TIMEOUT)
 		status = WEB_TIMEOUT;
 	if (e == E_OK && status == WEB_OK)
-		status = find_policy(w, &r, &policy);
+		status = find_page(w, &r, &page);
 	if (e == E_OK || e == E_TIMEOUT || e == E_LIMIT || e == E_INVALID) {
 		s->state = "answer";
 		LOG(LOG_INFO, &s->log, "web.request", LF_STR("host", r.host),
 		    LF_INT("status", (int)status));
-		e = answer(w, &r, status, policy);
+		e = answer(w, &r, status, &page);
 		if (e != E_OK)
 			session_failed(s, e);
 	}

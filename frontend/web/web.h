@@ -1,13 +1,20 @@
 /*
- * frontend/web: the least web server that MTA-STS wants (RFC 8461 section 3.3). It serves
- * https://mta-sts.DOMAIN/.well-known/mta-sts.txt for domains of ours, and nothing else: no files,
- * no state, no second request on a connection.
+ * frontend/web: the least web server that MTA-STS wants (RFC 8461 section 3.3), and what programs
+ * of mail set themselves up by. It serves, for domains of ours,
+ *
+ *   https://mta-sts.DOMAIN/.well-known/mta-sts.txt
+ *   https://autoconfig.DOMAIN/mail/config-v1.1.xml
+ *   https://DOMAIN/.well-known/autoconfig/mail/config-v1.1.xml
+ *
+ * and nothing else: no files, no second request on a connection. What of a request says whose
+ * account it is for is not read.
  *
  *   web          the conversation: one request, one answer, the end
  *   web_request  what a request asks for (RFC 9112); values, nothing waits there
+ *   web_cache    what back-ends have said of late
  *
- * Lines come from core/line, as everybody's. The policy comes from a back-end with each request:
- * this worker may ask for nothing else (a service of its own), and keeps nothing.
+ * Lines come from core/line, as everybody's. The pages come from a back-end, once in a while: this
+ * worker may ask for nothing else (a service of its own).
  */
 #ifndef FRONTEND_WEB_WEB_H
 #define FRONTEND_WEB_WEB_H

@@ -2,6 +2,31 @@
 
 #include "common/parse/cclass.h"
 
+/* Where the pages are. */
+struct web_place {
+	const char *path, *prefix; /* of the host; the domain is behind it */
+	enum web_page page;
+	bool has_query; /* there may be one, which changes nothing */
+};
+
+static const struct web_place places[] = {
+	{WEB_POLICY_PATH, "mta-sts.", WEB_PAGE_STS, false},
+	{WEB_AUTOCONFIG_PATH, "autoconfig.", WEB_PAGE_AUTOCONFIG, true},
+	{WEB_WELL_KNOWN_PATH, "", WEB_PAGE_AUTOCONFIG, true},
+};
+
+static const struct web_place *find_place(slice_t target)
+{
+	size_t end = slice_find_char(target, '?');
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		if (slice_eq(places[i].has_query ? slice_sub(target, 0, end) : target,
+			     slice_str(places[i].path)))
+			return &places[i];
+	}
+	return NULL;
+}
+
 const char *web_status_text(enum web_status s)
 {
 	switch (s) {
@@ -82,7 +107,7 @@ static bool take_target(slice_t target, struct web_request *r)
 		r->in_line = true;
 		target = slice_from(rest, end);
 	}
-	r->found = slice_eq(target, SL(WEB_POLICY_PATH));
+	r->place = find_place(target);
 	return r->in_line || (target.n != 0 && target.p[0] == '/');
 }
 
@@ -128,15 +153,19 @@ enum web_status web_request_field(slice_t line, struct web_request *r)
 	return r->in_line || take_host(value, r) ? WEB_OK : WEB_BAD;
 }
 
-enum web_status web_request_end(const struct web_request *r, slice_t *domain_out)
+enum web_status web_request_end(const struct web_request *r, enum web_page *page_out,
+				slice_t *domain_out)
 {
-	static const slice_t prefix = {"mta-sts.", 8};
-	slice_t host = slice_str(r->host);
+	slice_t host = slice_str(r->host), prefix;
 
 	if (r->hosts != 1)
 		return WEB_BAD;
-	if (!r->found || !slice_starts(host, prefix))
+	if (r->place == NULL || host.n == 0)
 		return WEB_NOT_FOUND;
+	prefix = slice_str(r->place->prefix);
+	if (!slice_starts(host, prefix))
+		return WEB_NOT_FOUND;
+	*page_out = r->place->page;
 	*domain_out = slice_from(host, prefix.n);
 	return WEB_OK;
 }

@@ -5,7 +5,16 @@
 #include "common/base/slice.h"
 #include "common/parse/idn.h"
 
-#define WEB_POLICY_PATH "/.well-known/mta-sts.txt"
+#define WEB_POLICY_PATH     "/.well-known/mta-sts.txt"
+/* Of the host autoconfig.DOMAIN, and of the domain itself. */
+#define WEB_AUTOCONFIG_PATH "/mail/config-v1.1.xml"
+#define WEB_WELL_KNOWN_PATH "/.well-known/autoconfig/mail/config-v1.1.xml"
+
+/* What there is to be had. */
+enum web_page {
+	WEB_PAGE_STS,        /* a domain's MTA-STS policy (RFC 8461) */
+	WEB_PAGE_AUTOCONFIG, /* what programs of mail set themselves up by */
+};
 
 /* Statuses that there are. */
 enum web_status {
@@ -22,10 +31,12 @@ enum web_status {
 };
 const char *web_status_text(enum web_status s);
 
+struct web_place;
+
 struct web_request {
-	bool head;    /* HEAD: an answer without its body */
-	bool found;   /* the path is the policy's */
-	bool in_line; /* the request line has said the host */
+	bool head;                     /* HEAD: an answer without its body */
+	const struct web_place *place; /* the path's; NULL: there is no such page */
+	bool in_line;                  /* the request line has said the host */
 	unsigned hosts;
 	char host[DOMAIN_MAX + 1]; /* normalised, without its port; "": none that we could serve */
 };
@@ -34,7 +45,8 @@ struct web_request {
 enum web_status web_request_line(slice_t line, struct web_request *out) MUST_USE;
 /* A field's line, not the empty one. */
 enum web_status web_request_field(slice_t line, struct web_request *r) MUST_USE;
-/* The header is over: WEB_OK, and whose policy it wants; in r. */
-enum web_status web_request_end(const struct web_request *r, slice_t *domain_out) MUST_USE;
+/* The header is over: WEB_OK, and what it wants of whom; in r. */
+enum web_status web_request_end(const struct web_request *r, enum web_page *page_out,
+				slice_t *domain_out) MUST_USE;
 
 #endif

@@ -47,6 +47,7 @@ static const struct ask_method table[] = {
 	ROW(INGEST_OPEN, ingest_open, REPLY(ingest_open_reply)),
 	ROW(INGEST_DONE, ingest_done, NULL),
 	ROW(INGEST_DROP, ingest_drop, NULL),
+	ROW(INGEST_TLS_REPORT, ingest_tls_report, NULL),
 	ROW(DELIVER_COMMIT, deliver_commit, REPLY(deliver_reply)),
 	ROW(DELIVER_ABORT, deliver_abort, NULL),
 	ROW(DELIVER_SETTLE, deliver_settle, NULL),
@@ -70,6 +71,7 @@ static const struct ask_method table[] = {
 	ROW(APPEND_COMMIT, append_commit, REPLY(append_reply)),
 	ROW(APPEND_ABORT, append_abort, NULL),
 	ROW(WEB_STS, web_sts, REPLY(web_sts_reply)),
+	ROW(WEB_AUTOCONFIG, web_autoconfig, REPLY(web_autoconfig_reply)),
 };
 
 static const struct ask_method *by_number(unsigned number)

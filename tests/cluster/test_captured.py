@@ -139,7 +139,8 @@ class CapturedFrontend(unittest.TestCase):
                               ("smtp", "OUTBOUND_TURN"), ("submission", "OUTBOUND_ASK"),
                               ("outbound", "AUTH_START"), ("outbound", "RESOLVE"),
                               ("web", "AUTH_START"), ("web", "RESOLVE"),
-                              ("web", "OUTBOUND_TLS_WORK"), ("imap", "WEB_STS")):
+                              ("web", "OUTBOUND_TLS_WORK"), ("imap", "WEB_STS"),
+                              ("smtp", "WEB_AUTOCONFIG")):
             before = metric("be1", "rpc_refused_total", reason="role")
             with Captured("frontend/fe1/" + service) as c:
                 fields = next(f for _, n, f in methods() if short(n) == name)

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import pty
 import secrets
 import smtplib
 import socket
@@ -322,6 +323,77 @@ class Servers(unittest.TestCase):
                           "default-submission": "paused"})
 
     # ---- management ----
+
+    def at_terminal(self, answers, *argv):
+        """`server add` at a terminal: each question's answer; then status and what was seen."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execv(os.path.join(postern.BUILD, "postern"),
+                     ["postern", "--cluster", os.path.join(postern.FOLDER, "cluster.json"),
+                      "server", "add", *argv])
+        seen = b""
+        for answer in answers:
+            asked = len(seen)
+            while not seen[asked:].endswith(b": "):
+                seen += os.read(fd, 4096)
+            os.write(fd, answer + b"\n" if answer is not None else b"\x04")
+        with contextlib.suppress(OSError):  # EIO: its end
+            while got := os.read(fd, 4096):
+                seen += got
+        os.close(fd)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode()
+
+    def test_asked_at_a_terminal(self):
+        port, usual = second("submission"), frontend()["ports"]["submission"]
+        status, seen = self.at_terminal(
+            [b"printers", b"submission", b"", b"example.org", b"required", b"yes"])
+        self.assertEqual(status, 0, seen)
+        self.assertIn("[:%d]: " % port, seen)
+        self.assertIn("postern server add printers --service submission --listen :%d "
+                      "--set default_domain=example.org --set tls=required\r\n" % port, seen)
+        self.assertNotIn("No front-end has bound", seen)
+        (made,) = [s for s in rows("list") if s["name"] == "printers"]
+        self.assertEqual((made["service"], made["listeners"], made["state"]),
+                         ("submission", [":%d" % port], "running"))
+        self.assertEqual(made["settings"], ["default_domain=example.org", "tls=required"])
+        # What it has is not offered again.
+        status, seen = self.at_terminal([b"second", b"submission", b"", b"", b"", b"no"])
+        offered = seen.partition("other server's: ")[2].partition("\r\n")[0]
+        self.assertIn(":%d " % usual, offered)
+        self.assertNotIn(":%d " % port, offered + " ")
+        self.assertIn("Nothing was made.", seen)
+        self.assertEqual(status, 0)
+
+    def test_asked_again_until_it_fits(self):
+        self.add("here", second("smtp"))
+        for fe in everywhere():
+            self.assertTrue(first_words(second("smtp"), fe))
+        status, seen = self.at_terminal(
+            [b"", b"No Name", b"here", b"x" * 1100, b"there", b"imap", b"smtp",
+             b"fe1/127.0.0.99:99", b"-", b"a b", b"offered", b"perhaps", b"yes"], "--set",
+            "default_domain=example.org")
+        self.assertEqual(status, 0, seen)
+        for words in ("of a-z, 0-9", "there is such a server", "at most 1024 bytes",
+                      "smtp or submission", "tls", "yes or no",
+                      "No front-end has bound fe1/127.0.0.99:99"):
+            self.assertIn(words, seen)
+
+    def test_only_what_is_missing_is_asked(self):
+        port = second("smtp")
+        status, seen = self.at_terminal([b"", b"", b"yes"], "named", "--service", "smtp",
+                                        "--set", "tls=none", "--operator", "eve")
+        self.assertEqual(status, 0, seen)
+        (made,) = [s for s in rows("list") if s["name"] == "named"]
+        self.assertEqual((made["listeners"], made["settings"], made["operators"]),
+                         ([":%d" % port], ["tls=none"], ["eve"]))
+
+    def test_nothing_is_made_without_an_answer(self):
+        before = rows("list")
+        for answers in ([None], [b"name", None], [b"name", b"smtp", b":99", b"", b"", None]):
+            status, seen = self.at_terminal(answers)
+            self.assertEqual(status, 66, seen)  # EX_NOINPUT
+        self.assertEqual(self.at_terminal([], "x", "--service", "imap")[0], 64)
+        self.assertEqual(rows("list"), before)
 
     def test_what_is_refused(self):
         port = str(second("smtp"))

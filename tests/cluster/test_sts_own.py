@@ -1,4 +1,5 @@
-"""The site of our own domains' MTA-STS policies (RFC 8461): what it serves, and what it does not."""
+"""The site of our own domains: MTA-STS policies (RFC 8461), and what programs of mail set themselves
+up by; what it serves, and what it does not."""
 import contextlib
 import email.utils
 import json
@@ -6,6 +7,7 @@ import os
 import socket
 import ssl
 import unittest
+import xml.etree.ElementTree
 
 import dnszone
 import postern
@@ -15,6 +17,7 @@ CLUSTER = ["--accounts", "2", "--set", "dns={dns}", "--set", "workers.web=1",
            "--set", "web.connections_per_ip_max=4", "--set", "web.rate_per_ip_per_min=1000"]
 HOST = "mta-sts.example.org"
 PATH = "/.well-known/mta-sts.txt"
+CONFIG, WELL_KNOWN = "/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml"
 HEAD_SECONDS = 10 # a request's header: WEB_HEAD_MS
 FIELDS_MAX, LINE_MAX = 100, 8000
 
@@ -24,6 +27,7 @@ def setUpModule():
     zone = dnszone.Zone({"example.org": "@ MX 10 mx1"},
                         port=int(os.environ["POSTERN_TEST_DNS"].partition(":")[2]))
     command("setting", "set", "dns.mx_hosts", "mx1.example.org,mx2.example.org")
+    command("setting", "set", "web.keep", "0s")
 
 
 def tearDownModule():
@@ -118,6 +122,70 @@ class Site(unittest.TestCase):
         command("domain", "edit", "example.org", "--mta-sts", "testing")
         self.serves(text("testing"), "mta-sts.alias.test")
 
+    def check_config(self, answer, domain):
+        """Thunderbird reads it so."""
+        status, fields, body = answer
+        self.assertEqual((status, fields["Content-Type"]), (200, "text/xml; charset=utf-8"))
+        root = xml.etree.ElementTree.fromstring(body)
+        self.assertEqual((root.tag, root.get("version")), ("clientConfig", "1.1"))
+        (provider,) = root.findall("emailProvider")
+        self.assertEqual([provider.get("id")] + [d.text for d in provider.findall("domain")],
+                         [domain, domain])
+        for element, kind, port in (("incomingServer", "imap", "993"),
+                                    ("outgoingServer", "smtp", "465")):
+            (server,) = provider.findall(element)
+            self.assertEqual(server.get("type"), kind)
+            self.assertEqual({e.tag: e.text for e in server}, {
+                "hostname": "mx1.example.org", "port": port, "socketType": "SSL",
+                "authentication": "password-cleartext", "username": "%EMAILADDRESS%"})
+
+    def test_autoconfig(self):
+        command("domain", "add", "alias.test", "--target", "example.org")
+        self.addCleanup(command, "domain", "remove", "alias.test")
+        self.assertTrue(until(lambda: get("autoconfig.alias.test", CONFIG)[0] == 200))
+        for domain in ("example.org", "alias.test"):
+            for query in ("", "?emailaddress=user1%40example.org", "?<&\"", "?" + "x" * 7000):
+                self.check_config(get("autoconfig." + domain, CONFIG + query), domain)
+                self.check_config(get(domain, WELL_KNOWN + query), domain)
+        status, fields, body = get("autoconfig.example.org", CONFIG, method="HEAD")
+        self.assertEqual((status, body), (200, b""))
+        self.assertGreater(int(fields["Content-Length"]), 500)
+
+    def test_back_ends_are_asked_once_in_a_while(self):
+        def asked():
+            """Once the back-end has heard of every request."""
+            self.assertTrue(until(lambda: postern.metric("be1", "web_requests_total") ==
+                                  len(postern.log_lines("fe1", "event=web.request"))))
+            return postern.metric("be1", "web_asked_total")
+        command("setting", "set", "web.keep", "1h")
+        self.addCleanup(command, "setting", "set", "web.keep", "0s")
+        names = (HOST, "mta-sts.never.test")
+        def settled():
+            """The setting is in force: a round asks for nothing."""
+            before = asked()
+            for name in names:
+                get(name)
+            return asked() == before
+        self.assertTrue(until(settled, 60))
+        before = asked()
+        for _ in range(50):
+            self.assertEqual([get(name)[0] for name in names], [200, 404])
+        self.assertEqual(asked(), before)
+        command("domain", "edit", "example.org", "--mta-sts", "testing")
+        self.assertEqual(get()[2], text("none"))
+
+    def test_what_was_known_is_served_while_back_ends_are_away(self):
+        """What was not, is not known to be none."""
+        self.assertEqual([get(name)[0] for name in (HOST, "mta-sts.nobody.test")], [200, 404])
+        self.addCleanup(postern.restore)
+        postern.cluster_command("kill", "be1", "KILL")
+        self.assertEqual(get()[::2], (200, text("none")))
+        self.assertEqual(get("mta-sts.nobody.test")[0], 404)
+        status, fields, _ = get("mta-sts.unheard.test")
+        self.assertEqual((status, fields["Retry-After"]), (503, "60"))
+        postern.restore()
+        self.assertTrue(until(lambda: get("mta-sts.unheard.test")[0] == 404))
+
     def test_nothing_else(self):
         command("domain", "add", "elsewhere.test", "--kind", "remote")
         self.addCleanup(command, "domain", "remove", "elsewhere.test")
@@ -125,6 +193,11 @@ class Site(unittest.TestCase):
         for host in ("example.org", "mta-sts.other.test", "mta-sts.", "", "127.0.0.1",
                      "mta-sts.mta-sts.example.org", "mta-sts.example.org.evil.test"):
             self.assertEqual(get(host)[0], 404, host)
+        for host, path in ((HOST, CONFIG), (HOST, WELL_KNOWN), ("example.org", CONFIG),
+                           ("autoconfig.example.org", PATH), ("autoconfig.other.test", CONFIG),
+                           ("autoconfig.elsewhere.test", CONFIG), ("elsewhere.test", WELL_KNOWN),
+                           ("autoconfig.example.org", "/autodiscover/autodiscover.xml")):
+            self.assertEqual(get(host, path)[0], 404, (host, path))
         for path in ("/", "/.well-known/", PATH + "/", PATH + "?x", "/../etc/passwd",
                      "/.well-known/%6dta-sts.txt"):
             self.assertEqual(get(path=path)[0], 404, path)
@@ -167,6 +240,9 @@ class Site(unittest.TestCase):
             out = postern.postern("dns", "show", "example.org", "--json")[1]
             return {(r["type"], r["name"]): r for r in json.loads(out)}
         record, site = ("TXT", "_mta-sts.example.org"), ("A", HOST)
+        config = ("A", "autoconfig.example.org")
+        self.assertEqual((rows()[config]["state"], rows()[config]["need"]),
+                         ("missing", "optional"))
         self.assertNotIn(record, rows())
         command("domain", "edit", "example.org", "--mta-sts", "testing")
         wanted = rows()[record]
@@ -174,8 +250,9 @@ class Site(unittest.TestCase):
         self.assertEqual(wanted["state"], "missing")
         self.assertEqual(rows()[site]["state"], "missing")
         zone.change({"example.org": '@ MX 10 mx1\n_mta-sts TXT "%s"\nmta-sts A 127.0.0.1'
-                     % wanted["value"]})
-        self.assertTrue(until(lambda: {rows()[k]["state"] for k in (record, site)} == {"ok"}))
+                     '\nautoconfig CNAME mta-sts' % wanted["value"]})
+        self.assertTrue(until(lambda: {rows()[k]["state"] for k in (record, site, config)} ==
+                              {"ok"}))
         command("domain", "edit", "example.org", "--mta-sts", "enforce")
         changed = rows()[record]
         self.assertEqual(changed["state"], "differs")

@@ -133,7 +133,7 @@ TEST(help_needs_nothing_else)
 	rig_init(&r);
 	CHECK_INT(parse(&r, "domain", "add", "--help"), EX_OK);
 	CHECK(r.help);
-	ctl_help(r.c.out, ctl_commands, ctl_ncommands, "domain", ctl_find("domain", "add"));
+	ctl_help(r.c.out, ctl_tables, "domain", ctl_find("domain", "add"));
 	fflush(r.c.out);
 	CHECK(slice_starts(slice(r.out_text, r.out_n),
 			   SL("usage: postern domain add NAME [--kind ")));
@@ -288,17 +288,31 @@ static void check_args(const struct ctl_command *cmd)
 	}
 }
 
+TEST(what_the_command_asks_for_may_be_missing_at_a_terminal)
+{
+	struct rig r;
+
+	rig_init(&r);
+	CHECK_INT(parse(&r, "server", "add", "name"), EX_USAGE);
+	CHECK(slice_starts(told(&r), SL("postern: --listen is missing")));
+	r.c.at_terminal = true;
+	CHECK_INT(parse(&r, "server", "add", "name"), EX_OK);
+	CHECK_INT(parse(&r, "server", "add", ""), EX_OK);
+	CHECK_INT(parse(&r, "server", "remove", ""), EX_USAGE);
+	rig_fini(&r);
+}
+
 TEST(every_row_of_the_table_holds_together)
 {
-	for (size_t i = 0; i < ctl_ncommands; i++) {
-		const struct ctl_command *cmd = &ctl_commands[i];
-
-		check_note("%s %s", cmd->noun, cmd->verb);
-		CHECK(ctl_find(cmd->noun, cmd->verb) == cmd);
-		CHECK(ctl_is_noun(cmd->noun));
-		CHECK(cmd->run != NULL || cmd->request != NULL || cmd->prepare != NULL);
-		CHECK((cmd->kind == ANSWER_NONE) == (cmd->answer == NULL));
-		check_args(cmd);
+	for (const struct ctl_command *const *t = ctl_tables; *t != NULL; t++) {
+		for (const struct ctl_command *cmd = *t; cmd->noun != NULL; cmd++) {
+			check_note("%s %s", cmd->noun, cmd->verb);
+			CHECK(ctl_find(cmd->noun, cmd->verb) == cmd);
+			CHECK(ctl_is_noun(cmd->noun));
+			CHECK(cmd->run != NULL || cmd->request != NULL || cmd->prepare != NULL);
+			CHECK((cmd->kind == ANSWER_NONE) == (cmd->answer == NULL));
+			check_args(cmd);
+		}
 	}
 	CHECK(ctl_find("domain", "nonsense") == NULL);
 	CHECK(!ctl_is_noun("nonsense"));

@@ -118,6 +118,34 @@ TEST_FIBER(resolve_refuses)
 	room_close(&r);
 }
 
+/* The address for reports of TLS: to the queue, whether anybody has it or not. */
+TEST_FIBER(resolve_tls_reports)
+{
+	struct resolve_ask q = {.peer = &room_peer, .address = SL("Reports@example.org")};
+	struct asked a = {.e = E_OK};
+	struct diag d = {""};
+	struct rcpt_token t;
+	struct room r;
+
+	arena_init(&a.mem, NULL);
+	REQUIRE(room_open(&r));
+	ask_as(&r, &a, &q);
+	CHECK_ERR(a.e, E_NOT_FOUND);
+	CHECK_ERR(dir_setting_set(r.rig.d, &rig_actor, SL("tlsrpt.read"), SL("reports@example.org"),
+				  &d),
+		  E_OK);
+	for (int i = 0; i < 2; i++) {
+		CHECK(i == 0 || room_account(&r, "reports@example.org", 1, 0) != 0);
+		ask_as(&r, &a, &q);
+		CHECK_ERR(a.e, E_OK);
+		REQUIRE(a.r.n == 1 && opened(&r, &a, 0, &t));
+		CHECK_INT(t.kind, RCPT_ADDRESS);
+		CHECK_SLICE(slice(t.address, t.address_n), q.address);
+	}
+	arena_reset(&a.mem);
+	room_close(&r);
+}
+
 /* A bounce to a sender that stands for another: to the queue; nobody else may write to it. */
 TEST_FIBER(resolve_rewritten_sender)
 {

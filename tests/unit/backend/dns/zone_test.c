@@ -34,6 +34,7 @@ static const struct fact good[] = {
 	{"_imaps._tcp.ours.test", ASK_SRV, "0 1 993 mx1.ours.test", ""},
 	{"_submissions._tcp.ours.test", ASK_SRV, "0 1 465 mx1.ours.test", ""},
 	{"_submission._tcp.ours.test", ASK_SRV, "0 1 25 x.test|0 1 587 mx1.ours.test", ""},
+	{"autoconfig.ours.test", ASK_ADDRESS, "192.0.2.1", "sites.ours.test"},
 };
 
 static const struct dir_dkim_row key = {
@@ -48,6 +49,7 @@ struct table {
 	struct fact change; /* stands before the others; name NULL: none */
 	unsigned asked;
 	bool away, insecure;
+	slice_t reports;
 };
 
 static const struct fact *find(const struct table *t, slice_t name, enum ask_type type)
@@ -100,6 +102,7 @@ WAITS static struct zone_rows look(struct table *t, struct arena *mem, enum dir_
 			       .keys = &key,
 			       .nkeys = 1,
 			       .sts_id = kind == DIR_DOMAIN_LOCAL ? SL("7") : SLICE_NONE,
+			       .reports = t->reports,
 			       .ask = ask,
 			       .arg = t};
 	struct zone_rows rows;
@@ -117,6 +120,15 @@ static size_t with(const struct zone_rows *rows, enum zone_verdict v)
 	return n;
 }
 
+static bool has_value(const struct zone_rows *rows, slice_t value)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < rows->n; i++)
+		has = has || slice_eq(rows->rows[i].value, value);
+	return has;
+}
+
 TEST_FIBER(zone_without_fault)
 {
 	struct table t = {.asked = 0};
@@ -125,11 +137,15 @@ TEST_FIBER(zone_without_fault)
 
 	arena_init(&mem, NULL);
 	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
-	CHECK_INT(rows.n, 2 + 2 + 3 + 2 + 1 + 1 + 1 + 1 + 2 + 3);
+	CHECK_INT(rows.n, 2 + 2 + 3 + 2 + 1 + 1 + 1 + 1 + 2 + 3 + 1);
 	CHECK_INT(with(&rows, ZONE_OK), rows.n);
 	for (size_t i = 0; i < rows.n; i++)
 		CHECK_SLICE(rows.rows[i].note, SL(""));
 	CHECK_SLICE(rows.rows[0].value, SL("10 mx1.ours.test"));
+	t.reports = SL("t!,+x@other.test");
+	CHECK(has_value(&rows, SL("v=TLSRPTv1; rua=mailto:postmaster@ours.test")));
+	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
+	CHECK(has_value(&rows, SL("v=TLSRPTv1; rua=mailto:t%21%2C+x@other.test")));
 	/* Of a domain whose mail is written elsewhere, only what takes its mail. */
 	rows = look(&t, &mem, DIR_DOMAIN_REMOTE);
 	CHECK_INT(rows.n, 2 + 2 + 3 + 2 + 1);
@@ -216,6 +232,11 @@ TEST_FIBER(each_fault_is_named)
 		 ZONE_DIFFERS,
 		 "_imaps._tcp.ours.test",
 		 "no record has this service's port"},
+		{{"autoconfig.ours.test", ASK_ADDRESS, "", ""},
+		 ZONE_MISSING,
+		 "autoconfig.ours.test",
+		 "the public address of a front-end with listen.https, where programs of mail "
+		 "find what they set themselves up by"},
 	};
 
 	check_faults(cases, ARRAY_LEN(cases));
@@ -317,9 +338,9 @@ TEST_FIBER(much_of_everything)
 	arena_init(&mem, NULL);
 	CHECK_ERR(zone_check(&w, &mem, &rows), E_OK);
 	/* MX, 8 strangers' among them; addresses with their PTR; TLSA; SPF, no key, two policies,
-	 * three services. */
+	 * three services, autoconfig. */
 	CHECK_INT(rows.n, ZONE_HOSTS_MAX + 8 + ZONE_HOSTS_MAX * (1 + ZONE_ADDRS_MAX) +
-				  ZONE_HOSTS_MAX + 1 + 1 + 2 + 3);
+				  ZONE_HOSTS_MAX + 1 + 1 + 2 + 3 + 1);
 	arena_reset(&mem);
 }
 

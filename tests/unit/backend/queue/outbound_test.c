@@ -71,6 +71,50 @@ TEST_FIBER(outbound_when_the_scheduler_is_full)
 	works_close(&w);
 }
 
+/* What is read as a report is a job for nobody's servers; few are read at once. */
+TEST_FIBER(outbound_gives_reports_to_read)
+{
+	struct sched_destination about;
+	struct outbound_job *j;
+	struct works w;
+	struct room_mail m;
+	struct job job = {.kind = JOB_OUTSIDE,
+			  .route = JOB_TLS_REPORTS,
+			  .address = SL("reports@example.org")};
+	struct queue_add item = {.key = SL("report"), .due_us = QUEUE_PARKED_US};
+	struct change_deliver c;
+
+	REQUIRE(works_open(&w));
+	room_mail(&w.room, &m, 1, 0, 1);
+	room_to(&m, works_outside(&w, "x@elsewhere.test"));
+	CHECK_ERR(deliver_commit(&w.room.deliver, &m.msg, &(struct diag){""}), E_OK);
+	room_mail_fini(&m);
+	REQUIRE(works_items(&w) == 1);
+	job.first_us = job.next_us = clock_wall_us();
+	item.payload = job_pack(&job, &w.mem);
+	change_deliver_init(&c);
+	c.origin = SL("test");
+	c.record_no = w.items[0].record_no;
+	c.items = &item;
+	c.nitems = 1;
+	CHECK_ERR(store_change(partitions_at(w.room.parts, 0), &c.change), E_OK);
+	REQUIRE(works_known(&w, 2));
+	for (int i = 0; i < 2; i++) {
+		j = works_take(&w);
+		REQUIRE(j != NULL);
+		if (slice_eq(j->destination, JOB_TLS_REPORTS)) {
+			CHECK(j->route == NULL);
+			CHECK_INT(j->n, 1);
+			CHECK(j->record.plain_size != 0);
+		}
+		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+	}
+	CHECK_INT(works_items(&w), 0);
+	CHECK_ERR(sched_destination_get(outbound_sched(w.o), JOB_TLS_REPORTS, &about), E_OK);
+	CHECK_INT(about.window, 4);
+	works_close(&w);
+}
+
 /* What is demanded of the destination's servers, as it is when the job is taken. */
 TEST_FIBER(outbound_takes_a_policy_along)
 {

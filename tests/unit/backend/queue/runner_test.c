@@ -265,6 +265,43 @@ TEST_FIBER(runner_expands_an_address)
 	works_close(&w);
 }
 
+/* Mail to the address for reports is read, beside whoever has that address; nobody hears of it. */
+TEST_FIBER(runner_has_reports_read)
+{
+	static const char *const addresses[] = {"reports@example.org", "Both@Example.ORG"};
+	struct works w;
+	struct diag d = {""};
+	uint64_t a;
+	struct job j;
+
+	REQUIRE(works_open(&w));
+	a = room_account(&w.room, "both@example.org", 0, 0);
+	for (unsigned i = 0; i < ARRAY_LEN(addresses); i++) {
+		CHECK_ERR(dir_setting_set(w.room.rig.d, &rig_actor, SL("tlsrpt.read"),
+					  slice_str(addresses[i]), &d),
+			  E_OK);
+		commit_one(&w, 1 + i, by_reference(&w, addresses[i]));
+		works_start(&w);
+		REQUIRE(until(&w, 1 + i, QUEUE_PARKED_US));
+		runner_stop(&w.runner);
+		CHECK_INT(room_count(&w.room, 0, a, "INBOX"), i == 0 ? -1 : 1);
+		for (size_t k = 0; k < items(&w); k++) {
+			CHECK_ERR(job_unpack(w.items[k].payload, &w.mem, &j), E_OK);
+			CHECK_INT(j.kind, JOB_OUTSIDE);
+			CHECK_SLICE(job_destination(&j), JOB_TLS_REPORTS);
+			CHECK_INT(j.sender.n, 0);
+			CHECK_INT(j.notify, NOTIFY_NEVER);
+			CHECK((j.content & JOB_LOSABLE) != 0);
+		}
+	}
+	/* Of a domain that is not ours it is nothing. */
+	CHECK_ERR(dir_setting_set(w.room.rig.d, &rig_actor, SL("tlsrpt.read"),
+				  SL("reports@elsewhere.test"), &d),
+		  E_OK);
+	CHECK(!dir_is_tls_reports(w.room.rig.d, SL("reports@elsewhere.test")));
+	works_close(&w);
+}
+
 /* The bytes of a message that another partition got are those that came. */
 TEST_FIBER(runner_copies_the_record)
 {

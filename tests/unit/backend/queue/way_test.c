@@ -40,6 +40,9 @@ TEST_FIBER(way_names)
 	j.route = SL("[10.0.0.1]:2525"); /* an administrator's word about the item wins */
 	CHECK_SLICE(name(&r, &j, &w), SL("[10.0.0.1]:2525"));
 	CHECK(!w.routed);
+	j.route = JOB_TLS_REPORTS; /* no host's, whoever took it */
+	CHECK_SLICE(name(&r, &j, &w), JOB_TLS_REPORTS);
+	CHECK(!way_is_special(&w));
 	j.route = SLICE_NONE;
 
 	/* Two domains, one relay: one destination. */

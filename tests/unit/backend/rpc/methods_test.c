@@ -36,6 +36,7 @@ static const struct {
 	{100, "Message.Expunge", "ip", "w"}, {101, "Message.Search", "ip", "r"},
 	{102, "Append.Begin", "i", "w"},     {103, "Append.Commit", "i", "w"},
 	{104, "Append.Abort", "i", "w"},     {112, "Web.Sts", "w", "-"},
+	{113, "Web.Autoconfig", "w", "-"},   {114, "Ingest.TlsReport", "o", "-"},
 };
 
 #define ADMIN_FIRST 256

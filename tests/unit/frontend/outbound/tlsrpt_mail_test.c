@@ -120,7 +120,13 @@ TEST(tlsrpt_names)
 	for (unsigned i = TLS_RESULT_OK + 1; i <= TLS_RESULT_LAST; i++)
 		CHECK(tls_result_name(i)[0] != '\0');
 	CHECK_STR(tls_result_name(TLS_RESULT_OK), "");
-	CHECK_STR(tls_result_name(TLS_RESULT_LAST + 1), "");
+	CHECK_STR(tls_result_name(TLS_RESULT_OTHER), "other");
+	CHECK_STR(tls_result_name(TLS_RESULT_OTHER + 1), "");
+	for (unsigned i = TLS_RESULT_OK + 1; i <= TLS_RESULT_LAST; i++)
+		CHECK_INT(tls_result_parse(slice_str(tls_result_name(i))), i);
+	CHECK_INT(tls_result_parse(SL("a-new-one")), TLS_RESULT_OTHER);
+	CHECK_INT(tls_policy_type_parse(SL("sts")), TLS_POLICY_STS);
+	CHECK_INT(tls_policy_type_parse(SL("")), TLS_POLICY_UNTOLD);
 	CHECK_STR(tls_policy_type_name(TLS_POLICY_TLSA), "tlsa");
 	CHECK_STR(tls_policy_type_name(TLS_POLICY_LAST + 1), "");
 }

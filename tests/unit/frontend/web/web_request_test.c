@@ -1,12 +1,15 @@
 /* What a request asks for: RFC 9112's grammar, and the limits of what we serve. */
 #include "frontend/web/web_request.h"
 
+#include <stdio.h>
+
 #include "tests/lib/check.h"
 
 #define GET "GET " WEB_POLICY_PATH " HTTP/1.1"
 
 /* Lines are separated by LF here. */
-static enum web_status ask(const char *text, struct web_request *r, slice_t *domain)
+static enum web_status ask(const char *text, struct web_request *r, enum web_page *page,
+			   slice_t *domain)
 {
 	slice_t rest = slice_str(text);
 	enum web_status s = WEB_OK;
@@ -18,7 +21,7 @@ static enum web_status ask(const char *text, struct web_request *r, slice_t *dom
 		rest = slice_from(rest, end + 1);
 		s = n == 0 ? web_request_line(line, r) : web_request_field(line, r);
 	}
-	return s == WEB_OK ? web_request_end(r, domain) : s;
+	return s == WEB_OK ? web_request_end(r, page, domain) : s;
 }
 
 TEST(web_request_table)
@@ -75,6 +78,7 @@ TEST(web_request_table)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		enum web_page page = WEB_PAGE_STS;
 		slice_t domain = SLICE_NONE;
 		struct web_request r = {.head = false};
 
@@ -82,8 +86,45 @@ TEST(web_request_table)
 		if (rows[i].text[0] == '\0')
 			CHECK_INT(web_request_line(SLICE_NONE, &r), rows[i].want);
 		else
-			CHECK_INT(ask(rows[i].text, &r, &domain), rows[i].want);
+			CHECK_INT(ask(rows[i].text, &r, &page, &domain), rows[i].want);
 		CHECK_SLICE(rows[i].want == WEB_OK ? domain : SL(""), slice_str(rows[i].domain));
+	}
+}
+
+TEST(web_request_of_autoconfig)
+{
+	static const struct {
+		const char *target, *host;
+		enum web_status want;
+		const char *domain;
+	} rows[] = {
+		{WEB_AUTOCONFIG_PATH, "autoconfig.a.test", WEB_OK, "a.test"},
+		{WEB_AUTOCONFIG_PATH "?emailaddress=x%40a.test", "AUTOCONFIG.a.test", WEB_OK,
+		 "a.test"},
+		{WEB_AUTOCONFIG_PATH "?", "autoconfig.a.test", WEB_OK, "a.test"},
+		{WEB_WELL_KNOWN_PATH, "a.test", WEB_OK, "a.test"},
+		{WEB_WELL_KNOWN_PATH "?emailaddress=x@a.test", "a.test:443", WEB_OK, "a.test"},
+		{WEB_AUTOCONFIG_PATH, "a.test", WEB_NOT_FOUND, ""},
+		{WEB_AUTOCONFIG_PATH, "mta-sts.a.test", WEB_NOT_FOUND, ""},
+		{WEB_AUTOCONFIG_PATH "/", "autoconfig.a.test", WEB_NOT_FOUND, ""},
+		{"/mail/config-v1.1.xm?l", "autoconfig.a.test", WEB_NOT_FOUND, ""},
+		{"/mail/?/mail/config-v1.1.xml", "autoconfig.a.test", WEB_NOT_FOUND, ""},
+		{WEB_WELL_KNOWN_PATH, "", WEB_NOT_FOUND, ""},
+		{WEB_WELL_KNOWN_PATH, "[2001:db8::1]", WEB_NOT_FOUND, ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		enum web_page page = WEB_PAGE_STS;
+		struct web_request r = {.head = false};
+		slice_t domain = SLICE_NONE;
+		char text[256];
+
+		check_note("%s of %s", rows[i].target, rows[i].host);
+		snprintf(text, sizeof text, "GET %s HTTP/1.1\nHost: %s", rows[i].target,
+			 rows[i].host);
+		CHECK_INT(ask(text, &r, &page, &domain), rows[i].want);
+		CHECK_SLICE(domain, slice_str(rows[i].domain));
+		CHECK(rows[i].want != WEB_OK || page == WEB_PAGE_AUTOCONFIG);
 	}
 }
 
