@@ -14,6 +14,8 @@ struct asker {
 	struct asking *home;
 	const void *who;
 	struct event wake;
+	bool has_key;
+	uint8_t key[SHA256_LEN]; /* that its front-end presents */
 };
 
 /* On the stack of the fiber that waits. */
@@ -132,6 +134,33 @@ enum err asker_new(struct asking *a, const void *who, struct asker **out)
 	event_init(&(*out)->wake);
 	list_prepend(&a->askers, &(*out)->node);
 	return E_OK;
+}
+
+enum err asker_tells_key(struct asker *k, slice_t key)
+{
+	if (key.n == 0)
+		return E_OK;
+	if (key.n != sizeof k->key)
+		return E_INVALID;
+	memcpy(k->key, key.p, sizeof k->key);
+	k->has_key = true;
+	return E_OK;
+}
+
+size_t asking_keys(const struct asking *a, uint8_t (*out)[SHA256_LEN], size_t max)
+{
+	size_t n = 0;
+
+	list_for_each(i, &a->askers) {
+		const struct asker *k = list_entry(i, struct asker, node);
+		size_t at = 0;
+
+		while (at < n && memcmp(out[at], k->key, SHA256_LEN) != 0)
+			at++;
+		if (k->has_key && at == n && n < max)
+			memcpy(out[n++], k->key, SHA256_LEN);
+	}
+	return n;
 }
 
 void asker_free(struct asker **pk)

@@ -24,6 +24,7 @@
 #define BACKEND_DNS_ASKING_H
 
 #include "common/base/arena.h"
+#include "common/crypto/digest.h"
 #include "common/loop/fiber.h"
 
 #define ASKING_FLIGHT_MAX  64   /* questions at a time: a few people's, and the rotation's */
@@ -69,6 +70,10 @@ struct asked {
 
 /* who: whose link it is, compared and never looked into. E_EXISTS: it has a stream already. */
 enum err asker_new(struct asking *a, const void *who, struct asker **out) MUST_USE;
+/* Of the public key that the worker's front-end presents (SHA256_LEN bytes). E_INVALID. */
+enum err asker_tells_key(struct asker *a, slice_t key) MUST_USE;
+/* The keys of all front-ends that are there, each once; returns how many of them. */
+size_t asking_keys(const struct asking *a, uint8_t (*out)[SHA256_LEN], size_t max);
 /* Its questions go to others. */
 void asker_free(struct asker **a);
 /* The next question for it. E_CANCELLED. */

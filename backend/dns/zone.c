@@ -7,6 +7,7 @@
 #include "backend/dns/dkim_text.h"
 #include "backend/dns/sts_own.h"
 #include "backend/dns/zone_priv.h"
+#include "common/base/codec.h"
 #include "common/parse/cclass.h"
 
 #define TEXT_BYTES      8192 /* of one value */
@@ -244,19 +245,56 @@ WAITS static void check_host(struct zone_look *l, slice_t host)
 	}
 }
 
+/* "3 1 1" and the digits of a front-end's key. */
+static slice_t tlsa_of(struct zone_look *l, size_t i)
+{
+	struct buf b;
+	slice_t s;
+
+	buf_init(&b, 6 + 2 * SHA256_LEN, NULL);
+	buf_puts(&b, "3 1 1 ");
+	hex_encode(&b, slice(l->w->tls_keys[i], SHA256_LEN));
+	s = arena_dup(l->mem, buf_slice(&b));
+	buf_fini(&b);
+	return s;
+}
+
+/* Is one of the records about a key that a front-end presents? Other forms than "3 1 1" need more
+ * than the key to be judged: nothing is said against them. */
+static bool tlsa_fits(struct zone_look *l, const struct ask_answer *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		if (!slice_starts(a->records[i], SL("3 1 1 ")))
+			return true;
+		for (size_t k = 0; k < l->w->ntls_keys; k++) {
+			if (slice_ieq(a->records[i], tlsa_of(l, k)))
+				return true;
+		}
+	}
+	return l->w->ntls_keys == 0;
+}
+
 WAITS static void check_tlsa(struct zone_look *l, slice_t host)
 {
 	slice_t name = zone_name(l, "_25._tcp.", host);
-	struct zone_row *r = zone_row(l, "TLSA", ZONE_OPTIONAL, name,
-				      SL("3 1 1 (SHA-256 of the certificate's public key)"));
+	bool known = l->w->ntls_keys == 1; /* of several nobody knows which is this host's */
+	struct zone_row *r = zone_row(
+		l, "TLSA", ZONE_OPTIONAL, name,
+		known ? tlsa_of(l, 0) : SL("3 1 1 (SHA-256 of the certificate's public key)"));
 	struct ask_answer a;
 
-	if (zone_ask(l, r, name, ASK_TLSA, &a) && !a.secure)
+	if (!zone_ask(l, r, name, ASK_TLSA, &a)) {
+		if (r->verdict == ZONE_MISSING)
+			zone_note(r, ZONE_MISSING,
+				  "in a zone with DNSSEC: openssl x509 -in CERT -noout -pubkey | "
+				  "openssl pkey -pubin -outform DER | sha256sum");
+	} else if (!tlsa_fits(l, &a)) {
+		zone_note(r, ZONE_DIFFERS,
+			  "no front-end presents a certificate with this key: senders with DANE "
+			  "would not deliver");
+	} else if (!a.secure) {
 		zone_note(r, ZONE_DIFFERS, "not signed by DNSSEC: senders do not look at it");
-	else if (r->verdict == ZONE_MISSING)
-		zone_note(r, ZONE_MISSING,
-			  "in a zone with DNSSEC: openssl x509 -in CERT -noout -pubkey | openssl "
-			  "pkey -pubin -outform DER | sha256sum");
+	}
 }
 
 /* ---- TXT ---- */

@@ -14,6 +14,7 @@
 #include "common/net/ipaddr.h"
 
 #define ZONE_HOSTS_MAX 16 /* as the setting dns.mx_hosts */
+#define ZONE_KEYS_MAX  16 /* certificates of front-ends; what is beyond is not compared */
 #define ZONE_ADDRS_MAX 32 /* of one host, what a front-end's resolver gives */
 
 enum zone_verdict {
@@ -44,6 +45,8 @@ struct zone_wants {
 	size_t nhosts;
 	const struct dir_dkim_row *keys; /* of the domain */
 	size_t nkeys;
+	const uint8_t (*tls_keys)[SHA256_LEN]; /* of the certificates that front-ends present */
+	size_t ntls_keys;                      /* 0: none is known */
 	slice_t reports; /* an address for reports of TLS; empty: the domain's postmaster */
 	slice_t sts_id;  /* of its MTA-STS policy (dns/sts_own); empty: it has none */
 	/* dns_ask(), or its like. */

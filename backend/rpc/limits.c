@@ -80,6 +80,7 @@ const struct walk_limit be_walk_limits[] = {
 	{&postern__outbound_tls_step__descriptor, "address", 0, DIR_ADDRESS_MAX},
 	{&postern__outbound_tls_step__descriptor, "text", 0, TLS_SUMS_LAST_STR},
 	{&postern__outbound_recipient_result__descriptor, "text", 0, OUTCOME_TEXT_MAX},
+	{&postern__dns_watch__descriptor, "tls_key", 0, SHA256_LEN},
 	{&postern__dns_answer__descriptor, "records", ASKING_RECORDS_MAX, ASKING_BYTES_MAX},
 	{&postern__dns_answer__descriptor, "canonical", 0, ASKING_NAME_MAX},
 	{&postern__ingest_open__descriptor, "recipients", INGEST_RECIPIENTS_MAX, DIR_ADDRESS_MAX},

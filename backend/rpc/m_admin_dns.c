@@ -75,6 +75,7 @@ WAITS enum err m_admin_dns_show(struct mcall *c)
 	const Postern__AdminDnsShow *m = (const void *)c->msg;
 	struct showing s = {.c = c, .deadline_ms = deadline_in(SHOW_MS)};
 	slice_t hosts[ZONE_HOSTS_MAX];
+	uint8_t(*tls_keys)[SHA256_LEN] = arena_alloc(&c->mem, ZONE_KEYS_MAX * SHA256_LEN);
 	struct zone_wants w = {.hosts = hosts, .ask = ask, .arg = &s};
 	struct dir_domain_row domain;
 	struct dir_dkim_page keys;
@@ -91,6 +92,9 @@ WAITS enum err m_admin_dns_show(struct mcall *c)
 	w.domain = domain.name;
 	w.reports = arena_dup(&c->mem, dir_setting(c->be->dir, "tlsrpt.read"));
 	w.kind = domain.kind;
+	w.tls_keys = (const uint8_t(*)[SHA256_LEN])tls_keys;
+	if (c->be->asking != NULL)
+		w.ntls_keys = asking_keys(c->be->asking, tls_keys, ZONE_KEYS_MAX);
 	w.keys = keys.rows;
 	w.nkeys = keys.n;
 	if (domain.kind != DIR_DOMAIN_REMOTE && domain.mta_sts != DIR_MTA_STS_NONE)

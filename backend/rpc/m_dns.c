@@ -26,6 +26,7 @@ WAITS static enum err serve(struct mcall *c, struct asker *k)
 
 WAITS enum err m_dns_watch(struct mcall *c)
 {
+	const Postern__DnsWatch *m = (const void *)c->msg;
 	struct asker *k;
 	enum err e;
 
@@ -34,7 +35,9 @@ WAITS enum err m_dns_watch(struct mcall *c)
 	e = asker_new(c->be->asking, rpc_req_link(c->req), &k);
 	if (e != E_OK)
 		return diag_set(&c->diag, e, "one stream of questions a link");
-	e = serve(c, k);
+	e = asker_tells_key(k, MCALL_SLICE(m->tls_key));
+	if (e == E_OK)
+		e = serve(c, k);
 	asker_free(&k);
 	return e;
 }

@@ -462,6 +462,22 @@ static enum err verify_chain(X509 *ca, X509 *x, struct diag *d)
 	return e;
 }
 
+enum err pki_key_sha256(slice_t cert_pem, uint8_t out[SHA256_LEN], struct diag *d)
+{
+	X509 *x = read_cert(cert_pem);
+	unsigned char *der = NULL;
+	int n;
+
+	if (x == NULL)
+		return openssl_failed(d, "reading a certificate");
+	n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+	invariant(n > 0);
+	sha256(slice(der, (size_t)n), out);
+	OPENSSL_free(der);
+	X509_free(x);
+	return E_OK;
+}
+
 enum err pki_verify(slice_t ca_cert_pem, slice_t cert_pem, struct diag *d)
 {
 	X509 *ca = read_cert(ca_cert_pem), *x = read_cert(cert_pem);

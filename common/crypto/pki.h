@@ -11,6 +11,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/crypto/digest.h"
 
 #define PKI_CN_MAX     64 /* X.520 ub-common-name */
 #define PKI_SERIAL_STR 41 /* 20 octets in hex (RFC 5280 4.1.2.2) and a NUL */
@@ -48,6 +49,9 @@ enum err pki_self_signed(const struct pki_names *names, struct buf *cert_pem, st
 			 struct diag *d) MUST_USE;
 /* Reads the first certificate of a PEM text. E_INVALID: not one. */
 enum err pki_parse(slice_t cert_pem, struct pki_info *out, struct diag *d) MUST_USE;
+/* The SHA-256 of the first certificate's public key as it stands there (SubjectPublicKeyInfo): what
+ * "3 1 1" of a TLSA record is about (RFC 6698 section 2.1). E_INVALID. */
+enum err pki_key_sha256(slice_t cert_pem, uint8_t out[SHA256_LEN], struct diag *d) MUST_USE;
 /* Was the certificate signed by this CA, and is it valid now? E_OK, E_DENIED, E_INVALID. */
 enum err pki_verify(slice_t ca_cert_pem, slice_t cert_pem, struct diag *d) MUST_USE;
 

@@ -213,6 +213,7 @@ WAITS static void serve(const struct serve_conf *conf)
 		    LF_STR("why", d.text));
 		return;
 	}
+	questions_certificate(conf->public_cert);
 	start_sts(conf);
 	tls_tally_init(NULL);
 	couriers_init(conf->tls);

@@ -1,6 +1,7 @@
 #include "frontend/outbound/questions.h"
 
 #include "common/base/codec.h"
+#include "common/crypto/pki.h"
 #include "common/log/log.h"
 #include "common/loop/fiber.h"
 #include "common/rpc/link.h"
@@ -267,6 +268,22 @@ WAITS static void take(const struct question *q, void *arg)
 	xfree(&o);
 }
 
+static uint8_t tls_key[SHA256_LEN];
+static size_t tls_key_n;
+
+void questions_certificate(slice_t pem)
+{
+	struct diag d = {""};
+
+	tls_key_n = 0;
+	if (pem.n == 0)
+		return;
+	if (pki_key_sha256(pem, tls_key, &d) == E_OK)
+		tls_key_n = sizeof tls_key;
+	else
+		LOG(LOG_WARN, NULL, "outbound.no_certificate", LF_STR("why", d.text));
+}
+
 WAITS void questions_run(void *link)
 {
 	struct questions home = {.link = link};
@@ -274,7 +291,7 @@ WAITS void questions_run(void *link)
 	scope_init(&home.running);
 	waitq_init(&home.room);
 	while (rpc_link_usable(home.link) && !fiber_cancelled()) {
-		enum err e = call_dns_watch(home.link, take, &home);
+		enum err e = call_dns_watch(home.link, slice(tls_key, tls_key_n), take, &home);
 
 		LOG(LOG_DEBUG, NULL, "outbound.questions_ended",
 		    LF_STR("backend", rpc_link_peer(home.link)->name), LF_ERR("why", e));

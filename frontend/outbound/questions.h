@@ -10,6 +10,9 @@
 
 #define QUESTIONS_MAX 32 /* of one back-end at a time; then it waits */
 
+/* Before any: the certificate of this front-end's listeners (PEM), whose key the back-ends compare
+ * with what DNS says of it. Empty: there is none. */
+void questions_certificate(slice_t pem);
 /* A fiber's body: serves the questions that come over the link (a reference to a struct rpc_link,
  * which it gives back) until the link ends or the fiber is cancelled. */
 WAITS void questions_run(void *link);

@@ -29,15 +29,17 @@ static enum err read_question(slice_t frame, struct question *q)
 	return e;
 }
 
-WAITS enum err call_dns_watch(struct rpc_link *l,
+WAITS enum err call_dns_watch(struct rpc_link *l, slice_t tls_key,
 			      WAITS void (*take)(const struct question *q, void *arg), void *arg)
 {
 	Postern__DnsWatch req = POSTERN__DNS_WATCH__INIT;
 	struct rpc_call *call;
 	slice_t frame;
-	enum err e = rpc_client_open(l, POSTERN__METHOD__METHOD_DNS_WATCH, &req.base, RPC_NO_BODY,
-				     NO_DEADLINE, &call);
+	enum err e;
 
+	req.tls_key = call_bytes(tls_key);
+	e = rpc_client_open(l, POSTERN__METHOD__METHOD_DNS_WATCH, &req.base, RPC_NO_BODY,
+			    NO_DEADLINE, &call);
 	if (e != E_OK)
 		return e;
 	e = rpc_call_response(call, NULL);

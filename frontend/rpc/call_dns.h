@@ -46,8 +46,9 @@ struct question_answer {
 };
 
 /* Asks the back-end of l for questions, for as long as the link lives; take may wait, which slows
- * the back-end. Returns why it ended. */
-WAITS enum err call_dns_watch(struct rpc_link *l,
+ * the back-end. tls_key: what the front-end's public key is known by (32 bytes), or empty. Returns
+ * why it ended. */
+WAITS enum err call_dns_watch(struct rpc_link *l, slice_t tls_key,
 			      WAITS void (*take)(const struct question *q, void *arg), void *arg);
 /* E_NOT_FOUND: nobody waits for it any more. */
 WAITS enum err call_dns_answer(struct rpc_link *l, uint64_t id,

@@ -33,7 +33,7 @@ struct worker_setup {
 	uint32_t uid, gid; /* 0: stay as we are (not started by root) */
 	slice_t log_level;
 	slice_t ca_pem, cert_pem, key_pem; /* the cluster's */
-	slice_t tls_cert_pem, tls_key_pem; /* the public's; empty where there are no listeners */
+	slice_t tls_cert_pem, tls_key_pem; /* the public's; no key without listeners */
 	slice_t dns_server, dns_anchors;   /* as in struct serve_conf */
 	slice_t trust_path;                /* of a service that verifies other hosts; else empty */
 	uint32_t sts_port;

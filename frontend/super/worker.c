@@ -460,6 +460,7 @@ static enum err prepare(struct loop *loop, struct diag *d)
 		.sts_port = (uint16_t)worker.setup.sts_port,
 		.dns_server = worker.setup.dns_server,
 		.dns_anchors = worker.setup.dns_anchors,
+		.public_cert = worker.setup.tls_cert_pem,
 		.dns_udp_only = worker.setup.rpc_listen && worker.setup.service != SERVICE_OUTBOUND,
 	};
 	e = make_client_tls(&worker.setup, &worker.serve.tls, d);

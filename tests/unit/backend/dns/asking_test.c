@@ -118,6 +118,33 @@ TEST_FIBER(the_next_one_is_asked)
 	asking_free(&a);
 }
 
+/* What front-ends present, each key once, for as long as they are there. */
+TEST(keys)
+{
+	static const uint8_t first[SHA256_LEN] = {1}, second[SHA256_LEN] = {2};
+	const uint8_t *const told[] = {first, second, first};
+	struct asking *a = asking_new();
+	uint8_t got[2][SHA256_LEN];
+	struct asker *k[4];
+
+	for (size_t i = 0; i < 4; i++)
+		CHECK_ERR(asker_new(a, &k[i], &k[i]), E_OK);
+	CHECK_INT(asking_keys(a, got, 2), 0);
+	for (size_t i = 0; i < 3; i++)
+		CHECK_ERR(asker_tells_key(k[i], slice(told[i], SHA256_LEN)), E_OK);
+	CHECK_ERR(asker_tells_key(k[3], SLICE_NONE), E_OK);
+	CHECK_ERR(asker_tells_key(k[3], SL("short")), E_INVALID);
+	CHECK_INT(asking_keys(a, got, 2), 2);
+	CHECK_INT(asking_keys(a, got, 1), 1);
+	asker_free(&k[1]);
+	CHECK_INT(asking_keys(a, got, 2), 1);
+	CHECK(memcmp(got[0], first, SHA256_LEN) == 0);
+	asker_free(&k[0]);
+	asker_free(&k[2]);
+	asker_free(&k[3]);
+	asking_free(&a);
+}
+
 /* All have gone: that is told at once; one that is silent: at the deadline. */
 TEST_FIBER(silence)
 {

@@ -50,7 +50,10 @@ struct table {
 	unsigned asked;
 	bool away, insecure;
 	slice_t reports;
+	size_t nkeys; /* of tls_keys */
 };
+
+static const uint8_t tls_keys[2][SHA256_LEN] = {{0xab, 0x01}, {0xcd}};
 
 static const struct fact *find(const struct table *t, slice_t name, enum ask_type type)
 {
@@ -103,6 +106,8 @@ WAITS static struct zone_rows look(struct table *t, struct arena *mem, enum dir_
 			       .nkeys = 1,
 			       .sts_id = kind == DIR_DOMAIN_LOCAL ? SL("7") : SLICE_NONE,
 			       .reports = t->reports,
+			       .tls_keys = tls_keys,
+			       .ntls_keys = t->nkeys,
 			       .ask = ask,
 			       .arg = t};
 	struct zone_rows rows;
@@ -301,6 +306,49 @@ TEST_FIBER(tlsa_without_dnssec)
 	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
 	CHECK_INT(with(&rows, ZONE_DIFFERS), 2);
 	arena_reset(&mem);
+}
+
+#define ZEROS_30 "000000000000000000000000000000000000000000000000000000000000"
+
+/* A key that no front-end presents is named; one of another form is not judged. */
+TEST_FIBER(keys_of_front_ends)
+{
+	static const struct {
+		const char *record;
+		size_t nkeys;
+		enum zone_verdict verdict;
+	} cases[] = {
+		{"3 1 1 ab01" ZEROS_30, 1, ZONE_OK},
+		{"3 1 1 AB01" ZEROS_30, 1, ZONE_OK},
+		{"3 1 1 ab02" ZEROS_30 "|3 1 1 ab01" ZEROS_30, 1, ZONE_OK},
+		{"3 1 1 cd00" ZEROS_30, 1, ZONE_DIFFERS},
+		{"3 1 1 cd00" ZEROS_30, 2, ZONE_OK},
+		{"3 1 1 ab01", 2, ZONE_DIFFERS},
+		{"3 1 1 ef00" ZEROS_30, 0, ZONE_OK},
+		{"3 1 1 ef00" ZEROS_30 "|2 1 1 00", 2, ZONE_OK},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct table t = {
+			.change = {"_25._tcp.mx1.ours.test", ASK_TLSA, cases[i].record, ""},
+			.nkeys = cases[i].nkeys};
+		const struct zone_row *r = NULL;
+		struct zone_rows rows;
+		struct arena mem;
+
+		check_note("case %zu", i);
+		arena_init(&mem, NULL);
+		rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
+		for (size_t k = 0; k < rows.n; k++) {
+			if (slice_eq(rows.rows[k].name, SL("_25._tcp.mx1.ours.test")))
+				r = &rows.rows[k];
+		}
+		REQUIRE(r != NULL);
+		CHECK_INT(r->verdict, cases[i].verdict);
+		/* What to paste is known where all front-ends present the same. */
+		CHECK(slice_eq(r->value, SL("3 1 1 ab01" ZEROS_30)) == (t.nkeys == 1));
+		arena_reset(&mem);
+	}
 }
 
 /* The longest answers there can be: rows and addresses have their places. */

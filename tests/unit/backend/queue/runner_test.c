@@ -969,11 +969,7 @@ WAITS static void expand_twice(size_t sent)
 TEST_FIBER(runner_outside_is_not_doubled)
 {
 	expand_twice(0);
-}
-
-TEST_FIBER(runner_outside_is_not_sent_twice)
-{
-	expand_twice(1);
+	expand_twice(1); /* nor sent twice */
 }
 
 /* The outside address' own item was refused: the address is not forgotten. */

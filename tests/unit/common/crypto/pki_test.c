@@ -1,6 +1,7 @@
 #include "common/crypto/pki.h"
 
 #include "common/base/clock.h"
+#include "common/base/codec.h"
 #include "tests/lib/check.h"
 
 struct pems {
@@ -150,4 +151,32 @@ TEST(pki_refuses_what_is_no_certificate)
 	CHECK_ERR(pki_parse(buf_slice(&p.key), &info, &d), E_INVALID);
 	CHECK_ERR(pki_verify(buf_slice(&p.key), buf_slice(&p.cert), &d), E_INVALID);
 	pems_fini(&p);
+}
+
+/* The same as "openssl x509 -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum". */
+TEST(pki_key_of_a_certificate)
+{
+	static const char pem[] =
+		"-----BEGIN CERTIFICATE-----\n"
+		"MIIBbzCCARWgAwIBAgIUXcR/iwnMuikmbahYeNAofsSR6aQwCgYIKoZIzj0EAwIw\n"
+		"DDEKMAgGA1UEAwwBdDAgFw0yNjExMjgyMDMwMzdaGA8yMTI2MTEwNDIwMzAzN1ow\n"
+		"DDEKMAgGA1UEAwwBdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABFq4D9ZgBTdY\n"
+		"OwC2clR24hf+3SvbDxBRaMLpO6y2I68m5UYw/oKeXCo4jtbbJpwZ9IbStDEJneBr\n"
+		"0RqMlC5FC7KjUzBRMB0GA1UdDgQWBBSuCZIE3ilIO8nXEN9UbGeV+06crjAfBgNV\n"
+		"HSMEGDAWgBSuCZIE3ilIO8nXEN9UbGeV+06crjAPBgNVHRMBAf8EBTADAQH/MAoG\n"
+		"CCqGSM49BAMCA0gAMEUCIQCajoLrCan1WPriZBADxv0WZMtwyoONpQKzFgqU0JQu\n"
+		"7wIgKEt8g847GGnvA+XH0p4Cks3a5EDRlPqnTXgzTUYHuu8=\n"
+		"-----END CERTIFICATE-----\n";
+	uint8_t key[SHA256_LEN];
+	struct diag d = {""};
+	char hex[2 * SHA256_LEN];
+	struct buf b;
+
+	CHECK_ERR(pki_key_sha256(slice_str(pem), key, &d), E_OK);
+	buf_init(&b, sizeof hex, NULL);
+	hex_encode(&b, slice(key, sizeof key));
+	CHECK_SLICE(buf_slice(&b),
+		    SL("6381bfd32554b6846f0f8e78725d996a98dd8770cf4898cf35c373307e481256"));
+	buf_fini(&b);
+	CHECK_ERR(pki_key_sha256(SL("no certificate"), key, &d), E_INVALID);
 }

@@ -96,7 +96,7 @@ TEST_FIBER(questions_are_bounded)
 	memset(name, 'n', sizeof name);
 	name[DNS_NAME_MAX] = '\0';
 	put(a, name, QUESTION_MX, UINT32_MAX);
-	CHECK_ERR(call_dns_watch(rpc_client_any(), keep, &q), E_CLOSED);
+	CHECK_ERR(call_dns_watch(rpc_client_any(), SLICE_NONE, keep, &q), E_CLOSED);
 	CHECK_INT(q.id, 1);
 	CHECK_INT(q.type, QUESTION_MX);
 	CHECK_STR(q.name, name);
@@ -109,7 +109,7 @@ TEST_FIBER(questions_are_bounded)
 	memset(name, 'n', sizeof name);
 	name[DNS_NAME_MAX + 1] = '\0';
 	put(a, name, QUESTION_MX, 1000);
-	CHECK(call_dns_watch(rpc_client_any(), keep, &q) != E_CLOSED);
+	CHECK(call_dns_watch(rpc_client_any(), SLICE_NONE, keep, &q) != E_CLOSED);
 	CHECK_INT(q.id, 0);
 	played_down(&be);
 	played_end();
