@@ -27,6 +27,7 @@ GOOD = {
     "imaps": "_imaps._tcp SRV 0 1 993 mx1",
     "submissions": "_submissions._tcp SRV 0 1 465 mx1",
     "submission": "_submission._tcp SRV 0 1 587 mx1",
+    "autoconfig": "autoconfig CNAME mx1",
 }
 BACK = {"1": "1.1 PTR mx1.example.org.", "2": "2.1 PTR mx2.example.org."}
 
@@ -137,7 +138,7 @@ class DnsShow(unittest.TestCase):
                          {("TXT", k["record_name"]) for k in self.keys})
         self.assertEqual({(r["type"], r["name"]) for r in rows if r["need"] == "optional"},
                          {("TLSA", "_25._tcp." + h) for h in HOSTS} |
-                         {("TXT", "_smtp._tls.example.org")} |
+                         {("TXT", "_smtp._tls.example.org"), ("A", "autoconfig.example.org")} |
                          {("SRV", "_%s._tcp.example.org" % s)
                           for s in ("imaps", "submissions", "submission")})
 
@@ -229,10 +230,11 @@ class DnsShow(unittest.TestCase):
 
     def test_optional(self):
         """Told, and no failure."""
-        self.put({"tlsrpt": "", "imaps": "_imaps._tcp SRV 0 1 143 mx1", "submission": ""})
+        self.put({"tlsrpt": "", "imaps": "_imaps._tcp SRV 0 1 143 mx1", "submission": "", "autoconfig": ""})
         self.fault("TXT", "_smtp._tls.example.org", "missing", status=0)
         self.fault("SRV", "_imaps._tcp.example.org", "differs", "143", "port", status=0)
         self.fault("SRV", "_submission._tcp.example.org", "missing", status=0)
+        self.fault("A", "autoconfig.example.org", "missing", status=0)
 
     def test_nobody_asks(self):
         """Without front-ends the values are shown all the same."""

@@ -142,6 +142,11 @@ TEST_FIBER(resolve_tls_reports)
 		CHECK_INT(t.kind, RCPT_ADDRESS);
 		CHECK_SLICE(slice(t.address, t.address_n), q.address);
 	}
+	/* Of a domain that is not ours it is nothing. */
+	q.address = SL("reports@elsewhere.test");
+	CHECK_ERR(dir_setting_set(r.rig.d, &rig_actor, SL("tlsrpt.read"), q.address, &d), E_OK);
+	ask_as(&r, &a, &q);
+	CHECK_ERR(a.e, E_DENIED);
 	arena_reset(&a.mem);
 	room_close(&r);
 }

@@ -294,11 +294,6 @@ TEST_FIBER(runner_has_reports_read)
 			CHECK((j.content & JOB_LOSABLE) != 0);
 		}
 	}
-	/* Of a domain that is not ours it is nothing. */
-	CHECK_ERR(dir_setting_set(w.room.rig.d, &rig_actor, SL("tlsrpt.read"),
-				  SL("reports@elsewhere.test"), &d),
-		  E_OK);
-	CHECK(!dir_is_tls_reports(w.room.rig.d, SL("reports@elsewhere.test")));
 	works_close(&w);
 }
 
