@@ -172,8 +172,8 @@ static enum smtp_say record_failure(enum err e)
 	return e == E_TOO_BIG ? SAY_TOO_BIG : e == E_LIMIT ? SAY_NO_ROOM : SAY_LATER;
 }
 
-/* Bytes as they are stored. They live through waits where there are some: a submission's header
- * ends in what was edited. */
+/* Bytes as they are stored. They live through waits where there are some: up to the end of a
+ * submission's header they lie in in->edited. */
 static WAITS void take(struct smtp *s, slice_t bytes)
 {
 	struct smtp_intake *in = s->tx.in;
@@ -196,19 +196,21 @@ static WAITS void take(struct smtp *s, slice_t bytes)
 		send_all(s, 0);
 }
 
-/* The edited bytes go on; once the header is over, the rest needs no changes. */
+/* Bytes that were edited, or copied, go on; once the header is over, the rest needs neither. */
 static WAITS void take_edited(struct smtp *s)
 {
 	struct smtp_intake *in = s->tx.in;
 
-	if (buf_failed(&in->edited) || buf_failed(&in->edit->kept)) {
+	if (buf_failed(&in->edited) || (in->edit != NULL && buf_failed(&in->edit->kept))) {
 		smtp_intake_fail(s, SAY_NO_ROOM);
 		return;
 	}
-	if (smtp_edit_over(in->edit))
+	if (in->edit != NULL && smtp_edit_over(in->edit))
 		edit_free(in);
 	take(s, buf_slice(&in->edited));
 	buf_reset(&in->edited);
+	if (in->completed)
+		buf_trim(&in->edited);
 }
 
 WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes)
@@ -221,12 +223,16 @@ WAITS void smtp_intake_feed(struct smtp *s, slice_t bytes)
 	if (in->failed != SAY_NOTHING)
 		return;
 	in->eight = in->eight || !utf8_is_ascii(bytes);
-	if (in->edit == NULL) {
+	if (in->edit != NULL) {
+		smtp_edit_feed(in->edit, bytes, &in->edited);
+		take_edited(s);
+	} else if (smtp_submits(s) && !in->completed) {
+		/* To look at the senders may wait, and bytes in the window do not. */
+		buf_put(&in->edited, bytes);
+		take_edited(s);
+	} else {
 		take(s, bytes);
-		return;
 	}
-	smtp_edit_feed(in->edit, bytes, &in->edited);
-	take_edited(s);
 }
 
 WAITS void smtp_intake_last(struct smtp *s)

@@ -19,7 +19,7 @@ struct smtp;
 
 struct smtp_intake {
 	struct smtp_edit *edit; /* of a submission, until its header is over; else NULL */
-	struct buf edited;      /* what became of the bytes under way */
+	struct buf edited;      /* a submission's bytes under way, until its header is over */
 	struct smtp_header header;
 	struct mime_parser *mime;
 	struct record_write record;

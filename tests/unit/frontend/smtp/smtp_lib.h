@@ -29,6 +29,7 @@ struct played_owner {
 struct played {
 	struct played_owner owner[PLAYED_OWNERS]; /* by partition */
 	unsigned resolved, sender_checks, messages;
+	unsigned sender_turns; /* of the loop, that a look at a sender takes */
 	unsigned asked_sent; /* where the sender's copy goes: partition 0 */
 	bool no_sent;        /* nowhere: a back-end that does not know of it */
 	uint64_t stored_max; /* bytes an owner takes before it says E_TOO_BIG; 0: all */

@@ -102,6 +102,8 @@ WAITS enum err call_sender_check(const struct ticket *t, slice_t address, struct
 {
 	fiber_yield();
 	*out = (struct sender_answer){.right = SENDER_MAIN, .keys = played.keys};
+	for (unsigned i = 0; i < played.sender_turns; i++)
+		fiber_yield();
 	played.sender_checks++;
 	if (played.away)
 		return E_RETRY;

@@ -220,6 +220,34 @@ TEST_FIBER(submission_adds_what_lacks)
 	mx_close(&w);
 }
 
+/* The bytes behind the header wait with it for the look at its senders, and more come meanwhile. */
+TEST_FIBER(submission_waits_for_its_sender)
+{
+	struct buf text;
+	struct wire w;
+
+	mx_open(&w, PORT_465);
+	ASK(&w, NULL, "220 ");
+	smtp_login(&w);
+	played.sender_turns = 50;
+	played.boss = SENDER_SEND_AS; /* is asked for each time */
+	buf_init(&text, 1 << 20, NULL);
+	buf_puts(&text,
+		 "From: boss@example.org\r\nSubject: x\r\nDate: x\r\nMessage-ID: <1@2>\r\n\r\n");
+	for (unsigned i = 0; text.n < 200000; i++)
+		buf_printf(&text, "line %u\r\n", i);
+	for (unsigned i = 0; i < 3; i++) {
+		ASK(&w, "MAIL FROM:<alice@example.org>", "250 ");
+		ASK(&w, "RCPT TO:<bob@example.org>", "250 ");
+		ASK(&w, "DATA", "354 ");
+		wire_send(&w, buf_slice(&text));
+		ASK(&w, ".", "250 ");
+		CHECK_SLICE(buf_slice(&played.plain), buf_slice(&text));
+	}
+	buf_fini(&text);
+	mx_close(&w);
+}
+
 static WAITS void submit_to(struct wire *w, const char *first, const char *second)
 {
 	char line[128];
