@@ -207,7 +207,6 @@ static enum err take_job(const Postern__OutboundJob *m, struct outbound_job *j)
 	j->blocks = m->blocks;
 	j->nblocks = (uint32_t)m->n_blocks;
 	j->stored = call_slice(m->stored);
-	j->follows = m->follows;
 	j->first_us = m->first_us;
 	if (m->txid.len == sizeof j->txid)
 		memcpy(j->txid, m->txid.data, sizeof j->txid);
@@ -220,8 +219,12 @@ static enum err take_job(const Postern__OutboundJob *m, struct outbound_job *j)
 
 #define NO_MORE POSTERN__OUTBOUND_KIND__OUTBOUND_NO_MORE
 
-/* The message of a frame, copied: it outlives the frame. E_CLOSED: it says that there is none. */
-static enum err job_new(slice_t frame, struct outbound_job **out)
+/* What follows a frame that nobody understands. */
+#define NOT_KNOWN UINT32_MAX
+
+/* The message of a frame, copied: it outlives the frame. E_CLOSED: it says that there is none.
+ * *follows_out: bytes behind it, also of a job that cannot be. */
+static enum err job_new(slice_t frame, struct outbound_job **out, uint32_t *follows_out)
 {
 	struct outbound_job *j = xcalloc(1, sizeof *j);
 	ProtobufCMessage *m;
@@ -231,6 +234,7 @@ static enum err job_new(slice_t frame, struct outbound_job **out)
 	list_init(&j->node);
 	j->came_ms = clock_mono_ms();
 	e = rpc_client_unpack(&postern__outbound_job__descriptor, frame, &j->mem, &m);
+	*follows_out = e == E_OK ? ((const Postern__OutboundJob *)m)->follows : NOT_KNOWN;
 	if (e == E_OK && ((const Postern__OutboundJob *)m)->kind == NO_MORE)
 		e = E_CLOSED;
 	if (e == E_OK)
@@ -241,29 +245,50 @@ static enum err job_new(slice_t frame, struct outbound_job **out)
 	return e;
 }
 
-/* The stored bytes that come behind a job's frame. */
-WAITS static enum err take_stored(struct rpc_call *call, struct outbound_job *j)
+/* Takes n bytes that come behind a job's frame, into room; NULL: nobody wants them. E_CORRUPT: the
+ * last frame has more. */
+WAITS static enum err take_behind(struct rpc_call *call, uint32_t n, char *room)
 {
-	char *room;
-	size_t n = 0;
-	enum err e = E_OK;
-
-	if (j->follows == 0)
-		return E_OK;
-	room = arena_alloc(&j->mem, j->follows);
-
-	while (e == E_OK && n < j->follows) {
+	while (n != 0) {
 		slice_t part;
+		enum err e = rpc_call_recv(call, &part);
 
-		e = rpc_call_recv(call, &part);
-		if (e == E_OK && part.n > j->follows - n)
+		if (e == E_OK && part.n > n)
 			e = E_CORRUPT;
 		if (e != E_OK)
-			break;
-		memcpy(room + n, part.p, part.n);
-		n += part.n;
+			return e;
+		if (room != NULL) {
+			memcpy(room, part.p, part.n);
+			room += part.n;
+		}
+		n -= (uint32_t)part.n;
 	}
-	j->stored = slice(room, n);
+	return E_OK;
+}
+
+/* One job, and what is behind it. One that cannot be is left to its lease, and its bytes are read
+ * over, lest a stranger's message be taken for jobs. */
+WAITS static enum err take_next(struct rpc_call *call, struct outbound_job **out)
+{
+	uint32_t follows;
+	slice_t frame;
+	enum err e = rpc_call_recv(call, &frame);
+
+	*out = NULL;
+	if (e != E_OK)
+		return e;
+	if (job_new(frame, out, &follows) != E_OK) {
+		LOG_SELDOM(LOG_ERROR, NULL, "outbound.bad_job");
+		return follows <= OUTBOUND_FOLLOW_MAX ? take_behind(call, follows, NULL)
+						      : E_CORRUPT;
+	}
+	if (follows == 0)
+		return E_OK;
+	/* Bounded: take_job has looked. */
+	(*out)->stored = slice(arena_alloc(&(*out)->mem, follows), follows);
+	e = take_behind(call, follows, (char *)(uintptr_t)(*out)->stored.p);
+	if (e != E_OK)
+		outbound_job_free(out);
 	return e;
 }
 
@@ -272,7 +297,6 @@ WAITS enum err call_outbound_work(struct rpc_link *l,
 {
 	Postern__OutboundWork req = POSTERN__OUTBOUND_WORK__INIT;
 	struct rpc_call *call;
-	slice_t frame;
 	enum err e;
 
 	req.follow_max = OUTBOUND_FOLLOW_MAX;
@@ -281,21 +305,16 @@ WAITS enum err call_outbound_work(struct rpc_link *l,
 	if (e != E_OK)
 		return e;
 	e = rpc_call_response(call, NULL);
-	while (e == E_OK && (e = rpc_call_recv(call, &frame)) == E_OK) {
+	while (e == E_OK) {
 		struct outbound_job *j;
 
-		/* One that cannot be is left to its lease: the others go on. */
-		if (job_new(frame, &j) != E_OK) {
-			LOG_SELDOM(LOG_ERROR, NULL, "outbound.bad_job",
-				   LF_STR("backend", rpc_link_peer(l)->name));
-			continue;
-		}
-		e = take_stored(call, j);
-		if (e == E_OK)
+		e = take_next(call, &j);
+		if (j != NULL)
 			take(j, arg);
-		else
-			outbound_job_free(&j);
 	}
+	if (e == E_CORRUPT)
+		LOG(LOG_ERROR, NULL, "outbound.bad_stream",
+		    LF_STR("backend", rpc_link_peer(l)->name));
 	rpc_call_free(&call);
 	return e;
 }
@@ -336,17 +355,21 @@ WAITS enum err call_turn_open(struct rpc_link *l, struct ticket *t, char *const 
 
 WAITS enum err call_turn_next(struct call_turn *t, struct outbound_job **out)
 {
+	uint32_t follows;
 	slice_t frame;
 	enum err e = rpc_call_recv(t->call, &frame);
 
 	*out = NULL;
 	if (e != E_OK)
 		return e == E_CLOSED ? E_RETRY : e;
-	e = job_new(frame, out);
-	if (e != E_OK)
-		return e;
-	(*out)->turn = t->number;
-	return E_OK;
+	e = job_new(frame, out, &follows);
+	if (e == E_OK && follows != 0) { /* nobody asked for that here */
+		outbound_job_free(out);
+		e = E_CORRUPT;
+	}
+	if (e == E_OK)
+		(*out)->turn = t->number;
+	return e;
 }
 
 void call_turn_close(struct call_turn *t)

@@ -110,8 +110,7 @@ struct outbound_job {
 	enum record_compression compression;
 	const uint32_t *blocks;
 	uint32_t nblocks;
-	uint32_t follows; /* of the stored bytes: behind its frame, until they are in: */
-	slice_t stored;   /* empty: to be read */
+	slice_t stored; /* empty: to be read */
 	int64_t first_us;
 	uint8_t txid[DELIVER_TXID_BYTES]; /* a notice's, and who takes it: */
 	struct deliver_target targets[DELIVER_TARGETS_MAX];

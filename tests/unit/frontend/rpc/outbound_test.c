@@ -344,6 +344,7 @@ TEST_FIBER(outbound_jobs)
 	struct played_node be = {.name = "be1", .answer = answer, .arg = &g};
 	struct sample *s = xcalloc(1, sizeof *s);
 	unsigned taken;
+	enum err e;
 
 	played_begin(map, 1);
 	played_up(&be);
@@ -370,7 +371,9 @@ TEST_FIBER(outbound_jobs)
 		sample(s);
 		spoil[i](s);
 		check_note("spoilt %zu", i);
-		CHECK_ERR(work(&be, s, &taken), E_CLOSED);
+		/* Of a frame that is none the stream ends: nobody knows what is behind it. */
+		e = work(&be, s, &taken);
+		CHECK(e == E_CLOSED || e == E_CORRUPT);
 		CHECK_INT(taken, 0);
 	}
 	xfree(&s);
@@ -532,6 +535,7 @@ TEST_FIBER(outbound_bytes_behind_jobs)
 	struct sample *s = xcalloc(1, sizeof *s);
 	struct outbound_job facts = {.came_ms = 0};
 	Postern__OutboundJob jobs[2];
+	Postern__Target *many[100];
 	struct behind b = {.n = 0};
 
 	played_begin(map, 1);
@@ -560,6 +564,20 @@ TEST_FIBER(outbound_bytes_behind_jobs)
 	g.njobs = 1;
 	CHECK_ERR(call_outbound_work(rpc_client_any(), read_job, &b), E_CLOSED);
 	CHECK_INT(b.n, 2);
+	/* What is behind a job that cannot be is read over; behind a frame that is none nobody knows
+	 * where the next job is. */
+	jobs[0].follows = jobs[1].follows;
+	jobs[0].n_recipients = 0;
+	g.njobs = 2;
+	CHECK_ERR(call_outbound_work(rpc_client_any(), read_job, &b), E_CLOSED);
+	CHECK_INT(b.n, 3);
+	jobs[0].n_recipients = 2;
+	jobs[0].n_targets = 100;
+	jobs[0].targets = many;
+	for (size_t i = 0; i < ARRAY_LEN(many); i++)
+		many[i] = &s->target;
+	CHECK_ERR(call_outbound_work(rpc_client_any(), read_job, &b), E_CORRUPT);
+	CHECK_INT(b.n, 3);
 	buf_fini(&g.stored);
 	buf_fini(&b.plain);
 	xfree(&s);
