@@ -83,6 +83,8 @@ struct protocol {
 	 * worker, from the moment that a back-end is there (or was waited for) until it is
 	 * cancelled. Returning earlier ends the worker, which is started again. */
 	WAITS void (*serve)(const struct serve_conf *c);
+	/* ... and when the front-end's files were read again; may be NULL. */
+	void (*renewed)(slice_t public_cert);
 	size_t session_size; /* its struct; begins with struct session; zeroed at start */
 	size_t window_max;   /* of its streams: the longest line and two; 0: the default */
 	/* Once, before and after all connections of a service with listeners; may be NULL. */

@@ -223,4 +223,5 @@ WAITS static void serve(const struct serve_conf *conf)
 	finish();
 }
 
-const struct protocol outbound_protocol = {.service = SERVICE_OUTBOUND, .serve = serve};
+const struct protocol outbound_protocol = {
+	.service = SERVICE_OUTBOUND, .serve = serve, .renewed = questions_certificate};

@@ -206,7 +206,9 @@ WAITS enum err question_ask(const struct question *q, struct arena *mem,
 /* ---- the stream ---- */
 
 struct questions {
+	struct list node;
 	struct rpc_link *link; /* a reference */
+	struct scope watch; /* the stream of questions; ended when there is another key to tell */
 	struct scope running;
 	unsigned n;
 	struct waitq room;
@@ -268,35 +270,54 @@ WAITS static void take(const struct question *q, void *arg)
 	xfree(&o);
 }
 
-static uint8_t tls_key[SHA256_LEN];
-static size_t tls_key_n;
+/* ---- the streams ---- */
+
+static struct {
+	uint8_t key[SHA256_LEN]; /* that the front-end's listeners present */
+	size_t key_n;            /* 0: none */
+	struct list homes;       /* with a stream each; NULLs before the first */
+} told;
 
 void questions_certificate(slice_t pem)
 {
 	struct diag d = {""};
 
-	tls_key_n = 0;
-	if (pem.n == 0)
-		return;
-	if (pki_key_sha256(pem, tls_key, &d) == E_OK)
-		tls_key_n = sizeof tls_key;
-	else
+	told.key_n = 0;
+	if (pem.n != 0 && pki_key_sha256(pem, told.key, &d) == E_OK)
+		told.key_n = sizeof told.key;
+	else if (pem.n != 0)
 		LOG(LOG_WARN, NULL, "outbound.no_certificate", LF_STR("why", d.text));
+	if (told.homes.next == NULL)
+		list_init(&told.homes);
+	list_for_each(i, &told.homes)
+		scope_cancel(&list_entry(i, struct questions, node)->watch);
+}
+
+WAITS static void watch_run(void *arg)
+{
+	struct questions *home = arg;
+	enum err e = call_dns_watch(home->link, slice(told.key, told.key_n), take, home);
+
+	LOG(LOG_DEBUG, NULL, "outbound.questions_ended",
+	    LF_STR("backend", rpc_link_peer(home->link)->name), LF_ERR("why", e));
 }
 
 WAITS void questions_run(void *link)
 {
 	struct questions home = {.link = link};
 
+	if (told.homes.next == NULL)
+		list_init(&told.homes);
+	list_append(&told.homes, &home.node);
 	scope_init(&home.running);
 	waitq_init(&home.room);
 	while (rpc_link_usable(home.link) && !fiber_cancelled()) {
-		enum err e = call_dns_watch(home.link, slice(tls_key, tls_key_n), take, &home);
-
-		LOG(LOG_DEBUG, NULL, "outbound.questions_ended",
-		    LF_STR("backend", rpc_link_peer(home.link)->name), LF_ERR("why", e));
+		scope_init(&home.watch);
+		if (scope_start(&home.watch, "outbound.watch", watch_run, &home) == E_OK)
+			(void)scope_join(&home.watch, NO_DEADLINE);
 		(void)fiber_sleep("outbound.questions_again", AGAIN_MS);
 	}
+	list_remove(&home.node);
 	scope_cancel(&home.running);
 	(void)scope_join(&home.running, NO_DEADLINE);
 	rpc_link_unref(&home.link);

@@ -10,8 +10,8 @@
 
 #define QUESTIONS_MAX 32 /* of one back-end at a time; then it waits */
 
-/* Before any: the certificate of this front-end's listeners (PEM), whose key the back-ends compare
- * with what DNS says of it. Empty: there is none. */
+/* The certificate that this front-end's listeners present from now on (PEM): the back-ends compare
+ * its key with what DNS says of it, and are told anew. Empty: there is none. */
 void questions_certificate(slice_t pem);
 /* A fiber's body: serves the questions that come over the link (a reference to a struct rpc_link,
  * which it gives back) until the link ends or the fiber is cancelled. */

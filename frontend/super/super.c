@@ -379,7 +379,8 @@ static void encode_setup(const struct worker *w, struct buf *out)
 		const char *trust = conf_str(super.conf, "tls.trust");
 
 		s.trust_path = slice_str(trust[0] != '\0' ? trust : AUTHORITIES);
-		s.tls_cert_pem = buf_slice(&super.pems.tls_cert); /* without its key */
+		if (conf_count(super.conf, "listen.smtp") != 0)
+			s.tls_cert_pem = buf_slice(&super.pems.tls_cert); /* without its key */
 		s.sts_port = (uint32_t)conf_int(super.conf, "sts.port");
 	}
 	setup_encode(&s, out);

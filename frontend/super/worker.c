@@ -148,6 +148,8 @@ static enum err renew(const struct worker_setup *s, struct diag *d)
 		tls_ctx_unref(&worker.cluster_tls);
 		worker.cluster_tls = cluster;
 		log_threshold = log_level_parse(s->log_level);
+		if (worker.protocol->renewed != NULL)
+			worker.protocol->renewed(s->tls_cert_pem);
 	}
 	if (tls != NULL)
 		tls_ctx_unref(&tls);

@@ -1,4 +1,5 @@
 """What a domain needs of DNS, and what is wrong with what it has: each record is broken in turn."""
+import contextlib
 import hashlib
 import json
 import os
@@ -68,6 +69,29 @@ def key_digest():
     der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=public,
                          capture_output=True, check=True).stdout
     return hashlib.sha256(der).hexdigest()
+
+
+def reload():
+    for fe in ("fe1", "fe2"):
+        cluster_command("kill", fe, "HUP")
+
+
+@contextlib.contextmanager
+def another_certificate():
+    """All front-ends' listeners present one that has just been made."""
+    names = [os.path.join(postern.FOLDER, "pki", "public" + end) for end in (".pem", ".key")]
+    kept = [open(name, "rb").read() for name in names]
+    try:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=mx1.example.org",
+                        "-out", names[0], "-keyout", names[1]], check=True, capture_output=True)
+        reload()
+        yield
+    finally:
+        for name, content in zip(names, kept):
+            with open(name, "wb") as f:
+                f.write(content)
+        reload()
 
 
 def dkim_lines(rows):
@@ -225,8 +249,13 @@ class DnsShow(unittest.TestCase):
                                            for r in rows))
         self.put({"tlsa": "_25._tcp.mx1 TLSA 3 1 1 " + 32 * "5a"})
         self.fault("TLSA", host, "differs", "3 1 1 5a5a", "no front-end presents", status=0)
-        self.put({"tlsa": "_25._tcp.mx1 TLSA 3 1 1 " + key_digest()})
+        old = "3 1 1 " + key_digest()
+        self.put({"tlsa": "_25._tcp.mx1 TLSA " + old})
         self.fault("TLSA", host, "differs", "3 1 1 ", "not signed by DNSSEC", status=0)
+        # With another certificate it is the wrong key.
+        with another_certificate():
+            self.fault("TLSA", host, "differs", old, "no front-end presents", status=0)
+        self.fault("TLSA", host, "differs", old, "not signed by DNSSEC", status=0)
 
     def test_optional(self):
         """Told, and no failure."""
