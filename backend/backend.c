@@ -15,6 +15,7 @@
 
 #include "backend/areas/drop.h"
 #include "backend/areas/pickup.h"
+#include "backend/auth/krb_relay.h"
 #include "backend/dns/rotation.h"
 #include "backend/dns/watch.h"
 #include "backend/metrics/expo.h"
@@ -186,6 +187,8 @@ WAITS static enum err open_auth(const struct conf *conf, struct diag *d)
 		e = disk_path(replays, conf_str(conf, "data"), "gssapi.replays");
 	if (e == E_OK)
 		e = auth_open(&a, &be->auth, d);
+	if (e == E_OK)
+		be->relays = krb_relays_new(be->dir, conf_str(conf, "gssapi.client_keytab"));
 	return e == E_OK ? signer_open(&s, &be->signer, d) : e;
 }
 
@@ -352,6 +355,7 @@ WAITS static void close_all(void)
 	if (be->deliver != NULL)
 		deliver_fini(be->deliver);
 	signer_close(&be->signer);
+	krb_relays_free(&be->relays);
 	if (be->auth != NULL)
 		auth_close(&be->auth);
 	if (be->tickets != NULL)

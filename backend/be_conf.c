@@ -46,6 +46,8 @@ static const struct conf_def table[] = {
 	 "Keys of our services in Kerberos; every back-end has them, or none; empty: no log-ins "
 	 "with tickets",
 	 NULL},
+	{"gssapi.client_keytab", CONF_STRING, "", 0, 4000, 0,
+	 "Keys of the principals as which routes log in at relays; every back-end has them", NULL},
 	{"threads", CONF_INT, "0", 0, 256, 0, "Reader threads; 0: one per core, at least 2", NULL},
 	{"log.level", CONF_WORD, "info", 0, 0, CONF_LIVE, "Least level that is logged",
 	 "debug info warn error"},

@@ -4,6 +4,7 @@
  *   auth       SASL exchanges relayed by front-ends, and what follows a good one
  *   sasl       the server's side of the mechanisms, bytes only
  *   krb        the door to the Kerberos library; auth_krb has the steps of GSSAPI
+ *   krb_relay  log-ins of ours at relays, with GSSAPI
  *   verify     the costly part, on worker threads behind a bounded queue
  *   proof      the cache of good passwords: warm log-ins cost neither database nor KDF
  *   throttle   growing delays for guessing

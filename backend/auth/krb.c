@@ -9,6 +9,9 @@ struct krb_keys {
 
 struct krb {
 	gss_ctx_id_t ctx;
+	/* Of our own side: */
+	gss_cred_id_t self;
+	gss_name_t peer;
 };
 
 /* ---- texts ---- */
@@ -161,6 +164,97 @@ enum err krb_accept(const struct krb_keys *k, slice_t token, struct krb_client *
 	return e;
 }
 
+/* ---- our own side ---- */
+
+static enum err take_name(slice_t text, gss_OID kind, gss_name_t *out, struct diag *d)
+{
+	gss_buffer_desc in = borrow(text);
+	OM_uint32 minor, major = gss_import_name(&minor, &in, kind, out);
+
+	return GSS_ERROR(major) ? failed(d, E_DENIED, "name", major, minor) : E_OK;
+}
+
+/* The principal's tickets lie in a cache of its own, which begins empty. */
+static enum err take_self(const char *keytab, const char *principal, gss_cred_id_t *out,
+			  struct diag *d)
+{
+	struct buf file, cache;
+	gss_key_value_element_desc where[2];
+	gss_key_value_set_desc store = {.count = ARRAY_LEN(where), .elements = where};
+	gss_OID_set_desc mechs = {.count = 1, .elements = gss_mech_krb5};
+	gss_name_t name = GSS_C_NO_NAME;
+	OM_uint32 major, minor, more;
+	enum err e = take_name(slice_str(principal), GSS_KRB5_NT_PRINCIPAL_NAME, &name, d);
+
+	if (e != E_OK)
+		return e;
+	buf_init(&file, SIZE_MAX, NULL);
+	buf_init(&cache, SIZE_MAX, NULL);
+	buf_printf(&file, "FILE:%s%c", keytab, '\0');
+	buf_printf(&cache, "MEMORY:postern %s%c", principal, '\0');
+	where[0] = (gss_key_value_element_desc){.key = "client_keytab", .value = file.p};
+	where[1] = (gss_key_value_element_desc){.key = "ccache", .value = cache.p};
+	major = gss_acquire_cred_from(&minor, name, GSS_C_INDEFINITE, &mechs, GSS_C_INITIATE,
+				      &store, out, NULL, NULL);
+	buf_fini(&file);
+	buf_fini(&cache);
+	if (GSS_ERROR(major))
+		e = failed(d, E_DENIED, "our ticket", major, minor);
+	(void)gss_release_name(&more, &name);
+	return e;
+}
+
+enum err krb_self_begin(const char *keytab, const char *principal, const char *service,
+			const char *host, struct krb **out, struct diag *d)
+{
+	struct krb *c = xcalloc(1, sizeof *c);
+	struct buf name;
+	enum err e;
+
+	buf_init(&name, KRB_NAME_MAX, NULL);
+	buf_printf(&name, "%s@%s", service, host);
+	e = buf_failed(&name) ? diag_set(d, E_DENIED, "a name that is too long") : E_OK;
+	if (e == E_OK)
+		e = take_name(buf_slice(&name), GSS_C_NT_HOSTBASED_SERVICE, &c->peer, d);
+	if (e == E_OK)
+		e = take_self(keytab, principal, &c->self, d);
+	buf_fini(&name);
+	if (e != E_OK)
+		krb_free(&c);
+	*out = c;
+	return e;
+}
+
+#define SELF_WANTS (GSS_C_MUTUAL_FLAG | GSS_C_INTEG_FLAG | GSS_C_SEQUENCE_FLAG)
+
+enum err krb_self_step(struct krb *c, slice_t token, struct buf *out, enum krb_progress *at,
+		       struct diag *d)
+{
+	gss_buffer_desc in = borrow(token), said = GSS_C_EMPTY_BUFFER;
+	OM_uint32 major, minor, flags = 0;
+	enum err e = E_OK;
+
+	*at = KRB_GOES_ON;
+	major = gss_init_sec_context(&minor, c->self, &c->ctx, c->peer, gss_mech_krb5, SELF_WANTS,
+				     0, GSS_C_NO_CHANNEL_BINDINGS,
+				     token.n != 0 ? &in : GSS_C_NO_BUFFER, NULL, &said, &flags,
+				     NULL);
+	if (GSS_ERROR(major)) {
+		e = failed(d, E_DENIED, token.n != 0 ? "the host's proof" : "ticket for the host",
+			   major, minor);
+	} else if (major == GSS_S_COMPLETE) {
+		*at = KRB_COMPLETE;
+		if ((flags & SELF_WANTS) != SELF_WANTS)
+			e = diag_set(d, E_DENIED, "a context without the host's proof");
+	}
+	if (e == E_OK)
+		buf_put(out, slice(said.value, said.length));
+	(void)gss_release_buffer(&minor, &said);
+	return e;
+}
+
+/* ---- messages ---- */
+
 enum err krb_wrap(struct krb *c, slice_t clear, struct buf *out)
 {
 	gss_buffer_desc in = borrow(clear), token = GSS_C_EMPTY_BUFFER;
@@ -198,5 +292,7 @@ void krb_free(struct krb **cp)
 		return;
 	if ((*cp)->ctx != GSS_C_NO_CONTEXT)
 		(void)gss_delete_sec_context(&minor, &(*cp)->ctx, GSS_C_NO_BUFFER);
+	(void)gss_release_cred(&minor, &(*cp)->self);
+	(void)gss_release_name(&minor, &(*cp)->peer);
 	xfree(cp);
 }

@@ -1,7 +1,7 @@
 /*
  * krb: the door to the Kerberos library (MIT's, by its GSS-API: RFC 2743, RFC 4121), the side that
- * is logged in to. Bytes and names only: whose account that is, and whether it may, is said in
- * auth_krb.
+ * is logged in to, and the one that logs in. Bytes and names only: whose account that is, and
+ * whether it may, is said in auth_krb; where we log in ourselves, in krb_relay.
  *
  * Tokens are a stranger's. Only those that begin as Kerberos 5 is marked (RFC 2743 section 3.1)
  * reach the library: its other mechanisms are not for us (RFC 4752 section 1.2). One token makes a
@@ -40,6 +40,19 @@ struct krb_client {
  * no such token at all; why in the diag, for the log alone. */
 enum err krb_accept(const struct krb_keys *k, slice_t token, struct krb_client *out,
 		    struct buf *answer, struct diag *d) MUST_USE;
+
+/* Our own side: we are to log in as a principal, whose key the file client keytab has, at a service
+ * of a host. Asks the KDC, as the step does, when there is no ticket yet. E_DENIED: no such names,
+ * no such key, no KDC; why in the diag. */
+enum err krb_self_begin(const char *keytab, const char *principal, const char *service,
+			const char *host, struct krb **out, struct diag *d) MUST_USE;
+enum krb_progress { KRB_GOES_ON, KRB_COMPLETE };
+/* Takes the other side's token (none, at first) and appends ours, which may be nothing. COMPLETE:
+ * it has proven who it is. Reads files, and asks the KDC for as long as the library waits for one:
+ * for a thread of the pool. E_DENIED: no ticket, or no good proof; why in the diag. */
+enum err krb_self_step(struct krb *c, slice_t token, struct buf *out, enum krb_progress *at,
+		       struct diag *d) MUST_USE;
+
 /* Signed, in clear. E_DENIED: the other side's is not good. */
 enum err krb_wrap(struct krb *c, slice_t clear, struct buf *out) MUST_USE;
 enum err krb_unwrap(struct krb *c, slice_t token, struct buf *out) MUST_USE;

@@ -176,6 +176,11 @@ bool sasl_gssapi_choice(slice_t message, slice_t *authzid)
 	       slice_find_char(*authzid, '\0') == authzid->n;
 }
 
+bool sasl_gssapi_offers(slice_t message)
+{
+	return message.n == SASL_GSSAPI_OFFER.n && ((unsigned char)message.p[0] & 1) != 0;
+}
+
 bool sasl_principal_parse(slice_t principal, slice_t *name, slice_t *realm)
 {
 	size_t at = slice_find_char(principal, '@');

@@ -53,6 +53,8 @@ bool scram_channel_matches(slice_t channel, slice_t gs2, char cb, slice_t bindin
 #define SASL_GSSAPI_OFFER SL("\x01\0\0\0")
 /* False: another layer, or room for one. authzid may be empty. */
 bool sasl_gssapi_choice(slice_t message, slice_t *authzid) MUST_USE;
+/* The offer of a server that we log in to has no layer among its layers. */
+bool sasl_gssapi_offers(slice_t message) MUST_USE;
 /* "alice@EXAMPLE.ORG": a user's principal has one component, and no sign that would be quoted.
  * False: it is another's, as host/mail.example.org@EXAMPLE.ORG, or the name of nobody. */
 bool sasl_principal_parse(slice_t principal, slice_t *name, slice_t *realm) MUST_USE;

@@ -6,7 +6,8 @@
 int route_prepare(struct ctl *c, const struct ctl_args *a, bool *done)
 {
 	static const char *const ways[] = {"--password", "--password-file", "--password-stdin"};
-	const char *user = ctl_args_get(a, "--user");
+	const char *user = ctl_args_get(a, "--user"), *auth = ctl_args_get(a, "--auth");
+	bool ticket = auth != NULL && slice_ieq(slice_str(auth), SL("gssapi"));
 	bool adds = slice_eq(slice_str(a->command->verb), SL("add"));
 
 	c->prepared = NULL;
@@ -16,7 +17,7 @@ int route_prepare(struct ctl *c, const struct ctl_args *a, bool *done)
 	}
 	if (!adds)
 		return change_prepare(c, a, done);
-	return user != NULL ? account_password_prepare(c, a, done) : EX_OK;
+	return user != NULL && !ticket ? account_password_prepare(c, a, done) : EX_OK;
 }
 
 WAITS int route_run(struct ctl *c, const struct ctl_args *a)

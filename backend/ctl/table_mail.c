@@ -121,6 +121,8 @@ static const struct ctl_arg tls_report_send_args[] = {
 #define ROUTE_HOW \
 	{"--tls", "never|may|encrypt|verify|dane", "tls", 0, "what TLS must give"}, \
 		{"--user", "NAME", "user", ARG_NONE, "logs in; under TLS, to a verified name"}, \
+		{"--auth", "password|gssapi", "auth", 0, \
+		 "gssapi: the user is our principal in Kerberos"}, \
 		{"--password", "PASSWORD", NULL, 0, "in clear: others here may see it"}, \
 		{"--password-stdin", NULL, NULL, 0, "from the first line of standard input"}, \
 		{"--password-file", "FILE", NULL, 0, "from the first line of a file"}, \
@@ -209,7 +211,7 @@ const struct ctl_command ctl_table_mail[] = {
 	 METHOD(ROUTE_ADD), REQUEST(route_spec), DONE, .prepare = route_prepare, .run = route_run},
 	{"route", "list", "Lists routes", ctl_no_args, METHOD(ROUTE_LIST), REQUEST(route_list),
 	 ROWS(route),
-	 .columns = "domain sender action target tls user first connections etrn atrn"},
+	 .columns = "domain sender action target tls user auth first connections etrn atrn"},
 	{"route", "show", "Shows a route", route_name_args, METHOD(ROUTE_SHOW), REQUEST(route_name),
 	 ONE(route)},
 	{"route", "edit", "Changes a route; what is not given stays", route_edit_args,

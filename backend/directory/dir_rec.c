@@ -169,6 +169,7 @@ void dir_rec_put_route(struct buf *out, const struct dir_route *r)
 	dir_rec_put_text(out, r->box);
 	dir_rec_put_text(out, r->etrn);
 	put_u64(out, r->atrn);
+	buf_putc(out, (char)(r->auth + 1));
 }
 
 void dir_rec_put_right(struct buf *out, const struct dir_rec_right *r)
@@ -491,6 +492,8 @@ bool dir_rec_route(slice_t value, struct dir_route *out)
 		out->etrn = take_text(&r, DIR_ROUTE_ETRN_MAX);
 	if (r.s.n != 0)
 		out->atrn = take_u64(&r);
+	if (r.s.n != 0)
+		out->auth = (enum dir_route_auth)(take_enum(&r, DIR_ROUTE_AUTH_GSSAPI + 1) - 1);
 	return read_end(&r) && out->connections <= DIR_ROUTE_CONNECTIONS_MAX;
 }
 

@@ -71,6 +71,18 @@ bool dir_route_named(const struct dir *d, slice_t domain, struct dir_route *out)
 	return dir_image_route(&d->image, domain, SLICE_NONE, out);
 }
 
+bool dir_route_by_id(const struct dir *d, uint64_t id, struct dir_route *out)
+{
+	return dir_image_route_id(&d->image, id, out);
+}
+
+slice_t dir_route_host(const struct dir_route *r)
+{
+	if (!slice_starts(r->target, SL("[")))
+		return SLICE_NONE;
+	return slice_sub(r->target, 1, slice_find_char(r->target, ']') - 1);
+}
+
 bool dir_route_any_asked(const struct dir *d)
 {
 	return d->image.asked_routes != 0;

@@ -42,6 +42,10 @@ enum dir_route_tls {
 	DIR_ROUTE_TLS_VERIFY = 4,
 	DIR_ROUTE_TLS_DANE = 5,
 };
+enum dir_route_auth {
+	DIR_ROUTE_AUTH_PASSWORD = 0,
+	DIR_ROUTE_AUTH_GSSAPI = 1, /* RELAY to one host: with a ticket that its user gets */
+};
 
 struct dir_route {
 	uint64_t id;
@@ -51,7 +55,8 @@ struct dir_route {
 			 * DROP: the server's name; HOLD: as RELAY, or where DNS says, for what was
 			 * asked for */
 	enum dir_route_tls tls;
-	slice_t user;                   /* empty: no log-in */
+	slice_t user;                   /* empty: no log-in; with GSSAPI: our principal */
+	enum dir_route_auth auth;       /* of the user */
 	bool direct;                    /* RELAY: where DNS says first */
 	uint32_t connections;           /* at once to the destination; 0: as to others */
 	slice_t helo, source4, source6; /* empty: as to others */
@@ -69,6 +74,10 @@ size_t dir_route_count(const struct dir *d);
 bool dir_route_find(const struct dir *d, slice_t sender, slice_t address, struct dir_route *out);
 /* The route for exactly this pattern of recipients, from any sender. */
 bool dir_route_named(const struct dir *d, slice_t domain, struct dir_route *out);
+/* A route by its number. */
+bool dir_route_by_id(const struct dir *d, uint64_t id, struct dir_route *out);
+/* The host at which a route logs in with GSSAPI, alone: its target's. Borrowed from the target. */
+slice_t dir_route_host(const struct dir_route *r);
 /* There are routes whose mail may be asked for. */
 bool dir_route_any_asked(const struct dir *d);
 /* May a host there ask for what the route holds? */
@@ -77,8 +86,8 @@ enum dir_asker dir_route_asker(const struct dir_route *r, const struct ipaddr *f
 /* The routes whose mail an account may fetch; i < dir_route_fetched_count(). */
 size_t dir_route_fetched_count(const struct dir *d);
 void dir_route_fetched_at(const struct dir *d, size_t i, struct dir_route *out);
-/* The password of a route that has a user. E_NOT_FOUND: this node has no box of it yet, or cannot
- * open it. */
+/* The password of a route that has a user, and no other way to log in. E_NOT_FOUND: this node has
+ * no box of it yet, or cannot open it. */
 enum err dir_route_password(const struct dir *d, const struct dir_route *r,
 			    struct secret *out) MUST_USE;
 

@@ -228,6 +228,25 @@ static bool is_printable(slice_t s)
 	return utf8_valid(s);
 }
 
+/* A ticket is for one host, by its name: whatever DNS says of a domain's servers, there is none for
+ * those. f has the target. */
+static enum err check_gssapi(const struct dir_route_spec *s, const struct form *f,
+			     struct diag *diag)
+{
+	struct dir_route r = {.target = slice_str(f->target)};
+	struct ipaddr a;
+
+	if (s->r.auth != DIR_ROUTE_AUTH_GSSAPI)
+		return diag_set(diag, E_INVALID, "unknown kind of log-in");
+	if (s->password != NULL)
+		return diag_set(diag, E_INVALID,
+				"GSSAPI has no password but a key on each back-end");
+	if (s->r.action != DIR_ROUTE_RELAY || dir_route_host(&r).n == 0 ||
+	    ipaddr_parse(dir_route_host(&r), &a))
+		return diag_set(diag, E_INVALID, "GSSAPI is of a relay that is named: [host]");
+	return E_OK;
+}
+
 /* A password goes to nobody but whom it is for: under TLS, and by default to a verified name. */
 static enum err check_login(const struct dir_route_spec *s, struct form *f, struct diag *diag)
 {
@@ -235,7 +254,9 @@ static enum err check_login(const struct dir_route_spec *s, struct form *f, stru
 	if (s->r.user.n == 0 && s->password != NULL)
 		return diag_set(diag, E_INVALID, "a password without a user");
 	if (s->r.user.n == 0)
-		return E_OK;
+		return s->r.auth == DIR_ROUTE_AUTH_PASSWORD
+			       ? E_OK
+			       : diag_set(diag, E_INVALID, "GSSAPI needs a user: our principal");
 	if (s->r.user.n > DIR_ROUTE_USER_MAX || !is_printable(s->r.user))
 		return diag_set(diag, E_INVALID, "the user's name: printable, at most %d bytes",
 				DIR_ROUTE_USER_MAX);
@@ -248,7 +269,7 @@ static enum err check_login(const struct dir_route_spec *s, struct form *f, stru
 		f->tls = DIR_ROUTE_TLS_VERIFY;
 	if (f->tls == DIR_ROUTE_TLS_NONE || f->tls == DIR_ROUTE_TLS_MAY)
 		return diag_set(diag, E_INVALID, "a log-in needs TLS: encrypt, verify or dane");
-	return E_OK;
+	return s->r.auth != DIR_ROUTE_AUTH_PASSWORD ? check_gssapi(s, f, diag) : E_OK;
 }
 
 static enum err check(const struct dir *d, const struct dir_route_spec *s, struct form *f,
@@ -311,6 +332,11 @@ WAITS static enum err put_boxes(struct dir_call *c, uint64_t route, slice_t pass
 }
 
 /* No password left, or a new one: the boxes of before go. */
+static bool drops_password(const struct dir_route_spec *s)
+{
+	return s->password != NULL || s->r.user.n == 0 || s->r.auth != DIR_ROUTE_AUTH_PASSWORD;
+}
+
 WAITS static enum err set_password(struct dir_call *c, uint64_t route,
 				   const struct dir_route_spec *s, struct diag *diag)
 {
@@ -318,7 +344,7 @@ WAITS static enum err set_password(struct dir_call *c, uint64_t route,
 	enum err e = E_OK;
 
 	pg_u64(&a, route);
-	if (s->password != NULL || s->r.user.n == 0)
+	if (drops_password(s))
 		e = dir_call_exec(c, dir_sql_route_box_drop, &a, NULL, diag);
 	if (e == E_OK && s->password != NULL)
 		e = put_boxes(c, route, *s->password, diag);
@@ -336,6 +362,8 @@ static void detail(struct dir_call *c, const struct dir_route_spec *s, const str
 		buf_printf(&c->detail, " etrn=%s", f->etrn);
 	if (f->atrn.local[0] != '\0')
 		buf_printf(&c->detail, " atrn=%s@%s", f->atrn.local, f->atrn.domain);
+	if (s->r.auth == DIR_ROUTE_AUTH_GSSAPI)
+		buf_puts(&c->detail, " auth=gssapi");
 	if (s->password != NULL)
 		buf_puts(&c->detail, " password=new");
 }
@@ -366,6 +394,7 @@ WAITS static enum err write_route(struct dir_call *c, const char *sql,
 	pg_text(&a, slice_str(f.etrn));
 	pg_text(&a, slice_str(f.atrn.domain));
 	pg_text(&a, slice_str(f.atrn.local));
+	pg_u64(&a, s->r.auth);
 	e = dir_call_query(c, sql, &a, &r, diag);
 	if (e == E_EXISTS)
 		return diag_set(diag, e, "there is a route for that already");
@@ -379,6 +408,11 @@ WAITS static enum err write_route(struct dir_call *c, const char *sql,
 	return e;
 }
 
+static bool needs_password(const struct dir_route_spec *s)
+{
+	return s->r.user.n != 0 && s->r.auth == DIR_ROUTE_AUTH_PASSWORD;
+}
+
 WAITS enum err dir_route_add(struct dir *d, const struct dir_actor *by,
 			     const struct dir_route_spec *s, struct diag *diag)
 {
@@ -386,7 +420,7 @@ WAITS enum err dir_route_add(struct dir *d, const struct dir_actor *by,
 	uint64_t id = 0;
 	enum err e = dir_call_begin(&c, d, by, "route.add", s->r.domain, diag);
 
-	if (e == E_OK && s->r.user.n != 0 && s->password == NULL)
+	if (e == E_OK && needs_password(s) && s->password == NULL)
 		e = diag_set(diag, E_INVALID, "a user without a password");
 	if (e == E_OK)
 		e = write_route(&c, dir_sql_route_add, s, &id, diag);
@@ -402,7 +436,7 @@ WAITS static enum err keeps_password(struct dir_call *c, uint64_t id,
 	struct pg_result *r = NULL;
 	enum err e;
 
-	if (s->r.user.n == 0)
+	if (!needs_password(s))
 		return E_OK;
 	pg_u64(&a, id);
 	e = dir_call_query(c, dir_sql_route_boxes, &a, &r, diag);
@@ -477,7 +511,8 @@ static void route_row(const struct pg_result *r, size_t i, struct arena *mem,
 		      .helo = dir_page_text(mem, r, i, 8),
 		      .source4 = dir_page_text(mem, r, i, 9),
 		      .source6 = dir_page_text(mem, r, i, 10),
-		      .etrn = dir_page_text(mem, r, i, 13)},
+		      .etrn = dir_page_text(mem, r, i, 13),
+		      .auth = (enum dir_route_auth)pg_get_u64(r, i, 15)},
 		.atrn = dir_page_text(mem, r, i, 14),
 		.created_us = pg_get_i64(r, i, 11),
 		.has_password = pg_get_bool(r, i, 12),

@@ -154,6 +154,7 @@ static void route_row(const struct pg_result *r, size_t i, struct buf *out)
 		.source6 = pg_get(r, i, 11),
 		.etrn = pg_get(r, i, 13),
 		.atrn = pg_get_u64(r, i, 14),
+		.auth = (enum dir_route_auth)pg_get_u64(r, i, 15),
 	};
 	struct buf box;
 

@@ -68,7 +68,7 @@ const char dir_sql_prune[] =
 #define ROUTE_COLS \
 	"r.id, r.domain, r.sender, r.action, r.target, r.tls, r.username, r.direct," \
 	" r.connections, r.helo, r.source4, r.source6, coalesce(b.sealed, ''), r.etrn," \
-	" coalesce(r.atrn, 0)"
+	" coalesce(r.atrn, 0), r.auth"
 #define ROUTE_FROM(node) \
 	" FROM routes r LEFT JOIN route_boxes b ON b.route_id = r.id AND b.node = " node
 #define RIGHT_COLS   "id, owner_id, user_id, kind"
@@ -463,12 +463,14 @@ const char dir_sql_claim[] =
 #define ROUTE_DONE " RETURNING id, coalesce(atrn, 0)"
 const char dir_sql_route_add[] =
 	"INSERT INTO routes (domain, sender, action, target, tls, username, direct, connections,"
-	" helo, source4, source6, etrn, atrn) VALUES ($1, $2, $3::smallint, $4, $5::smallint, $6,"
-	" $7::boolean, $8::integer, $9, $10, $11, $12, " ROUTE_ATRN ")" ROUTE_DONE;
+	" helo, source4, source6, etrn, atrn, auth) VALUES ($1, $2, $3::smallint, $4, $5::smallint,"
+	" $6, $7::boolean, $8::integer, $9, $10, $11, $12, " ROUTE_ATRN
+	", $15::smallint)" ROUTE_DONE;
 const char dir_sql_route_edit[] =
 	"UPDATE routes SET action = $3::smallint, target = $4, tls = $5::smallint, username = $6,"
 	" direct = $7::boolean, connections = $8::integer, helo = $9, source4 = $10, source6 = $11,"
-	" etrn = $12, atrn = " ROUTE_ATRN " WHERE domain = $1 AND sender = $2" ROUTE_DONE;
+	" etrn = $12, atrn = " ROUTE_ATRN
+	", auth = $15::smallint WHERE domain = $1 AND sender = $2" ROUTE_DONE;
 const char dir_sql_route_remove[] = "DELETE FROM routes WHERE domain = $1 AND sender = $2";
 /* A route or a node that has gone meanwhile needs none. */
 const char dir_sql_route_box_put[] =
@@ -486,7 +488,7 @@ const char dir_sql_route_lacking[] =
 #define ROUTE_ROW \
 	"SELECT domain, sender, action, target, tls, username, direct, connections, helo," \
 	" source4, source6, " US("created") ", " ROUTE_HAS_BOX ", etrn," \
-					    " coalesce(" ROUTE_FETCHER ", '') FROM routes"
+					    " coalesce(" ROUTE_FETCHER ", ''), auth FROM routes"
 const char dir_sql_route_list[] =
 	ROUTE_ROW " WHERE (domain COLLATE \"C\", sender COLLATE \"C\") > ($1, $2)"
 		  " ORDER BY domain COLLATE \"C\", sender COLLATE \"C\" LIMIT $3::bigint";

@@ -234,6 +234,11 @@ static enum err set_way(const struct outbound_worker *w, const struct way *way,
 	r->user = arena_dup(mem, way->route.user);
 	if (r->action != DIR_ROUTE_MX)
 		j->target = arena_dup(mem, way->route.target);
+	r->auth = way->route.auth;
+	if (r->auth == DIR_ROUTE_AUTH_GSSAPI) {
+		j->lease.route = way->route.id;
+		return E_OK;
+	}
 	return r->user.n != 0 ? dir_route_password(w->o->deliver->dir, &way->route, &j->password)
 			      : E_OK;
 }

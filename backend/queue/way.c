@@ -94,6 +94,8 @@ static void put_identity(struct way *w)
 		buf_putc(&b, '\0');
 	}
 	buf_putc(&b, (char)(w->direct ? DIR_ROUTE_TLS_DEFAULT : r->tls));
+	if (!w->direct && r->auth != DIR_ROUTE_AUTH_PASSWORD)
+		buf_putc(&b, (char)r->auth);
 	for (size_t i = 0; i < b.n; i++) {
 		if (b.p[i] == '\0')
 			continue;

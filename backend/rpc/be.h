@@ -14,6 +14,7 @@
  *   m_tls_report  what TLS did on the way out, and the reports of it
  *   m_web         what the web worker serves
  *   m_sign        signatures of a commit
+ *   m_gssapi      log-ins at relays
  *   convert       C structs of the store <-> messages
  *   m_admin       what management calls share: the actor, lists, several back-ends
  *   usage         what accounts take, wherever they live
@@ -36,6 +37,7 @@
 
 struct asking;
 struct guard;
+struct krb_relays;
 struct outbound;
 struct peers;
 struct drops;
@@ -50,6 +52,7 @@ struct be {
 	struct dir *dir;
 	struct tickets *tickets;
 	struct auth *auth;
+	struct krb_relays *relays; /* our log-ins elsewhere */
 	struct signer *signer;
 	struct notify *notify;
 	struct partitions *parts;

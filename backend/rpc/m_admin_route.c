@@ -14,6 +14,9 @@ static Postern__AdminRoute *pack_route(const struct dir_route_row *r, struct are
 	m->tls = (Postern__RouteTls)r->r.tls;
 	m->user = admin_str(mem, r->r.user);
 	m->password = r->has_password;
+	m->auth = r->r.auth == DIR_ROUTE_AUTH_GSSAPI ? POSTERN__ROUTE_AUTH__ROUTE_AUTH_GSSAPI
+		  : r->r.user.n != 0                 ? POSTERN__ROUTE_AUTH__ROUTE_AUTH_PASSWORD
+						     : POSTERN__ROUTE_AUTH__ROUTE_AUTH_NONE;
 	m->first = r->r.direct ? POSTERN__ROUTE_FIRST__ROUTE_FIRST_DIRECT
 			       : POSTERN__ROUTE_FIRST__ROUTE_FIRST_NONE;
 	m->connections = r->r.connections;
@@ -24,6 +27,24 @@ static Postern__AdminRoute *pack_route(const struct dir_route_row *r, struct are
 	m->atrn = admin_str(mem, r->atrn);
 	m->created_us = r->created_us;
 	return m;
+}
+
+/* Without a user there is nothing to be said of how he logs in. */
+static enum err merge_login(struct mcall *c, struct dir_route *r)
+{
+	const Postern__AdminRouteSpec *m = (const void *)c->msg;
+
+	if (m->has_auth && m->auth > POSTERN__ROUTE_AUTH__ROUTE_AUTH_GSSAPI)
+		return diag_set(&c->diag, E_INVALID, "unknown kind of log-in");
+	if (m->has_user)
+		r->user = slice_str(m->user);
+	if (m->has_auth)
+		r->auth = m->auth == POSTERN__ROUTE_AUTH__ROUTE_AUTH_GSSAPI
+				  ? DIR_ROUTE_AUTH_GSSAPI
+				  : DIR_ROUTE_AUTH_PASSWORD;
+	else if (r->user.n == 0)
+		r->auth = DIR_ROUTE_AUTH_PASSWORD;
+	return E_OK;
 }
 
 /* The request on top of what is there. */
@@ -46,8 +67,6 @@ static enum err merge(struct mcall *c, struct dir_route_spec *s)
 		r->tls = m->tls == POSTERN__ROUTE_TLS__ROUTE_TLS_DEFAULT
 				 ? DIR_ROUTE_TLS_DEFAULT
 				 : (enum dir_route_tls)m->tls;
-	if (m->has_user)
-		r->user = slice_str(m->user);
 	if (m->has_first)
 		r->direct = m->first == POSTERN__ROUTE_FIRST__ROUTE_FIRST_DIRECT;
 	if (m->has_connections)
@@ -62,7 +81,7 @@ static enum err merge(struct mcall *c, struct dir_route_spec *s)
 		r->etrn = slice_str(m->etrn);
 	if (m->has_atrn)
 		s->atrn = slice_str(m->atrn);
-	return E_OK;
+	return merge_login(c, r);
 }
 
 WAITS enum err m_admin_route_add(struct mcall *c)

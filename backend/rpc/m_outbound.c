@@ -159,6 +159,7 @@ static void pack_route(struct outbound_job *j, struct arena *mem, Postern__Outbo
 	m->source4 = arena_str(mem, r->source4);
 	m->source6 = arena_str(mem, r->source6);
 	m->source_only = j->sources_only;
+	m->gssapi = r->auth == DIR_ROUTE_AUTH_GSSAPI;
 }
 
 static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *mem,

@@ -172,6 +172,8 @@ const struct method methods[] = {
 	  RATE_LOOKUP, m_web_autoconfig),
 	M(INGEST_TLS_REPORT, "Ingest.TlsReport", ingest_tls_report, FE, OUTBOUND, IDEMPOTENT, WHOLE,
 	  MINUTES(1), RATE_FREE, m_ingest_tls_report),
+	M(OUTBOUND_GSSAPI, "Outbound.Gssapi", outbound_gssapi, FE, OUTBOUND, ONCE, SMALL,
+	  MINUTES(2), RATE_LOOKUP, m_outbound_gssapi),
 	A(DOMAIN_ADD, "Admin.DomainAdd", domain_add, ONCE, SMALL, MINUTES(1), m_admin_domain_add),
 	A(DOMAIN_LIST, "Admin.DomainList", domain_list, IDEMPOTENT, SMALL, MINUTES(10),
 	  m_admin_domain_list),

@@ -60,6 +60,7 @@ WAITS enum err m_outbound_work(struct mcall *c);
 WAITS enum err m_outbound_read(struct mcall *c);
 WAITS enum err m_outbound_report(struct mcall *c);
 WAITS enum err m_outbound_ask(struct mcall *c);
+WAITS enum err m_outbound_gssapi(struct mcall *c);
 WAITS enum err m_outbound_sts_get(struct mcall *c);
 WAITS enum err m_outbound_sts_put(struct mcall *c);
 WAITS enum err m_outbound_tls_put(struct mcall *c);

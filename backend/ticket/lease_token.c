@@ -11,13 +11,15 @@
 /* Version, kind, partition, record, expiry, name's length, count; then the trace. */
 #define FIXED_BYTES   24
 #define HEAD_BYTES    (FIXED_BYTES + LEASE_TRACE_BYTES)
+/* Behind name and items, where there is one: so that who knows of no route takes the others. */
+#define ROUTE_BYTES   8
 
 METRIC_COUNTER(m_refused, "lease_tokens_refused_total", "Leases of the way out refused");
 
 enum err lease_token_seal(struct tickets *t, struct lease_token *l, struct buf *out)
 {
 	const struct seal_key *k = ticket_key_seal(t);
-	size_t name_n = strlen(l->frontend);
+	size_t name_n = strlen(l->frontend), n = HEAD_BYTES + name_n + l->n * 8;
 	struct buf plain;
 	char *p;
 
@@ -27,7 +29,7 @@ enum err lease_token_seal(struct tickets *t, struct lease_token *l, struct buf *
 		return E_INVALID;
 	l->expires_s = clock_wall_s() + LEASE_TOKEN_LIFE_S;
 	buf_init(&plain, PLAIN_MAX, NULL);
-	p = buf_reserve(&plain, HEAD_BYTES + name_n + l->n * 8);
+	p = buf_reserve(&plain, n + ROUTE_BYTES);
 	invariant(p != NULL);
 	p[0] = TOKEN_VERSION;
 	p[1] = (char)((uint8_t)l->kind | (l->tells_success ? TELLS_SUCCESS : 0));
@@ -40,7 +42,8 @@ enum err lease_token_seal(struct tickets *t, struct lease_token *l, struct buf *
 	memcpy(p + HEAD_BYTES, l->frontend, name_n);
 	for (size_t i = 0; i < l->n; i++)
 		be64_put(p + HEAD_BYTES + name_n + i * 8, l->items[i]);
-	buf_commit(&plain, HEAD_BYTES + name_n + l->n * 8);
+	be64_put(p + n, l->route);
+	buf_commit(&plain, l->route != 0 ? n + ROUTE_BYTES : n);
 	seal_box(k, SL(TOKEN_AAD), buf_slice(&plain), out);
 	buf_fini(&plain);
 	return buf_failed(out) ? E_LIMIT : E_OK;
@@ -49,7 +52,7 @@ enum err lease_token_seal(struct tickets *t, struct lease_token *l, struct buf *
 static bool decode(slice_t s, struct lease_token *l)
 {
 	unsigned kind;
-	size_t name_n;
+	size_t name_n, n;
 
 	*l = (struct lease_token){.n = 0};
 	if (s.n < HEAD_BYTES || s.p[0] != TOKEN_VERSION)
@@ -65,11 +68,13 @@ static bool decode(slice_t s, struct lease_token *l)
 	memcpy(l->trace_id, s.p + FIXED_BYTES, LEASE_TRACE_BYTES);
 	name_n = (uint8_t)s.p[22];
 	l->n = (uint8_t)s.p[23];
-	if (l->n == 0 || l->n > LEASE_ITEMS_MAX || s.n != HEAD_BYTES + name_n + l->n * 8 ||
+	n = HEAD_BYTES + name_n + l->n * 8;
+	if (l->n == 0 || l->n > LEASE_ITEMS_MAX || (s.n != n && s.n != n + ROUTE_BYTES) ||
 	    !slice_to_str(slice_sub(s, HEAD_BYTES, name_n), l->frontend, sizeof l->frontend))
 		return false;
 	for (size_t i = 0; i < l->n; i++)
 		l->items[i] = be64_get(s.p + HEAD_BYTES + name_n + i * 8);
+	l->route = s.n != n ? be64_get(s.p + n) : 0;
 	return true;
 }
 

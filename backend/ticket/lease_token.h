@@ -22,6 +22,7 @@ struct lease_token {
 	bool tells_success; /* a recipient's success may have to be told (RFC 3461) */
 	uint32_t partition;
 	uint64_t record_no;
+	uint64_t route; /* its worker may log in by this one, with GSSAPI; 0: by none */
 	uint8_t trace_id[LEASE_TRACE_BYTES]; /* of the message, for the log */
 	char frontend[RPC_NAME_MAX];         /* whom it was given to */
 	int64_t expires_s;                   /* set by lease_token_seal */

@@ -14,6 +14,7 @@
 #include "frontend/outbound/tls_policy.h"
 #include "frontend/outbound/tls_tally.h"
 #include "frontend/outbound/tlsrpt_job.h"
+#include "frontend/rpc/call_gssapi.h"
 
 #define IDLE_MS      2000                /* a connection waits so long for the next message */
 #define DNS_MS       30000               /* all questions about a destination, about a host */
@@ -134,11 +135,13 @@ struct courier {
 	struct smtp_client *client;
 	struct smtp_client_opts opts; /* of the client */
 	struct route_own way;         /* what they borrow */
+	struct smtp_gssapi gssapi;    /* the same, of a log-in with a ticket */
 	struct host host;
 	char remote[OUTBOUND_REMOTE_STR];
 	struct arena mem; /* of the hosts, and of the policy */
 	struct hosts hosts;
-	const struct outbound_route *route; /* while connecting: the job's */
+	const struct outbound_job *job;     /* while connecting: for whose sake */
+	const struct outbound_route *route; /* the job's */
 	struct route_login login;           /* that the client was opened with */
 	struct outbound_tls tls;            /* under which the client was opened: */
 	enum tls_wish wish;
@@ -204,6 +207,22 @@ static void tally(const struct courier *k, const struct tls_plan *plan, enum err
 	tls_tally_add(&s);
 }
 
+/* A log-in with a ticket is the back-end's, by the lease of the job. */
+WAITS static enum err open_client(struct courier *k, struct smtp_client_why *why)
+{
+	struct call_gssapi login;
+	enum err e;
+
+	if (!k->route->gssapi)
+		return smtp_client_open(&k->opts, &k->client, why);
+	call_gssapi_init(&login, k->job->partition, k->job->lease);
+	k->gssapi = (struct smtp_gssapi){.step = call_gssapi_step, .arg = &login};
+	k->opts.gssapi = &k->gssapi;
+	e = smtp_client_open(&k->opts, &k->client, why);
+	call_gssapi_fini(&login);
+	return e;
+}
+
 /* Opportunistic TLS: what breaks in the handshake is tried in clear (RFC 7435). Where anything is
  * demanded, nothing is. */
 WAITS static enum err connect_as(struct courier *k, const struct tls_plan *plan,
@@ -220,13 +239,13 @@ WAITS static enum err connect_as(struct courier *k, const struct tls_plan *plan,
 		.sni = plan->sni,
 	};
 	route_apply(k->route, &k->way, &k->opts);
-	e = smtp_client_open(&k->opts, &k->client, why);
+	e = open_client(k, why);
 	if (e != E_CANCELLED)
 		tally(k, plan, e, why);
 	if (e != E_OK && e != E_CANCELLED && why->try_clear) {
 		log_no_connection(k, plan, &why->result);
 		k->opts.tls = SMTP_TLS_NONE;
-		e = smtp_client_open(&k->opts, &k->client, why);
+		e = open_client(k, why);
 	}
 	route_forget(&k->way);
 	if (e != E_OK) /* that a host refuses us says nothing of what the message asks for */
@@ -276,6 +295,7 @@ WAITS static enum err connect_any(struct courier *k, const struct outbound_job *
 	arena_reset(&k->mem);
 	k->tls = outbound_tls_copy(&j->tls, &k->mem);
 	k->wish = tls_wish_of(j->content, j->sender);
+	k->job = j;
 	k->route = &j->route;
 	route_login_of(k->route, &k->login);
 	e = hosts_find(j->route.target, route_port(&j->route), &k->mem, deadline_in(DNS_MS),

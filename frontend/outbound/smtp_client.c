@@ -231,7 +231,7 @@ WAITS static enum err begin(struct smtp_client *c, struct smtp_client_why *why)
 		e = smtp_client_starttls(c, &started, why);
 	if (e == E_OK && started) /* RFC 3207 section 4.2: what was said in clear is forgotten */
 		e = smtp_client_hello(c, &why->result);
-	if (e == E_OK && o->user.n > 0)
+	if (e == E_OK && (o->user.n > 0 || o->gssapi != NULL))
 		e = smtp_client_auth(c, &why->result);
 	return e;
 }
@@ -291,7 +291,7 @@ WAITS enum err smtp_client_open(const struct smtp_client_opts *opts, struct smtp
 WAITS enum err smtp_client_adopt(struct stream *s, const struct smtp_client_opts *opts,
 				 struct smtp_client **out, struct smtp_client_why *why)
 {
-	invariant(opts->tls == SMTP_TLS_NONE && opts->user.n == 0);
+	invariant(opts->tls == SMTP_TLS_NONE && opts->user.n == 0 && opts->gssapi == NULL);
 	return open_on(s, opts, out, why);
 }
 

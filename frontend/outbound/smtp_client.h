@@ -4,7 +4,7 @@
  *
  *   smtp_client       a connection: greeting, EHLO, STARTTLS, log-in, QUIT (RFC 5321, LMTP: 2033)
  *   smtp_client_tls   STARTTLS and what is demanded of the peer
- *   smtp_client_auth  AUTH with PLAIN, LOGIN, SCRAM-SHA-256 (RFC 4954)
+ *   smtp_client_auth  AUTH with PLAIN, LOGIN, SCRAM-SHA-256, GSSAPI (RFC 4954)
  *   smtp_client_send  a transaction, pipelined where the peer allows it
  *   smtp_client_body  the message's bytes: DATA, BDAT
  *   smtp_msg          one message, its results, its MAIL and RCPT
@@ -57,6 +57,18 @@ struct smtp_timeouts {
 };
 extern const struct smtp_timeouts smtp_timeouts_default;
 
+#define SMTP_TOKEN_MAX 9204 /* in base64 behind "AUTH GSSAPI " a line of 12,286 bytes */
+
+/* A log-in with GSSAPI (RFC 4752): whoever has the ticket answers the peer. */
+struct smtp_gssapi {
+	/* The answer to the peer's challenge, into `say`, which is empty; the first one is to
+	 * nothing. *done_out: the peer has proven who it is, and there is no more to be said. Not
+	 * E_OK: there is none, for what `why` says; E_CANCELLED. */
+	WAITS enum err (*step)(void *arg, slice_t challenge, struct buf *say, bool *done_out,
+			       struct diag *why);
+	void *arg;
+};
+
 /* Borrowed until smtp_client_free(), all of it. */
 struct smtp_client_opts {
 	struct ipaddr addr;
@@ -73,6 +85,7 @@ struct smtp_client_opts {
 	const char *sni;  /* NULL: none is sent */
 	slice_t user;     /* empty: no log-in. Needs TLS */
 	slice_t password; /* never logged */
+	const struct smtp_gssapi *gssapi;     /* not NULL: the user logs in so, or not at all */
 	const struct smtp_timeouts *timeouts; /* NULL: the default ones */
 	const struct stream_opts *stream;     /* NULL: the default ones */
 	const struct log_ctx *log;            /* may be NULL */

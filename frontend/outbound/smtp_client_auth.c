@@ -1,7 +1,7 @@
 /*
  * AUTH (RFC 4954), only under TLS. SCRAM-SHA-256 (RFC 7677) where it is offered: it shows nothing
  * of the password, and proves that the peer knows it. Else PLAIN (RFC 4616); LOGIN for the few
- * that have nothing else.
+ * that have nothing else. Where GSSAPI (RFC 4752) is demanded, it is that or nothing.
  *
  * A refused log-in is our configuration's fault, not the message's: always LATER.
  */
@@ -16,6 +16,7 @@
 
 #define AUTH_LINE_MAX 12288 /* RFC 4954 section 4 */
 #define NONCE_BYTES   18
+#define TICKET_STEPS  3 /* of Kerberos: the ticket; that its proof is good; the layer */
 
 static enum err give_up(struct smtp_client *c, struct smtp_result *why, const char *words)
 {
@@ -245,12 +246,78 @@ WAITS static enum err auth_scram(struct smtp_client *c, struct smtp_result *why)
 	return e == E_OK ? verdict(c, &a, why) : e;
 }
 
+/* ---- GSSAPI ---- */
+
+/* The next thing to say, from whoever has the ticket. */
+WAITS static enum err ticket_step(struct smtp_client *c, slice_t challenge, struct buf *token,
+				  bool *done, struct smtp_result *why)
+{
+	const struct smtp_gssapi *g = c->opts->gssapi;
+	struct diag d = {""};
+	enum err e;
+
+	buf_reset(token);
+	e = g->step(g->arg, challenge, token, done, &d);
+	if (e == E_CANCELLED)
+		return smtp_client_lost(c, SMTP_AT_AUTH, e, why);
+	if (e == E_OK && !buf_failed(token))
+		return E_OK;
+	smtp_result_own(why, SMTP_AT_AUTH, SMTP_LATER, "4.7.0", "GSSAPI: %s",
+			e == E_OK           ? "a token that is too long"
+			: d.text[0] != '\0' ? d.text
+					    : "no answer of the back-end");
+	smtp_client_leave(c);
+	return E_CLOSED;
+}
+
+WAITS static enum err ticket_exchange(struct smtp_client *c, struct buf *heard, struct buf *token,
+				      struct smtp_answer *a, struct smtp_result *why)
+{
+	bool done = false;
+	enum err e = ticket_step(c, SLICE_NONE, token, &done, why);
+
+	for (unsigned i = 1; e == E_OK; i++) {
+		e = say(c, i == 1 ? "AUTH GSSAPI " : "", buf_slice(token), a, why);
+		if (e != E_OK || a->code != 334)
+			break;
+		buf_reset(heard);
+		if (done || i == TICKET_STEPS)
+			return give_up(c, why, "GSSAPI: the host finds no end");
+		if (a->text_n >= SMTP_TEXT_MAX || a->text_n == 0 ||
+		    !base64_decode(heard, slice(a->text, a->text_n)))
+			return give_up(c, why, "GSSAPI: the host's challenge cannot be used");
+		e = ticket_step(c, buf_slice(heard), token, &done, why);
+	}
+	if (e == E_OK && a->code == 235 && !done)
+		return give_up(c, why, "GSSAPI: the host has not proven who it is");
+	return e;
+}
+
+WAITS static enum err auth_gssapi(struct smtp_client *c, struct smtp_result *why)
+{
+	struct smtp_answer a;
+	struct buf heard, token;
+	enum err e;
+
+	if ((c->offer.mechs & SMTP_MECH_GSSAPI) == 0)
+		return give_up(c, why, "the host does not offer GSSAPI");
+	buf_init(&heard, SMTP_TEXT_MAX, NULL);
+	buf_init(&token, SMTP_TOKEN_MAX, NULL);
+	e = ticket_exchange(c, &heard, &token, &a, why);
+	secret_wipe_buf(&token);
+	buf_fini(&heard);
+	buf_fini(&token);
+	return e == E_OK ? verdict(c, &a, why) : e;
+}
+
 WAITS enum err smtp_client_auth(struct smtp_client *c, struct smtp_result *why)
 {
 	uint32_t mechs = c->offer.mechs;
 
 	if (!stream_is_tls(c->s))
 		return give_up(c, why, "a log-in needs TLS");
+	if (c->opts->gssapi != NULL)
+		return auth_gssapi(c, why);
 	if (mechs & SMTP_MECH_SCRAM_SHA_256)
 		return auth_scram(c, why);
 	if (mechs & SMTP_MECH_PLAIN)

@@ -39,6 +39,7 @@ static const struct {
 	{SL("PLAIN"), SMTP_MECH_PLAIN},
 	{SL("LOGIN"), SMTP_MECH_LOGIN},
 	{SL("SCRAM-SHA-256"), SMTP_MECH_SCRAM_SHA_256},
+	{SL("GSSAPI"), SMTP_MECH_GSSAPI},
 };
 
 static bool next_word(struct cursor *c, slice_t *out)

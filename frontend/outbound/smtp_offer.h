@@ -25,7 +25,12 @@ enum smtp_extension {
 };
 
 /* Mechanisms of AUTH that we speak. */
-enum smtp_mech { SMTP_MECH_PLAIN = 1, SMTP_MECH_LOGIN = 2, SMTP_MECH_SCRAM_SHA_256 = 4 };
+enum smtp_mech {
+	SMTP_MECH_PLAIN = 1,
+	SMTP_MECH_LOGIN = 2,
+	SMTP_MECH_SCRAM_SHA_256 = 4,
+	SMTP_MECH_GSSAPI = 8,
+};
 
 #define SMTP_PEER_NAME_MAX 255 /* RFC 5321 section 4.5.3.1.2 */
 

@@ -173,6 +173,7 @@ static enum err take_route(const Postern__OutboundJob *m, struct outbound_job *j
 	j->route.tls_report = r->tls_report;
 	j->route.user = call_slice(r->user);
 	j->route.password = call_slice(r->password);
+	j->route.gssapi = r->gssapi;
 	j->route.helo = r->helo;
 	j->route.source_only = r->source_only;
 	e = take_source(r->source4, 4, &j->route.source4);

@@ -76,6 +76,7 @@ struct outbound_route {
 	bool drop;              /* a file at the back-end; the target is a virtual server's name */
 	bool tls_report;        /* it is read here as a report of TLS; the target is no host */
 	slice_t user, password; /* never logged; empty: no log-in */
+	bool gssapi;            /* the log-in is by call_gssapi alone */
 	const char *helo;       /* "": as to anybody */
 	struct ipaddr source4, source6; /* family 0: as to anybody */
 	bool source_only;               /* or, with this: that family is not used */

@@ -1,6 +1,7 @@
 #include "frontend/rpc/limits.h"
 
 #include "common/record/record.h"
+#include "frontend/rpc/call_gssapi.h"
 #include "frontend/rpc/call_ingest.h"
 #include "frontend/rpc/call_sts.h"
 #include "frontend/rpc/call_web.h"
@@ -105,6 +106,8 @@ const struct walk_limit fe_walk_limits[] = {
 	{&postern__outbound_route__descriptor, "user", 0, 255},
 	{&postern__outbound_route__descriptor, "password", 0, 255},
 	{&postern__outbound_route__descriptor, "helo", 0, 255},
+	{&postern__outbound_gssapi_step__descriptor, "token", 0, CALL_GSSAPI_TOKEN_MAX},
+	{&postern__outbound_gssapi_step__descriptor, "why", 0, CALL_GSSAPI_WHY_MAX},
 	{&postern__ingest_job__descriptor, "domain", 0, 253},
 	{&postern__ingest_open_reply__descriptor, "sender", 0, CALL_INGEST_ADDR_MAX},
 	{&postern__ingest_open_reply__descriptor, "tokens", CALL_INGEST_RCPTS_MAX,

@@ -40,6 +40,7 @@ static const struct ask_method table[] = {
 	ROW(OUTBOUND_TLS_PUT, outbound_tls_put, NULL),
 	ROW(OUTBOUND_TLS_WORK, outbound_tls_work, NULL),
 	ROW(OUTBOUND_TLS_STEP, outbound_tls_step, REPLY(outbound_tls_step_reply)),
+	ROW(OUTBOUND_GSSAPI, outbound_gssapi, NULL),
 	ROW(DNS_WATCH, dns_watch, NULL),
 	ROW(DNS_ANSWER, dns_answer, NULL),
 	ROW(INGEST_WORK, ingest_work, NULL),

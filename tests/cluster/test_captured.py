@@ -117,6 +117,7 @@ class CapturedFrontend(unittest.TestCase):
             for lease in (b"", secrets.token_bytes(100)):
                 self.assertEqual(c.call("OUTBOUND_READ", lease=lease)[0], "no-ticket")
                 self.assertEqual(c.call("OUTBOUND_REPORT", results__lease=lease)[0], "no-ticket")
+                self.assertEqual(c.call("OUTBOUND_GSSAPI", lease=lease)[0], "no-ticket")
                 self.assertEqual(c.call("INGEST_DROP", lease=lease, body=b"x")[0], "no-ticket")
                 for name in ("INGEST_READ", "INGEST_OPEN", "INGEST_DONE"):
                     who = {"recipients": b"a@b.c"} if name == "INGEST_OPEN" else {}

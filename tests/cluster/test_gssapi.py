@@ -1,5 +1,6 @@
 """Log-ins with tickets of Kerberos (GSSAPI, RFC 4752): a real KDC, python3-gssapi and curl as
-clients, both front-ends, accounts of both back-ends; whom it refuses; where it is offered."""
+clients, both front-ends, accounts of both back-ends; whom it refuses; where it is offered. And ours
+at relays that want a ticket."""
 import base64
 import contextlib
 import json
@@ -12,12 +13,18 @@ import tempfile
 import unittest
 import uuid
 
+import authority
+import dnszone
 import postern
-from kdc import Client, Kdc
+from kdc import Client, Kdc, Server
 from postern import (account, account_of, cluster, cluster_command, frontend, imap, log_lines,
-                     log_size, postern as run, setting, subjects, tls, until)
+                     log_size, message, postern as run, setting, subjects, tls, until)
+from sink import Sink
 
-CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "6"]
+CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "6", "--set", "dns={dns}",
+           "--set", "smtp.port_out={out}", "--set", "tls_trust={trust}",
+           "--set", "outbound.retry_first=2s", "--set", "outbound.retry_second=2s",
+           "--set", "outbound.retry_third=2s", "--set", "outbound.retry_later=2s"]
 HOST = "mail.example.org"
 REALMS = "auth.gssapi_realms"
 TOKEN_MAX = 9213
@@ -130,11 +137,26 @@ def user(i):
     return account(i)["address"].partition("@")[0]
 
 
-def restart_backends():
+def restart_backends(env=()):
     for b in cluster()["backends"]:
         cluster_command("kill", b["name"], "TERM")
-        cluster_command("start", b["name"])
+        cluster_command("start", b["name"], env=env)
     postern.restore()
+
+
+def configure_backends(test, text, env=()):
+    """More for their own files, until the end of the test's class."""
+    files = []
+    for b in cluster()["backends"]:
+        folder = os.path.join(postern.FOLDER, b["name"], "backend.conf.d")
+        os.makedirs(folder, exist_ok=True)
+        files.append(os.path.join(folder, "gssapi.conf"))
+        with open(files[-1], "w") as f:
+            f.write(text)
+    restart_backends(env)
+    test.addClassCleanup(restart_backends)
+    for f in files:
+        test.addClassCleanup(os.unlink, f)
 
 
 class Gssapi(unittest.TestCase):
@@ -157,17 +179,7 @@ class Gssapi(unittest.TestCase):
                                         "AUTH=PLAIN" not in capabilities(fe)))
         assert withdrawn()
         setting("auth.plain")
-        files = []
-        for b in cluster()["backends"]:
-            folder = os.path.join(postern.FOLDER, b["name"], "backend.conf.d")
-            os.makedirs(folder, exist_ok=True)
-            files.append(os.path.join(folder, "gssapi.conf"))
-            with open(files[-1], "w") as f:
-                f.write('gssapi = { keytab = "%s"; };\n' % keytab)
-        restart_backends()
-        cls.addClassCleanup(restart_backends)
-        for f in files:
-            cls.addClassCleanup(os.unlink, f)
+        configure_backends(cls, 'gssapi = { keytab = "%s"; };\n' % keytab)
 
     def setUp(self):
         self.assertTrue(until(offered))
@@ -400,3 +412,157 @@ class Gssapi(unittest.TestCase):
             self.assertNotIn(b"GSSAPI", lines.readline())
             s.sendall(b"a AUTHENTICATE GSSAPI\r\n")
             self.assertTrue(lines.readline().startswith(b"a NO [PRIVACYREQUIRED]"))
+
+
+RELAY, ADDRESS = "relay.out.test", "127.0.1.11"
+SELF = "postern/mail.example.org"
+
+
+def ok(*argv):
+    status, out, err = run("--json", *argv)
+    assert status == 0, (argv, err)
+    return json.loads(out) if out.strip() else None
+
+
+class Relays(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, folder)
+        cls.kdc = Kdc(folder, "OUT.TEST")
+        cls.addClassCleanup(cls.kdc.stop)
+        cls.kdc.add("smtp/" + RELAY, "smtp/other.out.test", SELF, "late", "stranger")
+        cls.keytab = cls.kdc.keytab("relay.keytab", "smtp/" + RELAY)
+        cls.other = cls.kdc.keytab("other.keytab", "smtp/other.out.test")
+        own = cls.kdc.keytab("client.keytab", SELF, "late")
+        cls.pki = authority.Authority(os.environ["POSTERN_TEST_PKI"])
+        zone = dnszone.Zone({"out.test": "relay A %s\n" % ADDRESS},
+                            port=int(os.environ["POSTERN_TEST_DNS"].partition(":")[2]))
+        cls.addClassCleanup(zone.close)
+        configure_backends(cls, 'gssapi = { client_keytab = "%s"; };\n' % own, cls.kdc.env)
+
+    def setUp(self):
+        self.addCleanup(self.forget)
+
+    def forget(self):
+        for r in ok("route", "list"):
+            ok("route", "remove", r["domain"])
+        ok("route", "add", "*", "reject", "no more of that")
+        self.assertTrue(until(lambda: not ok("queue", "list")))
+        ok("route", "remove", "*")
+
+    def relay(self, keytab=None, host=RELAY, **more):
+        env = self.kdc.serve(keytab or self.keytab)
+        s = Sink(ADDRESS, int(os.environ["POSTERN_TEST_OUT"]), tickets=lambda: Server(env),
+                 **self.pki.leaf(host, host), **more)
+        self.addCleanup(s.close)
+        return s
+
+    def route(self, user=SELF):
+        ok("route", "add", "*", "relay", "[%s]" % RELAY, "--user", user, "--auth", "gssapi")
+
+    def submit(self, who=0):
+        a = account(who)
+        with postern.smtp(who % 2, "submission") as s:
+            s.starttls(context=tls())
+            s.login(a["address"], a["password"])
+            s.send_message(message("x@away.test", uuid.uuid4().hex, sender=a["address"]),
+                           a["address"], ["x@away.test"])
+
+    def waits(self, why):
+        """What is in the queue stays there, for this reason, and that is for now."""
+        def look():
+            rows = ok("queue", "list")
+            return rows and all(why in r.get("last_error", "") for r in rows)
+        self.assertTrue(until(look), (why, ok("queue", "list")))
+
+    def never_let_in(self, relay):
+        self.assertEqual(relay.mails, [])
+        self.assertFalse(any(c.upper().startswith((b"AUTH PLAIN", b"AUTH LOGIN", b"MAIL"))
+                             for c in relay.commands))
+
+    def test_a_relay_that_wants_a_ticket(self):
+        relay = self.relay(users={})
+        self.route()
+        for who in range(6):
+            self.submit(who)
+        self.assertEqual(len(relay.wait(6)), 6)
+        self.assertEqual({m.user for m in relay.mails}, {b"%s@OUT.TEST" % SELF.encode()})
+        self.assertTrue(all(m.tls for m in relay.mails))
+        row = ok("route", "show", "*")
+        self.assertEqual((row["auth"], row["tls"], row["user"]), ("gssapi", "verify", SELF))
+        self.assertFalse(row.get("password"))
+        # Another way to log in makes another connection.
+        status, _, err = run("route", "edit", "*", "--auth", "password")
+        self.assertNotEqual(status, 0)
+        self.assertIn("without a password", err)
+
+    def test_a_relay_that_offers_none(self):
+        relay = self.relay(users={SELF.encode(): b""})
+        relay.tickets = None
+        self.route()
+        self.submit()
+        self.waits("the host does not offer GSSAPI")
+        self.assertFalse(any(c.upper().startswith(b"AUTH") for c in relay.commands))
+        self.never_let_in(relay)
+        relay.users, relay.tickets = None, lambda: Server(self.kdc.serve(self.keytab))
+        self.assertEqual(len(relay.wait(1)), 1)
+
+    def test_a_kdc_that_is_away(self):
+        relay = self.relay(users={})
+        self.kdc.stop()
+        try:
+            self.route("late")
+            self.submit()
+            self.waits("Cannot contact any KDC")
+            self.assertTrue(any(log_lines(b["name"], "event=krb_relay.failed", "host=" + RELAY,
+                                          "principal=late") for b in cluster()["backends"]))
+            self.never_let_in(relay)
+        finally:
+            self.kdc.start()
+        self.assertEqual(len(relay.wait(1)), 1)
+        self.assertEqual(relay.mails[0].user, b"late@OUT.TEST")
+
+    def test_a_principal_without_a_key(self):
+        relay = self.relay(users={})
+        self.route("stranger")
+        self.submit()
+        self.waits("GSSAPI: ")
+        self.never_let_in(relay)
+        ok("route", "edit", "*", "--user", SELF)
+        self.assertEqual(len(relay.wait(1)), 1)
+
+    def test_a_relay_that_does_not_take_the_ticket(self):
+        relay = self.relay(self.other, users={})
+        self.route()
+        self.submit()
+        self.waits("The ticket isn't for us")
+        self.never_let_in(relay)
+
+    def test_a_relay_that_is_another(self):
+        """Its certificate is good, its proof is not; or it lets us in without one."""
+        relay = self.relay(users={})
+        self.route()
+        self.submit()
+        for stage, said, why in (
+                ("proof", b"334 " + base64.b64encode(b"x" * 90), "GSSAPI: the host's proof"),
+                ("proof", b"334 ", "GSSAPI: the host's challenge cannot be used"),
+                ("proof", b"334 !", "GSSAPI: the host's challenge cannot be used"),
+                ("proof", b"235 come in", "GSSAPI: the host has not proven who it is"),
+                ("offer", b"334 " + base64.b64encode(b"\1\0\0\0"), "GSSAPI: the host's offer"),
+                ("offer", b"235 come in", "GSSAPI: the host has not proven who it is")):
+            relay.does = {stage: said}
+            self.waits(why)
+            self.never_let_in(relay)
+        relay.does, relay.layers = {}, 6
+        self.waits("GSSAPI: the host wants a security layer")
+        relay.layers = 7
+        self.assertEqual(len(relay.wait(1)), 1)
+
+    def test_a_ticket_goes_to_a_verified_name(self):
+        relay = self.relay(host="impostor.out.test", users={})
+        self.route()
+        self.submit()
+        self.waits("TLS failed")
+        self.assertFalse(any(c.upper().startswith(b"AUTH") for c in relay.commands))
+        self.never_let_in(relay)

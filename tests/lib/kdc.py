@@ -1,11 +1,14 @@
 """A realm of Kerberos for tests: a KDC of MIT's on loopback, with its principals, keytabs and
-tickets; and a client's side of GSSAPI. deploy/install-deps --test brings what it needs.
+tickets; and both sides of GSSAPI. deploy/install-deps --test brings what it needs.
 
 As a program (for a Python that has python3-gssapi, which may be another than the tests'), a command
 a line, an answer a line:
   token SERVICE@HOST [mutual]    the first token, base64; with mutual it wants one back
   answer TOKEN                   takes that one
   choose OFFER LAYER AUTHZID     unwraps the offer; what was in it as hex, and the signed choice
+  accept TOKEN                   a server's answer to the first one, which may be that it is no good
+  offer LAYERS                   the signed offer
+  chosen CHOICE                  unwraps the choice, as hex; and who the client is
 """
 import base64
 import contextlib
@@ -71,10 +74,15 @@ class Kdc:
         self.env = {"KRB5_CONFIG": os.path.join(folder, "krb5.conf"),
                     "KRB5_KDC_PROFILE": os.path.join(folder, "kdc.conf")}
         self.run(SBIN + "kdb5_util", "create", "-s", "-r", realm, "-P", "master")
-        self.process = subprocess.Popen([SBIN + "krb5kdc", "-n", "-r", realm],
+        self.port = values["port"]
+        self.start()
+
+    def start(self):
+        """Also again, after stop()."""
+        self.process = subprocess.Popen([SBIN + "krb5kdc", "-n", "-r", self.realm],
                                         env={**os.environ, **self.env},
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if not self.await_port(values["port"]):
+        if not self.await_port(self.port):
             self.stop()
             raise RuntimeError("krb5kdc does not answer")
 
@@ -115,9 +123,13 @@ class Kdc:
             self.run("kinit", "-k", "-t", at + ".keytab", "-c", at + ".cache", user)
         return {**self.env, "KRB5CCNAME": at + ".cache"}
 
+    def serve(self, keytab):
+        """The environment of a program that takes tickets for the keytab's keys."""
+        return {**self.env, "KRB5_KTNAME": "FILE:" + keytab, "KRB5RCACHENAME": "none:"}
 
-class Client:
-    """A client's side of one exchange, with somebody's ticket."""
+
+class Side:
+    """One side of one exchange."""
 
     def __init__(self, env):
         self.process = subprocess.Popen([python(), __file__], stdin=subprocess.PIPE, text=True,
@@ -138,6 +150,10 @@ class Client:
         assert answer != "" or words[0] == "answer", words
         return answer
 
+
+class Client(Side):
+    """With somebody's ticket: Kdc.log_in()."""
+
     def token(self, service, mutual=True):
         return self.ask("token", service, *["mutual"] * mutual)
 
@@ -150,12 +166,38 @@ class Client:
                         base64.b64encode(authzid.encode()).decode()).split()
 
 
+class Server(Side):
+    """With a keytab: Kdc.serve()."""
+
+    def accept(self, token):
+        return self.ask("accept", token)
+
+    def offer(self, layers=1):
+        return self.ask("offer", str(layers))
+
+    def chosen(self, choice):
+        """What the client has chosen, and who it is."""
+        return self.ask("chosen", choice).split()
+
+
+def serve(context, verb, word):
+    if verb == "accept":
+        return base64.b64encode(context.step(base64.b64decode(word))).decode()
+    if verb == "offer":
+        return base64.b64encode(context.wrap(bytes([int(word), 0, 0, 0]), False).message).decode()
+    return "%s %s" % (context.unwrap(base64.b64decode(word)).message.hex(),
+                      context.initiator_name)
+
+
 def main():
     import gssapi
     context, flags = None, gssapi.RequirementFlag
     for line in sys.stdin:
         verb, *words = line.rstrip("\n").split(" ")
-        if verb == "token":
+        if verb in ("accept", "offer", "chosen"):
+            context = context or gssapi.SecurityContext(usage="accept")
+            said = serve(context, verb, words[0])
+        elif verb == "token":
             want = flags.integrity | flags.out_of_sequence_detection
             if "mutual" in words:
                 want |= flags.mutual_authentication

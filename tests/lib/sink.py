@@ -9,7 +9,8 @@ badly as it is told to.
         s.mails[0].sender, .rcpts, .data     # bytes as they came; .lines: all commands
 
 With users={b"name": b"password"} MAIL needs AUTH PLAIN, offered under TLS alone; mails[i].user is who
-it was. With lmtp=True it speaks LMTP (RFC 2033), with an answer for each recipient after the dot: a
+it was. With tickets=..., which makes a kdc.Server, it offers AUTH GSSAPI under TLS (RFC 4752); its
+stages are proof and offer, and .layers what it offers. With lmtp=True it speaks LMTP (RFC 2033), with an answer for each recipient after the dot: a
 local part dot-452 gets 452 there.
 
 What a stage (greeting, ehlo, starttls, mail, rcpt, data, dot) does is looked up when it is reached.
@@ -32,8 +33,8 @@ class Mail:
 
 class Sink:
     def __init__(self, host, port, offers=("PIPELINING", "8BITMIME", "SIZE 60000000"), cert=None,
-                 key=None, users=None, lmtp=False):
-        self.users, self.lmtp = users, lmtp
+                 key=None, users=None, lmtp=False, tickets=None):
+        self.users, self.lmtp, self.tickets, self.layers = users, lmtp, tickets, 1
         self.offers, self.does, self.mails, self.sessions = list(offers), {}, [], 0
         self.open_now = self.open_most = 0
         self.commands, self.codes, self.open = [], True, set()
@@ -178,8 +179,9 @@ class Session:
             return
         self.helo = line.split()[1]
         offers = [o for o in self.sink.offers if o != "STARTTLS" or not self.secure]
-        if self.sink.users is not None and self.secure:
-            offers.append("AUTH PLAIN")
+        mechs = ["PLAIN"] * (self.sink.users is not None) + ["GSSAPI"] * bool(self.sink.tickets)
+        if mechs and self.secure:
+            offers.append(" ".join(["AUTH", *mechs]))
         words = ["sink.test", *offers]
         lines = ["250%s%s" % ("-" if i + 1 < len(words) else " ", w) for i, w in enumerate(words)]
         self.say("ehlo", "\r\n".join(lines).encode())
@@ -202,8 +204,30 @@ class Session:
                 self.sink.open.add(self.s)
             self.secure, self.buf = self.s.version(), b""
 
+    def do_gssapi(self, token):
+        """RFC 4752 section 3.2, until the client has had its say, or something else was done."""
+        with self.sink.tickets() as server:
+            if not self.say("proof", b"334 " + server.accept(token).encode()):
+                return
+            if self.line() != b"\r\n":
+                raise EndOfSession
+            if not self.say("offer", b"334 " + server.offer(self.sink.layers).encode()):
+                return
+            choice = self.line().strip().decode()
+            if choice == "QUIT":
+                raise EndOfSession
+            chosen, client = server.chosen(choice)
+            if chosen != "01000000":
+                self.s.sendall(b"535 5.7.8 not so\r\n")
+                return
+            self.user = client.encode()
+            self.s.sendall(b"235 2.7.0 welcome\r\n")
+
     def do_auth(self, line):
         words = line.split()
+        if self.secure and self.sink.tickets and words[1].upper() == b"GSSAPI":
+            self.do_gssapi(words[2].decode())
+            return
         name, password = base64.b64decode(words[2]).split(b"\0")[1:] if len(words) == 3 else 2 * [b""]
         if self.secure and words[1].upper() == b"PLAIN" and self.sink.users.get(name) == password:
             self.user = name
@@ -212,7 +236,7 @@ class Session:
             self.s.sendall(b"535 5.7.8 not you\r\n")
 
     def do_mail(self, line):
-        if self.sink.users is not None and not self.user:
+        if (self.sink.users is not None or self.sink.tickets) and not self.user:
             self.s.sendall(b"530 5.7.0 log in first\r\n")
         elif self.say("mail", b"250 2.1.0 ok"):
             self.mail = Mail(line)

@@ -306,6 +306,73 @@ TEST_FIBER(route_passwords)
 	rig_close(&r);
 }
 
+TEST_FIBER(route_with_gssapi)
+{
+	static const struct {
+		enum dir_route_action action;
+		const char *target, *user;
+		enum dir_route_tls tls;
+		bool password;
+		enum err e;
+	} cases[] = {
+		{DIR_ROUTE_RELAY, "[Relay.test]:587", "mail/us.test", DIR_ROUTE_TLS_DEFAULT, false,
+		 E_OK},
+		{DIR_ROUTE_RELAY, "[relay.test]", "we", DIR_ROUTE_TLS_ENCRYPT, false, E_OK},
+		{DIR_ROUTE_RELAY, "[relay.test]", "", DIR_ROUTE_TLS_DEFAULT, false, E_INVALID},
+		{DIR_ROUTE_RELAY, "[relay.test]", "we", DIR_ROUTE_TLS_DEFAULT, true, E_INVALID},
+		{DIR_ROUTE_RELAY, "[relay.test]", "we", DIR_ROUTE_TLS_MAY, false, E_INVALID},
+		{DIR_ROUTE_RELAY, "[relay.test]", "we", DIR_ROUTE_TLS_NONE, false, E_INVALID},
+		{DIR_ROUTE_RELAY, "relay.test", "we", DIR_ROUTE_TLS_DEFAULT, false, E_INVALID},
+		{DIR_ROUTE_RELAY, "[192.0.2.1]", "we", DIR_ROUTE_TLS_DEFAULT, false, E_INVALID},
+		{DIR_ROUTE_RELAY, "[2001:db8::1]", "we", DIR_ROUTE_TLS_DEFAULT, false, E_INVALID},
+		{DIR_ROUTE_LMTP, "[relay.test]", "we", DIR_ROUTE_TLS_DEFAULT, false, E_INVALID},
+		{DIR_ROUTE_MX, "", "we", DIR_ROUTE_TLS_DEFAULT, false, E_INVALID},
+	};
+	struct dir_route_spec s;
+	struct dir_route out, by_id;
+	struct diag d = {""};
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		s = (struct dir_route_spec){.r = {.domain = SL("to.test"),
+						  .action = cases[i].action,
+						  .target = slice_str(cases[i].target),
+						  .tls = cases[i].tls,
+						  .user = slice_str(cases[i].user),
+						  .auth = DIR_ROUTE_AUTH_GSSAPI},
+					    .password = cases[i].password ? &password : NULL};
+		check_note("case %zu: %s", i, d.text);
+		CHECK_ERR(dir_route_add(r.d, &rig_actor, &s, &d), cases[i].e);
+		if (cases[i].e != E_OK)
+			continue;
+		CHECK(dir_route_find(r.d, SLICE_NONE, SL("x@to.test"), &out));
+		CHECK_INT(out.auth, DIR_ROUTE_AUTH_GSSAPI);
+		CHECK_SLICE(out.user, slice_str(cases[i].user));
+		CHECK_SLICE(dir_route_host(&out), SL("relay.test"));
+		CHECK(dir_route_by_id(r.d, out.id, &by_id) && by_id.auth == out.auth);
+		CHECK(!dir_route_by_id(r.d, out.id + 1, &by_id));
+		CHECK_ERR(dir_route_remove(r.d, &rig_actor, s.r.domain, SLICE_NONE, &d), E_OK);
+	}
+	/* From one way to the other: a password that is not used any more is not kept. */
+	s = (struct dir_route_spec){.r = {.domain = SL("to.test"),
+					  .action = DIR_ROUTE_RELAY,
+					  .target = SL("[relay.test]"),
+					  .user = SL("we")},
+				    .password = &password};
+	CHECK_ERR(dir_route_add(r.d, &rig_actor, &s, &d), E_OK);
+	s.password = NULL;
+	s.r.auth = DIR_ROUTE_AUTH_GSSAPI;
+	CHECK_ERR(dir_route_edit(r.d, &rig_actor, &s, &d), E_OK);
+	CHECK(!opens(&r, password));
+	s.r.auth = DIR_ROUTE_AUTH_PASSWORD;
+	CHECK_ERR(dir_route_edit(r.d, &rig_actor, &s, &d), E_INVALID);
+	s.password = &password;
+	CHECK_ERR(dir_route_edit(r.d, &rig_actor, &s, &d), E_OK);
+	CHECK(opens(&r, password));
+	rig_close(&r);
+}
+
 /* A node that joins later has no box until one that has makes it. */
 TEST_FIBER(route_shared_with_a_new_node)
 {

@@ -4,7 +4,9 @@
 WAITS static void route(struct works *w, struct dir_route r)
 {
 	slice_t password = SL("pass word");
-	struct dir_route_spec s = {.r = r, .password = r.user.n != 0 ? &password : NULL};
+	struct dir_route_spec s = {
+		.r = r,
+		.password = r.user.n != 0 && r.auth == DIR_ROUTE_AUTH_PASSWORD ? &password : NULL};
 	struct diag d = {""};
 	enum err e = dir_route_add(w->room.rig.d, &rig_actor, &s, &d);
 
@@ -45,6 +47,46 @@ TEST_FIBER(outbound_follows_routes)
 	CHECK_SLICE(secret_slice(&j->password), SL("pass word"));
 	CHECK(j->connections <= 3);
 	CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+	CHECK_INT(works_items(&w), 0);
+	works_close(&w);
+}
+
+/* With a ticket: no password goes along, and the lease names the route; others name none. */
+TEST_FIBER(outbound_leases_of_tickets)
+{
+	struct mail mail = {1, 0, NULL, {"x@one.test", "y@two.test"}, 0};
+	struct dir_route relay = {.domain = SL("one.test"),
+				  .action = DIR_ROUTE_RELAY,
+				  .target = SL("[relay.test]"),
+				  .user = SL("we"),
+				  .auth = DIR_ROUTE_AUTH_GSSAPI};
+	struct dir_route found;
+	struct works w;
+	struct outbound_job *j;
+
+	REQUIRE(works_open(&w));
+	route(&w, relay);
+	relay.domain = SL("two.test");
+	relay.auth = DIR_ROUTE_AUTH_PASSWORD;
+	route(&w, relay);
+	REQUIRE(dir_route_find(w.room.rig.d, SLICE_NONE, SL("x@one.test"), &found));
+	works_submit(&w, &mail);
+	for (int i = 0; i < 2; i++) {
+		/* One host and one user, and two ways to log in: two destinations. */
+		j = works_take(&w);
+		REQUIRE(j != NULL && j->route != NULL && j->n == 1);
+		CHECK_SLICE(j->route->user, SL("we"));
+		if (slice_eq(j->jobs[0].address, SL("x@one.test"))) {
+			CHECK_INT(j->route->auth, DIR_ROUTE_AUTH_GSSAPI);
+			CHECK(j->lease.route == found.id);
+			CHECK_INT(secret_slice(&j->password).n, 0);
+		} else {
+			CHECK_INT(j->route->auth, DIR_ROUTE_AUTH_PASSWORD);
+			CHECK(j->lease.route == 0);
+			CHECK_SLICE(secret_slice(&j->password), SL("pass word"));
+		}
+		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+	}
 	CHECK_INT(works_items(&w), 0);
 	works_close(&w);
 }

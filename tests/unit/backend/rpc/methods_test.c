@@ -37,6 +37,7 @@ static const struct {
 	{102, "Append.Begin", "i", "w"},     {103, "Append.Commit", "i", "w"},
 	{104, "Append.Abort", "i", "w"},     {112, "Web.Sts", "w", "-"},
 	{113, "Web.Autoconfig", "w", "-"},   {114, "Ingest.TlsReport", "o", "-"},
+	{115, "Outbound.Gssapi", "o", "-"},
 };
 
 #define ADMIN_FIRST 256

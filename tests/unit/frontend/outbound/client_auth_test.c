@@ -31,7 +31,7 @@ static const struct {
 	 535,
 	 "4.0.0",
 	 "no"},
-	{{OPEN("GSSAPI"), "< QUIT"}, E_RETRY, 0, "4.7.0", "no log-in that we know"},
+	{{OPEN("NTLM GSSAPI"), "< QUIT"}, E_RETRY, 0, "4.7.0", "no log-in that we know"},
 	{{OPEN("SCRAM-SHA-256"), "~ AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9", "> 334 !!", "< QUIT"},
 	 E_RETRY,
 	 0,
@@ -221,4 +221,182 @@ TEST_FIBER(scram)
 		buf_fini(&x.said);
 		buf_fini(&x.both);
 	}
+}
+
+/* ---- GSSAPI, with a back-end that is played ---- */
+
+#define AUTH_LINE 12288 /* RFC 4954 section 4, with CRLF */
+
+/* One step of it: what it is to hear, and what it says to that. */
+struct ticket_step {
+	const char *heard, *say; /* NULL: it has no answer */
+	bool done;
+};
+
+struct tickets {
+	const struct ticket_step *steps;
+	size_t at;
+	size_t n; /* not 0: the first token is so long, of any bytes */
+};
+
+WAITS static enum err ticket_step(void *arg, slice_t challenge, struct buf *say, bool *done_out,
+				  struct diag *why)
+{
+	struct tickets *t = arg;
+	const struct ticket_step *s = &t->steps[t->at++];
+
+	CHECK_SLICE(challenge, slice_str(s->heard));
+	CHECK_INT(say->n, 0);
+	if (s->say == NULL)
+		return diag_set(why, E_DENIED, "no ticket for that");
+	buf_puts(say, s->say);
+	for (size_t i = 0; t->at == 1 && i < t->n; i++)
+		buf_putc(say, 'x');
+	*done_out = s->done;
+	return E_OK;
+}
+
+#define TICKET "< AUTH GSSAPI dGlja2V0"
+#define PROOF  "> 334 cHJvb2Y="
+#define OFFER  "> 334 b2ZmZXI="
+#define CHOICE "< Y2hvaWNl"
+
+static const struct {
+	const char *script[14];
+	struct ticket_step steps[4];
+	unsigned code;
+	const char *status, *text; /* NULL: it is in */
+} tickets[] = {
+	{{OPEN("PLAIN GSSAPI"), TICKET, PROOF, "< ", OFFER, CHOICE, "> 235 2.7.0 in", "!end"},
+	 {{"", "ticket", false}, {"proof", "", false}, {"offer", "choice", true}},
+	 0,
+	 "",
+	 NULL},
+	/* never by anything else */
+	{{OPEN("PLAIN LOGIN SCRAM-SHA-256"), "< QUIT"}, {{NULL}}, 0, "4.7.0", "does not offer"},
+	{{OPEN("GSSAPI"), "< QUIT"}, {{"", NULL, false}}, 0, "4.7.0", "no ticket for that"},
+	{{OPEN("PLAIN GSSAPI"), TICKET, "> 535 5.7.8 no", "< QUIT"},
+	 {{"", "ticket", false}},
+	 535,
+	 "4.7.8",
+	 "no"},
+	{{OPEN("GSSAPI"), TICKET, PROOF, "< QUIT"},
+	 {{"", "ticket", false}, {"proof", NULL, false}},
+	 0,
+	 "4.7.0",
+	 "no ticket for that"},
+	{{OPEN("GSSAPI"), TICKET, PROOF, "< ", OFFER, CHOICE, "> 535 5.7.8 no", "< QUIT"},
+	 {{"", "ticket", false}, {"proof", "", false}, {"offer", "choice", true}},
+	 535,
+	 "4.7.8",
+	 "no"},
+	/* without its proof, with what is none, and with no end of it */
+	{{OPEN("GSSAPI"), TICKET, "> 235 come in", "< QUIT"},
+	 {{"", "ticket", false}},
+	 0,
+	 "4.7.0",
+	 "has not proven"},
+	{{OPEN("GSSAPI"), TICKET, PROOF, "< ", "> 235 come in", "< QUIT"},
+	 {{"", "ticket", false}, {"proof", "", false}},
+	 0,
+	 "4.7.0",
+	 "has not proven"},
+	{{OPEN("GSSAPI"), TICKET, "> 334 ", "< QUIT"},
+	 {{"", "ticket", false}},
+	 0,
+	 "4.7.0",
+	 "cannot be used"},
+	{{OPEN("GSSAPI"), TICKET, "> 334 !!", "< QUIT"},
+	 {{"", "ticket", false}},
+	 0,
+	 "4.7.0",
+	 "cannot be used"},
+	{{OPEN("GSSAPI"), TICKET, PROOF, "< ", OFFER, CHOICE, OFFER, "< QUIT"},
+	 {{"", "ticket", false}, {"proof", "", false}, {"offer", "choice", true}},
+	 0,
+	 "4.7.0",
+	 "finds no end"},
+	{{OPEN("GSSAPI"), TICKET, PROOF, "< ", PROOF, "< ", PROOF, "< QUIT"},
+	 {{"", "ticket", false}, {"proof", "", false}, {"proof", "", false}},
+	 0,
+	 "4.7.0",
+	 "finds no end"},
+};
+
+TEST_FIBER(log_ins_with_tickets)
+{
+	for (size_t i = 0; i < ARRAY_LEN(tickets); i++) {
+		struct tickets t = {.steps = tickets[i].steps};
+		const struct smtp_gssapi g = {ticket_step, &t};
+		struct rig r;
+
+		check_note("row %zu", i);
+		rig_start(&r, tickets[i].script);
+		open_as_user(&r);
+		r.opts.gssapi = &g;
+		CHECK_ERR(rig_open(&r), tickets[i].text == NULL ? E_OK : E_RETRY);
+		if (tickets[i].text != NULL)
+			CHECK_RESULT(&r.why.result, SMTP_AT_AUTH, SMTP_LATER, tickets[i].code,
+				     tickets[i].status, tickets[i].text);
+		rig_end(&r);
+	}
+}
+
+/* The line that has the longest token, whole. */
+WAITS static void hear_longest(void *arg)
+{
+	struct rig *r = arg;
+	slice_t line;
+
+	CHECK_ERR(line_read(r->s, AUTH_LINE, "t.ticket", deadline_in(SOON), &line), E_OK);
+	CHECK(slice_starts(line, SL("AUTH GSSAPI eHh4eHh4")));
+	CHECK_INT(line.n, AUTH_LINE - 4);
+}
+
+/* A token that no line of AUTH can carry is not said. */
+TEST_FIBER(long_tickets)
+{
+	static const char *const none[] = {OPEN("GSSAPI"), "< QUIT", NULL};
+	static const char *const whole[] = {OPEN("GSSAPI"), "!call", "> 535 no", "< QUIT", NULL};
+	static const struct ticket_step step[] = {{"", "", false}};
+
+	for (size_t more = 0; more < 2; more++) {
+		struct tickets t = {.steps = step, .n = SMTP_TOKEN_MAX + more};
+		const struct smtp_gssapi g = {ticket_step, &t};
+		struct rig r;
+
+		rig_start(&r, more != 0 ? none : whole);
+		open_as_user(&r);
+		r.opts.gssapi = &g;
+		r.call = hear_longest;
+		r.call_arg = &r;
+		CHECK_ERR(rig_open(&r), E_RETRY);
+		CHECK_RESULT(&r.why.result, SMTP_AT_AUTH, SMTP_LATER, more != 0 ? 0 : 535,
+			     more != 0 ? "4.7.0" : "4.0.0", more != 0 ? "too long" : "no");
+		rig_end(&r);
+	}
+}
+
+TEST_FIBER(no_ticket_without_tls)
+{
+	static const char *const script[] = {"> 220 mx.example.org ESMTP",
+					     "< EHLO me.example.net",
+					     "> 250-mx.example.org",
+					     "> 250 AUTH GSSAPI",
+					     "< QUIT",
+					     NULL};
+	static const struct ticket_step step[] = {{"", "ticket", false}};
+	struct tickets t = {.steps = step};
+	const struct smtp_gssapi g = {ticket_step, &t};
+	struct rig r;
+
+	rig_start(&r, script);
+	open_as_user(&r);
+	r.opts.tls = SMTP_TLS_MAY;
+	r.opts.tls_start = SMTP_STARTTLS;
+	r.opts.gssapi = &g;
+	CHECK_ERR(rig_open(&r), E_RETRY);
+	CHECK_RESULT(&r.why.result, SMTP_AT_AUTH, SMTP_LATER, 0, "4.7.0", "needs TLS");
+	CHECK_INT(t.at, 0);
+	rig_end(&r);
 }

@@ -354,6 +354,9 @@ TEST_FIBER(outbound_jobs)
 	s->m.n_recipients = OUTBOUND_RCPTS_MAX;
 	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
 	CHECK_INT(taken, 1);
+	route_of(s)->gssapi = true;
+	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
+	CHECK_INT(taken, 1);
 	route_of(s)->user = bytes(OUTBOUND_LOGIN_MAX);
 	s->route.password = bytes(OUTBOUND_LOGIN_MAX);
 	s->route.source4 = (char *)(uintptr_t) "192.0.2.1";
