@@ -62,8 +62,9 @@ void outbound_worker_free(struct outbound_worker **w);
 struct outbound_job {
 	struct lease_token lease;
 	slice_t destination;
-	uint32_t connections;
-	struct job *jobs; /* of the recipients: what they share is that of the first */
+	uint32_t connections; /* that the worker may have to the destination; */
+	uint32_t idle;        /* and that may stay open while it has nothing for them */
+	struct job *jobs;     /* of the recipients: what they share is that of the first */
 	size_t n;
 	struct msg_record record;
 	slice_t stored;                /* the blocks, or empty */

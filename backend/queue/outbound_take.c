@@ -93,7 +93,7 @@ struct taking {
 	slice_t stored[OUTBOUND_BATCH_MAX];
 	size_t n;
 	slice_t destination;
-	uint32_t connections;
+	uint32_t connections, idle;
 	struct arena *mem;
 	struct buf bytes;
 	size_t inlined;
@@ -177,6 +177,7 @@ static struct outbound_job *new_job(const struct outbound_worker *w, const struc
 	*j = (struct outbound_job){
 		.destination = t->destination,
 		.connections = t->connections,
+		.idle = t->idle,
 		.jobs = arena_alloc(&out->mem, (t->n - i) * sizeof *j->jobs),
 		.record = t->records[i],
 		.stored = t->stored[i],
@@ -357,7 +358,8 @@ static enum err taken(struct taking *t, enum err e, const struct sched_batch *b)
 	if (e != E_OK)
 		return e;
 	t->n = b->n;
-	t->connections = b->share;
+	t->connections = MAX(b->connections, b->idle);
+	t->idle = b->idle;
 	t->destination = arena_dup(t->mem, b->destination);
 	return E_OK;
 }

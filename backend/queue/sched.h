@@ -107,7 +107,7 @@ struct sched_batch {
 	slice_t destination; /* valid until the scheduler is changed */
 	size_t n;
 	uint32_t connections; /* that count as the worker's now, those it has included */
-	uint32_t share;       /* that it may have, idle ones too: no other worker counts on them */
+	uint32_t idle;        /* that may stay open without work: no other worker counts on them */
 };
 
 /* A worker counts for the division of windows from here or its first pick on, until it is gone.

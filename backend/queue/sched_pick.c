@@ -293,7 +293,7 @@ static bool pick_from(struct batch *b, struct sched_batch *out)
 	if (d->listed)
 		line_join(s, d);
 	*out = (struct sched_batch){slice(d->name, d->name_n), b->n, b->hold->connections,
-				    MAX(b->hold->connections, keeps(s, d))};
+				    keeps(s, d)};
 	return true;
 }
 

@@ -180,6 +180,7 @@ static enum err pack_job(struct mcall *c, struct outbound_job *j, struct arena *
 						  : POSTERN__OUTBOUND_KIND__OUTBOUND_SEND;
 	out->destination = arena_str(mem, j->destination);
 	out->connections = j->connections;
+	out->idle = j->idle;
 	out->partition = j->lease.partition;
 	out->sender = MCALL_BYTES(j->lease.kind == LEASE_NOTICE ? first->sender : j->mail_from);
 	out->ret = first->ret;

@@ -32,6 +32,7 @@ struct dest {
 	unsigned leaving;   /* those of them that were one too many, and say good-bye */
 	unsigned connected; /* those that have a connection */
 	unsigned allowed;
+	unsigned idle;     /* of them may stay without work: others count on the rest */
 	struct waitq more; /* couriers that wait for a job */
 	size_t name_n;
 	char name[];
@@ -44,7 +45,7 @@ static struct {
 	unsigned couriers;
 	size_t held;
 	struct waitq room; /* somebody has left, or a job has gone */
-	bool crowded;      /* a job waits for a courier to leave */
+	unsigned wanted;   /* idle couriers that are to leave: a job of another destination waits */
 	bool stopping;
 } c;
 
@@ -56,7 +57,7 @@ void couriers_init(struct tls_ctx *tls)
 	waitq_init(&c.room);
 	c.couriers = 0;
 	c.held = 0;
-	c.crowded = false;
+	c.wanted = 0;
 	c.stopping = false;
 }
 
@@ -420,6 +421,14 @@ WAITS static void carry(struct courier *k, struct outbound_job *j)
 		send_report_untaken(j, k->remote, &why);
 }
 
+/* One too many: it ends. */
+static struct outbound_job *leave(struct courier *k)
+{
+	k->leaves = true;
+	k->dest->leaving++;
+	return NULL;
+}
+
 /* The next job; waits a moment for one while it has a connection. NULL: this courier ends. */
 WAITS static struct outbound_job *next_job(struct courier *k)
 {
@@ -430,16 +439,17 @@ WAITS static struct outbound_job *next_job(struct courier *k)
 	for (;;) {
 		if (k->gave_up || c.stopping)
 			return NULL;
-		if (d->couriers - d->leaving > d->allowed) {
-			k->leaves = true;
-			d->leaving++;
-			return NULL;
-		}
+		if (d->couriers - d->leaving > d->allowed)
+			return leave(k);
 		j = pop(d);
 		if (j != NULL || k->client == NULL)
 			return j;
-		if (c.crowded)
-			return NULL;
+		if (d->couriers - d->leaving > d->idle)
+			return leave(k);
+		if (c.wanted != 0) {
+			c.wanted--;
+			return leave(k);
+		}
 		if (waitq_wait(&d->more, "outbound.next_job", deadline) != E_OK)
 			return NULL;
 	}
@@ -512,15 +522,18 @@ static void wake_idle(void)
 WAITS static void await_room(void)
 {
 	while (!c.stopping) {
-		c.crowded = c.couriers >= policy()->outbound.connections_max;
-		if (c.held < HELD_MAX && !c.crowded)
+		bool crowded = c.couriers >= policy()->outbound.connections_max;
+
+		if (c.held < HELD_MAX && !crowded)
 			break;
-		if (c.crowded)
+		if (crowded) {
+			c.wanted = 1; /* others that wait look again when somebody has left */
 			wake_idle();
+		}
 		if (waitq_wait(&c.room, "outbound.room", NO_DEADLINE) != E_OK)
 			break;
 	}
-	c.crowded = false;
+	c.wanted = 0;
 }
 
 WAITS void couriers_take(struct outbound_job *j)
@@ -534,6 +547,7 @@ WAITS void couriers_take(struct outbound_job *j)
 	}
 	d = dest_get(j->destination);
 	d->allowed = MAX(j->connections, 1U);
+	d->idle = j->idle;
 	if (d->couriers - d->leaving > d->allowed)
 		waitq_wake_all(&d->more);
 	push(d, j);

@@ -191,6 +191,7 @@ static enum err take_job(const Postern__OutboundJob *m, struct outbound_job *j)
 								     : OUTBOUND_SEND;
 	j->destination = slice_str(m->destination);
 	j->connections = m->connections;
+	j->idle = m->idle;
 	j->partition = m->partition;
 	j->sender = call_slice(m->sender);
 	j->ret = m->ret;
@@ -254,7 +255,7 @@ WAITS static enum err take_behind(struct rpc_call *call, uint32_t n, char *room)
 		slice_t part;
 		enum err e = rpc_call_recv(call, &part);
 
-		if (e == E_OK && part.n > n)
+		if (e == E_OK && (part.n > n || part.n == 0))
 			e = E_CORRUPT;
 		if (e != E_OK)
 			return e;

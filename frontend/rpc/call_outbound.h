@@ -94,7 +94,8 @@ struct outbound_job {
 	enum outbound_kind kind;
 	slice_t destination;
 	struct outbound_route route; /* without one: its target is the destination */
-	uint32_t connections;        /* this worker may have to the destination */
+	uint32_t connections;        /* this worker may have to the destination; */
+	uint32_t idle;               /* ... and may leave open without work */
 	uint32_t partition;
 	slice_t sender;
 	struct outbound_rcpt *rcpts;
