@@ -219,7 +219,7 @@ void show_clean(struct buf *b, slice_t s)
 		uint32_t cp;
 		size_t n = utf8_decode(s, &cp);
 
-		if (n == 0 || cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
+		if (n == 0 || utf8_is_unsafe(cp))
 			buf_putc(b, '?');
 		else
 			buf_put(b, slice_sub(s, 0, n));

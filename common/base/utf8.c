@@ -61,6 +61,13 @@ bool utf8_is_ascii(slice_t s)
 	return high < 0x80;
 }
 
+bool utf8_is_unsafe(uint32_t cp)
+{
+	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x061c || cp == 0x200e ||
+	       cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) ||
+	       cp == 0xfeff;
+}
+
 void utf8_put(struct buf *out, uint32_t cp)
 {
 	char b[4];

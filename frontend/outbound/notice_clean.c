@@ -5,14 +5,6 @@
 /* Longest type of a diagnostic (RFC 3464 section 2.1.2: an atom). */
 #define TYPE_MAX 32
 
-/* Controls, and characters that break lines or reorder what stands beside them (UAX 9). */
-static bool is_unsafe(uint32_t cp)
-{
-	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x061c || cp == 0x200e ||
-	       cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) ||
-	       cp == 0xfeff;
-}
-
 /* The next character of s, and how many bytes of it stand for it; "?" for one that may not stay. */
 static slice_t clean_char(slice_t s, enum notice_charset cs, size_t *taken)
 {
@@ -24,7 +16,7 @@ static slice_t clean_char(slice_t s, enum notice_charset cs, size_t *taken)
 		*taken = 2;
 	if (n == 1 && (cp == '\r' || cp == '\n' || cp == '\t'))
 		return SL(" ");
-	if (n == 0 || is_unsafe(cp) || (cs == NOTICE_ASCII && n > 1))
+	if (n == 0 || utf8_is_unsafe(cp) || (cs == NOTICE_ASCII && n > 1))
 		return SL("?");
 	return slice_sub(s, 0, n);
 }

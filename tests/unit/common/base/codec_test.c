@@ -132,6 +132,30 @@ TEST(utf8_well_formed)
 	CHECK(utf8_is_ascii(SL("a\x7f\0")) && !utf8_is_ascii(SL("a\x80")));
 }
 
+TEST(utf8_ascii_of_any_length)
+{
+	char text[200];
+
+	memset(text, 'x', sizeof text);
+	for (size_t n = 0; n <= sizeof text; n++) {
+		CHECK(utf8_is_ascii(slice(text, n)));
+		if (n == 0)
+			continue;
+		for (size_t at = 0; at < n; at += n / 7 + 1) {
+			text[at] = (char)0x80;
+			CHECK(!utf8_is_ascii(slice(text, n)));
+			text[at] = 'x';
+		}
+	}
+}
+
+TEST(utf8_unsafe)
+{
+	CHECK(utf8_is_unsafe(0x1b) && utf8_is_unsafe(0x9b) && utf8_is_unsafe(0x202e) &&
+	      utf8_is_unsafe(0x2067) && utf8_is_unsafe(0xfeff));
+	CHECK(!utf8_is_unsafe('a') && !utf8_is_unsafe(0xe9) && !utf8_is_unsafe(0x4e00));
+}
+
 TEST(utf8_every_code_point)
 {
 	struct buf b;

@@ -30,9 +30,9 @@ struct played {
 	struct played_owner owner[PLAYED_OWNERS]; /* by partition */
 	unsigned resolved, sender_checks, messages;
 	unsigned sender_turns; /* of the loop, that a look at a sender takes */
-	unsigned asked_sent; /* where the sender's copy goes: partition 0 */
-	bool no_sent;        /* nowhere: a back-end that does not know of it */
-	uint64_t stored_max; /* bytes an owner takes before it says E_TOO_BIG; 0: all */
+	unsigned asked_sent;   /* where the sender's copy goes: partition 0 */
+	bool no_sent;          /* nowhere: a back-end that does not know of it */
+	uint64_t stored_max;   /* bytes an owner takes before it says E_TOO_BIG; 0: all */
 	enum err commit[PLAYED_OWNERS];
 	enum err result[PLAYED_OWNERS];  /* of every recipient */
 	enum err each[PLAYED_OWNERS][2]; /* of the first ones, where it is not E_OK */
