@@ -10,15 +10,6 @@ static void skip_line(void)
 	while (ch != EOF && ch != '\n');
 }
 
-static slice_t trim(slice_t s)
-{
-	while (s.n > 0 && strchr(" \t\r\n", s.p[0]) != NULL)
-		s = slice_from(s, 1);
-	while (s.n > 0 && strchr(" \t\r\n", s.p[s.n - 1]) != NULL)
-		s = slice_sub(s, 0, s.n - 1);
-	return s;
-}
-
 static int read_answer(struct ctl *c, const struct ask *q, char line[ASK_LINE_MAX + 2])
 {
 	fprintf(c->err, "%s", q->text);
@@ -48,7 +39,7 @@ int ask(struct ctl *c, const struct ask *q, const char **out)
 			ctl_fail(c, EX_OK, "at most %d bytes", ASK_LINE_MAX);
 			continue;
 		}
-		answer = trim(slice_str(line));
+		answer = slice_trim(slice_str(line));
 		if (answer.n == 0 && q->otherwise == NULL)
 			continue;
 		if (answer.n == 0)
