@@ -433,20 +433,24 @@ const char dir_sql_tls_received_put[] =
 	" AS s (domain, policy, result, sessions) GROUP BY 1, 2, 3, 4";
 const char dir_sql_tls_received_forget[] =
 	"DELETE FROM tls_received WHERE arrived < now() - $1::bigint * interval '1 day'";
-/* By day of UTC, organization and domain; then all their kinds in one text. */
-#define TLS_RECEIVED_SUMS \
-	"SELECT date_trunc('day', t.from_time, 'UTC') AS day, t.organization AS who, r.domain," \
-	" r.result, sum(r.sessions)::bigint AS n, count(DISTINCT t.id) AS reports" \
-	" FROM tls_received t JOIN tls_received_results r ON r.report = t.id" \
-	" WHERE ($1 = '' OR r.domain = $1) GROUP BY 1, 2, 3, 4"
-const char dir_sql_tls_received_list[] = "SELECT " US(
-	"day") ", who, domain, max(reports),"
-	       " string_agg(result || '=' || n, ' ' ORDER BY result)"
-	       " FROM (" TLS_RECEIVED_SUMS ") s"
-	       " WHERE (day, who COLLATE \"C\", domain COLLATE \"C\")"
-	       " > (to_timestamp($2::bigint / 1e6), $3, $4)"
-	       " GROUP BY day, who, domain ORDER BY day, who COLLATE \"C\", domain COLLATE \"C\""
-	       " LIMIT $5::bigint";
+/* By day of UTC, organization and domain: how many reports, and all their kinds in one text. A
+ * report may be of some kinds alone: no kind's reports are all of them. */
+const char dir_sql_tls_received_list[] =
+	"WITH told AS (SELECT t.id, date_trunc('day', t.from_time, 'UTC') AS day,"
+	" t.organization AS who, r.domain, r.result, r.sessions"
+	" FROM tls_received t JOIN tls_received_results r ON r.report = t.id"
+	" WHERE ($1 = '' OR r.domain = $1) AND (date_trunc('day', t.from_time, 'UTC'),"
+	" t.organization COLLATE \"C\", r.domain COLLATE \"C\")"
+	" > (to_timestamp($2::bigint / 1e6), $3, $4)),"
+	" reports AS (SELECT day, who, domain, count(DISTINCT id) AS n FROM told GROUP BY 1, 2, 3),"
+	" kinds AS (SELECT day, who, domain, result, sum(sessions)::bigint AS n FROM told"
+	" GROUP BY 1, 2, 3, 4)"
+	" SELECT " US("day") ", who, domain, r.n,"
+			     " string_agg(k.result || '=' || k.n, ' ' ORDER BY k.result)"
+			     " FROM reports r JOIN kinds k USING (day, who, domain)"
+			     " GROUP BY day, who, domain, r.n"
+			     " ORDER BY day, who COLLATE \"C\", domain COLLATE \"C\""
+			     " LIMIT $5::bigint";
 
 const char dir_sql_claim[] =
 	"INSERT INTO claims (name, node, until)"

@@ -55,7 +55,8 @@ struct dir_tls_days {
 	slice_t last; /* where the next page begins */
 };
 
-/* domain: of this one alone; empty: of all. after: "", or the last of the page before. */
+/* domain: of this one alone, in any spelling; empty: of all. after: "", or the last of the page
+ * before. E_INVALID: that is no domain; E_RETRY: not now. */
 WAITS enum err dir_tls_received_list(struct dir *d, slice_t domain, slice_t after, size_t limit,
 				     struct arena *mem, struct dir_tls_days *out,
 				     struct diag *diag) MUST_USE;

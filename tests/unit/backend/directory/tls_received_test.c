@@ -88,6 +88,108 @@ TEST_FIBER(reports_are_kept_once)
 	rig_close(&r);
 }
 
+/* However the domain is written; what is none is said. */
+TEST_FIBER(reports_of_a_domain)
+{
+	static const char *const spellings[] = {"example.org", "Example.ORG", "EXAMPLE.org"};
+	static const struct dir_tls_sessions idn = {SL("b\xc3\xbc"
+						       "cher.test"),
+						    TLS_POLICY_STS, TLS_RESULT_OK, 1};
+	struct dir_tls_received one = report("1", sessions, 1), two = report("2", &idn, 1);
+	struct dir_tls_days days;
+	struct diag d = {""};
+	struct arena mem;
+	struct rig r;
+
+	if (!rig_open(&r))
+		return;
+	arena_init(&mem, NULL);
+	CHECK_ERR(rig_domain(&r, "xn--bcher-kva.test", DIR_DOMAIN_LOCAL, NULL, NULL), E_OK);
+	CHECK(rig_synced(&r));
+	CHECK_INT(put(&r, &one), DIR_TLS_KEPT);
+	CHECK_INT(put(&r, &two), DIR_TLS_KEPT);
+	for (size_t i = 0; i < ARRAY_LEN(spellings); i++) {
+		check_note("%s", spellings[i]);
+		days = list(&r, spellings[i], SLICE_NONE, 10, &mem);
+		REQUIRE(days.n == 1);
+		CHECK_SLICE(days.rows[0].domain, SL("example.org"));
+	}
+	days = list(&r,
+		    "B\xc3\x9c"
+		    "cher.test",
+		    SLICE_NONE, 10, &mem);
+	REQUIRE(days.n == 1);
+	CHECK_SLICE(days.rows[0].domain, SL("xn--bcher-kva.test"));
+	CHECK_ERR(dir_tls_received_list(r.d, SL(".."), SLICE_NONE, 10, &mem, &days, &d), E_INVALID);
+	CHECK_INT(days.n, 0);
+	arena_reset(&mem);
+	rig_close(&r);
+}
+
+/* Senders may report each policy by itself: of such reports none has all kinds. */
+TEST_FIBER(reports_of_other_kinds_are_counted)
+{
+	static const struct dir_tls_sessions kinds[] = {
+		{SL("example.org"), TLS_POLICY_STS, TLS_RESULT_OK, 5},
+		{SL("example.org"), TLS_POLICY_TLSA, TLS_RESULT_EXPIRED, 1},
+		{SL("example.org"), TLS_POLICY_TLSA, TLS_RESULT_OTHER, 2},
+	};
+	struct dir_tls_days days;
+	struct arena mem;
+	struct rig r;
+
+	if (!rig_open(&r))
+		return;
+	arena_init(&mem, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct dir_tls_received one;
+		char id[16];
+
+		snprintf(id, sizeof id, "%zu", i);
+		one = report(id, &kinds[i], 1);
+		CHECK_INT(put(&r, &one), DIR_TLS_KEPT);
+	}
+	days = list(&r, "", SLICE_NONE, 10, &mem);
+	REQUIRE(days.n == 1);
+	CHECK_INT(days.rows[0].reports, ARRAY_LEN(kinds));
+	CHECK_INT(days.rows[0].counts[TLS_RESULT_OK], 5);
+	CHECK_INT(days.rows[0].counts[TLS_RESULT_EXPIRED], 1);
+	CHECK_INT(days.rows[0].counts[TLS_RESULT_OTHER], 2);
+	arena_reset(&mem);
+	rig_close(&r);
+}
+
+/* What a newer node keeps is passed over. */
+TEST_FIBER(kinds_that_are_not_known)
+{
+	static const char *const more[] = {
+		"ALTER TABLE tls_received_results"
+		" DROP CONSTRAINT tls_received_results_result_check",
+		"INSERT INTO tls_received_results SELECT id, 'example.org', 1, n, 7"
+		" FROM tls_received, (VALUES (13), (-1), (32767)) AS v (n)",
+	};
+	struct dir_tls_received one = report("1", sessions, 2);
+	struct dir_tls_days days;
+	struct diag d = {""};
+	struct arena mem;
+	struct rig r;
+
+	if (!rig_open(&r))
+		return;
+	arena_init(&mem, NULL);
+	CHECK_INT(put(&r, &one), DIR_TLS_KEPT);
+	for (size_t i = 0; i < ARRAY_LEN(more); i++)
+		CHECK_ERR(dir_ask(r.d, more[i], PG_NO_ARGS, NULL, &d), E_OK);
+	days = list(&r, "", SLICE_NONE, 10, &mem);
+	REQUIRE(days.n == 1);
+	CHECK_INT(days.rows[0].counts[TLS_RESULT_OK], 50);
+	CHECK_INT(days.rows[0].counts[TLS_RESULT_EXPIRED], 3);
+	for (unsigned i = TLS_RESULT_EXPIRED + 1; i <= TLS_RESULT_OTHER; i++)
+		CHECK_INT(days.rows[0].counts[i], 0);
+	arena_reset(&mem);
+	rig_close(&r);
+}
+
 TEST_FIBER(reports_in_pages)
 {
 	struct dir_tls_received one = report("1", sessions, 1);
