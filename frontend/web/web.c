@@ -7,7 +7,7 @@
 #include "frontend/core/line.h"
 #include "frontend/core/policy.h"
 #include "frontend/rpc/call_web.h"
-#include "frontend/web/web_cache.h"
+#include "frontend/web/web_find.h"
 #include "frontend/web/web_request.h"
 
 #define HEAD_SIZE 512 /* of an answer */
@@ -16,7 +16,6 @@ METRIC_COUNTER(m_requests, "web_requests_total", "Requests by what was answered"
 	       {"answer", "page"});
 METRIC_COUNTER(m_refused, "web_requests_total", "Requests by what was answered",
 	       {"answer", "other"});
-METRIC_COUNTER(m_asked, "web_asked_total", "Questions to back-ends for them");
 
 struct web {
 	struct session base;
@@ -123,31 +122,14 @@ WAITS static enum err ask_back_end(enum web_page page, slice_t domain, struct ar
 	return E_INTERNAL;
 }
 
-/* An old answer is better than none. */
 WAITS static enum web_status find_page(struct web *w, const struct web_request *r, struct page *p)
 {
-	enum web_cached known;
 	slice_t domain;
 	enum web_status status = web_request_end(r, &p->kind, &domain);
-	enum err e;
 
-	if (status != WEB_OK)
-		return status;
-	known = web_cache_find(p->kind, domain, policy()->web_keep_ms, &w->mem, &p->text);
-	if (known != WEB_CACHE_FRESH && web_cache_may_ask()) {
-		slice_t text = SLICE_NONE;
-
-		metric_add(&m_asked, 1);
-		e = ask_back_end(p->kind, domain, &w->mem, &text);
-		if (e == E_OK || e == E_NOT_FOUND) {
-			web_cache_put(p->kind, domain, text);
-			known = WEB_CACHE_FRESH;
-			p->text = text;
-		}
-	}
-	if (known == WEB_CACHE_NOTHING)
-		return WEB_AWAY;
-	return p->text.n != 0 ? WEB_OK : WEB_NOT_FOUND;
+	return status == WEB_OK ? web_find(p->kind, domain, policy()->web_keep_ms, ask_back_end,
+					   &w->mem, &p->text)
+				: status;
 }
 
 WAITS static void web_run(struct session *s)

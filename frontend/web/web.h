@@ -11,6 +11,7 @@
  *
  *   web          the conversation: one request, one answer, the end
  *   web_request  what a request asks for (RFC 9112); values, nothing waits there
+ *   web_find     the page, as it is known or as a back-end says
  *   web_cache    what back-ends have said of late
  *
  * Lines come from core/line, as everybody's. The pages come from a back-end, once in a while: this

@@ -8,6 +8,8 @@ struct entry {
 	struct list in_order; /* of when they were put, the oldest first */
 	slice_t key, text;    /* behind the entry */
 	int64_t put_ms;
+	int64_t asked_ms; /* when the last question for it ended */
+	bool asking;      /* somebody is; of texts alone */
 };
 
 static struct {
@@ -56,7 +58,9 @@ enum web_cached web_cache_find(enum web_page page, slice_t domain, int64_t keep_
 	if (e == NULL)
 		return WEB_CACHE_NOTHING;
 	if (age_ms >= WEB_STALE_MS) {
-		drop(e);
+		/* That there was a text is remembered: such a domain need not wait in line. */
+		if (e->text.n == 0)
+			drop(e);
 		return WEB_CACHE_NOTHING;
 	}
 	*text_out = arena_dup(mem, e->text);
@@ -84,13 +88,15 @@ void web_cache_put(enum web_page page, slice_t domain, slice_t text)
 		.key = slice(bytes, key.n),
 		.text = slice(bytes + key.n, text.n),
 		.put_ms = clock_mono_ms(),
+		.asked_ms = clock_mono_ms(),
 	};
 	list_append(&k->order, &e->in_order);
 	k->n++;
 	map_put(&cache.by_key, e->key, e);
 }
 
-bool web_cache_may_ask(void)
+/* One more question of all that there are. */
+static bool pace(void)
 {
 	int64_t now_ms = clock_mono_ms();
 
@@ -105,6 +111,33 @@ bool web_cache_may_ask(void)
 		return false;
 	cache.asks -= 1000;
 	return true;
+}
+
+bool web_cache_may_ask(enum web_page page, slice_t domain)
+{
+	char room[DOMAIN_MAX + 1];
+	struct entry *e = map_get(&cache.by_key, make_key(page, domain, room));
+	int64_t now_ms = clock_mono_ms();
+
+	if (e == NULL || e->text.n == 0)
+		return pace();
+	if (e->asking)
+		return now_ms - e->put_ms >= WEB_STALE_MS && pace();
+	if (now_ms - e->asked_ms < WEB_AGAIN_MS && !pace())
+		return false;
+	e->asking = true;
+	return true;
+}
+
+void web_cache_unanswered(enum web_page page, slice_t domain)
+{
+	char room[DOMAIN_MAX + 1];
+	struct entry *e = map_get(&cache.by_key, make_key(page, domain, room));
+
+	if (e != NULL) {
+		e->asking = false;
+		e->asked_ms = clock_mono_ms();
+	}
 }
 
 size_t web_cache_count(void)

@@ -96,22 +96,76 @@ TEST(names_that_are_none_push_out_no_text)
 	end();
 }
 
-TEST(questions_are_paced)
+static bool may_ask(const char *domain)
+{
+	return web_cache_may_ask(WEB_PAGE_STS, slice_str(domain));
+}
+
+/* As many questions as there are for names that are not known. */
+static size_t empty(void)
 {
 	size_t n = 0;
 
-	begin();
-	while (web_cache_may_ask())
+	while (may_ask("unknown.test"))
 		n++;
-	CHECK_INT(n, WEB_ASKS_MAX);
+	return n;
+}
+
+TEST(questions_are_paced)
+{
+	begin();
+	web_cache_put(WEB_PAGE_STS, SL("none.test"), SLICE_NONE);
+	CHECK_INT(empty(), WEB_ASKS_MAX);
+	CHECK(!may_ask("none.test"));
 	now_ms += 1000 / WEB_ASKS_PER_S - 1;
-	CHECK(!web_cache_may_ask());
+	CHECK(!may_ask("unknown.test"));
 	now_ms += 1;
-	CHECK(web_cache_may_ask());
-	CHECK(!web_cache_may_ask());
+	CHECK(may_ask("unknown.test"));
+	CHECK(!may_ask("unknown.test"));
 	now_ms += 3600 * 1000;
-	for (n = 0; web_cache_may_ask(); n++)
-		;
-	CHECK_INT(n, WEB_ASKS_MAX);
+	CHECK_INT(empty(), WEB_ASKS_MAX);
+	end();
+}
+
+/* A text is asked for however many others are, one question at a time, and not without a pause. */
+TEST(questions_for_texts_do_not_wait)
+{
+	begin();
+	web_cache_put(WEB_PAGE_STS, SL("ours.test"), SL("text"));
+	now_ms += KEEP_MS;
+	CHECK_INT(empty(), WEB_ASKS_MAX);
+	CHECK(may_ask("ours.test"));
+	CHECK(!may_ask("ours.test"));
+	CHECK(!web_cache_may_ask(WEB_PAGE_AUTOCONFIG, SL("ours.test")));
+	web_cache_unanswered(WEB_PAGE_STS, SL("ours.test"));
+	CHECK(!may_ask("ours.test"));
+	now_ms += WEB_AGAIN_MS;
+	CHECK_INT(empty(), WEB_AGAIN_MS / 1000 * WEB_ASKS_PER_S);
+	CHECK(may_ask("ours.test"));
+	web_cache_put(WEB_PAGE_STS, SL("ours.test"), SL("another"));
+	CHECK(!may_ask("ours.test"));
+	/* Within the pause it is one of all. */
+	now_ms += 1000 / WEB_ASKS_PER_S;
+	CHECK(may_ask("ours.test"));
+	CHECK(!may_ask("unknown.test"));
+	end();
+}
+
+/* Nobody is given it any more; what it was is known still. */
+TEST(questions_for_old_texts_do_not_wait)
+{
+	begin();
+	web_cache_put(WEB_PAGE_STS, SL("ours.test"), SL("text"));
+	now_ms += WEB_STALE_MS;
+	CHECK_INT(find(WEB_PAGE_STS, "ours.test", ""), WEB_CACHE_NOTHING);
+	CHECK_INT(empty(), WEB_ASKS_MAX);
+	CHECK(may_ask("ours.test"));
+	CHECK(!may_ask("ours.test"));
+	/* Who comes during the question has nothing to be given: he may ask, in line. */
+	now_ms += 1000 / WEB_ASKS_PER_S;
+	CHECK(may_ask("ours.test"));
+	CHECK(!may_ask("ours.test"));
+	/* Gone meanwhile, or unknown: nothing happens. */
+	web_cache_unanswered(WEB_PAGE_STS, SL("unknown.test"));
 	end();
 }
