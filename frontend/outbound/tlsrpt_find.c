@@ -3,9 +3,9 @@
 
 #include "common/base/arena.h"
 #include "frontend/mime/ctype.h"
+#include "frontend/mime/decode.h"
 #include "frontend/mime/hdr.h"
 #include "frontend/mime/mime.h"
-#include "frontend/mime/qp.h"
 #include "frontend/outbound/tlsrpt_read.h"
 
 #define GZIP_WINDOW (15 + 16) /* zlib's way of asking for RFC 1952 */
@@ -35,47 +35,19 @@ static enum packing packing_of(slice_t header, struct arena *mem)
 	return PACKING_NONE;
 }
 
-/* ---- transfer encodings ---- */
+/* ---- transfer encoding ---- */
 
-static void decode_base64(slice_t in, struct buf *out)
+static enum err undo(slice_t in, enum mime_cte cte, struct buf *out, struct diag *d)
 {
-	struct b64_decoder b;
+	struct decode state;
 	char room[CHUNK];
 
-	b64_init(&b);
-	while (in.n != 0)
-		buf_put(out, slice(room, b64_feed(&b, &in, room, sizeof room)));
-	buf_put(out, slice(room, b64_end(&b, room)));
-}
-
-static void decode_qp(slice_t in, struct buf *out)
-{
-	struct qp_decoder q;
-	char room[CHUNK];
-
-	qp_init(&q);
-	while (in.n != 0)
-		buf_put(out, slice(room, qp_feed(&q, &in, room, sizeof room)));
-	buf_put(out, slice(room, qp_end(&q, room)));
-}
-
-static enum err decode(slice_t in, enum mime_cte cte, struct buf *out, struct diag *d)
-{
-	switch (cte) {
-	case MIME_CTE_7BIT:
-	case MIME_CTE_8BIT:
-	case MIME_CTE_BINARY:
-		buf_put(out, in);
-		break;
-	case MIME_CTE_QP:
-		decode_qp(in, out);
-		break;
-	case MIME_CTE_BASE64:
-		decode_base64(in, out);
-		break;
-	case MIME_CTE_OTHER:
+	if (cte == MIME_CTE_OTHER)
 		return diag_set(d, E_INVALID, "an unknown transfer encoding");
-	}
+	decode_init(&state, cte);
+	while (in.n != 0)
+		buf_put(out, slice(room, decode_feed(&state, &in, room, sizeof room)));
+	buf_put(out, slice(room, decode_end(&state, room)));
 	return buf_failed(out) ? diag_set(d, E_TOO_BIG, "the report is too long") : E_OK;
 }
 
@@ -89,7 +61,7 @@ static enum err unpack(slice_t in, struct buf *out, struct diag *d)
 	int rc = Z_OK;
 
 	if (inflateInit2(&z, GZIP_WINDOW) != Z_OK)
-		return E_LIMIT;
+		return diag_set(d, E_LIMIT, "there is no memory to unpack the report");
 	while (e == E_OK && rc == Z_OK) {
 		char room[CHUNK];
 
@@ -115,9 +87,9 @@ static enum err take_part(slice_t body, enum mime_cte cte, enum packing packing,
 	enum err e;
 
 	if (packing == PACKING_JSON)
-		return decode(body, cte, out, d);
+		return undo(body, cte, out, d);
 	buf_init(&decoded, TLSRPT_MESSAGE_MAX, NULL);
-	e = decode(body, cte, &decoded, d);
+	e = undo(body, cte, &decoded, d);
 	if (e == E_OK)
 		e = unpack(buf_slice(&decoded), out, d);
 	buf_fini(&decoded);
@@ -128,7 +100,7 @@ static enum err find_part(slice_t message, const struct mime_summary *s, struct 
 			  struct diag *d)
 {
 	struct arena mem;
-	enum err e = diag_set(d, E_NOT_FOUND, "there is no report in it");
+	enum err e = E_NOT_FOUND;
 
 	arena_init(&mem, NULL);
 	for (size_t i = 0; e == E_NOT_FOUND && i < s->nparts; i++) {
@@ -142,7 +114,7 @@ static enum err find_part(slice_t message, const struct mime_summary *s, struct 
 				      p->cte, packing, out, d);
 		arena_reset(&mem);
 	}
-	return e;
+	return e == E_NOT_FOUND ? diag_set(d, e, "there is no report in it") : e;
 }
 
 enum err tlsrpt_find(slice_t message, struct buf *out, struct diag *d)

@@ -2,6 +2,7 @@
 
 #include "common/base/clock.h"
 #include "common/log/log.h"
+#include "common/loop/work.h"
 #include "frontend/outbound/reports.h"
 #include "frontend/outbound/tlsrpt_read.h"
 #include "frontend/rpc/call_tls.h"
@@ -25,17 +26,31 @@ WAITS static enum err gather(const struct outbound_job *j, struct buf *out)
 	return e == E_CLOSED ? E_OK : e;
 }
 
-static enum err understand(slice_t message, struct tls_received *out, struct diag *d)
+struct understanding {
+	slice_t message;
+	struct tls_received *out;
+	struct diag *d;
+	enum err result;
+};
+
+static void run_understand(void *arg)
 {
+	struct understanding *u = arg;
 	struct buf text;
-	enum err e;
 
 	buf_init(&text, TLSRPT_TEXT_MAX, NULL);
-	e = tlsrpt_find(message, &text, d);
-	if (e == E_OK)
-		e = tlsrpt_read(buf_slice(&text), out, d);
+	u->result = tlsrpt_find(u->message, &text, u->d);
+	if (u->result == E_OK)
+		u->result = tlsrpt_read(buf_slice(&text), u->out, u->d);
 	buf_fini(&text);
-	return e;
+}
+
+WAITS enum err tlsrpt_understand(slice_t message, struct tls_received *out, struct diag *d)
+{
+	struct understanding u = {.message = message, .out = out, .d = d};
+	enum err e = work_run("outbound.tlsrpt", run_understand, &u);
+
+	return e == E_OK ? u.result : e;
 }
 
 /* What it is not is said in the log; only what cannot be done now is tried again. */
@@ -48,7 +63,7 @@ WAITS static enum err read_report(const struct outbound_job *j, struct diag *d)
 	buf_init(&message, TLSRPT_MESSAGE_MAX, NULL);
 	e = gather(j, &message);
 	if (e == E_OK)
-		e = understand(buf_slice(&message), r, d);
+		e = tlsrpt_understand(buf_slice(&message), r, d);
 	buf_fini(&message);
 	if (e == E_OK)
 		e = call_tls_received(j->partition, j->lease, r);
@@ -90,7 +105,8 @@ WAITS void tlsrpt_job(struct outbound_job *j)
 	struct diag d = {""};
 	enum err e = read_report(j, &d);
 
-	LOG(e == E_OK ? LOG_INFO : LOG_WARN, NULL, "outbound.tlsrpt_read",
+	/* Anybody may send what is no report, as often as he likes: no warning. */
+	LOG(is_over(e) ? LOG_INFO : LOG_WARN, NULL, "outbound.tlsrpt_read",
 	    LF_HEX("trace", slice(j->trace_id, sizeof j->trace_id)), LF_ERR("result", e),
 	    LF_STR("why", d.text));
 	report(j, is_over(e), begun_ms);

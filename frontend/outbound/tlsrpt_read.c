@@ -1,11 +1,14 @@
 #include "frontend/outbound/tlsrpt_read.h"
 
+#include <stdlib.h>
+
 #include "common/base/civil.h"
 #include "common/base/num.h"
 #include "common/parse/json.h"
 #include "frontend/rpc/call_tls.h"
 
-#define DAY_S (24 * 3600)
+#define DAY_S      (24 * 3600)
+#define NUMBER_MAX 63 /* characters of a number that are looked at; real ones have ten */
 
 /* A policy of the report, as it is read; what does not fit sets `bad`. */
 struct reading {
@@ -46,9 +49,16 @@ static bool take_text(const struct json_token *t, char *out, size_t size)
 	return ok;
 }
 
-static void take_count(struct reading *r, const struct json_token *t, uint64_t *out)
+/* Any number (RFC 8259 section 6), cut to what a count may be: whole, not below 0, not above the
+ * bound. Digits that no count needs are not looked at. */
+static uint64_t count_of(const struct json_token *t)
 {
-	r->bad = r->bad || !num_parse(t->text, TLS_RECEIVED_COUNT_MAX, out);
+	char room[NUMBER_MAX + 1];
+	double v = 0;
+
+	if (slice_to_str(slice_sub(t->text, 0, NUMBER_MAX), room, sizeof room))
+		v = strtod(room, NULL);
+	return v > 0 ? (uint64_t)MIN(v, (double)TLS_RECEIVED_COUNT_MAX) : 0;
 }
 
 static bool take_digits(slice_t *in, size_t n, char after, unsigned *out)
@@ -146,9 +156,9 @@ static void read_summary(struct reading *r)
 
 	while (next(r, &t)) {
 		if (is_key(&t, "total-successful-session-count", JSON_NUMBER))
-			take_count(r, &t, &r->policy.counts[TLS_RESULT_OK]);
+			r->policy.counts[TLS_RESULT_OK] = count_of(&t);
 		else if (is_key(&t, "total-failure-session-count", JSON_NUMBER))
-			take_count(r, &t, &r->failures);
+			r->failures = count_of(&t);
 		else
 			json_skip(&r->j, &t);
 	}
@@ -164,7 +174,7 @@ static void read_detail(struct reading *r)
 		if (is_key(&t, "result-type", JSON_STRING))
 			result = tls_result_parse(t.text);
 		else if (is_key(&t, "failed-session-count", JSON_NUMBER))
-			take_count(r, &t, &count);
+			count = count_of(&t);
 		else
 			json_skip(&r->j, &t);
 	}
