@@ -567,8 +567,8 @@ TEST_FIBER(outbound_bytes_behind_jobs)
 	g.njobs = 1;
 	CHECK_ERR(call_outbound_work(rpc_client_any(), read_job, &b), E_CLOSED);
 	CHECK_INT(b.n, 2);
-	/* What is behind a job that cannot be is read over; behind a frame that is none nobody knows
-	 * where the next job is. */
+	/* What is behind a job that cannot be is read over; behind a frame that is none nobody
+	 * knows where the next job is. */
 	jobs[0].follows = jobs[1].follows;
 	jobs[0].n_recipients = 0;
 	g.njobs = 2;
