@@ -172,7 +172,8 @@ bool scram_channel_matches(slice_t channel, slice_t gs2, char cb, slice_t bindin
 bool sasl_gssapi_choice(slice_t message, slice_t *authzid)
 {
 	*authzid = slice_from(message, SASL_GSSAPI_OFFER.n);
-	return slice_starts(message, SASL_GSSAPI_OFFER) &&
+	/* The size is of a layer's packets: where there is no layer, some say one all the same. */
+	return message.n >= SASL_GSSAPI_OFFER.n && message.p[0] == SASL_GSSAPI_OFFER.p[0] &&
 	       slice_find_char(*authzid, '\0') == authzid->n;
 }
 

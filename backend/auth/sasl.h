@@ -51,7 +51,7 @@ bool scram_channel_matches(slice_t channel, slice_t gs2, char cb, slice_t bindin
  * 3.3): the security layers, 1 being none, and the most bytes of one of their packets. We have
  * none: the stream is under TLS. */
 #define SASL_GSSAPI_OFFER SL("\x01\0\0\0")
-/* False: another layer, or room for one. authzid may be empty. */
+/* False: another layer. authzid may be empty. */
 bool sasl_gssapi_choice(slice_t message, slice_t *authzid) MUST_USE;
 /* The offer of a server that we log in to has no layer among its layers. */
 bool sasl_gssapi_offers(slice_t message) MUST_USE;

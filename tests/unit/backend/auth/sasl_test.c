@@ -167,11 +167,13 @@ TEST(sasl_gssapi_choices)
 		{SL("\x01\0\0\0"), true, SL("")},
 		{SL("\x01\0\0\0alice"), true, SL("alice")},
 		{SL("\x01\0\0\0al\0ice"), false, SL("")},
-		{SL("\x01\0\0\x01"), false, SL("")}, /* room for no packets */
-		{SL("\x01\xff\xff\xff"), false, SL("")},
+		/* With the size of packets that no layer makes, as older Java says it. */
+		{SL("\x01\x01\0\0"), true, SL("")},
+		{SL("\x01\xff\xff\xffzoe"), true, SL("zoe")},
 		{SL("\x02\0\0\0"), false, SL("")},
 		{SL("\x03\0\0\0"), false, SL("")},
 		{SL("\0\0\0\0"), false, SL("")},
+		{SL("\x02\x01\0\0"), false, SL("")},
 		{SL("\x01\0\0"), false, SL("")},
 		{SL(""), false, SL("")},
 	};
