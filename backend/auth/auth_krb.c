@@ -42,21 +42,30 @@ static slice_t service_name(enum rpc_service s)
 
 /* ---- whose account ---- */
 
-/* The domain of a realm of ours, by the setting. */
-static bool domain_of(const struct auth *a, slice_t realm, struct settings_realm *out,
-		      struct buf *text)
+static bool is_realm(slice_t item, slice_t name, struct settings_realm *out)
+{
+	return settings_realm_parse(item, out) && slice_eq(out->realm, name);
+}
+
+static bool own_realm(const struct conf *c, slice_t name, struct settings_realm *out)
+{
+	for (size_t i = 0; i < conf_count(c, SETTINGS_REALMS); i++) {
+		if (is_realm(slice_str(conf_item(c, SETTINGS_REALMS, i)), name, out))
+			return true;
+	}
+	return false;
+}
+
+bool auth_krb_realm(const struct auth *a, slice_t name, struct settings_realm *out)
 {
 	slice_t rest;
 
 	if (a->overrides != NULL && conf_is_set(a->overrides, SETTINGS_REALMS))
-		conf_text(a->overrides, SETTINGS_REALMS, text);
-	else
-		buf_put(text, dir_setting(a->dir, SETTINGS_REALMS));
-	for (rest = buf_slice(text); rest.n > 0;) {
+		return own_realm(a->overrides, name, out);
+	for (rest = dir_setting(a->dir, SETTINGS_REALMS); rest.n > 0;) {
 		size_t comma = slice_find_char(rest, ',');
 
-		if (settings_realm_parse(slice_trim(slice_sub(rest, 0, comma)), out) &&
-		    slice_eq(out->realm, realm))
+		if (is_realm(slice_trim(slice_sub(rest, 0, comma)), name, out))
 			return true;
 		rest = slice_from(rest, comma + 1);
 	}
@@ -68,18 +77,13 @@ static bool address_of(const struct auth *a, slice_t principal, struct buf *out)
 {
 	struct settings_realm r;
 	slice_t name, realm;
-	struct buf text;
-	bool ours;
 
-	buf_init(&text, DIR_SETTING_VALUE_MAX, NULL);
-	ours = sasl_principal_parse(principal, &name, &realm) && domain_of(a, realm, &r, &text);
-	if (ours) {
-		buf_put(out, name);
-		buf_putc(out, '@');
-		buf_put(out, r.domain);
-	}
-	buf_fini(&text);
-	return ours && !buf_failed(out);
+	if (!sasl_principal_parse(principal, &name, &realm) || !auth_krb_realm(a, realm, &r))
+		return false;
+	buf_put(out, name);
+	buf_putc(out, '@');
+	buf_put(out, r.domain);
+	return !buf_failed(out);
 }
 
 static enum err know_client(struct auth *a, struct exchange *x, const struct krb_client *c,

@@ -19,6 +19,7 @@
 #define AUTH_TLS_NAME_MAX 64
 
 struct last; /* auth_last.c */
+struct settings_realm;
 
 struct auth {
 	uint32_t magic;
@@ -104,6 +105,8 @@ enum err auth_log_in(struct auth *a, struct exchange *x, uint32_t epoch, struct 
 		     struct diag *d) MUST_USE;
 
 /* ---- auth_krb: the steps of GSSAPI ---- */
+/* The realm of ours that is called so, by the setting; out borrows until the next wait. */
+bool auth_krb_realm(const struct auth *a, slice_t name, struct settings_realm *out) MUST_USE;
 WAITS enum err auth_krb(struct auth *a, struct exchange *x, slice_t message, struct auth_reply *out,
 			struct diag *d) MUST_USE;
 

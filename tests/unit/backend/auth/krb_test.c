@@ -1,10 +1,9 @@
 /* GSSAPI as far as it goes without a KDC: whom it refuses, and how. The rest is test_gssapi.py. */
 #include <stdio.h>
 
-#include "backend/auth/auth.h"
-#include "backend/auth/krb.h"
-#include "backend/auth/throttle.h"
+#include "backend/auth/auth_priv.h"
 #include "common/base/num.h"
+#include "proto/settings.h"
 #include "tests/unit/backend/directory/rig.h"
 
 static const struct rpc_identity fe1 = {ROLE_FRONTEND, SERVICE_IMAP, "fe1"};
@@ -186,4 +185,44 @@ TEST_FIBER(krb_without_a_keytab)
 	CHECK(!auth_takes_tickets(w.a));
 	CHECK_ERR(token(&w, SL("\x60\x0d" OID "\x01\0")), E_RETRY);
 	world_close(&w);
+}
+
+/* As many realms as a node's own list may have, with names longer than the directory would take. */
+TEST_FIBER(krb_realms)
+{
+	struct conf *own = conf_new(settings_table, settings_table_len);
+	struct settings_realm r;
+	struct world w;
+	struct buf set, last;
+
+	REQUIRE(world_open(&w, NULL));
+	buf_init(&set, 2 * DIR_SETTING_VALUE_MAX, NULL);
+	buf_init(&last, 256, NULL);
+	buf_puts(&set, SETTINGS_REALMS "=");
+	for (int i = 0; i < SETTINGS_REALMS_MAX; i++) {
+		buf_reset(&last);
+		buf_printf(&last, "%0100d.EXAMPLE", i);
+		buf_printf(&set, "%.*s/d%d.example,", (int)last.n, last.p, i);
+	}
+	CHECK(set.n > DIR_SETTING_VALUE_MAX + sizeof SETTINGS_REALMS + last.n);
+	REQUIRE(conf_set(own, slice_sub(buf_slice(&set), 0, set.n - 1), &w.diag) == E_OK);
+	w.a->overrides = own;
+	REQUIRE(auth_krb_realm(w.a, buf_slice(&last), &r));
+	CHECK_SLICE(r.domain, SL("d63.example"));
+	CHECK(!auth_krb_realm(w.a, SL("ATHENA"), &r));
+	w.a->overrides = NULL;
+	CHECK(!auth_krb_realm(w.a, buf_slice(&last), &r));
+	CHECK_ERR(dir_setting_set(w.r.d, &rig_actor, SL(SETTINGS_REALMS),
+				  SL("EXAMPLE.ORG, ATHENA/mail.example"), &w.diag),
+		  E_OK);
+	REQUIRE(rig_synced(&w.r));
+	REQUIRE(auth_krb_realm(w.a, SL("ATHENA"), &r));
+	CHECK_SLICE(r.domain, SL("mail.example"));
+	REQUIRE(auth_krb_realm(w.a, SL("EXAMPLE.ORG"), &r));
+	CHECK_SLICE(r.domain, SL("EXAMPLE.ORG"));
+	CHECK(!auth_krb_realm(w.a, SL("mail.example"), &r));
+	buf_fini(&set);
+	buf_fini(&last);
+	world_close(&w);
+	conf_free(&own);
 }
