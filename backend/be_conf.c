@@ -78,6 +78,10 @@ enum err be_conf_load(const char *path, const char *const *sets, size_t nsets,
 		e = conf_set(is_pushed(key) ? s.pushed : s.own, set, d);
 	}
 	if (e == E_OK)
+		e = settings_check_nets(s.pushed, d);
+	if (e == E_OK)
+		e = settings_check_realms(s.pushed, d);
+	if (e == E_OK)
 		e = conf_check(s.own, d);
 	if (e == E_OK && conf_count(s.own, "rpc.listen") + conf_count(s.own, "rpc.dial") == 0)
 		e = diag_set(d, E_INVALID, "%s: neither rpc.listen nor rpc.dial is set", path);
