@@ -173,9 +173,9 @@ enum err dir_partition_for_name(const struct dir *d, slice_t normalised,
 
 /* ---- policy ---- */
 
-/* NULL p: not set. Valid until the next wait. */
 /* Is the address, of a domain of ours, the one whose mail is read as reports of TLS? */
 bool dir_is_tls_reports(const struct dir *d, slice_t address);
+/* NULL p: not set. Valid until the next wait. */
 slice_t dir_setting(const struct dir *d, const char *key);
 /* In order of key. */
 size_t dir_setting_count(const struct dir *d);
