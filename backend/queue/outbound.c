@@ -126,6 +126,19 @@ static uint64_t domain_key(slice_t address)
 	return at != NULL ? map_hash(slice_from(address, (size_t)(at - address.p) + 1)) : 0;
 }
 
+/* It waits in the store. */
+static void leave_out(struct outbound *o, struct sched_key key)
+{
+	struct outbound_part *p = &o->parts[key.partition];
+
+	if (key.item > p->last)
+		return; /* the next look goes on with it */
+	if (o->nleft < OUTBOUND_LEFT_MAX)
+		o->left[o->nleft++] = key;
+	else
+		p->last = key.item - 1;
+}
+
 void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 {
 	struct sched_item s = {.key = {(uint16_t)part, item->id}, .record = item->record_no};
@@ -155,9 +168,9 @@ void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 	} else if (e == E_OK && outbound_is_left_over(o, &j, item->due_us)) {
 		o->unpark = true;
 	}
-	if (e == E_LIMIT) { /* the next look begins with it */
-		o->parts[part].last = MIN(o->parts[part].last, item->id - 1);
+	if (e == E_LIMIT) {
 		o->full = true;
+		leave_out(o, s.key);
 	}
 	if (e != E_OK && e != E_EXISTS)
 		LOG_SELDOM(LOG_ERROR, NULL, "queue.item_left", LF_UINT("item", item->id),
@@ -166,6 +179,11 @@ void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 }
 
 /* ---- new items ---- */
+
+static enum err first_of(enum err first, enum err then)
+{
+	return first != E_OK ? first : then;
+}
 
 struct looking {
 	struct outbound_part at;
@@ -190,6 +208,8 @@ WAITS static enum err look_at(struct outbound *o, size_t part, struct looking *l
 	do {
 		enum err e;
 
+		if (o->full)
+			return E_LIMIT;
 		l->at = o->parts[part];
 		e = work_run("outbound.look", run_look, l);
 		if (e == E_OK)
@@ -197,15 +217,39 @@ WAITS static enum err look_at(struct outbound *o, size_t part, struct looking *l
 		if (e != E_OK)
 			return e;
 		for (size_t i = 0; i < l->n && !o->full; i++) {
-			o->parts[part].last = l->items[i].id;
 			outbound_add(o, part, &l->items[i]);
+			if (!o->full)
+				o->parts[part].last = l->items[i].id;
 		}
 		if (l->n != 0)
 			waitq_wake_all(&o->takers);
-		if (o->full)
-			return E_LIMIT;
 	} while (l->more && !o->stop);
-	return E_OK;
+	return o->full ? E_LIMIT : E_OK;
+}
+
+/* Those that were left out, one by one: there is seldom any. */
+WAITS static enum err look_at_left(struct outbound *o)
+{
+	struct due_item item;
+	struct outbound_rows r = {.n = 1, .items = &item};
+	enum err e = E_OK;
+
+	buf_init(&r.bytes, STORE_PAYLOAD_MAX, NULL);
+	while (e == E_OK && o->nleft != 0 && !o->full && !o->stop) {
+		struct sched_key key = o->left[0];
+
+		memmove(o->left, o->left + 1, --o->nleft * sizeof o->left[0]);
+		buf_reset(&r.bytes);
+		r.part = o->parts[key.partition].part;
+		r.ids = &key.item;
+		e = outbound_load(&r);
+		if (e != E_OK)
+			leave_out(o, key);
+		else if (item.id != 0)
+			outbound_add(o, key.partition, &item);
+	}
+	buf_fini(&r.bytes);
+	return e == E_OK && o->full ? E_LIMIT : e;
 }
 
 static size_t part_number(struct outbound *o, struct partition *p)
@@ -222,14 +266,14 @@ static size_t part_number(struct outbound *o, struct partition *p)
 
 WAITS static enum err look(struct outbound *o, struct looking *l)
 {
-	enum err e = E_OK;
+	enum err e;
 
 	o->full = false;
+	e = look_at_left(o);
 	for (size_t i = 0; i < partitions_count(o->deliver->parts) && !o->stop; i++) {
 		enum err one = look_at(o, part_number(o, partitions_at(o->deliver->parts, i)), l);
 
-		if (e == E_OK)
-			e = one;
+		e = first_of(e, one);
 	}
 	return e;
 }
@@ -327,11 +371,6 @@ static int64_t wait_until(const struct outbound *o, enum err e, int64_t gone_us)
 	if (e != E_OK)
 		return deadline_in(ERROR_PAUSE_MS);
 	return next == SCHED_NEVER ? NO_DEADLINE : deadline_in(MAX(wait / 1000 + 1, 1));
-}
-
-static enum err first_of(enum err first, enum err then)
-{
-	return first != E_OK ? first : then;
 }
 
 WAITS static void run(void *arg)

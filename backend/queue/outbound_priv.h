@@ -23,6 +23,9 @@ struct outbound_part {
 #define OUTBOUND_GRACE_US        (2 * 1000000LL)
 /* Before the store is asked again that failed. */
 #define OUTBOUND_FAILED_US       (60 * 1000000LL)
+/* Items that looks have passed, and for which the scheduler has no place now: there is seldom any.
+ * 16 KiB; beyond that a partition is looked at again from there on. */
+#define OUTBOUND_LEFT_MAX        1024
 /* Reports of TLS that workers read at once: each is in memory as a whole, and nobody is waiting. */
 #define OUTBOUND_REPORTS_AT_ONCE 4
 
@@ -73,7 +76,10 @@ struct outbound {
 	struct list here; /* workers without a turn */
 	uint32_t turns;   /* workers that have one */
 	struct waitq takers;
-	bool full;        /* the scheduler: items wait in the store for a place in it */
+	bool full; /* the scheduler: items wait in the store for a place in it */
+	/* Those of them that looks have passed: their rows were no items of the way out then. */
+	struct sched_key left[OUTBOUND_LEFT_MAX];
+	size_t nleft;
 	int64_t look_us;  /* the fiber waits until then; INT64_MIN: it is at work, or pauses */
 	int64_t open_us;  /* nothing is handed out before */
 	struct list gone; /* in order of time */

@@ -1,12 +1,11 @@
 /* What crosses on the way out: looks, reports, orders and time, each under way while another one
  * changes the same item. */
 #include "backend/queue/outbound_admin.h"
-
-#include <semaphore.h>
+#include "backend/queue/outbound_priv.h"
 
 #include "common/base/clock.h"
 #include "backend/store/partition_priv.h"
-#include "common/loop/work.h"
+#include "tests/lib/gate.h"
 #include "tests/unit/backend/queue/works.h"
 
 static struct partition *part_of(struct works *w)
@@ -15,67 +14,6 @@ static struct partition *part_of(struct works *w)
 }
 
 /* ---- looks ---- */
-
-#define POOL_MOST 64 /* threads that a pool may have here */
-
-/* Keeps every thread of the pool, so that whoever reads the store waits. */
-struct gate {
-	sem_t opened;
-	struct scope scope;
-};
-
-static void wait_at_gate(void *arg)
-{
-	while (sem_wait(arg) != 0)
-		;
-}
-
-WAITS static void stand_at_gate(void *arg)
-{
-	CHECK_ERR(work_run("test.gate", wait_at_gate, arg), E_OK);
-}
-
-WAITS static void gate_shut(struct gate *g)
-{
-	sem_init(&g->opened, 0, 0);
-	scope_init(&g->scope);
-	for (size_t i = 0; i < POOL_MOST; i++)
-		CHECK_ERR(scope_start(&g->scope, "test.gate", stand_at_gate, &g->opened), E_OK);
-	fiber_yield();
-}
-
-WAITS static void gate_open(struct gate *g)
-{
-	for (size_t i = 0; i < POOL_MOST; i++)
-		sem_post(&g->opened);
-	CHECK_ERR(scope_join(&g->scope, NO_DEADLINE), E_OK);
-	sem_destroy(&g->opened);
-}
-
-struct waits_for {
-	const char *name;
-	bool found;
-};
-
-static void is_it(const struct fiber_info *f, void *arg)
-{
-	struct waits_for *x = arg;
-
-	x->found = x->found || (f->waits_for != NULL && strcmp(f->waits_for, x->name) == 0);
-}
-
-/* Until some fiber waits for what is called so. */
-WAITS static bool somebody_waits(const char *name)
-{
-	int64_t deadline = deadline_in(10000);
-	struct waits_for x = {.name = name};
-
-	while (!x.found && clock_mono_ms() < deadline) {
-		fiber_yield();
-		fiber_dump(is_it, &x);
-	}
-	return x.found;
-}
 
 /* An item that is the runner's, if there were one; returns its number. */
 WAITS static uint64_t add_inside(struct works *w, uint64_t record_no)
@@ -137,12 +75,104 @@ TEST_FIBER(cross_turned_during_a_look)
 	first.txid = 3;
 	works_submit(&w, &first);
 	REQUIRE(works_known(&w, 2)); /* it is behind what was looked at */
-	gate_shut(&g);
+	gate_close(&g);
 	works_submit(&w, &later);
-	CHECK(somebody_waits("outbound.look"));
+	CHECK(gate_somebody_waits("outbound.look"));
 	turn(&w, id, record_no);
 	gate_open(&g);
 	CHECK(works_known(&w, 4));
+	works_close(&w);
+}
+
+/* Two items that are known, one older than an item of the runner's, the other one newer; there is
+ * no place for more. */
+WAITS static void fill_sched(struct works *w, struct due_item *inside)
+{
+	struct mail mail = {1, 0, NULL, {"x@elsewhere.test"}, 0};
+	struct sched_settings s;
+
+	works_submit(w, &mail);
+	REQUIRE(works_items(w) == 1);
+	inside->record_no = w->items[0].record_no;
+	inside->id = add_inside(w, inside->record_no);
+	mail.txid = 2;
+	works_submit(w, &mail);
+	REQUIRE(works_known(w, 2));
+	sched_settings_init(&s);
+	s.items_max = 2;
+	sched_configure(outbound_sched(w->o), &s);
+}
+
+/* One of the two goes, and the one that had no place has it. */
+WAITS static void make_place(struct works *w, uint64_t id)
+{
+	struct outbound_job *j = works_take(w);
+	struct sched_info about;
+	struct sched_key key;
+
+	REQUIRE(j != NULL);
+	CHECK_INT(j->n, 1);
+	CHECK_ERR(works_tell(w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
+	works_move_clock(w, 0);
+	CHECK(works_known(w, 2));
+	REQUIRE(outbound_key(w->o, 0, id, &key));
+	CHECK_ERR(sched_get(outbound_sched(w->o), key, clock_wall_us(), &about), E_OK);
+}
+
+/* It has no place: it is remembered, and nothing else is read as long as there is none. */
+TEST_FIBER(cross_turned_when_the_scheduler_is_full)
+{
+	struct gate first, second, third;
+	struct due_item inside = {.id = 0};
+	struct works w;
+	uint64_t last;
+
+	REQUIRE(works_open(&w));
+	fill_sched(&w, &inside);
+	last = w.o->parts[0].last;
+	CHECK(last > inside.id);
+	gate_close(&first);
+	turn(&w, inside.id, inside.record_no);
+	CHECK(gate_somebody_waits("outbound.look")); /* since its row was changed */
+	gate_close(&second);
+	gate_open(&first);
+	CHECK(gate_somebody_waits("outbound.load"));
+	gate_close(&third); /* for whatever would be read then */
+	gate_open(&second);
+	CHECK(gate_somebody_waits("outbound.due"));
+	gate_open(&third);
+	CHECK_INT(w.o->nleft, 1);
+	CHECK_INT(w.o->parts[0].last, last);
+	make_place(&w, inside.id);
+	CHECK_INT(w.o->nleft, 0);
+	CHECK_INT(w.o->parts[0].last, last);
+	works_close(&w);
+}
+
+/* Beyond that they are found by looking. */
+TEST_FIBER(cross_more_turned_than_are_remembered)
+{
+	struct due_item inside = {.id = 0};
+	struct works w;
+	uint64_t older;
+	size_t n;
+
+	REQUIRE(works_open(&w));
+	fill_sched(&w, &inside);
+	older = w.items[0].id;
+	turn(&w, inside.id, inside.record_no);
+	CHECK_INT(w.o->nleft, 1);
+	/* Others are remembered in its place. */
+	for (w.o->nleft = 0; w.o->nleft < OUTBOUND_LEFT_MAX; w.o->nleft++)
+		w.o->left[w.o->nleft] = (struct sched_key){0, older};
+	n = works_items(&w);
+	for (size_t i = 0; i < n; i++) {
+		if (w.items[i].id == inside.id)
+			outbound_turned(w.o, part_of(&w), &w.items[i]);
+	}
+	CHECK_INT(w.o->nleft, OUTBOUND_LEFT_MAX);
+	CHECK_INT(w.o->parts[0].last, inside.id - 1);
+	make_place(&w, inside.id);
 	works_close(&w);
 }
 
@@ -479,7 +509,7 @@ TEST_FIBER(cross_pace_wakes_by_itself)
 		works_submit(&w, &mail);
 	}
 	REQUIRE(works_known(&w, BURST + 1));
-	CHECK(somebody_waits("outbound.due"));
+	CHECK(gate_somebody_waits("outbound.due"));
 	for (size_t n = 0; n < BURST; n += w.batch->n) {
 		j = works_take(&w);
 		REQUIRE(j != NULL);
@@ -519,7 +549,7 @@ TEST_FIBER(cross_broken_partition)
 
 	REQUIRE(works_open(&w));
 	works_submit(&w, &mail);
-	REQUIRE(works_known(&w, 1) && somebody_waits("outbound.due"));
+	REQUIRE(works_known(&w, 1) && gate_somebody_waits("outbound.due"));
 	break_partition(&w);
 	works_move_clock(&w, 49 * HOUR_US);
 	while (works_job_at(&w, 0).kind != JOB_NOTICE && clock_mono_ms() < deadline)
