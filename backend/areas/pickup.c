@@ -278,24 +278,26 @@ static bool is_whole(const struct pickup *p, const struct pickup_server *s,
 	return quiet_us < -p->conf.quiet_ms * 1000 || quiet_us >= p->conf.quiet_ms * 1000;
 }
 
-static void merge_one(struct pickup *p, struct pickup_server *s, const struct area_file *found)
+/* NULL: there is no room for it. */
+static struct pickup_file *merge_one(struct pickup *p, struct pickup_server *s,
+				     const struct area_file *found)
 {
 	struct pickup_file *f = map_get(&s->files, slice_str(found->name));
 
 	if (f == NULL && s->files.count >= AREA_FILES_MAX) {
 		s->more = true;
-		return;
+		return NULL;
 	}
 	if (f == NULL)
 		f = file_new(s, found->name);
-	f->seen = true;
 	if (!is_idle(f))
-		return;
+		return f;
 	if (!area_same(&f->f, found) && f->state != FILE_SETTLING)
 		pickup_file_be(f, FILE_SETTLING);
 	f->f = *found;
 	if (f->state == FILE_SETTLING && is_whole(p, s, found))
 		pickup_file_be(f, FILE_READY);
+	return f;
 }
 
 /* What was not found is gone; of a folder with more files than are looked at nobody can tell. */
@@ -333,8 +335,12 @@ WAITS static void look_at_all(struct pickup *p, struct pickup_server *s, struct 
 	if (work_run("pickup.look", run_list, l) != E_OK || l->result != E_OK)
 		return;
 	s->more = l->n == AREA_FILES_MAX;
-	for (size_t i = 0; i < l->n; i++)
-		merge_one(p, s, &l->files[i]);
+	for (size_t i = 0; i < l->n; i++) {
+		struct pickup_file *f = merge_one(p, s, &l->files[i]);
+
+		if (f != NULL)
+			f->seen = true;
+	}
 	forget_unseen(s);
 }
 
@@ -369,7 +375,7 @@ WAITS static void look_at_some(struct pickup *p, struct pickup_server *s, struct
 		struct pickup_file *f = map_get(&s->files, slice_str(l->files[i].name));
 
 		if (l->files[i].ino != 0)
-			merge_one(p, s, &l->files[i]);
+			(void)merge_one(p, s, &l->files[i]);
 		else if (f != NULL && is_idle(f))
 			pickup_file_free(f);
 	}

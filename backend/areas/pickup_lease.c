@@ -239,8 +239,9 @@ static struct pickup_file *leased(struct pickup_worker *w, slice_t lease)
 	return f != NULL && f->holder == w ? f : NULL;
 }
 
+/* The lease may end meanwhile, and the server go with it. */
 struct opening {
-	const char *path;
+	char path[DISK_PATH_MAX];
 	struct area_file f;
 	int fd;
 	enum err result;
@@ -263,7 +264,7 @@ WAITS enum err pickup_open(struct pickup_worker *w, slice_t lease, struct pickup
 	*fd_out = -1;
 	if (f == NULL)
 		return E_NOT_FOUND;
-	x.path = f->server->path;
+	memcpy(x.path, f->server->path, sizeof x.path);
 	x.f = f->f;
 	job_of(w->home, f, job_out);
 	e = work_run("pickup.open", run_open, &x);

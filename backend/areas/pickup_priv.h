@@ -43,7 +43,7 @@ struct pickup_file {
 	struct pickup_worker *holder;
 	struct list held; /* in holder.holds */
 	uint8_t lease[PICKUP_LEASE_BYTES];
-	bool seen; /* by the look under way */
+	bool seen; /* by the look at the whole folder that is under way */
 };
 
 struct pickup_worker {

@@ -33,6 +33,11 @@ slice_t files_get(const char *folder, const char *name)
 	return slice(room, n);
 }
 
+void files_remove(const char *folder, const char *name)
+{
+	CHECK_INT(unlink(path_of(folder, name)), 0);
+}
+
 bool files_has(const char *folder, const char *name)
 {
 	return access(path_of(folder, name), F_OK) == 0;

@@ -1,9 +1,11 @@
 /* Who gets which file, when, and what becomes of it. */
-#include "backend/areas/pickup.h"
+#include "backend/areas/pickup_priv.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
+#include "tests/lib/gate.h"
 #include "tests/unit/backend/areas/files.h"
 #include "tests/unit/backend/directory/rig.h"
 
@@ -214,6 +216,56 @@ TEST_FIBER(a_worker_has_so_many)
 	works_close(&x);
 }
 
+static struct pickup_server *server_of(struct works *x, const char *name)
+{
+	list_for_each(i, &x->p->servers) {
+		struct pickup_server *s = list_entry(i, struct pickup_server, node);
+
+		if (strcmp(s->name, name) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* Until the file is known, if nobody has it. */
+WAITS static bool known(struct works *x, const char *name)
+{
+	struct pickup_server *s = server_of(x, SERVER);
+	int64_t deadline = deadline_in(10000);
+
+	while (map_get(&s->files, slice_str(name)) == NULL && clock_mono_ms() < deadline)
+		fiber_yield();
+	return map_get(&s->files, slice_str(name)) != NULL;
+}
+
+/* The next look at the whole folder knows that it is gone, whatever another look has seen. */
+TEST_FIBER(a_file_that_is_gone_before_it_was_taken)
+{
+	struct pickup_server *s;
+	struct works x;
+	char name[16];
+
+	REQUIRE(works_open(&x, PATIENT));
+	for (int i = 0; i < PICKUP_LEASES_MAX; i++) {
+		snprintf(name, sizeof name, "f%d", i);
+		files_put(x.in, name, SL("x"));
+	}
+	REQUIRE(given(&x, PICKUP_LEASES_MAX));
+	s = server_of(&x, SERVER);
+	REQUIRE(s != NULL);
+	s->missed = false;
+	s->look_ms = clock_mono_ms() + PATIENT;
+	files_put(x.in, "gone", SL("x"));
+	REQUIRE(known(&x, "gone"));
+	files_remove(x.in, "gone");
+	files_put(x.in, "new", SL("x"));
+	s->missed = true;
+	event_set(&x.p->wake);
+	REQUIRE(known(&x, "new"));
+	CHECK(map_get(&s->files, SL("gone")) == NULL);
+	works_close(&x);
+}
+
 /* Whoever has hung does not keep it for ever, and is heard no more. */
 TEST_FIBER(a_lease_ends)
 {
@@ -239,24 +291,34 @@ TEST_FIBER(a_lease_ends)
 	works_close(&x);
 }
 
-/* Files that are given out keep it; what comes then goes to another server's worker no less. */
-TEST_FIBER(a_server_that_is_removed)
+/* Anew, with a second server, whose folder is `in`. */
+WAITS static bool start_with_other(struct works *x, char in[DISK_PATH_MAX])
 {
 	struct dir_server_spec s = {.name = SL("other"),
 				    .service = SERVICE_SUBMISSION,
 				    .listeners = SL("fe1 192.0.2.1:587")};
+	struct diag d = {""};
+
+	CHECK_ERR(dir_server_add(x->rig.d, &rig_actor, &s, &d), E_OK);
+	check_note("%s", d.text);
+	CHECK_ERR(dir_server_set_state(x->rig.d, &rig_actor, SL("other"), SERVER_RUNNING, &d),
+		  E_OK);
+	CHECK_ERR(area_path(x->folder, SL("other"), AREA_PICKUP, in), E_OK);
+	if (!rig_synced(&x->rig))
+		return false;
+	stop(x);
+	return start(x, 1);
+}
+
+/* Files that are given out keep it; what comes then goes to another server's worker no less. */
+TEST_FIBER(a_server_that_is_removed)
+{
 	char in[DISK_PATH_MAX];
 	struct works x;
 	struct diag d;
 
 	REQUIRE(works_open(&x, PATIENT));
-	CHECK_ERR(dir_server_add(x.rig.d, &rig_actor, &s, &d), E_OK);
-	check_note("%s", d.text);
-	CHECK_ERR(dir_server_set_state(x.rig.d, &rig_actor, SL("other"), SERVER_RUNNING, &d), E_OK);
-	REQUIRE(rig_synced(&x.rig));
-	stop(&x);
-	REQUIRE(start(&x, 1));
-	CHECK_ERR(area_path(x.folder, SL("other"), AREA_PICKUP, in), E_OK);
+	REQUIRE(start_with_other(&x, in));
 	files_put(in, "one", SL("x"));
 	REQUIRE(given(&x, 1));
 	CHECK_STR(x.got[0].server, "other");
@@ -268,6 +330,66 @@ TEST_FIBER(a_server_that_is_removed)
 	REQUIRE(given(&x, 2));
 	CHECK_STR(x.got[1].server, SERVER);
 	CHECK_ERR(done(&x, 1, PICKUP_TAKEN), E_OK);
+	works_close(&x);
+}
+
+struct open_late {
+	struct works *x;
+	slice_t lease;
+	enum err result;
+	int fd;
+};
+
+WAITS static void open_run(void *arg)
+{
+	struct open_late *o = arg;
+	struct pickup_job j;
+
+	o->result = pickup_open(o->x->w, o->lease, &j, &o->fd);
+}
+
+/* While its file is opened the lease ends, and with it the server. */
+TEST_FIBER(a_server_that_goes_during_an_open)
+{
+	int64_t deadline = deadline_in(10000);
+	struct open_late o = {.fd = -1};
+	char in[DISK_PATH_MAX];
+	struct pickup_server *s;
+	struct scope scope;
+	struct works x;
+	struct gate g;
+	struct diag d;
+
+	REQUIRE(works_open(&x, PATIENT));
+	REQUIRE(start_with_other(&x, in));
+	files_put(in, "one", SL("x"));
+	REQUIRE(given(&x, 1));
+	o.x = &x;
+	o.lease = slice(x.got[0].lease, PICKUP_LEASE_BYTES);
+	s = server_of(&x, "other");
+	REQUIRE(s != NULL);
+	CHECK_ERR(dir_server_remove(x.rig.d, &rig_actor, SL("other"), &d), E_OK);
+	while (s->here && clock_mono_ms() < deadline)
+		fiber_yield();
+	REQUIRE(!s->here);
+	/* Nothing is looked at before the servers are. */
+	list_for_each(i, &x.p->servers)
+		list_entry(i, struct pickup_server, node)->look_ms = INT64_MAX;
+	gate_close(&g);
+	scope_init(&scope);
+	REQUIRE(scope_start(&scope, "t.open", open_run, &o) == E_OK);
+	CHECK(gate_somebody_waits("pickup.open"));
+	s->path[0] = '\0'; /* what will be another's memory */
+	CHECK_INT(pickup_pass_time(x.p, INT64_MAX), INT64_MAX);
+	event_set(&x.p->wake);
+	while (server_of(&x, "other") != NULL && clock_mono_ms() < deadline)
+		fiber_yield();
+	CHECK(server_of(&x, "other") == NULL);
+	gate_open(&g);
+	CHECK_ERR(scope_join(&scope, NO_DEADLINE), E_OK);
+	CHECK_ERR(o.result, E_OK);
+	CHECK(o.fd >= 0);
+	close(o.fd);
 	works_close(&x);
 }
 
