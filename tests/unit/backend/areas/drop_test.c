@@ -193,6 +193,7 @@ TEST_FIBER(what_comes_during_a_count)
 	for (size_t i = 0; i < 20; i++) {
 		struct scope scope;
 		char path[DISK_PATH_MAX + 16];
+		enum err e;
 
 		REQUIRE(begin(&x.s, ++x.which, 1, &f) == E_OK);
 		x.which++;
@@ -204,8 +205,8 @@ TEST_FIBER(what_comes_during_a_count)
 		CHECK_ERR(scope_join(&scope, NO_DEADLINE), E_OK);
 		/* It may have been seen twice, which is the safe side. */
 		over = f = NULL;
-		if (begin(&x.s, 200, 1, &over) == E_OK)
-			CHECK_ERR(begin(&x.s, 201, 1, &f), E_LIMIT);
+		e = begin(&x.s, 200, 1, &over);
+		CHECK_ERR(e == E_OK ? begin(&x.s, 201, 1, &f) : e, E_LIMIT);
 		drop_abort(&over);
 		drop_abort(&f);
 		drop_abort(&x.f);
