@@ -130,6 +130,7 @@ WAITS static struct pickup_server *server_new(struct pickup *p, const char *name
 	list_init(&s->ready);
 	map_init(&s->arrived);
 	map_init(&s->arriving);
+	map_init(&s->ended);
 	if (area_path(p->folder, m.server, AREA_PICKUP, s->path) != E_OK ||
 	    area_path(p->folder, m.server, AREA_BADMAIL, s->bad) != E_OK ||
 	    work_run("pickup.make", run_make, &m) != E_OK || m.result != E_OK) {
@@ -155,6 +156,7 @@ static void server_free(struct pickup_server *s)
 	map_fini(&s->files);
 	map_fini(&s->arrived);
 	map_fini(&s->arriving);
+	map_fini(&s->ended);
 	list_remove(&s->node);
 	xfree(&s);
 }
@@ -278,12 +280,15 @@ static bool is_whole(const struct pickup *p, const struct pickup_server *s,
 	return quiet_us < -p->conf.quiet_ms * 1000 || quiet_us >= p->conf.quiet_ms * 1000;
 }
 
-/* NULL: there is no room for it. */
+/* NULL: there is no room for it, or it is gone. */
 static struct pickup_file *merge_one(struct pickup *p, struct pickup_server *s,
 				     const struct area_file *found)
 {
 	struct pickup_file *f = map_get(&s->files, slice_str(found->name));
 
+	/* It was there when the folder was read; what has its name now comes with the next look. */
+	if (f == NULL && map_get(&s->ended, slice_str(found->name)) != NULL)
+		return NULL;
 	if (f == NULL && s->files.count >= AREA_FILES_MAX) {
 		s->more = true;
 		return NULL;
@@ -385,10 +390,14 @@ WAITS static void look_at(struct pickup *p, struct pickup_server *s, struct look
 {
 	int64_t now_ms = clock_mono_ms();
 
+	s->looking = true;
 	if (s->missed || now_ms >= s->look_ms)
 		look_at_all(p, s, l);
 	else if (s->arrived.count != 0 || (!list_empty(&s->settling) && now_ms >= s->settle_ms))
 		look_at_some(p, s, l);
+	s->looking = false;
+	map_fini(&s->ended);
+	map_init(&s->ended);
 }
 
 struct expiry {

@@ -189,6 +189,8 @@ WAITS static enum err end_file(struct pickup_file *f, enum pickup_outcome outcom
 	}
 	log_end(f, outcome, why, e);
 	if (e == E_OK && outcome != PICKUP_LATER) {
+		if (f->server->looking)
+			(void)map_put(&f->server->ended, slice_str(f->f.name), f->server);
 		pickup_file_free(f);
 		return E_OK;
 	}

@@ -17,6 +17,8 @@ struct pickup_server {
 	struct map files;             /* by name */
 	struct list settling, ready;  /* of those, by state */
 	struct map arrived, arriving; /* names that were told of; before the look under way */
+	struct map ended;             /* names of files that ended while the look is under way */
+	bool looking;                 /* one is under way */
 	bool missed;                  /* names that are not in arrived */
 	bool more;                    /* files that were there and are not known */
 	int64_t look_ms;              /* when to read the whole folder */
