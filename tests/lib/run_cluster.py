@@ -40,6 +40,7 @@ CLUSTER = os.path.join(TOP, "deploy", "cluster")
 TWO_WORKERS = ["--set", "workers.smtp=2", "--set", "workers.imap=2"]
 DEFAULT = ["--accounts", "20"]
 JOBS = 2
+DNS_PORT = 353  # of each run's thousand, for its name server
 DIED = re.compile(r"level=fatal|Sanitizer|: runtime error: |"
                   r"event=worker.ended .*signal=(?:4|5|6|7|8|11|31) ")
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
@@ -99,7 +100,7 @@ def run_files(files):
 
 
 def run_group(options, files, base_port):
-    outside = {"dns": "127.0.0.1:%d" % (base_port + 353), "out": str(base_port + 26),
+    outside = {"dns": "127.0.0.1:%d" % (base_port + DNS_PORT), "out": str(base_port + 26),
                "https": str(base_port + 444)}
     folder, keys = tempfile.mkdtemp(prefix="postern-test-"), {}
     if any("{anchors}" in o for o in options):
@@ -159,6 +160,9 @@ def reserve(base):
             for host in range(11, 19):
                 for port in (525, 5411):
                     held.enter_context(socket.create_server(("127.0.0.%d" % host, base + port)))
+            # A name server may have outlived a run that was killed.
+            held.enter_context(socket.socket(type=socket.SOCK_DGRAM)).bind(
+                ("127.0.0.1", base + DNS_PORT))
     except OSError:
         claim.close()
         return None
