@@ -197,8 +197,10 @@ static int serve(const struct args *a)
 int main(int argc, char **argv)
 {
 	struct args a = {.path = "/etc/postern/backend.conf"};
-	int status = parse_args(argc, argv, &a);
+	int status;
 
+	heap_keep();
+	status = parse_args(argc, argv, &a);
 	if (status >= 0)
 		return status;
 	signal(SIGPIPE, SIG_IGN);

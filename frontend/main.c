@@ -101,8 +101,10 @@ int main(int argc, char **argv)
 	struct args a = {.path = "/etc/postern/frontend.conf"};
 	struct conf *conf;
 	struct diag d = {""};
-	int status = parse_args(argc, argv, &a);
+	int status;
 
+	heap_keep();
+	status = parse_args(argc, argv, &a);
 	if (status >= 0)
 		return status;
 	signal(SIGPIPE, SIG_IGN);

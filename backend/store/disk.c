@@ -136,6 +136,12 @@ enum err disk_sync(const char *what, int fd)
 	return E_IO; /* whatever the reason: what is on disk is not known any more */
 }
 
+void disk_forget(int fd, uint64_t off, uint64_t n)
+{
+	/* An advice: what it does not do costs memory, no bytes. */
+	(void)posix_fadvise(fd, (off_t)off, (off_t)n, POSIX_FADV_DONTNEED);
+}
+
 enum err disk_sync_dir(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

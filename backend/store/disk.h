@@ -23,6 +23,8 @@ enum err disk_writev(const char *what, int fd, struct iovec *v, size_t n, uint64
 /* All of it: E_CORRUPT when the file ends before. */
 enum err disk_read(int fd, void *p, size_t n, uint64_t off) MUST_USE;
 enum err disk_readv(int fd, struct iovec *v, size_t n, uint64_t off) MUST_USE;
+/* These bytes stay in the file, but need no memory any more: clean pages that hold nothing else. */
+void disk_forget(int fd, uint64_t off, uint64_t n);
 enum err disk_sync(const char *what, int fd) MUST_USE;
 enum err disk_sync_dir(const char *path) MUST_USE;
 enum err disk_truncate(int fd, uint64_t size) MUST_USE;

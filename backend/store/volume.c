@@ -282,7 +282,7 @@ void volume_group_begin(struct volume_group *g, struct kv_txn *txn, struct row_s
 	g->start = state->tail_off;
 	g->added = 0;
 	g->dirty = false;
-	g->ndropped = 0;
+	g->ndropped = g->ndead = 0;
 }
 
 static void group_dropped(struct volume_group *g, uint64_t no, enum volume_kind kind)
@@ -434,7 +434,17 @@ enum err volume_adopt(struct volume_group *g, uint64_t no, uint64_t size)
 	return tab_volume_put(g->txn, no, &row);
 }
 
-enum err volume_release(struct volume_group *g, uint64_t no, uint64_t size)
+static void group_dead(struct volume_group *g, uint64_t off, uint64_t n)
+{
+	struct volume_range *last = g->ndead > 0 ? &g->dead[g->ndead - 1] : NULL;
+
+	if (last != NULL && last->off + last->n == off)
+		last->n += n;
+	else if (g->ndead < VOLUME_DEAD_RANGES)
+		g->dead[g->ndead++] = (struct volume_range){off, n};
+}
+
+enum err volume_release(struct volume_group *g, uint64_t no, uint64_t off, uint64_t size)
 {
 	struct row_volume row;
 	enum err e = group_account(g);
@@ -443,11 +453,15 @@ enum err volume_release(struct volume_group *g, uint64_t no, uint64_t size)
 		e = tab_volume_get(g->txn, no, &row);
 	if (e != E_OK)
 		return e;
-	if (row.kind == VOLUME_SHARED)
+	if (row.kind == VOLUME_SHARED) {
+		off -= VOLUME_FRAME_SIZE;
 		size += VOLUME_FRAME_SIZE;
+	}
 	if (size > row.live)
 		return tab_corrupt("volume has less than is released", no, row.live);
 	row.live -= size;
+	if (no == g->state->tail_volume)
+		group_dead(g, off, size);
 	if (row.live == 0 && no != g->state->tail_volume)
 		return volume_delete_row(g, no, row.kind);
 	return tab_volume_put(g->txn, no, &row);
@@ -458,6 +472,8 @@ void volume_group_end(struct volume_group *g, bool committed)
 	if (committed) {
 		for (size_t i = 0; i < g->ndropped; i++)
 			volume_drop(g->v, g->dropped[i].no, g->dropped[i].kind);
+		for (size_t i = 0; i < g->ndead && g->fd_no == g->state->tail_volume; i++)
+			disk_forget(g->fd, g->dead[i].off, g->dead[i].n);
 	} else if (g->fd_no != 0) {
 		/* A file that this group may have begun is no part of the state again. */
 		disk_close(&g->fd);

@@ -1,5 +1,6 @@
 #include "common/base/base.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,15 @@ void invariant_failed(const char *expr, const char *file, int line, const char *
 	    write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text) < 0)
 		_exit(70);
 	abort();
+}
+
+#define HEAP_KEPT   (16 << 20) /* what some hundred messages under way take */
+#define HEAP_MAPPED (1 << 20)  /* what is larger has pages of its own, and gives them back */
+
+void heap_keep(void)
+{
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+	(void)mallopt(M_MMAP_THRESHOLD, HEAP_MAPPED);
 }
 
 void *xmalloc(size_t n)

@@ -53,6 +53,9 @@ void *xmalloc(size_t n) __attribute__((malloc, returns_nonnull));
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
 void *xrealloc(void *p, size_t n) __attribute__((returns_nonnull));
 char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
+/* Before the first allocation: some MiB that were freed stay the heap's. By itself it gives them
+ * back whenever its end is free, and where messages come and go each pays for new pages. */
+void heap_keep(void);
 /* Frees *p and sets it to NULL. */
 #define xfree(pp) (xfree_(*(pp)), *(pp) = NULL)
 void xfree_(const void *p);

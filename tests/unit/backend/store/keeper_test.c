@@ -1,5 +1,8 @@
 /* What the keeper lets go, and when: the time of day is the tests' own. Limits are the defaults. */
+#include <linux/magic.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #include "backend/store/partition_priv.h"
@@ -9,6 +12,7 @@
 #define MINUTE_US (60 * 1000000LL)
 #define HOUR_US   (60 * MINUTE_US)
 #define DAY_US    (24 * HOUR_US)
+#define PAGE      4096
 
 static _Atomic int64_t ahead_us;
 
@@ -201,6 +205,53 @@ TEST(keeper_compacts_what_is_under_half_live)
 	}
 	buf_fini(&body);
 	msg_slice_fini(&s);
+	close_timed(&p);
+}
+
+/* Pages of the first volume that are in memory; SIZE_MAX where its file system is memory. */
+static size_t pages_in_memory(struct partition *p)
+{
+	char path[DISK_PATH_MAX + 32];
+	unsigned char in[256];
+	struct statfs fs;
+	uint64_t size;
+	size_t n = 0;
+	void *map;
+	int fd;
+
+	volume_path(&p->volumes, 1, VOLUME_SHARED, path);
+	CHECK_ERR(disk_open(path, DISK_READ, &fd), E_OK);
+	CHECK_ERR(disk_size(fd, &size), E_OK);
+	CHECK_INT(fstatfs(fd, &fs), 0);
+	map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED && size / PAGE < sizeof(in));
+	CHECK_INT(mincore(map, size, in), 0);
+	for (size_t i = 0; i < (size + PAGE - 1) / PAGE; i++)
+		n += in[i] & 1;
+	CHECK_INT(munmap(map, size), 0);
+	disk_close(&fd);
+	return fs.f_type == TMPFS_MAGIC ? SIZE_MAX : n;
+}
+
+/* Of 25 pages each: the first record's leave the page cache, the second's stay. */
+TEST(what_is_released_leaves_the_page_cache)
+{
+	struct partition *p = open_timed();
+	size_t before;
+
+	REQUIRE(p != NULL);
+	for (uint64_t i = 1; i <= 2; i++)
+		CHECK_ERR(util_deliver(p, 1, "", i, 25 * PAGE).e, E_OK);
+	before = pages_in_memory(p);
+	if (before == SIZE_MAX) {
+		check_note("on a file system in memory nothing leaves it");
+	} else {
+		CHECK(before >= 50);
+		CHECK_ERR(expunge(p, 1, 1, 1), E_OK);
+		pass(p, HOUR_US + MINUTE_US);
+		CHECK_INT(records(p), 1);
+		CHECK(pages_in_memory(p) <= before - 23 && pages_in_memory(p) >= 25);
+	}
 	close_timed(&p);
 }
 
