@@ -106,7 +106,7 @@ enum err apply_dedupe(struct apply *a, const struct op_dedupe *d, const struct r
 static enum err record_gone(struct apply *a, uint64_t no, const struct row_record *r)
 {
 	static const enum table tables[] = {T_RECORD, T_SUMMARY, T_DETAIL, T_FIELDS, T_TEXT};
-	uint64_t volume = r->volume, off = r->off, size = r->stored_size;
+	uint64_t volume = r->volume, size = r->stored_size;
 	struct rec_key k;
 
 	key_id(&k, no);
@@ -116,7 +116,7 @@ static enum err record_gone(struct apply *a, uint64_t no, const struct row_recor
 		if (e != E_OK && e != E_NOT_FOUND)
 			return e;
 	}
-	return volume_release(&a->vols, volume, off, size);
+	return volume_release(&a->vols, volume, size);
 }
 
 enum err apply_record_ref(struct apply *a, uint64_t no, int delta)

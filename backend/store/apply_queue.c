@@ -34,6 +34,15 @@ enum err apply_item_add(struct apply *a, const struct op *op)
 	return e == E_OK ? apply_dedupe(a, &i->dedupe, &first) : e;
 }
 
+/* The item was the last to need its record: mail that went on. */
+static void record_done(struct apply *a, uint64_t no)
+{
+	struct row_record r;
+
+	if (tab_record_get(a->txn, no, &r) == E_OK && r.refs == 1)
+		volume_done_with(&a->vols, r.volume, r.off, r.stored_size);
+}
+
 enum err apply_item_remove(struct apply *a, const struct op *op)
 {
 	uint64_t id = op->u.item.id;
@@ -48,8 +57,10 @@ enum err apply_item_remove(struct apply *a, const struct op *op)
 	if (e == E_OK)
 		e = kv_del(a->txn, T_QUEUE, rec_key(&k));
 	/* Whoever streams the record may go on for the grace time. */
-	if (e == E_OK && q.record != 0)
+	if (e == E_OK && q.record != 0) {
+		record_done(a, q.record);
 		e = apply_reap_later(a, op->time_us, 0, q.record);
+	}
 	return e;
 }
 

@@ -77,7 +77,7 @@ static enum err keep_compact(struct decide *d, const struct change_keep *k)
 		if (d->broken == E_OK)
 			d->broken = tab_record_put(d->a->txn, r->no, &row);
 		if (d->broken == E_OK)
-			d->broken = volume_release(&d->a->vols, r->volume, r->off, r->stored.n);
+			d->broken = volume_release(&d->a->vols, r->volume, r->stored.n);
 		if (d->broken != E_OK)
 			return d->broken;
 	}

@@ -282,7 +282,7 @@ void volume_group_begin(struct volume_group *g, struct kv_txn *txn, struct row_s
 	g->start = state->tail_off;
 	g->added = 0;
 	g->dirty = false;
-	g->ndropped = g->ndead = 0;
+	g->ndropped = g->nwhole = 0;
 }
 
 static void group_dropped(struct volume_group *g, uint64_t no, enum volume_kind kind)
@@ -339,6 +339,13 @@ enum err volume_group_flush(struct volume_group *g)
 	return e;
 }
 
+static void tail_opened(struct volume_group *g, uint64_t no)
+{
+	g->fd_no = no;
+	memset(g->done, 0, sizeof(g->done));
+	g->nwhole = 0;
+}
+
 /* The tail is full (or there is none): a new file takes its place. */
 static enum err volume_roll(struct volume_group *g)
 {
@@ -365,7 +372,7 @@ static enum err volume_roll(struct volume_group *g)
 	g->fatal = e != E_OK;
 	if (e != E_OK)
 		return e;
-	g->fd_no = no;
+	tail_opened(g, no);
 	g->state->tail_volume = no;
 	g->state->tail_off = g->start = 0;
 	return tab_volume_put(g->txn, no, &row);
@@ -379,7 +386,7 @@ static enum err group_open(struct volume_group *g)
 		return E_OK;
 	disk_close(&g->fd);
 	volume_path(g->v, g->state->tail_volume, VOLUME_SHARED, path);
-	g->fd_no = g->state->tail_volume;
+	tail_opened(g, g->state->tail_volume);
 	return disk_open(path, DISK_WRITE, &g->fd);
 }
 
@@ -434,17 +441,7 @@ enum err volume_adopt(struct volume_group *g, uint64_t no, uint64_t size)
 	return tab_volume_put(g->txn, no, &row);
 }
 
-static void group_dead(struct volume_group *g, uint64_t off, uint64_t n)
-{
-	struct volume_range *last = g->ndead > 0 ? &g->dead[g->ndead - 1] : NULL;
-
-	if (last != NULL && last->off + last->n == off)
-		last->n += n;
-	else if (g->ndead < VOLUME_DEAD_RANGES)
-		g->dead[g->ndead++] = (struct volume_range){off, n};
-}
-
-enum err volume_release(struct volume_group *g, uint64_t no, uint64_t off, uint64_t size)
+enum err volume_release(struct volume_group *g, uint64_t no, uint64_t size)
 {
 	struct row_volume row;
 	enum err e = group_account(g);
@@ -453,18 +450,37 @@ enum err volume_release(struct volume_group *g, uint64_t no, uint64_t off, uint6
 		e = tab_volume_get(g->txn, no, &row);
 	if (e != E_OK)
 		return e;
-	if (row.kind == VOLUME_SHARED) {
-		off -= VOLUME_FRAME_SIZE;
+	if (row.kind == VOLUME_SHARED)
 		size += VOLUME_FRAME_SIZE;
-	}
 	if (size > row.live)
 		return tab_corrupt("volume has less than is released", no, row.live);
 	row.live -= size;
-	if (no == g->state->tail_volume)
-		group_dead(g, off, size);
 	if (row.live == 0 && no != g->state->tail_volume)
 		return volume_delete_row(g, no, row.kind);
 	return tab_volume_put(g->txn, no, &row);
+}
+
+void volume_done_with(struct volume_group *g, uint64_t no, uint64_t off, uint64_t stored)
+{
+	uint64_t at = off - VOLUME_FRAME_SIZE, end = off + stored;
+
+	if (no != g->state->tail_volume || no != g->fd_no)
+		return;
+	while (at < end && at / VOLUME_SEGMENT < VOLUME_SEGMENTS) {
+		uint16_t i = (uint16_t)(at / VOLUME_SEGMENT);
+		uint64_t next = MIN(end, (i + 1ull) * VOLUME_SEGMENT);
+
+		g->done[i] += (uint32_t)(next - at);
+		if (g->done[i] == VOLUME_SEGMENT)
+			g->whole[g->nwhole++] = i;
+		at = next;
+	}
+}
+
+static void forget_whole(struct volume_group *g)
+{
+	for (size_t i = 0; i < g->nwhole && g->fd_no == g->state->tail_volume; i++)
+		disk_forget(g->fd, (uint64_t)g->whole[i] * VOLUME_SEGMENT, VOLUME_SEGMENT);
 }
 
 void volume_group_end(struct volume_group *g, bool committed)
@@ -472,8 +488,7 @@ void volume_group_end(struct volume_group *g, bool committed)
 	if (committed) {
 		for (size_t i = 0; i < g->ndropped; i++)
 			volume_drop(g->v, g->dropped[i].no, g->dropped[i].kind);
-		for (size_t i = 0; i < g->ndead && g->fd_no == g->state->tail_volume; i++)
-			disk_forget(g->fd, g->dead[i].off, g->dead[i].n);
+		forget_whole(g);
 	} else if (g->fd_no != 0) {
 		/* A file that this group may have begun is no part of the state again. */
 		disk_close(&g->fd);

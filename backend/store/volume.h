@@ -20,12 +20,13 @@
 #include "backend/store/rec.h"
 #include "backend/store/tab.h"
 
-#define VOLUME_FRAME_SIZE  32
+#define VOLUME_FRAME_SIZE 32
 /* Open files kept; a shared volume is 256 MiB, so this is 64 GiB of hot mail. */
-#define VOLUME_FDS         256
-/* Dead ranges of the tail that a group remembers; a range more stays in the page cache, which costs
- * memory until the kernel wants it. */
-#define VOLUME_DEAD_RANGES 64
+#define VOLUME_FDS        256
+/* The tail leaves the page cache by segments: the kernel lets go of a page only with all that it
+ * was allocated with, up to a MiB. What lies beyond the last one stays until memory is wanted. */
+#define VOLUME_SEGMENT    (1u << 20)
+#define VOLUME_SEGMENTS   256
 
 struct volume_fd {
 	uint64_t no;
@@ -76,10 +77,6 @@ struct volume_dropped {
 	enum volume_kind kind;
 };
 
-struct volume_range {
-	uint64_t off, n;
-};
-
 struct volume_group {
 	struct volumes *v;
 	struct kv_txn *txn;
@@ -96,9 +93,11 @@ struct volume_group {
 	bool fatal; /* a sync failed, or a write but for room: the partition must stop */
 	struct volume_dropped *dropped;
 	size_t ndropped, dropped_cap;
-	/* What was released of the open tail; neighbours are one range. */
-	struct volume_range dead[VOLUME_DEAD_RANGES];
-	size_t ndead;
+	/* Bytes of each segment of the tail that nobody reads again, since it was opened; and the
+	 * segments that are done with whole. */
+	uint32_t done[VOLUME_SEGMENTS];
+	uint16_t whole[VOLUME_SEGMENTS];
+	size_t nwhole;
 };
 
 void volume_group_init(struct volume_group *g, struct volumes *v);
@@ -109,10 +108,12 @@ enum err volume_append(struct volume_group *g, uint64_t record, slice_t stored,
 		       uint64_t *volume_out, uint64_t *off_out) MUST_USE;
 /* A single volume joins the table. */
 enum err volume_adopt(struct volume_group *g, uint64_t no, uint64_t size) MUST_USE;
-/* size bytes at off are no record's any more. The tail's leave the page cache with the commit: mail
- * that is sent on at once would else take new memory with every message, which costs more than the
- * write itself, and push out what somebody reads. */
-enum err volume_release(struct volume_group *g, uint64_t no, uint64_t off, uint64_t size) MUST_USE;
+enum err volume_release(struct volume_group *g, uint64_t no, uint64_t size) MUST_USE;
+/* A record of `stored` bytes at off will hardly be read again. When that is so of a whole segment
+ * of the tail, it leaves the page cache with the commit. Mail that goes on at once would else take
+ * new memory with each message, which costs several times what the copy into it does, and push
+ * out what somebody reads. */
+void volume_done_with(struct volume_group *g, uint64_t no, uint64_t off, uint64_t stored);
 /* Writes and syncs what was appended. */
 enum err volume_group_flush(struct volume_group *g) MUST_USE;
 /* After the commit: unlinks; or after an abort: forgets. */

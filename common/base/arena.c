@@ -34,7 +34,7 @@ static void *arena_bump(struct arena *a, size_t n)
 	char *p = a->head->data + (a->head->size - a->left);
 
 	a->left -= n;
-	return memset(p, 0, n);
+	return p;
 }
 
 static size_t arena_chunk_size(const struct arena *a, size_t need)
@@ -63,7 +63,7 @@ static size_t arena_round(size_t n)
 	return (n + unit - 1) / unit * unit;
 }
 
-void *arena_try(struct arena *a, size_t n)
+static char *try_room(struct arena *a, size_t n)
 {
 	size_t need;
 
@@ -84,7 +84,14 @@ void *arena_try(struct arena *a, size_t n)
 	return arena_bump(a, need);
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+void *arena_try(struct arena *a, size_t n)
+{
+	char *p = try_room(a, n);
+
+	return p != NULL ? memset(p, 0, n) : NULL;
+}
+
+char *arena_room(struct arena *a, size_t n)
 {
 	size_t need = arena_round(n);
 
@@ -97,32 +104,35 @@ void *arena_alloc(struct arena *a, size_t n)
 	return arena_bump(a, need);
 }
 
-slice_t arena_dup(struct arena *a, slice_t s)
+void *arena_alloc(struct arena *a, size_t n)
 {
-	char *p = arena_alloc(a, s.n + 1);
+	return memset(arena_room(a, n), 0, n);
+}
 
+static char *put_str(char *p, slice_t s)
+{
 	if (s.n != 0)
 		memcpy(p, s.p, s.n);
-	return slice(p, s.n);
+	p[s.n] = '\0';
+	return p;
 }
 
 char *arena_str(struct arena *a, slice_t s)
 {
-	char *p = arena_alloc(a, s.n + 1);
+	return put_str(arena_room(a, s.n + 1), s);
+}
 
-	if (s.n != 0)
-		memcpy(p, s.p, s.n);
-	return p;
+slice_t arena_dup(struct arena *a, slice_t s)
+{
+	return slice(arena_str(a, s), s.n);
 }
 
 bool arena_try_dup(struct arena *a, slice_t s, slice_t *out)
 {
-	char *p = arena_try(a, s.n + 1);
+	char *p = try_room(a, s.n + 1);
 
 	if (p == NULL)
 		return false;
-	if (s.n != 0)
-		memcpy(p, s.p, s.n);
-	*out = slice(p, s.n);
+	*out = slice(put_str(p, s), s.n);
 	return true;
 }

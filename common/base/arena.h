@@ -23,7 +23,9 @@ void arena_reset(struct arena *a);
 /* Zeroed, aligned for any type; never NULL: charges beyond the budget rather than fail. For sizes
  * that no peer chooses. */
 void *arena_alloc(struct arena *a, size_t n);
-/* The same for a size that a peer chooses: NULL when the budget says no. */
+/* The same, for what is written whole at once: what stands in it is anything. */
+char *arena_room(struct arena *a, size_t n);
+/* As arena_alloc for a size that a peer chooses: NULL when the budget says no. */
 void *arena_try(struct arena *a, size_t n) MUST_USE;
 /* Copies; the returned slice is followed by a NUL that is not counted. */
 slice_t arena_dup(struct arena *a, slice_t s);

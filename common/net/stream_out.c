@@ -8,6 +8,9 @@
 
 #include "common/net/net_priv.h"
 
+#define QUEUE_LARGE (4 * 1024)
+#define QUEUE_AHEAD 8
+
 struct write_rest {
 	uv_write_t req;
 	struct stream *s;
@@ -115,8 +118,21 @@ void stream_flush_out(struct stream *s)
 	wake_writers(s);
 }
 
+/* Data, not replies: more of its kind follows. To come there by doubling would copy what is queued
+ * several times over. */
+static void make_room(struct stream *s, size_t n)
+{
+	size_t room = MIN(QUEUE_AHEAD * n, s->high_water);
+
+	if (n < QUEUE_LARGE || s->out.n + n <= s->out.cap || s->out.n >= room)
+		return;
+	if (buf_reserve(&s->out, room - s->out.n) == NULL)
+		s->out.failed = false; /* the budget is nearly used up: what there is may do */
+}
+
 static enum err queue(struct stream *s, slice_t data)
 {
+	make_room(s, data.n);
 	buf_put(&s->out, data);
 	if (buf_failed(&s->out)) {
 		s->out.failed = false;

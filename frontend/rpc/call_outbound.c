@@ -274,6 +274,7 @@ WAITS static enum err take_next(struct rpc_call *call, struct outbound_job **out
 {
 	uint32_t follows;
 	slice_t frame;
+	char *room;
 	enum err e = rpc_call_recv(call, &frame);
 
 	*out = NULL;
@@ -287,8 +288,9 @@ WAITS static enum err take_next(struct rpc_call *call, struct outbound_job **out
 	if (follows == 0)
 		return E_OK;
 	/* Bounded: take_job has looked. */
-	(*out)->stored = slice(arena_alloc(&(*out)->mem, follows), follows);
-	e = take_behind(call, follows, (char *)(uintptr_t)(*out)->stored.p);
+	room = arena_room(&(*out)->mem, follows);
+	(*out)->stored = slice(room, follows);
+	e = take_behind(call, follows, room);
 	if (e != E_OK)
 		outbound_job_free(out);
 	return e;
