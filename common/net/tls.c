@@ -204,34 +204,6 @@ static enum err use_ca(SSL_CTX *ctx, const char *pem, struct diag *d)
 	return E_OK;
 }
 
-/* ---- names ---- */
-
-static int on_servername(SSL *ssl, int *alert UNUSED, void *arg)
-{
-	struct tls_ctx *c = arg;
-	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	char lower[TLSEXT_MAXLEN_host_name + 1];
-	struct tls_ctx *chosen;
-	size_t n = 0;
-
-	while (name != NULL && name[n] != '\0' && n < sizeof lower) {
-		lower[n] = ascii_lower(name[n]);
-		n++;
-	}
-	chosen = c->pick != NULL ? c->pick(slice(lower, n), c->pick_arg) : NULL;
-	if (chosen != NULL && chosen != c)
-		SSL_set_SSL_CTX(ssl, chosen->ssl_ctx);
-	return SSL_TLSEXT_ERR_OK;
-}
-
-void tls_ctx_on_name(struct tls_ctx *c, struct tls_ctx *(*pick)(slice_t name, void *arg), void *arg)
-{
-	c->pick = pick;
-	c->pick_arg = arg;
-	SSL_CTX_set_tlsext_servername_callback(c->ssl_ctx, on_servername);
-	SSL_CTX_set_tlsext_servername_arg(c->ssl_ctx, c);
-}
-
 /* ---- contexts ---- */
 
 static enum err set_policy(struct tls_ctx *c, struct diag *d)
@@ -294,6 +266,7 @@ enum err tls_ctx_new(const struct tls_config *conf, struct tls_ctx **out, struct
 	atomic_init(&c->refs, 1);
 	c->profile = conf->profile;
 	map_init(&c->revoked);
+	map_init(&c->named);
 	invariant(pthread_mutex_init(&c->lock, NULL) == 0);
 	c->ssl_ctx = SSL_CTX_new(is_server(c) ? TLS_server_method() : TLS_client_method());
 	invariant(c->ssl_ctx != NULL);
@@ -341,6 +314,9 @@ void tls_ctx_unref(struct tls_ctx **cp)
 		return;
 	SSL_CTX_free(c->ssl_ctx);
 	map_fini(&c->revoked);
+	map_fini(&c->named);
+	for (size_t i = 0; i < c->nmore; i++)
+		tls_ctx_unref(&c->more[i]);
 	pthread_mutex_destroy(&c->lock);
 	xfree(&c);
 }

@@ -10,6 +10,9 @@
 
 struct tls_ctx;
 
+/* Certificates of one context: one of them may have a hundred names. */
+#define TLS_CERTS_MAX 32
+
 enum tls_profile {
 	TLS_PUBLIC_SERVER,  /* 1.2+, ECDHE only, no client certificate asked */
 	TLS_PUBLIC_CLIENT,  /* each connection says whom it wants to find (tls_check.h) */
@@ -35,11 +38,10 @@ enum err tls_ctx_trust_file(struct tls_ctx *c, const char *path, struct diag *d)
 void tls_ctx_share_trust(struct tls_ctx *c, void *ssl_ctx);
 void tls_ctx_ref(struct tls_ctx *c);
 void tls_ctx_unref(struct tls_ctx **c); /* streams hold their own reference */
-/* PUBLIC_SERVER: asked with the name of each ClientHello (lower case; empty: none was sent); the
- * context returned (borrowed; referenced by the handshake) gives the certificate, NULL keeps
- * c's. Called from the loop; must not wait. */
-void tls_ctx_on_name(struct tls_ctx *c, struct tls_ctx *(*pick)(slice_t name, void *arg),
-		     void *arg);
+/* PUBLIC_SERVER, before its first handshake: another certificate, for clients that ask for a name
+ * of it (SNI, RFC 6066 section 3) that those before do not have. c's own is for all others. As
+ * tls_ctx_new(), and E_INVALID: it has no DNS name; E_LIMIT: more than TLS_CERTS_MAX. */
+enum err tls_ctx_add(struct tls_ctx *c, const struct tls_config *conf, struct diag *d) MUST_USE;
 /* CLUSTER_*: certificates whose serial (lower-case hex) is in the list are refused from now on;
  * the list replaces the one before. Connections that stand are the caller's to close. */
 void tls_ctx_revoke(struct tls_ctx *c, const slice_t *serials, size_t n);

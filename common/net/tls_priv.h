@@ -1,4 +1,4 @@
-/* tls_priv: the inside of a context, shared by tls, tls_check and tls_conn. */
+/* tls_priv: the inside of a context, shared by tls, tls_check, tls_conn and tls_names. */
 #ifndef COMMON_NET_TLS_PRIV_H
 #define COMMON_NET_TLS_PRIV_H
 
@@ -16,8 +16,9 @@ struct tls_ctx {
 	enum tls_profile profile;
 	pthread_mutex_t lock; /* guards revoked: handshakes of any loop look there */
 	struct map revoked;   /* serial -> the context itself */
-	struct tls_ctx *(*pick)(slice_t name, void *arg);
-	void *pick_arg;
+	struct map named;     /* DNS names of its certificates -> whose; empty: it has one alone */
+	struct tls_ctx *more[TLS_CERTS_MAX - 1];
+	size_t nmore;
 };
 
 /* A certificate's serial number in lower-case hex, as tls_ctx_revoke() wants it: no leading

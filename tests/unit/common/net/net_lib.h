@@ -27,6 +27,8 @@ struct pem {
 void net_pki_ca(struct pem *out, const char *name);
 /* A certificate of the authority; serial as hex. */
 void net_pki_issue(const struct pem *ca, const char *cn, const char *serial_hex, struct pem *out);
+/* One for these names, "DNS:a.example,DNS:*.a.example", that its own key has signed. */
+void net_pki_site(struct pem *out, const char *cn, const char *names);
 struct tls_ctx *net_pki_ctx(enum tls_profile profile, const struct pem *own, const struct pem *ca);
 
 /* Handshakes on both ends at once. */

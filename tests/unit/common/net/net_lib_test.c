@@ -88,26 +88,29 @@ static X509 *new_cert(const char *cn, const char *serial_hex, EVP_PKEY *key)
 	return x;
 }
 
-static void add_ca_extension(X509 *x)
-{
-	X509_EXTENSION *e =
-		X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
-
-	X509_add_ext(x, e, -1);
-	X509_EXTENSION_free(e);
-}
-
-void net_pki_ca(struct pem *out, const char *name)
+static void self_signed(struct pem *out, const char *cn, int extension, const char *value)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = new_cert(name, "01", key);
+	X509 *x = new_cert(cn, "01", key);
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, extension, value);
 
 	X509_set_issuer_name(x, X509_get_subject_name(x));
-	add_ca_extension(x);
+	X509_add_ext(x, e, -1);
+	X509_EXTENSION_free(e);
 	invariant(X509_sign(x, key, EVP_sha256()) > 0);
 	to_pem(x, key, out);
 	X509_free(x);
 	EVP_PKEY_free(key);
+}
+
+void net_pki_ca(struct pem *out, const char *name)
+{
+	self_signed(out, name, NID_basic_constraints, "critical,CA:TRUE");
+}
+
+void net_pki_site(struct pem *out, const char *cn, const char *names)
+{
+	self_signed(out, cn, NID_subject_alt_name, names);
 }
 
 void net_pki_issue(const struct pem *ca, const char *cn, const char *serial_hex, struct pem *out)

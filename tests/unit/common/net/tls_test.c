@@ -623,43 +623,6 @@ TEST_FIBER(an_idle_tls_stream_holds_no_buffer)
 
 /* ---- contexts ---- */
 
-struct picker {
-	struct tls_ctx *other;
-	char asked[64];
-};
-
-static struct tls_ctx *pick(slice_t name, void *arg)
-{
-	struct picker *p = arg;
-
-	CHECK(slice_to_str(name, p->asked, sizeof p->asked));
-	return slice_eq(name, SL("mail.example.org")) ? p->other : NULL;
-}
-
-TEST_FIBER(a_name_chooses_the_certificate)
-{
-	struct cluster c;
-	struct tls_ctx *server = public_server(&c);
-	struct tls_ctx *client;
-	struct picker p = {.other = net_pki_ctx(TLS_PUBLIC_SERVER, &c.client, NULL)};
-	struct stream *a, *b;
-	enum err ea, eb;
-
-	tls_ctx_on_name(server, pick, &p);
-	client = net_pki_ctx(TLS_CLUSTER_CLIENT, &c.client, &c.ca); /* it shows whom it met */
-	net_pair(NULL, &a, &b);
-	tls_pair(a, client, b, server, &ea, &eb);
-	CHECK_ERR(ea, E_OK);
-	CHECK_STR(p.asked, "mail.example.org");
-	CHECK_SLICE(stream_tls(a)->peer_name, SL("frontend/fe1/smtp"));
-	stream_close(&a, CLOSE_DONE);
-	stream_close(&b, CLOSE_DONE);
-	tls_ctx_unref(&p.other);
-	tls_ctx_unref(&server);
-	tls_ctx_unref(&client);
-	cluster_fini(&c);
-}
-
 TEST(a_bad_configuration_is_refused_with_a_reason)
 {
 	struct cluster c;
