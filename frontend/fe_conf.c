@@ -1,6 +1,7 @@
 #include "frontend/fe_conf.h"
 
 #include "common/net/ipaddr.h"
+#include "common/net/tls.h"
 
 static const struct conf_def table[] = {
 	{"name", CONF_STRING, NULL, 1, 63, CONF_REQUIRED, "This node's name in the cluster", NULL},
@@ -9,12 +10,13 @@ static const struct conf_def table[] = {
 	 "Folder with ca.pem and, for each service, SERVICE.pem and SERVICE.key", NULL},
 	{"rpc.listen", CONF_ADDRS, NULL, 0, 1, 0,
 	 "Inside-out: back-ends dial here; worker n listens on this port plus n", NULL},
-	{"tls.cert", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Public certificate chain, PEM",
-	 NULL},
-	{"tls.key", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Its key, PEM", NULL},
-	{"https.cert", CONF_STRING, "", 0, 4000, 0,
-	 "Certificate chain of the site at listen.https, PEM; empty: tls.cert", NULL},
-	{"https.key", CONF_STRING, "", 0, 4000, 0, "Its key, PEM", NULL},
+	{"tls.cert", CONF_STRINGS, NULL, 1, TLS_CERTS_MAX, CONF_REQUIRED | CONF_LIVE,
+	 "Public certificate chain, PEM; of several the one with the name that is asked for", NULL},
+	{"tls.key", CONF_STRINGS, NULL, 1, TLS_CERTS_MAX, CONF_REQUIRED | CONF_LIVE,
+	 "Its key, PEM; of several certificates theirs, in the same order", NULL},
+	{"https.cert", CONF_STRINGS, NULL, 0, TLS_CERTS_MAX, CONF_LIVE,
+	 "Certificate chains of the site at listen.https, PEM; none: tls.cert", NULL},
+	{"https.key", CONF_STRINGS, NULL, 0, TLS_CERTS_MAX, CONF_LIVE, "Their keys, PEM", NULL},
 	{"tls.trust", CONF_STRING, "", 0, 4000, 0,
 	 "File with the authorities that other hosts' certificates are verified by, PEM; empty: "
 	 "the system's",
@@ -67,13 +69,6 @@ static enum err check_dns(const struct conf *c, struct diag *d)
 		       : diag_set(d, E_INVALID, "dns.server: %s is not an address", a.host);
 }
 
-static enum err check_https(const struct conf *c, struct diag *d)
-{
-	return (conf_str(c, "https.cert")[0] == '\0') == (conf_str(c, "https.key")[0] == '\0')
-		       ? E_OK
-		       : diag_set(d, E_INVALID, "https.cert and https.key want each other");
-}
-
 enum err fe_conf_load(const char *path, const char *const *sets, size_t nsets, struct conf **out,
 		      struct diag *d)
 {
@@ -88,8 +83,6 @@ enum err fe_conf_load(const char *path, const char *const *sets, size_t nsets, s
 		e = diag_set(d, E_INVALID, "%s: neither backends nor rpc.listen is set", path);
 	if (e == E_OK)
 		e = check_dns(c, d);
-	if (e == E_OK)
-		e = check_https(c, d);
 	if (e != E_OK) {
 		conf_free(&c);
 		return e;

@@ -72,7 +72,7 @@ struct serve_conf {
 	slice_t dns_server;  /* "127.0.0.1:53"; empty: from the root servers down */
 	slice_t dns_anchors; /* trust anchors as text; empty: nothing is validated */
 	bool dns_udp_only;   /* connections are not open to the process */
-	slice_t public_cert; /* PEM: what the public's listeners of this front-end present */
+	slice_t public_cert; /* PEM: the first that the public's listeners of this front-end have */
 };
 
 /* A protocol: what a worker of the service runs for each connection; or, of a service without

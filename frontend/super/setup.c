@@ -71,8 +71,9 @@ void setup_encode(const struct worker_setup *s, struct buf *out)
 	put_slice(out, s->ca_pem);
 	put_slice(out, s->cert_pem);
 	put_slice(out, s->key_pem);
-	put_slice(out, s->tls_cert_pem);
-	put_slice(out, s->tls_key_pem);
+	put_list(out, s->tls_cert_pem, s->ncerts);
+	put_list(out, s->tls_key_pem, s->ncerts);
+	put_slice(out, s->own_cert_pem);
 	put_slice(out, s->dns_server);
 	put_slice(out, s->dns_anchors);
 	put_slice(out, s->trust_path);
@@ -87,14 +88,17 @@ void setup_encode(const struct worker_setup *s, struct buf *out)
 enum err setup_decode(slice_t in, struct worker_setup *out)
 {
 	uint32_t length, service, rpc_listen;
+	size_t nkeys;
 	struct worker_setup s = {0};
 
 	if (!take_u32(&in, &length) || length != in.n || !take_slice(&in, &s.node) ||
 	    !take_u32(&in, &service) || !take_u32(&in, &s.worker) || !take_u32(&in, &s.uid) ||
 	    !take_u32(&in, &s.gid) || !take_slice(&in, &s.log_level) ||
 	    !take_slice(&in, &s.ca_pem) || !take_slice(&in, &s.cert_pem) ||
-	    !take_slice(&in, &s.key_pem) || !take_slice(&in, &s.tls_cert_pem) ||
-	    !take_slice(&in, &s.tls_key_pem) || !take_slice(&in, &s.dns_server) ||
+	    !take_slice(&in, &s.key_pem) ||
+	    !take_list(&in, s.tls_cert_pem, TLS_CERTS_MAX, &s.ncerts) ||
+	    !take_list(&in, s.tls_key_pem, TLS_CERTS_MAX, &nkeys) || nkeys != s.ncerts ||
+	    !take_slice(&in, &s.own_cert_pem) || !take_slice(&in, &s.dns_server) ||
 	    !take_slice(&in, &s.dns_anchors) || !take_slice(&in, &s.trust_path) ||
 	    !take_u32(&in, &s.sts_port) || !take_u32(&in, &rpc_listen) ||
 	    !take_list(&in, s.listeners, SETUP_LISTENERS_MAX, &s.nlisteners) ||

@@ -2,6 +2,7 @@
  * frontend/super: the front-end as processes.
  *
  *   super    binds the sockets, reads certificates, starts and restarts the workers
+ *   certs    what is presented to the public, read and checked
  *   setup    what a worker is told by the supervisor, as bytes over a socket pair
  *   worker   one single-threaded process of one service: confinement, loop, links, listeners
  *   confine  own user, no new privileges, no exec, a system call filter for each service
@@ -18,8 +19,9 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/rpc/identity.h"
+#include "frontend/super/certs.h"
 
-#define SETUP_BYTES_MAX     (256 * 1024) /* certificates above all */
+#define SETUP_BYTES_MAX     (256 * 1024) /* certificates above all: 32 of 7 KiB, keys and all */
 #define SETUP_LISTENERS_MAX 32
 #define SETUP_BACKENDS_MAX  64
 
@@ -33,9 +35,12 @@ struct worker_setup {
 	uint32_t uid, gid; /* 0: stay as we are (not started by root) */
 	slice_t log_level;
 	slice_t ca_pem, cert_pem, key_pem; /* the cluster's */
-	slice_t tls_cert_pem, tls_key_pem; /* the public's; no key without listeners */
-	slice_t dns_server, dns_anchors;   /* as in struct serve_conf */
-	slice_t trust_path;                /* of a service that verifies other hosts; else empty */
+	slice_t tls_cert_pem[TLS_CERTS_MAX],
+		tls_key_pem[TLS_CERTS_MAX]; /* the public's; see certs.h */
+	size_t ncerts;                      /* 0: without listeners */
+	slice_t own_cert_pem;               /* of who tells back-ends what listeners present */
+	slice_t dns_server, dns_anchors;    /* as in struct serve_conf */
+	slice_t trust_path;                 /* of a service that verifies other hosts; else empty */
 	uint32_t sts_port;
 	bool rpc_listen; /* inside-out: the last descriptor is for back-ends */
 	slice_t listeners[SETUP_LISTENERS_MAX]; /* "smtp", "imaps", ... */

@@ -20,6 +20,7 @@
 #include "common/loop/fiber.h"
 #include "common/loop/sig.h"
 #include "common/net/stream.h"
+#include "frontend/super/certs.h"
 #include "frontend/super/setup.h"
 
 #define WORKERS_MAX  128
@@ -28,14 +29,14 @@
 #define PAUSE_MAX_MS 5000
 #define STEADY_MS    10000 /* a worker that lived so long is started again at once */
 #define SHUTDOWN_MS  10000 /* sessions get so long to hear their BYE */
-#define PEM_FILE_MAX (64 * 1024)
 
 #define ROOT_ANCHORS "/usr/share/dns/root.key"            /* of the package dns-root-data */
 #define AUTHORITIES  "/etc/ssl/certs/ca-certificates.crt" /* of the package ca-certificates */
 #define NO_ANCHORS   "none"
 
 struct pems {
-	struct buf ca, tls_cert, tls_key, https_cert, https_key, anchors;
+	struct buf ca, anchors;
+	struct certs tls, https; /* https may have none */
 	struct buf cert[SERVICE_LAST + 1], key[SERVICE_LAST + 1];
 };
 
@@ -63,7 +64,7 @@ static struct super {
 	struct event wake;
 	struct scope watchers;
 	struct conf *conf;
-	struct pems pems;
+	struct pems *pems; /* too large for a fiber's stack */
 	struct worker workers[WORKERS_MAX];
 	size_t nworkers;
 } super;
@@ -96,30 +97,6 @@ static const struct {
 
 /* ---- certificates ---- */
 
-static enum err read_file(const char *path, struct buf *out, struct diag *d)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	enum err e = E_OK;
-	ssize_t n = 1;
-
-	buf_reset(out);
-	if (fd < 0)
-		return diag_set(d, E_IO, "%s: %s", path, log_errno(errno));
-	while (e == E_OK && n > 0) {
-		char *to = buf_reserve(out, 4096);
-
-		n = to != NULL ? read(fd, to, 4096) : -1;
-		if (to == NULL)
-			e = diag_set(d, E_TOO_BIG, "%s: too large", path);
-		else if (n < 0)
-			e = diag_set(d, E_IO, "%s: %s", path, log_errno(errno));
-		else
-			buf_commit(out, (size_t)n);
-	}
-	close(fd);
-	return e;
-}
-
 static enum err read_service_pems(const char *dir, enum rpc_service s, struct pems *p,
 				  struct diag *d)
 {
@@ -127,37 +104,41 @@ static enum err read_service_pems(const char *dir, enum rpc_service s, struct pe
 	enum err e;
 
 	snprintf(path, sizeof path, "%s/%s.pem", dir, rpc_service_name(s));
-	e = read_file(path, &p->cert[s], d);
+	e = certs_read_file(path, &p->cert[s], d);
 	snprintf(path, sizeof path, "%s/%s.key", dir, rpc_service_name(s));
-	return e == E_OK ? read_file(path, &p->key[s], d) : e;
+	return e == E_OK ? certs_read_file(path, &p->key[s], d) : e;
 }
 
-static void pems_init(struct pems *p)
+static struct pems *pems_new(void)
 {
+	struct pems *p = xcalloc(1, sizeof *p);
+
 	buf_init(&p->ca, PEM_FILE_MAX, NULL);
-	buf_init(&p->tls_cert, PEM_FILE_MAX, NULL);
-	buf_init(&p->tls_key, PEM_FILE_MAX, NULL);
-	buf_init(&p->https_cert, PEM_FILE_MAX, NULL);
-	buf_init(&p->https_key, PEM_FILE_MAX, NULL);
 	buf_init(&p->anchors, PEM_FILE_MAX, NULL);
+	certs_init(&p->tls);
+	certs_init(&p->https);
 	for (size_t i = 0; i <= SERVICE_LAST; i++) {
 		buf_init(&p->cert[i], PEM_FILE_MAX, NULL);
 		buf_init(&p->key[i], PEM_FILE_MAX, NULL);
 	}
+	return p;
 }
 
-static void pems_fini(struct pems *p)
+static void pems_free(struct pems **pp)
 {
+	struct pems *p = *pp;
+
+	if (p == NULL)
+		return;
 	buf_fini(&p->ca);
-	buf_fini(&p->tls_cert);
-	buf_fini(&p->tls_key);
-	buf_fini(&p->https_cert);
-	buf_fini(&p->https_key);
 	buf_fini(&p->anchors);
+	certs_fini(&p->tls);
+	certs_fini(&p->https);
 	for (size_t i = 0; i <= SERVICE_LAST; i++) {
 		buf_fini(&p->cert[i]);
 		buf_fini(&p->key[i]);
 	}
+	xfree(pp);
 }
 
 /* DNSSEC's trust anchors: workers see no files. */
@@ -167,7 +148,7 @@ static enum err read_anchors(struct pems *p, struct diag *d)
 
 	if (strcmp(path, NO_ANCHORS) == 0)
 		return E_OK;
-	return read_file(path[0] != '\0' ? path : ROOT_ANCHORS, &p->anchors, d);
+	return certs_read_file(path[0] != '\0' ? path : ROOT_ANCHORS, &p->anchors, d);
 }
 
 /* A worker that found none would start again and again. */
@@ -180,53 +161,9 @@ static enum err check_trust(struct diag *d)
 		       : diag_set(d, E_IO, "%s: %s", path, log_errno(errno));
 }
 
-/* The worker that anybody's browser reaches need not have the key of mail. */
-static enum err read_https(struct pems *p, struct diag *d)
-{
-	enum err e = read_file(conf_str(super.conf, "https.cert"), &p->https_cert, d);
-
-	return e == E_OK ? read_file(conf_str(super.conf, "https.key"), &p->https_key, d) : e;
-}
-
 static bool asks_dns(enum rpc_service s)
 {
 	return s == SERVICE_OUTBOUND || s == SERVICE_SMTP || s == SERVICE_SUBMISSION;
-}
-
-/* All or nothing: a bad file leaves what was read before in force. */
-static enum err read_pems(struct diag *d)
-{
-	const char *dir = conf_str(super.conf, "rpc.certs");
-	struct pems p;
-	char path[4200];
-	enum err e;
-
-	pems_init(&p);
-	snprintf(path, sizeof path, "%s/ca.pem", dir);
-	e = read_file(path, &p.ca, d);
-	if (e == E_OK)
-		e = read_file(conf_str(super.conf, "tls.cert"), &p.tls_cert, d);
-	if (e == E_OK)
-		e = read_file(conf_str(super.conf, "tls.key"), &p.tls_key, d);
-	if (e == E_OK && conf_str(super.conf, "https.cert")[0] != '\0')
-		e = read_https(&p, d);
-	for (size_t i = 0; e == E_OK && i < super.nworkers; i++) {
-		enum rpc_service s = super.workers[i].service;
-
-		if (p.cert[s].n == 0)
-			e = read_service_pems(dir, s, &p, d);
-		if (e == E_OK && asks_dns(s) && p.anchors.n == 0)
-			e = read_anchors(&p, d);
-		if (e == E_OK && s == SERVICE_OUTBOUND)
-			e = check_trust(d);
-	}
-	if (e == E_OK) {
-		pems_fini(&super.pems);
-		super.pems = p;
-	} else {
-		pems_fini(&p);
-	}
-	return e;
 }
 
 /* ---- sockets ---- */
@@ -316,7 +253,7 @@ static enum err bind_all(struct diag *d)
 	return e;
 }
 
-/* ---- workers ---- */
+/* ---- set-ups ---- */
 
 static void worker_user(enum rpc_service s, uint32_t *uid, uint32_t *gid)
 {
@@ -342,6 +279,15 @@ static slice_t addr_text(const char *setting, size_t i, char *text, size_t size)
 	return slice_str(text);
 }
 
+static void put_certs(const struct certs *c, struct worker_setup *out)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		out->tls_cert_pem[i] = buf_slice(&c->cert[i]);
+		out->tls_key_pem[i] = buf_slice(&c->key[i]);
+	}
+	out->ncerts = c->n;
+}
+
 static void encode_setup(const struct worker *w, struct buf *out)
 {
 	char backends[SETUP_BACKENDS_MAX][ADDR_TEXT], dns[ADDR_TEXT];
@@ -350,9 +296,9 @@ static void encode_setup(const struct worker *w, struct buf *out)
 		.service = w->service,
 		.worker = w->number,
 		.log_level = slice_str(conf_str(super.conf, "log.level")),
-		.ca_pem = buf_slice(&super.pems.ca),
-		.cert_pem = buf_slice(&super.pems.cert[w->service]),
-		.key_pem = buf_slice(&super.pems.key[w->service]),
+		.ca_pem = buf_slice(&super.pems->ca),
+		.cert_pem = buf_slice(&super.pems->cert[w->service]),
+		.key_pem = buf_slice(&super.pems->key[w->service]),
 		.rpc_listen = w->rpc_listen,
 		.nlisteners = w->nlisteners,
 		.nbackends = MIN(conf_count(super.conf, "backends"), (size_t)SETUP_BACKENDS_MAX),
@@ -364,14 +310,12 @@ static void encode_setup(const struct worker *w, struct buf *out)
 	for (size_t i = 0; i < s.nbackends; i++)
 		s.backends[i] = addr_text("backends", i, backends[i], sizeof backends[i]);
 	/* To each what its service needs. */
-	if (w->nlisteners != 0) {
-		bool own = w->service == SERVICE_WEB && super.pems.https_cert.n != 0;
-
-		s.tls_cert_pem = buf_slice(own ? &super.pems.https_cert : &super.pems.tls_cert);
-		s.tls_key_pem = buf_slice(own ? &super.pems.https_key : &super.pems.tls_key);
-	}
+	if (w->nlisteners != 0)
+		put_certs(w->service == SERVICE_WEB && super.pems->https.n != 0 ? &super.pems->https
+										: &super.pems->tls,
+			  &s);
 	if (asks_dns(w->service)) {
-		s.dns_anchors = buf_slice(&super.pems.anchors);
+		s.dns_anchors = buf_slice(&super.pems->anchors);
 		if (conf_count(super.conf, "dns.server") != 0)
 			s.dns_server = addr_text("dns.server", 0, dns, sizeof dns);
 	}
@@ -380,11 +324,79 @@ static void encode_setup(const struct worker *w, struct buf *out)
 
 		s.trust_path = slice_str(trust[0] != '\0' ? trust : AUTHORITIES);
 		if (conf_count(super.conf, "listen.smtp") != 0)
-			s.tls_cert_pem = buf_slice(&super.pems.tls_cert); /* without its key */
+			s.own_cert_pem = buf_slice(&super.pems->tls.cert[0]); /* without its key */
 		s.sts_port = (uint32_t)conf_int(super.conf, "sts.port");
 	}
 	setup_encode(&s, out);
 }
+
+/* Everybody can be told of them, whole. */
+static enum err check_setups(struct diag *d)
+{
+	enum err e = E_OK;
+	struct buf b;
+
+	for (size_t i = 0; e == E_OK && i < super.nworkers; i++) {
+		buf_init(&b, SETUP_BYTES_MAX, NULL);
+		encode_setup(&super.workers[i], &b);
+		if (buf_failed(&b))
+			e = diag_set(d, E_TOO_BIG,
+				     "a worker's certificates are together larger than %d KiB",
+				     SETUP_BYTES_MAX / 1024);
+		buf_fini(&b);
+	}
+	return e;
+}
+
+/* What was read changes places with the old, if it may. */
+static enum err take_pems(struct pems **p, struct diag *d)
+{
+	struct pems *old = super.pems;
+	enum err e;
+
+	super.pems = *p;
+	e = check_setups(d);
+	if (e == E_OK)
+		*p = old;
+	else
+		super.pems = old;
+	return e;
+}
+
+/* All or nothing: a bad file leaves what was read before in force. */
+static enum err read_pems(struct diag *d)
+{
+	const char *dir = conf_str(super.conf, "rpc.certs");
+	struct pems *p = pems_new();
+	char path[4200];
+	enum err e;
+
+	snprintf(path, sizeof path, "%s/ca.pem", dir);
+	e = certs_read_file(path, &p->ca, d);
+	if (e == E_OK)
+		e = certs_read(&p->tls, super.conf, "tls.cert", "tls.key", d);
+	if (e == E_OK && p->tls.n == 0)
+		e = diag_set(d, E_INVALID, "tls.cert is empty");
+	/* The worker that anybody's browser reaches need not have the keys of mail. */
+	if (e == E_OK)
+		e = certs_read(&p->https, super.conf, "https.cert", "https.key", d);
+	for (size_t i = 0; e == E_OK && i < super.nworkers; i++) {
+		enum rpc_service s = super.workers[i].service;
+
+		if (p->cert[s].n == 0)
+			e = read_service_pems(dir, s, p, d);
+		if (e == E_OK && asks_dns(s) && p->anchors.n == 0)
+			e = read_anchors(p, d);
+		if (e == E_OK && s == SERVICE_OUTBOUND)
+			e = check_trust(d);
+	}
+	if (e == E_OK)
+		e = take_pems(&p, d);
+	pems_free(&p);
+	return e;
+}
+
+/* ---- workers ---- */
 
 /* In the child: the descriptors go to their places and the program starts anew. */
 NORETURN static void exec_worker(const struct worker *w, int control)
@@ -621,7 +633,6 @@ int super_run(struct conf *conf)
 
 	super.conf = conf;
 	listen_raise_limit();
-	pems_init(&super.pems);
 	if (bind_all(&d) != E_OK || read_pems(&d) != E_OK) {
 		LOG(LOG_ERROR, NULL, "start.refused", LF_STR("why", d.text));
 		return EX_CONFIG;
@@ -631,6 +642,6 @@ int super_run(struct conf *conf)
 		return EX_OSERR;
 	loop_run(loop);
 	loop_free(&loop);
-	pems_fini(&super.pems);
+	pems_free(&super.pems);
 	return EX_OK;
 }

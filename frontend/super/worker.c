@@ -79,24 +79,9 @@ static enum err read_setup(void)
 /* *out stays NULL where there are no listeners, and so no certificate of the public's. */
 static enum err make_public_tls(const struct worker_setup *s, struct tls_ctx **out, struct diag *d)
 {
-	struct buf cert, key;
-	struct tls_config c = {.profile = TLS_PUBLIC_SERVER};
-	enum err e;
-
-	if (s->nlisteners == 0)
-		return E_OK;
-	buf_init(&cert, SETUP_BYTES_MAX, NULL);
-	buf_init(&key, SETUP_BYTES_MAX, NULL);
-	buf_put(&cert, s->tls_cert_pem);
-	buf_putc(&cert, '\0');
-	buf_put(&key, s->tls_key_pem);
-	buf_putc(&key, '\0');
-	c.cert_pem = cert.p;
-	c.key_pem = key.p;
-	e = tls_ctx_new(&c, out, d);
-	buf_fini(&cert);
-	buf_fini(&key);
-	return e;
+	return s->ncerts == 0
+		       ? E_OK
+		       : certs_context(s->tls_cert_pem, s->tls_key_pem, s->ncerts, out, NULL, d);
 }
 
 /* For who verifies other hosts. A machine without authorities verifies nobody by their word. */
@@ -149,7 +134,7 @@ static enum err renew(const struct worker_setup *s, struct diag *d)
 		worker.cluster_tls = cluster;
 		log_threshold = log_level_parse(s->log_level);
 		if (worker.protocol->renewed != NULL)
-			worker.protocol->renewed(s->tls_cert_pem);
+			worker.protocol->renewed(s->own_cert_pem);
 	}
 	if (tls != NULL)
 		tls_ctx_unref(&tls);
@@ -462,7 +447,7 @@ static enum err prepare(struct loop *loop, struct diag *d)
 		.sts_port = (uint16_t)worker.setup.sts_port,
 		.dns_server = worker.setup.dns_server,
 		.dns_anchors = worker.setup.dns_anchors,
-		.public_cert = worker.setup.tls_cert_pem,
+		.public_cert = worker.setup.own_cert_pem,
 		.dns_udp_only = worker.setup.rpc_listen && worker.setup.service != SERVICE_OUTBOUND,
 	};
 	e = make_client_tls(&worker.setup, &worker.serve.tls, d);

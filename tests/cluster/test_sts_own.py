@@ -4,11 +4,16 @@ import contextlib
 import email.utils
 import json
 import os
+import re
+import shutil
 import socket
 import ssl
+import subprocess
+import tempfile
 import unittest
 import xml.etree.ElementTree
 
+import authority
 import dnszone
 import postern
 from postern import frontend, until
@@ -257,6 +262,127 @@ class Site(unittest.TestCase):
         changed = rows()[record]
         self.assertEqual(changed["state"], "differs")
         self.assertNotEqual(changed["value"], wanted["value"])
+
+
+class Certificates(unittest.TestCase):
+    """Of several the one that has the name that is asked for: the site's, and mail's."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="sts-own-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.conf = os.path.join(postern.FOLDER, "fe1", "frontend.conf")
+        with open(self.conf) as f:
+            self.text = f.read()
+        self.addCleanup(self.reload, self.text)
+        self.pki = authority.Authority(self.folder)
+        for name, host in (("one", "mta-sts.one.test"), ("two", "*.two.test")):
+            self.pki.self_signed(name, host)
+        self.own = {kind: os.path.join(postern.FOLDER, "pki", kind) for kind in ("site", "public")}
+
+    def lists(self, text, group, first, names, key=None):
+        """The text with these certificates in place of a group's one."""
+        paths = [first] + [self.pki.path(name) for name in names]
+        for kind, end in (("cert", ".pem"), ("key", ".key")):
+            files = ", ".join('"%s"' % (key if key and end == ".key" and path != first
+                                        else path + end) for path in paths)
+            text = re.sub(r"(%s = \{[^}]*%s = )[^;]*;" % (group, kind), r"\1[ %s ];" % files, text)
+        return text
+
+    def write(self, text):
+        with open(self.conf, "w") as f:
+            f.write(text)
+        since = postern.log_size("fe1")
+        postern.cluster_command("kill", "fe1", "HUP")
+        return since
+
+    def reload(self, text):
+        since = self.write(text)
+        self.assertTrue(until(lambda: len(postern.log_lines(
+            "fe1", "event=worker.certificates_renewed", since=since)) == postern.workers("fe1")))
+
+    def presented(self, port, name):
+        f = frontend()
+        ctx = ssl._create_unverified_context()
+        with socket.create_connection((f["host"], f["ports"][port]), timeout=30) as s, \
+                ctx.wrap_socket(s, server_hostname=name) as t:
+            return t.getpeercert(binary_form=True)
+
+    def der(self, path):
+        with open(path + ".pem") as f:
+            return ssl.PEM_cert_to_DER_cert(f.read())
+
+    def check(self, port, own):
+        one, two = (self.der(self.pki.path(name)) for name in ("one", "two"))
+        for name, want in (("mta-sts.one.test", one), ("MTA-STS.Two.test", two),
+                           ("mta-sts.other.test", self.der(own)), (None, self.der(own))):
+            self.assertEqual(self.presented(port, name), want, (port, name))
+
+    def test_a_name_chooses(self):
+        text = self.lists(self.text, "https", self.own["site"], ["one", "two"])
+        self.reload(self.lists(text, "tls", self.own["public"], ["one", "two"]))
+        self.check("https", self.own["site"])
+        for port in ("imaps", "submissions"):
+            self.check(port, self.own["public"])
+        # A worker that is started later is told the same.
+        since = postern.log_size("fe1")
+        postern.cluster_command("kill", "fe1/web.0", "KILL")
+        self.assertTrue(until(lambda: postern.log_lines("fe1", "event=worker.serving",
+                                                        "service=web", since=since)))
+        self.check("https", self.own["site"])
+        # And none is left.
+        self.reload(self.text)
+        self.assertEqual(self.presented("https", "mta-sts.one.test"), self.der(self.own["site"]))
+
+    def refused(self, text, why):
+        since = self.write(text)
+        self.assertTrue(until(lambda: postern.log_lines("fe1", "event=reload.refused", why,
+                                                        since=since)), why)
+
+    def test_what_cannot_be_used_is_refused(self):
+        """Before a worker hears of it: what was there stays."""
+        good = self.lists(self.text, "https", self.own["site"], ["one", "two"])
+        self.reload(good)
+        mixed = self.lists(self.text, "https", self.own["site"], ["one"],
+                           key=self.pki.path("two.key"))
+        words = "private key: key values mismatch (%s, %s)" % (self.pki.path("one.pem"),
+                                                               self.pki.path("two.key"))
+        self.refused(mixed, words)
+        self.refused(good.replace("two.key\"", "two.key\", \"two.key\""),
+                     "https.cert and https.key: a key for each certificate")
+        self.refused(good.replace("two.pem", "none.pem"), "none.pem: ENOENT")
+        self.refused(re.sub(r"(tls = \{[^}]*cert = )[^;]*(;[^}]*key = )[^;]*;", r'\1""\2"";',
+                            self.text), "tls.cert is empty")
+        # There is a size for each, and one for all together.
+        large = ["a", "b", "c", "d", "e"]
+        for name in ["huge"] + large:
+            with open(self.pki.path("one.pem")) as f:
+                text = "x" * (64 if name == "huge" else 55) * 1024 + "\n" + f.read()
+            with open(self.pki.path(name + ".pem"), "w") as f:
+                f.write(text)
+            shutil.copy(self.pki.path("one.key"), self.pki.path(name + ".key"))
+        self.refused(self.lists(self.text, "https", self.own["site"], ["huge"]),
+                     "huge.pem: too large")
+        self.refused(self.lists(self.text, "https", self.own["site"], large),
+                     "together larger than 256 KiB")
+        self.refused(self.lists(self.text, "https", self.own["site"], ["one"] * 32),
+                     "https.cert: the number of elements must be 0 to 32")
+        self.check("https", self.own["site"])
+
+    def test_a_start_with_what_is_no_pair(self):
+        path = self.pki.path("frontend.conf")
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]
+        with open(path, "w") as f:
+            f.write('name = "fe9"; backends = [ "127.0.0.1:1" ]; rpc = { certs = "%s"; };\n'
+                    'tls = { cert = "%s"; key = "%s"; };\n'
+                    'listen = { https = [ "127.0.0.1:%d" ]; };\n' %
+                    (os.path.join(postern.FOLDER, "fe1", "certs"), self.pki.path("one.pem"),
+                     self.pki.path("two.key"), port))
+        done = subprocess.run([os.path.join(postern.BUILD, "postern-frontend"), "-c", path],
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 78)
+        self.assertIn("event=start.refused", done.stderr)
+        self.assertIn("private key: key values mismatch", done.stderr)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ static struct worker_setup sample(void)
 		.ca_pem = SL("-----CA-----\n"),
 		.cert_pem = SL("cert\0with a NUL"),
 		.key_pem = SL("key"),
-		.tls_cert_pem = SLICE_NONE,
-		.tls_key_pem = SL("public key"),
+		.tls_cert_pem = {SLICE_NONE, SL("another")},
+		.tls_key_pem = {SL("public key"), SL("its key")},
+		.ncerts = 2,
+		.own_cert_pem = SL("what is told of"),
 		.rpc_listen = true,
 		.listeners = {SL("imap"), SL("imaps")},
 		.nlisteners = 2,
@@ -40,8 +42,12 @@ static void check_same(const struct worker_setup *a, const struct worker_setup *
 	CHECK_SLICE(a->ca_pem, b->ca_pem);
 	CHECK_SLICE(a->cert_pem, b->cert_pem);
 	CHECK_SLICE(a->key_pem, b->key_pem);
-	CHECK_SLICE(a->tls_cert_pem, b->tls_cert_pem);
-	CHECK_SLICE(a->tls_key_pem, b->tls_key_pem);
+	CHECK_INT(a->ncerts, b->ncerts);
+	for (size_t i = 0; i < b->ncerts; i++) {
+		CHECK_SLICE(a->tls_cert_pem[i], b->tls_cert_pem[i]);
+		CHECK_SLICE(a->tls_key_pem[i], b->tls_key_pem[i]);
+	}
+	CHECK_SLICE(a->own_cert_pem, b->own_cert_pem);
 	CHECK_INT(a->rpc_listen, b->rpc_listen);
 	CHECK_INT(a->nlisteners, b->nlisteners);
 	for (size_t i = 0; i < b->nlisteners; i++)
@@ -71,6 +77,7 @@ TEST(setup_round_trip)
 	/* As many as there may be. */
 	in.nlisteners = SETUP_LISTENERS_MAX;
 	in.nbackends = SETUP_BACKENDS_MAX;
+	in.ncerts = TLS_CERTS_MAX;
 	buf_reset(&b);
 	setup_encode(&in, &b);
 	CHECK_ERR(setup_decode(buf_slice(&b), &out), E_OK);
