@@ -23,6 +23,8 @@ const struct conf_def servers_table[] = {
 	 NULL},
 	{"default_domain", CONF_STRING, "", 0, 255, CONF_LIVE,
 	 "Added to bare user names at log-in, and to <Postmaster>; empty: the cluster's", NULL},
+	{"home", CONF_STRING, "", 0, SERVER_HOME_MAX, CONF_LIVE,
+	 "Folder of its files on back-ends, below their areas; empty: its name", NULL},
 	{"tls", CONF_WORD, "offered", 0, 0, CONF_LIVE,
 	 "STARTTLS: offered, demanded before mail and log-in, or not known",
 	 "offered required none"},
@@ -122,6 +124,27 @@ bool servers_name_ok(slice_t name)
 		ok = (name.p[i] >= 'a' && name.p[i] <= 'z') ||
 		     (name.p[i] >= '0' && name.p[i] <= '9') || name.p[i] == '-';
 	return ok;
+}
+
+static bool is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
+}
+
+/* No way out of the areas' folder, and nothing that their users do not see. */
+bool servers_home_ok(slice_t home)
+{
+	const slice_t others = SL("-_./");
+	bool begins = true; /* a name */
+	bool ok = home.n >= 1 && home.n <= SERVER_HOME_MAX;
+
+	for (size_t i = 0; i < home.n && ok; i++) {
+		char c = home.p[i];
+
+		ok = is_alnum(c) || (!begins && slice_find_char(others, c) < others.n);
+		begins = c == '/';
+	}
+	return ok && !begins;
 }
 
 enum server_tls servers_tls(const struct conf *c)
@@ -267,6 +290,11 @@ enum err servers_check(const struct conf *c, enum rpc_service service, struct di
 		e = check_text(c, "banner", d);
 	if (e == E_OK)
 		e = check_text(c, "default_domain", d);
+	if (e == E_OK && conf_str(c, "home")[0] != '\0' &&
+	    !servers_home_ok(slice_str(conf_str(c, "home"))))
+		e = diag_set(d, E_INVALID,
+			     "home: names of letters, digits and, but for the first, '-', '_' and "
+			     "'.', with '/' between them");
 	if (e != E_OK)
 		return e;
 	/* Its workers cannot even ask for a log-in (docs/threat-model.md). */

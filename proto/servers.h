@@ -26,6 +26,7 @@
 #define SERVER_SETTING_MAX     4096
 #define SERVER_SETTINGS_MAX    64 /* more than the table has rows */
 #define SERVER_OPERATORS_MAX   32
+#define SERVER_HOME_MAX        128 /* of a folder, which is a part of longer paths */
 #define SERVER_NETS_MAX        128 /* of one list */
 #define SERVER_MASQUERADES_MAX 64
 #define SERVER_SOURCES_MAX     64 /* of two families, for as many front-ends as may listen */
@@ -59,6 +60,8 @@ bool servers_relay_from(const struct conf *c, enum rpc_service service,
 enum err servers_check(const struct conf *c, enum rpc_service service, struct diag *d) MUST_USE;
 /* [a-z0-9-]{1,63} */
 bool servers_name_ok(slice_t name);
+/* A folder's path that leads nowhere but down: names with '/' between them. */
+bool servers_home_ok(slice_t home);
 
 /* One of allow or deny: a net (or an address), or a domain, which stands for itself and all names
  * below it. */

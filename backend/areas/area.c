@@ -34,10 +34,9 @@ static enum err failed(const char *what, const char *path)
 	return no == ENOSPC || no == EDQUOT ? E_FULL : E_IO;
 }
 
-enum err area_path(const char *folder, slice_t server, enum area_kind k, char out[DISK_PATH_MAX])
+enum err area_path(const char *folder, slice_t home, enum area_kind k, char out[DISK_PATH_MAX])
 {
-	int n = snprintf(out, DISK_PATH_MAX, "%s/%.*s/%s", folder, (int)server.n, server.p,
-			 kinds[k]);
+	int n = snprintf(out, DISK_PATH_MAX, "%s/%.*s/%s", folder, (int)home.n, home.p, kinds[k]);
 
 	return n > 0 && n < DISK_PATH_MAX ? E_OK : E_LIMIT;
 }
@@ -56,16 +55,33 @@ static enum err make_folder(const char *path)
 	return disk_sync_dir(above);
 }
 
-enum err area_make(const char *folder, slice_t server)
+/* Each folder of a path below one that is there. */
+static enum err make_below(const char *folder, slice_t home)
+{
+	char path[DISK_PATH_MAX];
+	enum err e = E_OK;
+	size_t at = 0;
+
+	while (e == E_OK && at < home.n) {
+		int n;
+
+		at += slice_find_char(slice_from(home, at), '/');
+		n = snprintf(path, sizeof path, "%s/%.*s", folder, (int)at, home.p);
+		e = n > 0 && n < DISK_PATH_MAX ? make_folder(path) : E_LIMIT;
+		at++;
+	}
+	return e;
+}
+
+enum err area_make(const char *folder, slice_t home)
 {
 	char path[DISK_PATH_MAX];
 	enum err e = make_folder(folder);
-	int n = snprintf(path, sizeof path, "%s/%.*s", folder, (int)server.n, server.p);
 
 	if (e == E_OK)
-		e = n > 0 && n < DISK_PATH_MAX ? make_folder(path) : E_LIMIT;
+		e = make_below(folder, home);
 	for (size_t k = 0; e == E_OK && k < ARRAY_LEN(kinds); k++) {
-		e = area_path(folder, server, (enum area_kind)k, path);
+		e = area_path(folder, home, (enum area_kind)k, path);
 		if (e == E_OK)
 			e = make_folder(path);
 	}

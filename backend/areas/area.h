@@ -6,9 +6,10 @@
  *   pickup   files that are to be messages: who has which, and what became of it
  *   drop     messages that are to be files
  *
- * FOLDER/SERVER/pickup: a file there is taken as a message. FOLDER/SERVER/badmail: one that could
- * not be, with its reason beside it, in NAME.reason. FOLDER/SERVER/drop: a message that is for
- * whoever fetches it there. Whoever may write into pickup may send in
+ * FOLDER/HOME/pickup: a file there is taken as a message. FOLDER/HOME/badmail: one that could
+ * not be, with its reason beside it, in NAME.reason. FOLDER/HOME/drop: a message that is for
+ * whoever fetches it there. HOME is the server's name, or what its setting says: one or more names,
+ * that were checked when they were set (servers_home_ok). Whoever may write into pickup may send in
  * anybody's name who is of ours: that is the folder's permission, which is the administrator's to
  * give. No file's content is read here but as bytes; names are strangers' names: a link, or
  * anything but a plain file, is left alone.
@@ -37,11 +38,11 @@ struct area_file {
 	int64_t mtime_ns, ctime_ns;
 };
 
-/* FOLDER/SERVER/KIND. */
-enum err area_path(const char *folder, slice_t server, enum area_kind k,
+/* FOLDER/HOME/KIND. */
+enum err area_path(const char *folder, slice_t home, enum area_kind k,
 		   char out[DISK_PATH_MAX]) MUST_USE;
 /* Makes what is missing of a server's folders. */
-enum err area_make(const char *folder, slice_t server) MUST_USE;
+enum err area_make(const char *folder, slice_t home) MUST_USE;
 /* Plain files whose names do not begin with a dot, in no order; at most max. */
 enum err area_list(const char *path, struct area_file *out, size_t max, size_t *n_out) MUST_USE;
 /* Looks at the files of n names; one that is not there, or is no plain file, has no number (ino 0)

@@ -20,9 +20,9 @@
 
 METRIC_COUNTER(m_dropped, "drop_files_total", "Messages written into drop folders");
 
-/* What a server's folder holds: as it was counted, and what came since. */
+/* What the folder of a home holds: as it was counted, and what came since. */
 struct place {
-	char server[SERVER_NAME_MAX + 1];
+	char home[SERVER_HOME_MAX + 1];
 	uint64_t files, bytes;
 	uint64_t open_files, open_bytes; /* on their way */
 	uint64_t came_files, came_bytes; /* since the beginning */
@@ -70,18 +70,18 @@ void drops_free(struct drops **pd)
 	xfree(pd);
 }
 
-static struct place *place_of(struct drops *d, slice_t server)
+static struct place *place_of(struct drops *d, slice_t home)
 {
-	struct place *p = map_get(&d->places, server);
+	struct place *p = map_get(&d->places, home);
 
 	if (p != NULL)
 		return p;
 	p = xcalloc(1, sizeof *p);
-	if (!slice_to_str(server, p->server, sizeof p->server)) {
+	if (!slice_to_str(home, p->home, sizeof p->home)) {
 		xfree(&p);
 		return NULL;
 	}
-	invariant(map_put(&d->places, server, p) == NULL);
+	invariant(map_put(&d->places, home, p) == NULL);
 	return p;
 }
 
@@ -89,7 +89,7 @@ static struct place *place_of(struct drops *d, slice_t server)
 
 struct counting {
 	const char *folder;
-	slice_t server;
+	slice_t home;
 	struct area_count count;
 	enum err result;
 };
@@ -99,16 +99,16 @@ static void run_count(void *arg)
 	struct counting *c = arg;
 	char path[DISK_PATH_MAX];
 
-	c->result = area_make(c->folder, c->server);
+	c->result = area_make(c->folder, c->home);
 	if (c->result == E_OK)
-		c->result = area_path(c->folder, c->server, AREA_DROP, path);
+		c->result = area_path(c->folder, c->home, AREA_DROP, path);
 	if (c->result == E_OK)
 		c->result = area_count(path, &c->count);
 }
 
 WAITS static enum err count(struct drops *d, struct place *p)
 {
-	struct counting c = {.folder = d->conf.folder, .server = slice_str(p->server)};
+	struct counting c = {.folder = d->conf.folder, .home = slice_str(p->home)};
 	uint64_t files = p->came_files, bytes = p->came_bytes;
 	enum err e;
 
@@ -131,7 +131,7 @@ static enum err reserve(struct drops *d, struct place *p, uint64_t size)
 {
 	if (p->files + p->open_files >= d->conf.files_max ||
 	    p->bytes + p->open_bytes + size > d->conf.bytes_max) {
-		LOG_SELDOM(LOG_WARN, NULL, "drop.over", LF_STR("server", p->server),
+		LOG_SELDOM(LOG_WARN, NULL, "drop.over", LF_STR("home", p->home),
 			   LF_UINT("files", p->files), LF_UINT("bytes", p->bytes));
 		return E_LIMIT;
 	}
@@ -252,10 +252,10 @@ static void name_file(struct drop *f)
 	buf_fini(&b);
 }
 
-WAITS enum err drop_begin(struct drops *d, slice_t server, const uint8_t key[DROP_KEY_BYTES],
+WAITS enum err drop_begin(struct drops *d, slice_t home, const uint8_t key[DROP_KEY_BYTES],
 			  uint64_t size, struct drop **out)
 {
-	struct place *p = place_of(d, server);
+	struct place *p = place_of(d, home);
 	struct step s;
 	enum err e = p != NULL ? count(d, p) : E_INVALID;
 
@@ -271,7 +271,7 @@ WAITS enum err drop_begin(struct drops *d, slice_t server, const uint8_t key[DRO
 	memcpy(s.f->key, key, sizeof s.f->key);
 	invariant(map_put(&d->open, key_slice(s.f), s.f) == NULL);
 	name_file(s.f);
-	e = area_path(d->conf.folder, server, AREA_DROP, s.f->path);
+	e = area_path(d->conf.folder, home, AREA_DROP, s.f->path);
 	if (e == E_OK)
 		e = work_run("drop.open", run_open, &s);
 	if (e == E_OK)

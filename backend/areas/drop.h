@@ -26,10 +26,10 @@ struct drops_conf {
 struct drops *drops_new(const struct drops_conf *c);
 void drops_free(struct drops **d);
 
-/* Begins a file of about so many bytes; the key tells the message from others. E_EXISTS: it is
- * there already. E_BUSY: it is being written. E_LIMIT: the folder holds as much as it may. E_FULL,
- * E_IO. */
-WAITS enum err drop_begin(struct drops *d, slice_t server, const uint8_t key[DROP_KEY_BYTES],
+/* Begins a file of about so many bytes in the drop folder of a home (area.h); the key tells the
+ * message from others. E_EXISTS: it is there already. E_BUSY: it is being written. E_LIMIT: the
+ * folder holds as much as it may. E_FULL, E_IO. */
+WAITS enum err drop_begin(struct drops *d, slice_t home, const uint8_t key[DROP_KEY_BYTES],
 			  uint64_t size, struct drop **out) MUST_USE;
 WAITS enum err drop_write(struct drop *f, slice_t bytes) MUST_USE;
 /* E_OK: the file is there, durable. It is gone, unless so; *f becomes NULL. */

@@ -87,12 +87,18 @@ void pickup_file_free(struct pickup_file *f)
 
 /* ---- servers ---- */
 
-static struct pickup_server *server_find(struct pickup *p, slice_t name)
+/* Who it is, and where. */
+struct named {
+	char name[SERVER_NAME_MAX + 1];
+	char home[SERVER_HOME_MAX + 1];
+};
+
+static struct pickup_server *server_find(struct pickup *p, const struct named *n)
 {
 	list_for_each(i, &p->servers) {
 		struct pickup_server *s = list_entry(i, struct pickup_server, node);
 
-		if (slice_eq(slice_str(s->name), name))
+		if (strcmp(s->name, n->name) == 0 && strcmp(s->place, n->home) == 0)
 			return s;
 	}
 	return NULL;
@@ -100,7 +106,7 @@ static struct pickup_server *server_find(struct pickup *p, slice_t name)
 
 struct making {
 	const char *folder;
-	slice_t server;
+	slice_t home;
 	enum err result;
 };
 
@@ -109,21 +115,22 @@ static void run_make(void *arg)
 	struct making *m = arg;
 	char drop[DISK_PATH_MAX];
 
-	m->result = area_make(m->folder, m->server);
+	m->result = area_make(m->folder, m->home);
 	if (m->result == E_OK)
-		m->result = area_path(m->folder, m->server, AREA_DROP, drop);
+		m->result = area_path(m->folder, m->home, AREA_DROP, drop);
 	/* Should somebody be writing there already: that is tried again. */
 	if (m->result == E_OK)
 		m->result = area_tidy(drop);
 }
 
-WAITS static struct pickup_server *server_new(struct pickup *p, const char *name)
+WAITS static struct pickup_server *server_new(struct pickup *p, const struct named *n)
 {
-	struct making m = {.folder = p->folder, .server = slice_str(name)};
+	struct making m = {.folder = p->folder, .home = slice_str(n->home)};
 	struct pickup_server *s = xcalloc(1, sizeof *s);
 	struct diag d = {""};
 
-	invariant(slice_to_str(slice_str(name), s->name, sizeof s->name));
+	memcpy(s->name, n->name, sizeof s->name);
+	memcpy(s->place, n->home, sizeof s->place);
 	s->home = p;
 	map_init(&s->files);
 	list_init(&s->settling);
@@ -131,8 +138,8 @@ WAITS static struct pickup_server *server_new(struct pickup *p, const char *name
 	map_init(&s->arrived);
 	map_init(&s->arriving);
 	map_init(&s->ended);
-	if (area_path(p->folder, m.server, AREA_PICKUP, s->path) != E_OK ||
-	    area_path(p->folder, m.server, AREA_BADMAIL, s->bad) != E_OK ||
+	if (area_path(p->folder, m.home, AREA_PICKUP, s->path) != E_OK ||
+	    area_path(p->folder, m.home, AREA_BADMAIL, s->bad) != E_OK ||
 	    work_run("pickup.make", run_make, &m) != E_OK || m.result != E_OK) {
 		xfree(&s);
 		return NULL;
@@ -148,6 +155,10 @@ static void server_free(struct pickup_server *s)
 	struct map_iter it = {0};
 	void *f;
 
+	/* Whoever moved it was told of files that lay there then. */
+	if (s->files.count != 0 && !s->home->stop)
+		LOG(LOG_WARN, NULL, "pickup.left", LF_STR("server", s->name),
+		    LF_STR("path", s->path), LF_UINT("files", s->files.count));
 	folder_unwatch(&s->watch);
 	if (s->home->last == s)
 		s->home->last = NULL;
@@ -175,21 +186,29 @@ static uint64_t size_max_of(const struct dir_server *row, const struct conf *c)
 	return max;
 }
 
-static bool row_at(const struct dir *d, size_t i, char name[SERVER_NAME_MAX + 1])
+static bool name_row(const struct dir_server *row, struct named *out)
+{
+	return slice_to_str(row->name, out->name, sizeof out->name) &&
+	       slice_to_str(dir_server_home(row->name, row->settings), out->home, sizeof out->home);
+}
+
+static bool row_at(const struct dir *d, size_t i, struct named *out)
 {
 	struct dir_server row;
 
 	if (i >= dir_server_count(d))
 		return false;
 	dir_server_at(d, i, &row);
-	return slice_to_str(row.name, name, SERVER_NAME_MAX + 1);
+	return name_row(&row, out);
 }
 
 static void server_update(struct pickup *p, struct pickup_server *s, const struct conf *c)
 {
 	struct dir_server row;
+	struct named n;
 
-	s->here = dir_server_find(p->conf.dir, slice_str(s->name), &row, NULL) == E_OK;
+	s->here = dir_server_find(p->conf.dir, slice_str(s->name), &row, NULL) == E_OK &&
+		  name_row(&row, &n) && strcmp(n.home, s->place) == 0;
 	s->running = s->here && row.state == SERVER_RUNNING;
 	if (s->here)
 		s->size_max = size_max_of(&row, c);
@@ -210,12 +229,12 @@ static bool is_in_use(const struct pickup_server *s)
 /* Servers and settings as the directory has them now. */
 WAITS static void follow(struct pickup *p)
 {
-	char name[SERVER_NAME_MAX + 1];
+	struct named n;
 	struct conf *c;
 
 	p->changed = false;
-	for (size_t i = 0; row_at(p->conf.dir, i, name) && !p->stop; i++) {
-		if (server_find(p, slice_str(name)) == NULL && server_new(p, name) == NULL)
+	for (size_t i = 0; row_at(p->conf.dir, i, &n) && !p->stop; i++) {
+		if (server_find(p, &n) == NULL && server_new(p, &n) == NULL)
 			p->changed = true; /* once more, with the next look */
 	}
 	c = live_settings(p->conf.dir, p->conf.overrides);

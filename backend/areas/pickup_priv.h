@@ -7,10 +7,12 @@
 
 struct folder;
 
-/* A virtual server's folders. */
+/* A virtual server's folders. While files of those that it had before are given out still, it is
+ * there twice. */
 struct pickup_server {
 	struct list node;
 	char name[SERVER_NAME_MAX + 1];
+	char place[SERVER_HOME_MAX + 1]; /* its home, below the areas' folder */
 	char path[DISK_PATH_MAX], bad[DISK_PATH_MAX];
 	struct pickup *home;
 	struct folder *watch;         /* NULL: it cannot be watched */
@@ -25,7 +27,7 @@ struct pickup_server {
 	int64_t settle_ms;            /* when to look at those that settle */
 	uint64_t size_max;
 	bool running; /* its files are given out */
-	bool here;    /* the directory has it */
+	bool here;    /* the directory has it, with this home */
 };
 
 enum pickup_state {

@@ -109,11 +109,40 @@ static bool take_settings(struct ctl *c, json_t *from, Postern__AdminServerAdd *
 	return true;
 }
 
+/* A list shows it of each server: it is a setting where it is another than the name. */
+static const char *take_home(struct ctl *c, const json_t *from, Postern__AdminServerAdd *out)
+{
+	const char *home = json_string_value(from);
+	struct diag ignored;
+	struct buf b;
+	enum err e = E_OK;
+
+	if (from != NULL && home == NULL)
+		return "home: not a text";
+	if (home == NULL || strcmp(home, out->name) == 0)
+		return NULL;
+	for (size_t i = 0; i < out->n_settings; i++) {
+		slice_t value, key = servers_key(slice_str(out->settings[i]), &value);
+
+		if (slice_eq(key, SL("home")))
+			return slice_eq(value, slice_str(home)) ? NULL
+								: "home: its settings say another";
+	}
+	buf_init(&b, SERVER_SETTING_MAX, NULL);
+	buf_printf(&b, "home=%s", home);
+	if (!buf_failed(&b))
+		e = ctl_fill_field(&c->mem, &out->base, "settings", buf_slice(&b), &ignored);
+	else
+		e = E_LIMIT;
+	buf_fini(&b);
+	return e == E_OK ? NULL : "home: too long";
+}
+
 /* NULL, or what is wrong with it. */
 static const char *take_server(struct ctl *c, json_t *from, Postern__AdminServerAdd *out)
 {
-	static const char *const known[] = {"name",     "service",   "state",  "listeners",
-					    "settings", "operators", "unbound"};
+	static const char *const known[] = {"name",     "service",   "state",   "listeners",
+					    "settings", "operators", "unbound", "home"};
 	const char *name = json_string_value(json_object_get(from, "name"));
 	const char *service = json_string_value(json_object_get(from, "service"));
 	const char *key;
@@ -140,7 +169,7 @@ static const char *take_server(struct ctl *c, json_t *from, Postern__AdminServer
 		return "operators: not a list of texts";
 	if (!take_settings(c, json_object_get(from, "settings"), out))
 		return "settings: neither an object nor a list of texts";
-	return NULL;
+	return take_home(c, json_object_get(from, "home"), out);
 }
 
 static int take_servers(struct ctl *c, const char *path, json_t *root, struct import *im)

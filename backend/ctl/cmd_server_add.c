@@ -403,6 +403,9 @@ static int ask_all(struct wizard *w, bool *done)
 		status = ask_setting(w, "default_domain",
 				     "Domain of names without one (empty: the cluster's)", "");
 	if (status == EX_OK)
+		status = ask_setting(w, "home", "Folder of its files, below the back-ends' areas",
+				     w->m.name);
+	if (status == EX_OK)
 		status = ask_setting(w, "tls", "TLS: offered, required or none", "offered");
 	if (status != EX_OK)
 		return status;

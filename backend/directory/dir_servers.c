@@ -53,6 +53,17 @@ bool dir_server_has_line(slice_t list, slice_t line)
 	return false;
 }
 
+slice_t dir_server_home(slice_t name, slice_t settings)
+{
+	slice_t line, value;
+
+	while (dir_server_line(&settings, &line)) {
+		if (slice_eq(servers_key(line, &value), SL("home")) && value.n != 0)
+			return value;
+	}
+	return name;
+}
+
 bool dir_servers_anonymous(const struct dir *d, enum rpc_service service)
 {
 	for (size_t i = 0; i < dir_server_count(d); i++) {
@@ -141,6 +152,10 @@ WAITS static enum err check_all(struct dir_call *c, const struct dir_server_spec
 	else if (pg_get(r, 0, 2).n > 0)
 		e = diag_set(diag, E_EXISTS, "the server %.*s has one of these listeners",
 			     (int)pg_get(r, 0, 2).n, pg_get(r, 0, 2).p);
+	else if (pg_get(r, 0, 3).n > 0)
+		e = diag_set(diag, E_EXISTS,
+			     "home: the folder of the server %.*s is the same, in it, or around it",
+			     (int)pg_get(r, 0, 3).n, pg_get(r, 0, 3).p);
 	pg_result_free(&r);
 	return e;
 }

@@ -35,6 +35,9 @@ enum err dir_server_find(const struct dir *d, slice_t name, struct dir_server *o
 /* The next of a list, which moves on; false at its end. */
 bool dir_server_line(slice_t *list, slice_t *out);
 bool dir_server_has_line(slice_t list, slice_t line);
+/* The folder of its areas, below those of a back-end: what its settings say, or its name. Borrowed
+ * from either. */
+slice_t dir_server_home(slice_t name, slice_t settings);
 /* Its settings, of servers_table; owned, until conf_free. They were checked when they were written:
  * by a newer node, perhaps, so what cannot be read is logged and left out. */
 struct conf *dir_server_conf(const struct dir_server *s);
@@ -53,7 +56,8 @@ struct dir_server_spec {
 	uint64_t version; /* of the row that the change was made of; dir_server_edit alone */
 };
 
-/* E_EXISTS: the name, or a listener that another server of the service has. E_LIMIT: too many, or
+/* E_EXISTS: the name, a listener that another server of the service has, or a folder that is
+ * another's, or lies in it, or has it within. E_LIMIT: too many, or
  * too long together. */
 WAITS enum err dir_server_add(struct dir *d, const struct dir_actor *by,
 			      const struct dir_server_spec *s, struct diag *diag) MUST_USE;

@@ -396,12 +396,17 @@ const char dir_sql_server_edit[] =
 	"UPDATE smtp_servers SET listeners = $3::text[], settings = $4::text[],"
 	" operators = $5::text[], version = version + 1"
 	" WHERE name = $1 AND version = $2::bigint";
-/* A row and an element of a list cost some bytes beside their text. */
+/* A row and an element of a list cost some bytes beside their text. A home ends in '/' here: one
+ * that begins with another lies in it, or is it. */
 const char dir_sql_server_check[] =
+	"WITH homes AS (SELECT name, coalesce((SELECT substr(x, 6) FROM unnest(settings) x"
+	" WHERE starts_with(x, 'home=') AND x <> 'home='), name) || '/' AS home FROM smtp_servers)"
 	"SELECT count(*), sum(128 + octet_length("
 	"array_to_string(s.listeners || s.settings || s.operators, '....'))),"
 	" coalesce((SELECT min(o.name) FROM smtp_servers o, smtp_servers me WHERE me.name = $1"
-	" AND o.name <> $1 AND o.service = me.service AND o.listeners && me.listeners), '')"
+	" AND o.name <> $1 AND o.service = me.service AND o.listeners && me.listeners), ''),"
+	" coalesce((SELECT min(o.name) FROM homes o, homes me WHERE me.name = $1 AND o.name <> $1"
+	" AND (starts_with(o.home, me.home) OR starts_with(me.home, o.home))), '')"
 	" FROM smtp_servers s";
 const char dir_sql_server_state[] =
 	"UPDATE smtp_servers SET state = $2::smallint, version = version + 1"

@@ -127,8 +127,8 @@ extern const char
 extern const char dir_sql_server_lock[]; /* */
 extern const char dir_sql_server_add[];  /* name, service, listeners, settings, operators */
 extern const char dir_sql_server_edit[]; /* name, version, listeners, settings, operators */
-extern const char
-	dir_sql_server_check[]; /* name -> how many, bytes of all, who shares a listener */
+extern const char dir_sql_server_check
+	[]; /* name -> how many, bytes of all, who shares a listener, a folder */
 extern const char dir_sql_server_state[];  /* name or "", state */
 extern const char dir_sql_server_remove[]; /* name */
 

@@ -2,7 +2,7 @@
 #ifndef BACKEND_RPC_M_ADMIN_H
 #define BACKEND_RPC_M_ADMIN_H
 
-#include "backend/directory/dir_admin.h"
+#include "backend/directory/dir_servers.h"
 #include "backend/rpc/rpc_methods.h"
 #include "proto/admin.pb-c.h"
 
@@ -68,6 +68,10 @@ WAITS enum err admin_fan_out(struct mcall *c, const ProtobufCMessageDescriptor *
 			     WAITS enum err (*local)(struct mcall *c)) MUST_USE;
 /* The other side of it: answers with the frames of local(c). */
 WAITS enum err admin_local(struct mcall *c, WAITS enum err (*local)(struct mcall *c)) MUST_USE;
+
+/* Do the server's folders have no files, on any back-end? E_EXISTS: there are some; E_RETRY: that
+ * cannot be known; with words. E_CANCELLED. */
+WAITS enum err admin_area_empty(struct mcall *c, const struct dir_server *s) MUST_USE;
 
 /* Every worker of a front-end, as the back-end that it reported to last knows it; in c->mem. Who
  * could not be asked is in *away. E_CANCELLED. */

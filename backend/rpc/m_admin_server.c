@@ -50,6 +50,7 @@ static Postern__AdminServer *pack_server(const struct dir_server *s, struct aren
 	m->listeners = admin_lines(s->listeners, &m->n_listeners, mem);
 	m->settings = admin_lines(s->settings, &m->n_settings, mem);
 	m->operators = admin_lines(s->operators, &m->n_operators, mem);
+	m->home = admin_str(mem, dir_server_home(s->name, s->settings));
 	return m;
 }
 
@@ -239,14 +240,25 @@ WAITS enum err m_admin_server_add(struct mcall *c)
 	return e == E_OK ? dir_server_add(c->be->dir, &by, &s, &c->diag) : e;
 }
 
-/* Addresses are whole front-ends', as listeners are. */
-static bool names_sources(struct server_texts t)
+static const char *named_of(struct server_texts t, const char *const *keys, size_t nkeys)
 {
-	for (size_t i = 0; i < t.n; i++) {
-		if (slice_eq(servers_key(slice_str(t.v[i]), NULL), SL("outbound.source")))
-			return true;
+	for (size_t i = 0; i < t.n * nkeys; i++) {
+		const char *key = keys[i % nkeys];
+
+		if (slice_eq(servers_key(slice_str(t.v[i / nkeys]), NULL), slice_str(key)))
+			return key;
 	}
-	return false;
+	return NULL;
+}
+
+/* What is not an operator's own: addresses are whole front-ends', as listeners are, and folders
+ * back-ends'. NULL: he changes nothing of that. */
+static const char *names_others(const Postern__AdminServerEdit *m)
+{
+	static const char *const keys[] = {"outbound.source", "home"};
+	const char *named = named_of(TEXTS(m, settings), keys, ARRAY_LEN(keys));
+
+	return named != NULL ? named : named_of(TEXTS(m, unset), keys, ARRAY_LEN(keys));
 }
 
 /* An operator's, and the server of what no other one answers for: neither has listeners to give. */
@@ -256,12 +268,25 @@ static enum err check_edit(struct mcall *c, const Postern__AdminServerEdit *m,
 	if (is_operator(c) && (m->n_listeners != 0 || m->n_operators != 0))
 		return diag_set(&c->diag, E_DENIED,
 				"an operator changes neither listeners nor operators");
-	if (is_operator(c) && (names_sources(TEXTS(m, settings)) || names_sources(TEXTS(m, unset))))
-		return diag_set(&c->diag, E_DENIED, "an operator does not change outbound.source");
+	if (is_operator(c) && names_others(m) != NULL)
+		return diag_set(&c->diag, E_DENIED, "an operator does not change %s",
+				names_others(m));
 	if (m->n_listeners != 0 && old->listeners.n == 0)
 		return diag_set(&c->diag, E_INVALID,
 				"this server answers for what no other does: it has no listeners");
 	return E_OK;
+}
+
+/* Nobody would look at what lies in the folder that it leaves. */
+WAITS static enum err check_move(struct mcall *c, const struct dir_server_spec *s)
+{
+	struct dir_server now;
+	enum err e = dir_server_find(c->be->dir, s->name, &now, &c->diag);
+
+	if (e != E_OK || slice_eq(dir_server_home(now.name, now.settings),
+				  dir_server_home(s->name, s->settings)))
+		return e;
+	return admin_area_empty(c, &now);
 }
 
 WAITS enum err m_admin_server_edit(struct mcall *c)
@@ -291,6 +316,8 @@ WAITS enum err m_admin_server_edit(struct mcall *c)
 		e = diag_set(&c->diag, E_INVALID, "a server has a listener");
 	if (e == E_OK && m->n_operators != 0)
 		e = make_list(c, TEXTS(m, operators), server_spec_operators, &s.operators);
+	if (e == E_OK)
+		e = check_move(c, &s);
 	return e == E_OK ? dir_server_edit(c->be->dir, &by, &s, &c->diag) : e;
 }
 

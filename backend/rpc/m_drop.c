@@ -16,13 +16,22 @@
 
 struct dropping {
 	struct leased *leased;
-	slice_t server;
+	slice_t server, home;
 };
+
+/* Empty: the server is gone. */
+static slice_t home_of(struct mcall *c, slice_t server)
+{
+	struct dir_server s;
+
+	return dir_server_find(c->be->dir, server, &s, &c->diag) == E_OK
+		       ? arena_dup(&c->mem, dir_server_home(s.name, s.settings))
+		       : SLICE_NONE;
+}
 
 /* All of them are for one folder still. */
 static enum err find_server(struct mcall *c, struct dropping *d)
 {
-	struct dir_server server;
 	struct dir_route route;
 
 	for (size_t i = 0; i < d->leased->lease.n; i++) {
@@ -35,7 +44,8 @@ static enum err find_server(struct mcall *c, struct dropping *d)
 			return diag_set(&c->diag, E_RETRY, "it goes elsewhere meanwhile");
 		d->server = arena_dup(&c->mem, route.target);
 	}
-	return dir_server_find(c->be->dir, d->server, &server, &c->diag);
+	d->home = home_of(c, d->server);
+	return d->home.n != 0 ? E_OK : E_NOT_FOUND;
 }
 
 /* The same for each try of these items. */
@@ -106,13 +116,16 @@ WAITS static enum err write_file(struct mcall *c, struct dropping *d)
 	enum err e;
 
 	key_of(c, d, key);
-	e = drop_begin(c->be->drops, d->server, key, d->leased->size, &f);
+	e = drop_begin(c->be->drops, d->home, key, d->leased->size, &f);
 	if (e == E_EXISTS)
 		return E_OK; /* the report of that was lost */
 	if (e == E_OK)
 		e = write_fields(f, d);
 	if (e == E_OK)
 		e = receive(c, f, d->leased->size);
+	/* Nobody would look for it there any more. */
+	if (e == E_OK && !slice_eq(home_of(c, d->server), d->home))
+		e = diag_set(&c->diag, E_RETRY, "the server's folder is another one meanwhile");
 	if (e == E_OK)
 		return drop_commit(&f);
 	drop_abort(&f);

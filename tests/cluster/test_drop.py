@@ -71,6 +71,27 @@ class Drop(unittest.TestCase):
         self.assertEqual(len(files()), 1)
         self.assertEqual([n for d in folders() for n in os.listdir(d) if n.startswith(".")], [])
 
+    def test_a_home_of_its_own(self):
+        """What comes after it moved lies in the other folder."""
+        run("server", "add", "shop", "--listen", "fe1/192.0.2.2:25")
+        self.addCleanup(run, "server", "remove", "shop")
+        run("route", "edit", self.domain, "--target", "shop")
+
+        def came(home):
+            subject = submit(["x@" + self.domain])
+            def look():
+                return [f for b in cluster()["backends"] for f in glob.glob(
+                    os.path.join(b["data"], "areas", home, "drop", "*"))
+                    if subject.encode() in read(f)]
+            (path,) = until(look)
+            return path
+        path = came("shop")
+        self.assertIn("files in its folder drop now", postern("server", "edit", "shop", "--set",
+                                                              "home=sites/shop")[2])
+        os.unlink(path)
+        run("server", "edit", "shop", "--set", "home=sites/shop")
+        os.unlink(came("sites/shop"))
+
     def test_a_domain_of_others_mail(self):
         """Whole-domain intake, from strangers."""
         run("domain", "add", self.domain, "--kind", "remote")

@@ -204,6 +204,56 @@ class Pickup(unittest.TestCase):
             postern("server", "start", name)
         received(1, self.subject)
 
+    def test_a_home_of_its_own(self):
+        """Files are taken from there; the server leaves it when it is empty, everywhere, and goes
+        back where it was."""
+        def server(*argv, want=0):
+            status, out, err = postern("server", *argv)
+            self.assertEqual(status, want, (argv, out, err))
+            return out if want == 0 else err
+
+        def lies_at(home):
+            want = {folder(k, n, home) for k in ("pickup", "badmail", "drop") for n in (0, 1)}
+            def paths():
+                return {r["path"] for r in json.loads(postern("--json", "area", "show", "site")[1])}
+            return until(lambda: paths() == want)
+        server("add", "site", "--listen", "fe1/192.0.2.1:25", "--service", "submission", "--set",
+               "home=sites/One")
+        self.addCleanup(server, "remove", "site")
+        self.assertEqual(json.loads(server("show", "site", "--json"))["home"], "sites/One")
+        self.assertEqual(json.loads(server("show", SERVER, "--json"))["home"], SERVER)
+        self.assertTrue(lies_at("sites/One"))
+        put(letter(self.a, self.b, subject=self.subject), node=1, server="sites/One")
+        received(1, self.subject)
+        server("stop", "site")
+        path = put(letter(self.a, self.b, subject=self.subject + " 2"), node=1, server="sites/One")
+        for change in (("--set", "home=elsewhere"), ("--unset", "home")):
+            self.assertIn("be2 has 1 files in its folder pickup now",
+                          server("edit", "site", *change, want=65))
+        # What is not a move is none.
+        server("edit", "site", "--set", "home=sites/One", "--set", "banner=x")
+        server("start", "site")
+        self.assertTrue(gone(path))
+        received(1, self.subject + " 2")
+        server("edit", "site", "--set", "home=sites/Two")
+        self.assertTrue(lies_at("sites/Two"))
+        self.assertTrue(until(lambda: os.path.isdir(folder("pickup", 0, "sites/Two"))))
+        put(letter(self.a, self.b, subject=self.subject + " 3"), server="sites/Two")
+        received(1, self.subject + " 3")
+        for bad in ("/etc", "../x", "sites/../x", "a" * 129, "default-smtp", "default-smtp/x"):
+            server("edit", "site", "--set", "home=" + bad, want=65)
+        # Nobody knows what lies on a back-end that is away.
+        cluster_command("kill", "be2", "KILL")
+        try:
+            self.assertIn("on be2 is not known", server("edit", "site", "--unset", "home", want=75))
+        finally:
+            restore()
+        server("edit", "site", "--unset", "home")
+        self.assertTrue(lies_at("site"))
+        self.assertTrue(until(lambda: os.path.isdir(folder("pickup", 1, "site"))))
+        put(letter(self.a, self.b, subject=self.subject + " 4"), node=1, server="site")
+        received(1, self.subject + " 4")
+
     def test_what_is_no_file(self):
         target = put(letter(self.a, self.b, subject=self.subject), name=".hidden")
         os.symlink(target, os.path.join(folder(), "link"))

@@ -346,22 +346,27 @@ class Servers(unittest.TestCase):
     def test_asked_at_a_terminal(self):
         port, usual = second("submission"), frontend()["ports"]["submission"]
         status, seen = self.at_terminal(
-            [b"printers", b"submission", b"", b"example.org", b"required", b"yes"])
+            [b"printers", b"submission", b"", b"example.org", b"paper/out", b"required", b"yes"])
         self.assertEqual(status, 0, seen)
         self.assertIn("[:%d]: " % port, seen)
         self.assertIn("postern server add printers --service submission --listen :%d "
-                      "--set default_domain=example.org --set tls=required\r\n" % port, seen)
+                      "--set default_domain=example.org --set home=paper/out --set tls=required\r\n"
+                      % port, seen)
+        self.assertIn("areas [printers]: ", seen)
         self.assertNotIn("No front-end has bound", seen)
         (made,) = [s for s in rows("list") if s["name"] == "printers"]
         self.assertEqual((made["service"], made["listeners"], made["state"]),
                          ("submission", [":%d" % port], "running"))
-        self.assertEqual(made["settings"], ["default_domain=example.org", "tls=required"])
+        self.assertEqual(made["settings"], ["default_domain=example.org", "home=paper/out",
+                                            "tls=required"])
+        self.assertEqual(made["home"], "paper/out")
         # What it has is not offered again.
-        status, seen = self.at_terminal([b"second", b"submission", b"", b"", b"", b"no"])
+        status, seen = self.at_terminal([b"second", b"submission", b"", b"", b"second", b"", b"no"])
         offered = seen.partition("other server's: ")[2].partition("\r\n")[0]
         self.assertIn(":%d " % usual, offered)
         self.assertNotIn(":%d " % port, offered + " ")
         self.assertIn("Nothing was made.", seen)
+        self.assertNotIn("home=", seen) # its name is none
         self.assertEqual(status, 0)
 
     def test_asked_again_until_it_fits(self):
@@ -370,17 +375,17 @@ class Servers(unittest.TestCase):
             self.assertTrue(first_words(second("smtp"), fe))
         status, seen = self.at_terminal(
             [b"", b"No Name", b"here", b"x" * 1100, b"there", b"imap", b"smtp",
-             b"fe1/127.0.0.99:99", b"-", b"a b", b"offered", b"perhaps", b"yes"], "--set",
-            "default_domain=example.org")
+             b"fe1/127.0.0.99:99", b"../etc", b"", b"-", b"a b", b"offered", b"perhaps", b"yes"],
+            "--set", "default_domain=example.org")
         self.assertEqual(status, 0, seen)
         for words in ("of a-z, 0-9", "there is such a server", "at most 1024 bytes",
-                      "smtp or submission", "tls", "yes or no",
+                      "smtp or submission", "home: names of letters", "tls", "yes or no",
                       "No front-end has bound fe1/127.0.0.99:99"):
             self.assertIn(words, seen)
 
     def test_only_what_is_missing_is_asked(self):
         port = second("smtp")
-        status, seen = self.at_terminal([b"", b"", b"yes"], "named", "--service", "smtp",
+        status, seen = self.at_terminal([b"", b"", b"", b"yes"], "named", "--service", "smtp",
                                         "--set", "tls=none", "--operator", "eve")
         self.assertEqual(status, 0, seen)
         (made,) = [s for s in rows("list") if s["name"] == "named"]
@@ -389,7 +394,7 @@ class Servers(unittest.TestCase):
 
     def test_nothing_is_made_without_an_answer(self):
         before = rows("list")
-        for answers in ([None], [b"name", None], [b"name", b"smtp", b":99", b"", b"", None]):
+        for answers in ([None], [b"name", None], [b"name", b"smtp", b":99", b"", b"", b"", None]):
             status, seen = self.at_terminal(answers)
             self.assertEqual(status, 66, seen)  # EX_NOINPUT
         self.assertEqual(self.at_terminal([], "x", "--service", "imap")[0], 64)
@@ -450,6 +455,18 @@ class Servers(unittest.TestCase):
                  want=65)
             self.assertEqual(rows("show", "b")["settings"],
                              ["deny=127.0.0.8,127.0.0.9", "messages_max=3"])
+            load([{"name": "d", "listeners": [":2603"], "home": "x/y"},
+                  {"name": "e", "listeners": [":2604"], "settings": {"home": "x/z"}}])
+            self.assertEqual([rows("show", n)["settings"] for n in "de"],
+                             [["home=x/y"], ["home=x/z"]])
+            before = rows("show", "d")
+            run("remove", "d")
+            load([before])
+            self.assertEqual(rows("show", "d"), before)
+            load([{"name": "f", "listeners": [":2605"], "home": 3}], want=65)
+            load([{"name": "f", "listeners": [":2605"], "home": "x/y"}], want=65)
+            load([{"name": "f", "listeners": [":2605"], "home": "g", "settings": {"home": "f"}}],
+                 want=65)
             load([{"name": "c", "listener": ":2602"}], want=65)
             load([{"listeners": [":2602"]}], want=65)
             load("c", want=65)
@@ -486,6 +503,8 @@ class Servers(unittest.TestCase):
             for argv in (["show", "b"], ["pause", "b"], ["edit", "b", "--set", "messages_max=1"],
                          ["pause", "nobody"], ["stop", "--all"], ["pause", "default-smtp"],
                          ["edit", "a", "--operator", "anna", "--operator", "bert"],
+                         ["edit", "a", "--set", "home=x"], ["edit", "a", "--unset", "home"],
+                         ["edit", "a", "--set", "outbound.source=fe1/192.0.2.1"],
                          ["edit", "a", "--listen", ":1"]):
                 run(*argv, who=anna, want=DENIED)
             for argv in (["server", "add", "c", "--listen", ":1"], ["server", "remove", "a"],

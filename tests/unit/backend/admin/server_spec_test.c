@@ -172,6 +172,19 @@ static const struct {
 	{SERVICE_SUBMISSION, "", "outbound.expiry=1s", NULL, "outbound.expiry=1s"},
 	{SERVICE_SUBMISSION, "", "outbound.expiry=999ms", NULL, NULL},
 	{SERVICE_SMTP, "", "relay=everybody", NULL, NULL},
+	{SERVICE_SMTP, "", "home=One/two_3/4-5.d", NULL, "home=One/two_3/4-5.d"},
+	{SERVICE_SMTP, "home=a", NULL, "home", ""},
+	{SERVICE_SMTP, "", "home=/a", NULL, NULL},
+	{SERVICE_SMTP, "", "home=a/", NULL, NULL},
+	{SERVICE_SMTP, "", "home=a//b", NULL, NULL},
+	{SERVICE_SMTP, "", "home=.", NULL, NULL},
+	{SERVICE_SMTP, "", "home=..", NULL, NULL},
+	{SERVICE_SMTP, "", "home=a/../b", NULL, NULL},
+	{SERVICE_SMTP, "", "home=a/.b", NULL, NULL},
+	{SERVICE_SMTP, "", "home=-a", NULL, NULL},
+	{SERVICE_SMTP, "", "home=a b", NULL, NULL},
+	{SERVICE_SMTP, "", "home=a\\b", NULL, NULL},
+	{SERVICE_SMTP, "", "home=\xc3\xa4", NULL, NULL},
 };
 
 TEST(settings_are_checked_and_merged)
@@ -195,6 +208,28 @@ TEST(settings_are_checked_and_merged)
 			CHECK(d.text[0] != '\0');
 		buf_fini(&b);
 	}
+}
+
+TEST(a_home_has_a_length)
+{
+	char text[sizeof "home=" + SERVER_HOME_MAX + 1], *set = text;
+	struct diag d = {""};
+	struct buf b;
+
+	memset(text, 'a', sizeof text);
+	memcpy(text, "home=", 5);
+	text[5 + SERVER_HOME_MAX + 1] = '\0';
+	buf_init(&b, 16384, NULL);
+	CHECK_ERR(server_spec_settings(SERVICE_SMTP, SLICE_NONE, (struct server_texts){&set, 1},
+				       (struct server_texts){NULL, 0}, &b, &d),
+		  E_INVALID);
+	text[5 + SERVER_HOME_MAX] = '\0';
+	CHECK_ERR(server_spec_settings(SERVICE_SMTP, SLICE_NONE, (struct server_texts){&set, 1},
+				       (struct server_texts){NULL, 0}, &b, &d),
+		  E_OK);
+	buf_fini(&b);
+	CHECK(!servers_home_ok(SL("a\0b")));
+	CHECK(!servers_home_ok(SLICE_NONE));
 }
 
 /* A list that grows until it has more than max; each item ends so. */

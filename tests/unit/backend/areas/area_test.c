@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/buf.h"
+#include "proto/servers.h"
 #include "tests/lib/check.h"
 #include "tests/unit/backend/areas/files.h"
 
@@ -31,6 +32,25 @@ static size_t list(const char *path, struct area_file out[SEEN])
 
 	CHECK_ERR(area_list(path, out, SEEN, &n), E_OK);
 	return n;
+}
+
+TEST(a_home_of_several_names)
+{
+	char folder[600], path[DISK_PATH_MAX], longest[SERVER_HOME_MAX + 1];
+	struct stat st;
+
+	snprintf(folder, sizeof folder, "%s/areas", check_tmpdir());
+	/* As deep as it may be. */
+	for (size_t i = 0; i < sizeof longest - 1; i++)
+		longest[i] = i % 2 == 0 ? 'a' : '/';
+	longest[sizeof longest - 2] = 'a';
+	longest[sizeof longest - 1] = '\0';
+	for (int i = 0; i < 2; i++)
+		CHECK_ERR(area_make(folder, slice_str(longest)), E_OK);
+	for (unsigned k = 0; k < AREA_KINDS; k++) {
+		CHECK_ERR(area_path(folder, slice_str(longest), (enum area_kind)k, path), E_OK);
+		CHECK(stat(path, &st) == 0 && S_ISDIR(st.st_mode));
+	}
 }
 
 TEST(plain_files_alone_are_seen)

@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/loop/fiber.h"
+#include "proto/servers.h"
 #include "tests/lib/check.h"
 #include "tests/unit/backend/areas/files.h"
 
@@ -223,7 +224,7 @@ TEST_FIBER(a_folder_that_is_gone_or_no_folder)
 	struct drop *f;
 	struct shelf s;
 	uint8_t key[DROP_KEY_BYTES] = {1};
-	char name[100];
+	char name[SERVER_HOME_MAX + 1];
 
 	shelf_open(&s, 10, 100);
 	memset(name, 'x', sizeof name);

@@ -333,6 +333,48 @@ TEST_FIBER(a_server_that_is_removed)
 	works_close(&x);
 }
 
+WAITS static void move(struct works *x, const char *settings)
+{
+	struct dir_server_spec s = {.name = SL("other"),
+				    .service = SERVICE_SUBMISSION,
+				    .listeners = SL("fe1 192.0.2.1:587"),
+				    .settings = slice_str(settings)};
+	struct dir_server now;
+	struct diag d = {""};
+
+	CHECK_ERR(dir_server_find(x->rig.d, s.name, &now, &d), E_OK);
+	s.version = now.version;
+	CHECK_ERR(dir_server_edit(x->rig.d, &rig_actor, &s, &d), E_OK);
+	check_note("%s", d.text);
+}
+
+/* What is in the new folder is taken, and what was given out of the old one is ended there. */
+TEST_FIBER(a_server_that_moves)
+{
+	char in[DISK_PATH_MAX], then[DISK_PATH_MAX];
+	struct works x;
+
+	REQUIRE(works_open(&x, PATIENT));
+	REQUIRE(start_with_other(&x, in));
+	files_put(in, "one", SL("x"));
+	REQUIRE(given(&x, 1));
+	CHECK_ERR(area_make(x.folder, SL("else/where")), E_OK);
+	CHECK_ERR(area_path(x.folder, SL("else/where"), AREA_PICKUP, then), E_OK);
+	files_put(then, "two", SL("x"));
+	move(&x, "home=else/where");
+	REQUIRE(rig_synced(&x.rig));
+	REQUIRE(given(&x, 2));
+	CHECK_STR(x.got[1].server, "other");
+	CHECK_STR(x.got[1].file.name, "two");
+	CHECK_ERR(done(&x, 0, PICKUP_BAD), E_OK);
+	CHECK(!files_has(in, "one"));
+	CHECK_ERR(area_path(x.folder, SL("other"), AREA_BADMAIL, in), E_OK);
+	CHECK(files_has(in, "one"));
+	CHECK_ERR(done(&x, 1, PICKUP_TAKEN), E_OK);
+	CHECK(!files_has(then, "two"));
+	works_close(&x);
+}
+
 struct open_late {
 	struct works *x;
 	slice_t lease;

@@ -112,6 +112,42 @@ TEST_FIBER(two_edits_do_not_overwrite_each_other)
 	rig_close(&r);
 }
 
+WAITS static enum err add_at(struct rig *r, const char *name, const char *listener,
+			     const char *settings, struct diag *d)
+{
+	struct dir_server_spec s = spec(name, listener, settings);
+
+	d->text[0] = '\0';
+	return dir_server_add(r->d, &rig_actor, &s, d);
+}
+
+/* Neither the same, nor one in the other, whether it was set or follows from a name. */
+TEST_FIBER(no_two_servers_have_one_folder)
+{
+	struct dir_server s;
+	struct diag d;
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	CHECK_ERR(add_at(&r, "one", ":26", "messages_max=3\nhome=site/in", &d), E_OK);
+	CHECK_ERR(dir_server_find(r.d, SL("one"), &s, &d), E_OK);
+	CHECK_SLICE(dir_server_home(s.name, s.settings), SL("site/in"));
+	CHECK_ERR(add_at(&r, "two", ":27", "home=site/in", &d), E_EXISTS);
+	CHECK_STR(d.text, "home: the folder of the server one is the same, in it, or around it");
+	CHECK_ERR(add_at(&r, "two", ":27", "home=site/in/pickup", &d), E_EXISTS);
+	CHECK_ERR(add_at(&r, "two", ":27", "home=site", &d), E_EXISTS);
+	CHECK_ERR(add_at(&r, "site", ":27", "", &d), E_EXISTS);
+	CHECK_ERR(add_at(&r, "two", ":27", "home=default-smtp", &d), E_EXISTS);
+	CHECK_ERR(add_at(&r, "two", ":27", "home=default-smtp/x", &d), E_EXISTS);
+	CHECK_ERR(add_at(&r, "two", ":27", "home=site/inner", &d), E_OK);
+	/* The name of one that is elsewhere is free, and nothing is no home. */
+	CHECK_ERR(add_at(&r, "three", ":28", "home=one", &d), E_OK);
+	CHECK_ERR(add_at(&r, "four", ":29", "home=", &d), E_OK);
+	CHECK_ERR(dir_server_find(r.d, SL("four"), &s, &d), E_OK);
+	CHECK_SLICE(dir_server_home(s.name, s.settings), SL("four"));
+	rig_close(&r);
+}
+
 TEST_FIBER(server_states_are_kept)
 {
 	struct rig r;
