@@ -39,7 +39,14 @@ enum job_action {
 };
 
 /* Bits of content (proto/delivery.proto). */
-enum { JOB_8BIT = 1, JOB_UTF8 = 2, JOB_LOSABLE = 16, JOB_BINARY = 32 };
+enum {
+	JOB_8BIT = 1,
+	JOB_UTF8 = 2,
+	JOB_REQUIRETLS = 4,
+	JOB_TLS_OPTIONAL = 8,
+	JOB_LOSABLE = 16,
+	JOB_BINARY = 32
+};
 
 /* RFC 2852, bits of by; 0: not given. */
 enum { JOB_BY_RETURN = 1, JOB_BY_NOTIFY = 2, JOB_BY_TRACE = 4 };

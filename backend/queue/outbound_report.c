@@ -109,7 +109,8 @@ static void judge_row(struct reporting *p, const struct outbound_result *r, size
 		v->result.outcome = k == 0 ? SCHED_DEST_DOWN : SCHED_BACK;
 	if (direct && v->what == OUTCOME_KEEP) {
 		v->job.next_us = t->at_us; /* the relay, now */
-		if (r->end == OUTBOUND_UNREACHABLE)
+		/* What one message asks for says nothing of the host. */
+		if (r->end == OUTBOUND_UNREACHABLE && way.tls == WAY_TLS_ANY)
 			outbound_direct_down(p->o, way.domain);
 	}
 	v->result.next_us = v->job.next_us;

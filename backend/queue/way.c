@@ -96,6 +96,8 @@ static void put_identity(struct way *w)
 	buf_putc(&b, (char)(w->direct ? DIR_ROUTE_TLS_DEFAULT : r->tls));
 	if (!w->direct && r->auth != DIR_ROUTE_AUTH_PASSWORD)
 		buf_putc(&b, (char)r->auth);
+	if (w->tls != WAY_TLS_ANY)
+		buf_printf(&b, "tls %d", w->tls);
 	for (size_t i = 0; i < b.n; i++) {
 		if (b.p[i] == '\0')
 			continue;
@@ -106,6 +108,15 @@ static void put_identity(struct way *w)
 		break;
 	}
 	buf_fini(&b);
+}
+
+/* As its worker will see it: a notice goes on without REQUIRETLS where it must (section 5), and
+ * REQUIRETLS comes before what a field says (section 3). */
+static enum way_tls tls_of(const struct job *j)
+{
+	if ((j->content & JOB_REQUIRETLS) != 0)
+		return j->sender.n != 0 ? WAY_TLS_REQUIRED : WAY_TLS_ANY;
+	return (j->content & JOB_TLS_OPTIONAL) != 0 ? WAY_TLS_OPTIONAL : WAY_TLS_ANY;
 }
 
 enum dir_route_action way_action(const struct way *w)
@@ -179,6 +190,7 @@ void way_of(const struct dir *dir, const struct way_down *down, const struct ask
 		put(out, j->route);
 		return;
 	}
+	out->tls = tls_of(j);
 	if (j->route.n != 0) {
 		put(out, j->route);
 		put_identity(out);

@@ -11,7 +11,9 @@
  *	hold:.example.org  reject:example.org  drop:default-smtp  <tls-reports>
  *
  * What the virtual server that took the message says of its name, addresses and schedule is part of
- * that difference. Mail of one that is stopped waits for its start, wherever it goes:
+ * that difference, and so is what the message asks of TLS (RFC 8689): where one waits for a
+ * certificate, others that want none, or another proof, must not wait behind it. Mail of a server
+ * that is stopped waits for its start, wherever it goes:
  *
  *	stopped:server-name
  */
@@ -49,11 +51,15 @@ enum way_kind {
 	WAY_REJECT,
 };
 
+/* RFC 8689: nothing, REQUIRETLS, "TLS-Required: No". */
+enum way_tls { WAY_TLS_ANY, WAY_TLS_REQUIRED, WAY_TLS_OPTIONAL };
+
 struct way {
 	enum way_kind kind;
 	bool routed;            /* there is a route */
 	bool direct;            /* WAY_DNS that becomes WAY_ROUTE when it fails for now */
 	bool asked;             /* held, but asked for: a WAY_ROUTE */
+	enum way_tls tls;       /* what the message asks for */
 	struct dir_route route; /* borrowed from the directory: until the next wait */
 	slice_t domain;         /* of the address */
 	const struct queue_server *server; /* borrowed likewise; NULL: it has no say */
@@ -80,7 +86,8 @@ static inline bool way_has_source(const struct way *w)
 /* Its jobs differ from those that go where DNS says, as everybody's. */
 static inline bool way_is_special(const struct way *w)
 {
-	return w->routed || (w->server != NULL && w->server->mark[0] != '\0');
+	return w->routed || w->tls != WAY_TLS_ANY ||
+	       (w->server != NULL && w->server->mark[0] != '\0');
 }
 
 /* The reverse-path as others see it: of a sender at a host below one of the domains (separated by

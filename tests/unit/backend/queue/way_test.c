@@ -94,6 +94,46 @@ TEST_FIBER(way_names)
 	rig_close(&r);
 }
 
+/* What waits for a certificate is in nobody's way who does not. */
+TEST_FIBER(way_by_what_a_message_asks_of_tls)
+{
+	struct job j = {.kind = JOB_OUTSIDE, .address = SL("x@a.test"), .sender = SL("me@us.test")};
+	struct way plain, secure, any, w;
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	way_down_init(&down);
+	j.content = JOB_8BIT | JOB_UTF8 | JOB_LOSABLE | JOB_BINARY;
+	CHECK_SLICE(name(&r, &j, &plain), SL("a.test"));
+	CHECK(!way_is_special(&plain));
+	j.content = JOB_REQUIRETLS;
+	CHECK(slice_starts(name(&r, &j, &secure), SL("a.test#")));
+	CHECK(way_is_special(&secure) && secure.kind == WAY_DNS);
+	CHECK_SLICE(secure.domain, SL("a.test"));
+	j.content = JOB_TLS_OPTIONAL;
+	CHECK(slice_starts(name(&r, &j, &any), SL("a.test#")));
+	CHECK(!slice_eq(way_destination(&any), way_destination(&secure)));
+	/* The one before the other, and neither for a notice that must go on. */
+	j.content = JOB_REQUIRETLS | JOB_TLS_OPTIONAL;
+	CHECK_SLICE(name(&r, &j, &w), way_destination(&secure));
+	j.sender = SLICE_NONE;
+	CHECK_SLICE(name(&r, &j, &w), SL("a.test"));
+	j.content = JOB_TLS_OPTIONAL;
+	CHECK_SLICE(name(&r, &j, &w), way_destination(&any));
+	/* At a relay, and where an administrator sent it, too. */
+	j.route = SL("[10.0.0.1]:2525");
+	CHECK(slice_starts(name(&r, &j, &w), SL("[10.0.0.1]:2525#")));
+	j.route = JOB_TLS_REPORTS;
+	CHECK_SLICE(name(&r, &j, &w), JOB_TLS_REPORTS);
+	CHECK(!way_is_special(&w));
+	j.route = SLICE_NONE;
+	add(&r, (struct dir_route){
+			.domain = SL("a.test"), .action = DIR_ROUTE_RELAY, .target = SL("h.test")});
+	CHECK(slice_starts(name(&r, &j, &w), SL("relay:h.test#")));
+	way_down_fini(&down);
+	rig_close(&r);
+}
+
 /* Held and asked for, it goes where DNS says, or to the route's host. */
 TEST_FIBER(way_asked_for)
 {
