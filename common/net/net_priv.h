@@ -42,6 +42,7 @@ struct stream {
 	uv_tcp_t tcp;
 	struct budget *budget;
 	size_t window_max;
+	size_t window_opened; /* what window_max was at first */
 	size_t high_water;
 
 	struct buf in; /* the window; its first in_off bytes are consumed */

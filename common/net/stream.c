@@ -175,6 +175,7 @@ struct stream *stream_new(const struct stream_opts *opts)
 	s->magic = STREAM_MAGIC;
 	s->budget = opts->budget;
 	s->window_max = opts->window_max != 0 ? opts->window_max : WINDOW_DEFAULT;
+	s->window_opened = s->window_max;
 	s->high_water = opts->high_water != 0 ? opts->high_water : HIGH_WATER_DEFAULT;
 	buf_init(&s->in, s->window_max, opts->budget);
 	buf_init(&s->out, SIZE_MAX / 4, opts->budget); /* bounded by the high water */
@@ -234,7 +235,7 @@ size_t stream_room(const struct stream *s)
 
 void stream_set_window(struct stream *s, size_t max)
 {
-	s->window_max = max != 0 ? max : WINDOW_DEFAULT;
+	s->window_max = max != 0 ? max : s->window_opened;
 	s->in.max = MAX(s->window_max, s->in.n);
 	if (s->read_wanted)
 		loop_at_turn_end(&s->hook);

@@ -48,8 +48,9 @@ struct stream_opts {
 	struct diag *why;      /* stream_connect(): the system's words when it fails; or NULL */
 };
 
-/* Another window from now on, of max bytes (0: 16 KiB): a wide one while a body comes, which takes
- * fewer turns then. What waits already stays, even beyond a narrower one. */
+/* Another window from now on, of max bytes (0: as wide as the stream was opened with): a wide one
+ * while a body comes, which takes fewer turns then. What waits already stays, even beyond a
+ * narrower one. */
 void stream_set_window(struct stream *s, size_t max);
 /* Takes over a connected descriptor (closed on error, too). Nothing is read before the first
  * stream_fill(), stream_notify() or handshake. E_IO: not a socket. */

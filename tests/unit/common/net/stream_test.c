@@ -116,6 +116,29 @@ TEST_FIBER(a_window_is_changed)
 	stream_close(&s, CLOSE_PEER);
 }
 
+/* 0 is no width of its own: it is what the stream was opened with. */
+TEST_FIBER(a_window_goes_back_to_what_it_was)
+{
+	const size_t opened[] = {4096, 0}, back[] = {4096, 16 * 1024};
+	static char bytes[40000];
+
+	for (size_t i = 0; i < ARRAY_LEN(opened); i++) {
+		struct stream_opts opts = {.window_max = opened[i]};
+		struct stream *s;
+		int fd = net_raw_pair(&opts, &s);
+
+		stream_set_window(s, 20000);
+		CHECK_INT(write(fd, bytes, sizeof bytes), sizeof bytes);
+		CHECK_ERR(stream_fill(s, 19999, "t.wide", deadline_in(SOON)), E_OK);
+		stream_set_window(s, 0);
+		stream_consume(s, 20000);
+		CHECK_ERR(stream_fill(s, back[i] - 1, "t.back", deadline_in(SOON)), E_OK);
+		CHECK_ERR(stream_fill(s, back[i], "t.back", deadline_in(SOON)), E_LIMIT);
+		close(fd);
+		stream_close(&s, CLOSE_PEER);
+	}
+}
+
 TEST_FIBER(a_full_window_is_told_and_holds_the_peer)
 {
 	struct budget budget;
