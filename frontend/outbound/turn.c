@@ -98,16 +98,18 @@ WAITS static void send_all(struct line *l)
 
 WAITS void turn_run(struct turn *t, struct session *s, const char *helo)
 {
+	char own[SMTP_PEER_NAME_MAX + 1]; /* the setting may change while the other side greets */
 	struct smtp_client_opts opts = {
 		.addr = *stream_peer(s->stream),
 		.port = stream_peer_port(s->stream),
-		.helo = helo,
+		.helo = own,
 		.log = &s->log,
 	};
 	struct host h = {.name = "", .addr = opts.addr};
 	struct line l = {.turn = t};
 	struct smtp_client_why why;
 
+	invariant(slice_to_str(slice_str(helo), own, sizeof own));
 	if (smtp_client_adopt(s->stream, &opts, &l.client, &why) != E_OK)
 		return;
 	send_remote_name(l.client, &h, l.remote);

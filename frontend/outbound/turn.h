@@ -29,7 +29,7 @@ enum turn_answer {
 WAITS enum turn_answer turn_ask(struct turn *t, struct ticket *ticket, char *const *domains,
 				size_t n);
 /* Sends what is due over the session's connection, where the other side greets now, and says QUIT.
- * There is nothing to be said on it afterwards, whatever came of it. */
+ * There is nothing to be said on it afterwards, whatever came of it. helo is copied. */
 WAITS void turn_run(struct turn *t, struct session *s, const char *helo);
 void turn_end(struct turn *t);
 
