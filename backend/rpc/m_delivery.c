@@ -58,12 +58,13 @@ static enum err may_relay(struct mcall *c, const Postern__Resolve *m, struct res
 /* Where the account's own copy goes. */
 static enum err add_sent(struct mcall *c, Postern__ResolveReply *reply)
 {
-	struct resolved r = {.n = 1};
+	struct resolved *r = arena_new(&c->mem, struct resolved); /* the reply borrows from it */
 	enum err e = resolve_sent(c->be->deliver, c->peer, c->claims.account, c->claims.partition,
-				  &c->mem, &r.targets[0]);
+				  &c->mem, &r->targets[0]);
 
+	r->n = 1;
 	if (e == E_OK)
-		reply->sent = convert_targets(&r, &c->mem)[0];
+		reply->sent = convert_targets(r, &c->mem)[0];
 	return e;
 }
 
