@@ -404,7 +404,7 @@ class Operator(unittest.TestCase):
                 # Another one wakes the destination; the held one stays.
                 submit(["other@dead.out.test"])
                 self.assertEqual(len(back.wait(1)), 1)
-                self.assertEqual([r["state"] for r in queue()], ["held"])
+                self.assertTrue(until(lambda: [r["state"] for r in queue()] == ["held"]))
                 self.order("release", "z@dead.out.test")
                 self.assertEqual(len(back.wait(2)), 2)
             self.assertEqual(good.mails, [])
