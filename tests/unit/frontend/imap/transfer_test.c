@@ -108,7 +108,8 @@ TEST_FIBER(fetch_seen)
 	CHECK_INT(played.stores, 1);
 	SAY(&w, "NOOP", "x OK Done");
 	SAY(&v, "NOOP", "* 1 FETCH (UID 1 FLAGS (\\Seen))\nx OK Done");
-	SAY(&v, "EXAMINE INBOX", conv_say(&v, "EXAMINE INBOX"));
+	CHECK(slice_ends(slice_str(conv_say(&v, "EXAMINE INBOX")),
+			 SL("\nx OK [READ-ONLY] Selected")));
 	SAY(&v, "FETCH 1 RFC822.TEXT", "* 1 FETCH (RFC822.TEXT {4}\nHi\n)\nx OK Done");
 	CHECK_INT(played.stores, 1);
 	conv_close(&w);
