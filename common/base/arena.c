@@ -3,6 +3,8 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
+#include "common/base/asan.h"
+
 #define ARENA_CHUNK     2048        /* the first: an idle session should cost little */
 #define ARENA_CHUNK_MAX (64 * 1024) /* later ones double up to here: few calls for much data */
 
@@ -29,11 +31,13 @@ void arena_reset(struct arena *a)
 	a->left = 0;
 }
 
-static void *arena_bump(struct arena *a, size_t n)
+/* n bytes, which take `need` of the chunk. What nobody has asked for stays poisoned. */
+static void *arena_bump(struct arena *a, size_t n, size_t need)
 {
 	char *p = a->head->data + (a->head->size - a->left);
 
-	a->left -= n;
+	a->left -= need;
+	asan_unpoison(p, n);
 	return p;
 }
 
@@ -49,6 +53,7 @@ static void arena_grow(struct arena *a, size_t size)
 {
 	struct arena_chunk *c = xmalloc(sizeof *c + size);
 
+	asan_poison(c->data, size);
 	c->size = size;
 	c->next = a->head;
 	a->head = c;
@@ -81,7 +86,7 @@ static char *try_room(struct arena *a, size_t n)
 		}
 		arena_grow(a, size);
 	}
-	return arena_bump(a, need);
+	return arena_bump(a, n, need);
 }
 
 void *arena_try(struct arena *a, size_t n)
@@ -101,7 +106,7 @@ char *arena_room(struct arena *a, size_t n)
 		budget_force(a->budget, size);
 		arena_grow(a, size);
 	}
-	return arena_bump(a, need);
+	return arena_bump(a, n, need);
 }
 
 void *arena_alloc(struct arena *a, size_t n)

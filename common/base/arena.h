@@ -1,6 +1,7 @@
 /*
  * arena: bump memory that is freed as one. Never points into a shorter-lived arena. Charges a
- * budget by the chunk.
+ * budget by the chunk. In builds with AddressSanitizer what nobody asked for is poisoned, down to
+ * the byte; and what was reset is freed.
  */
 #ifndef COMMON_BASE_ARENA_H
 #define COMMON_BASE_ARENA_H

@@ -3,6 +3,7 @@
  * of control or protobuf, and nothing here waits.
  *
  *   base.h    attributes, invariant(), container_of
+ *   asan      poisoned memory, in builds with AddressSanitizer
  *   err       the error enum of the whole project, and struct diag for human detail
  *   slice     a pointer and a length, by value; never owns
  *   buf       owned growing bytes with a maximum and a sticky failure

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/asan.h"
+
 #define BUF_FIRST 256
 
 void buf_init(struct buf *b, size_t max, struct budget *budget)
@@ -17,9 +19,32 @@ void buf_fini(struct buf *b)
 	*b = (struct buf){.max = b->max, .budget = b->budget};
 }
 
+/* n bytes are in use from now on; what lies behind them is nobody's. */
+static void set_used(struct buf *b, size_t n)
+{
+	b->n = n;
+	if (b->cap != 0)
+		asan_poison(b->p + n, b->cap - n);
+}
+
+/* Other bytes will stand where slices of b may point to: where that is looked for, they stand at
+ * another place. The first n are kept. */
+static void renew(struct buf *b, size_t n)
+{
+	char *p;
+
+	if (!ASAN_BUILD || b->cap == 0)
+		return;
+	p = xmalloc(b->cap);
+	memcpy(p, b->p, n);
+	xfree(&b->p);
+	b->p = p;
+}
+
 void buf_reset(struct buf *b)
 {
-	b->n = 0;
+	renew(b, 0);
+	set_used(b, 0);
 	b->failed = false;
 }
 
@@ -58,13 +83,15 @@ char *buf_reserve(struct buf *b, size_t n)
 		b->failed = true;
 		return NULL;
 	}
+	if (n != 0)
+		asan_unpoison(b->p + b->n, n);
 	return b->p + b->n;
 }
 
 void buf_commit(struct buf *b, size_t n)
 {
 	invariant(n <= b->cap - b->n);
-	b->n += n;
+	set_used(b, b->n + n);
 }
 
 void buf_put(struct buf *b, slice_t s)
@@ -76,7 +103,7 @@ void buf_put(struct buf *b, slice_t s)
 	to = buf_reserve(b, s.n);
 	if (to != NULL) {
 		memcpy(to, s.p, s.n);
-		b->n += s.n;
+		set_used(b, b->n + s.n);
 	}
 }
 
@@ -86,7 +113,7 @@ void buf_putc(struct buf *b, char c)
 
 	if (to != NULL) {
 		*to = c;
-		b->n++;
+		set_used(b, b->n + 1);
 	}
 }
 
@@ -123,7 +150,7 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 
 		if (to != NULL) {
 			vsnprintf(to, (size_t)n + 1, fmt, again);
-			b->n += (size_t)n;
+			set_used(b, b->n + (size_t)n);
 		}
 	}
 	va_end(again);
@@ -141,7 +168,8 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 void buf_drop(struct buf *b, size_t n)
 {
 	invariant(n <= b->n);
-	b->n -= n;
-	if (b->n != 0 && n != 0)
-		memmove(b->p, b->p + n, b->n);
+	if (n != 0 && b->n != n)
+		memmove(b->p, b->p + n, b->n - n);
+	renew(b, b->n - n);
+	set_used(b, b->n - n);
 }

@@ -2,6 +2,10 @@
  * buf: owned, growing bytes with a maximum. A put that would pass the maximum (or the budget)
  * leaves the bytes as they were and sets a sticky failure, so a writer may put many things and
  * look once, with buf_failed(), at the end.
+ *
+ * A slice of its bytes is good until the next put, reset, drop or trim. In builds with
+ * AddressSanitizer the bytes move when they are reset or dropped, as they do when they grow, and
+ * what is not in use is poisoned.
  */
 #ifndef COMMON_BASE_BUF_H
 #define COMMON_BASE_BUF_H

@@ -5,6 +5,8 @@
 
 #include <sodium.h>
 
+#include "common/base/asan.h"
+
 /* Whole pages, so that they can be kept out of core dumps without hiding a neighbour. */
 static size_t pages_for(size_t n)
 {
@@ -52,8 +54,10 @@ void secret_wipe(void *p, size_t n)
 
 void secret_wipe_buf(struct buf *b)
 {
-	if (b->p != NULL)
+	if (b->p != NULL) {
+		asan_unpoison(b->p, b->cap); /* what was dropped is wiped, too */
 		secret_wipe(b->p, b->cap);
+	}
 	buf_reset(b);
 }
 

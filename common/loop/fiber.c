@@ -21,19 +21,14 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "common/base/asan.h"
 #include "common/base/clock.h"
 #include "common/loop/loop_priv.h"
 
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
 #if __has_feature(thread_sanitizer)
 #define WITH_TSAN 1
 #endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
 #endif
 #if defined(__SANITIZE_THREAD__)
 #define WITH_TSAN 1

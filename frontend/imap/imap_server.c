@@ -435,8 +435,7 @@ WAITS static void imap_run(struct session *s)
 	imap_selected_close(im);
 	arena_reset(&im->arena);
 	buf_fini(&im->out);
-	if (im->text.b.p != NULL)
-		secret_wipe(im->text.b.p, im->text.b.cap);
+	secret_wipe_buf(&im->text.b);
 	imap_text_fini(&im->text);
 }
 

@@ -1,6 +1,7 @@
 #include "common/base/buf.h"
 
 #include "common/base/arena.h"
+#include "common/base/asan.h"
 #include "tests/lib/check.h"
 
 TEST(buf_puts)
@@ -202,4 +203,48 @@ TEST(arena_budget)
 	arena_reset(&a);
 	CHECK_INT(b.used, 0);
 	budget_fini(&b);
+}
+
+/* In builds that look, what is not in use is nobody's. */
+TEST(bytes_behind_those_in_use_are_poisoned)
+{
+	struct buf b;
+	char *to;
+
+	buf_init(&b, 1000, NULL);
+	buf_put(&b, SL("abcdef"));
+	CHECK(!asan_poisoned(b.p) && !asan_poisoned(b.p + 5));
+	CHECK_INT(asan_poisoned(b.p + 6), ASAN_BUILD);
+	to = buf_reserve(&b, 4);
+	CHECK(to == b.p + 6 && !asan_poisoned(to + 3));
+	buf_commit(&b, 1);
+	CHECK_INT(asan_poisoned(b.p + 7), ASAN_BUILD);
+	buf_drop(&b, 5);
+	CHECK(!asan_poisoned(b.p + 1));
+	CHECK_INT(asan_poisoned(b.p + 2), ASAN_BUILD);
+	buf_reset(&b);
+	CHECK_INT(asan_poisoned(b.p), ASAN_BUILD);
+	buf_printf(&b, "%03d", 7);
+	CHECK_SLICE(buf_slice(&b), SL("007"));
+	CHECK_INT(asan_poisoned(b.p + 3), ASAN_BUILD);
+	buf_fini(&b);
+}
+
+TEST(bytes_of_an_arena_that_nobody_asked_for_are_poisoned)
+{
+	struct arena a;
+	char *one, *two;
+
+	arena_init(&a, NULL);
+	one = arena_alloc(&a, 5);
+	two = arena_alloc(&a, 16);
+	CHECK(!asan_poisoned(one + 4) && !asan_poisoned(two) && !asan_poisoned(two + 15));
+	CHECK_INT(asan_poisoned(one + 5), ASAN_BUILD);
+	CHECK_INT(asan_poisoned(two + 16), ASAN_BUILD);
+	arena_reset(&a);
+	CHECK_INT(asan_poisoned(one), ASAN_BUILD);
+	one = arena_alloc(&a, 5);
+	CHECK(!asan_poisoned(one + 4));
+	CHECK_INT(asan_poisoned(two), ASAN_BUILD);
+	arena_reset(&a);
 }

@@ -1,5 +1,6 @@
 #include "common/crypto/secret.h"
 
+#include "common/base/asan.h"
 #include "common/base/clock.h"
 #include "common/crypto/random.h"
 #include "tests/lib/check.h"
@@ -31,7 +32,7 @@ TEST(secret_wipes_a_buffer)
 	buf_puts(&b, "password");
 	secret_wipe_buf(&b);
 	CHECK_INT(b.n, 0);
-	for (size_t i = 0; i < b.cap && i < 8; i++)
+	for (size_t i = 0; !ASAN_BUILD && i < b.cap && i < 8; i++) /* where it may be looked at */
 		CHECK_INT(b.p[i], 0);
 	buf_fini(&b);
 	secret_wipe_buf(&b);
