@@ -34,7 +34,8 @@
 #define NORETURN     __attribute__((noreturn))
 #define UNUSED       __attribute__((unused))
 /* Marks a function that may suspend the calling fiber (see common/loop/fiber.h). A caller must
- * itself be marked; `tests/lint/waits` refuses anything else. */
+ * itself be marked; `tests/lint/waits` refuses anything else. What is lent "until the next wait" is
+ * lent until a call of any of them (see common/loop/loan.h). */
 #define WAITS
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

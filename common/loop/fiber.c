@@ -23,6 +23,7 @@
 
 #include "common/base/asan.h"
 #include "common/base/clock.h"
+#include "common/loop/loan.h"
 #include "common/loop/loop_priv.h"
 
 #if defined(__has_feature)
@@ -288,6 +289,7 @@ static void leave(struct fiber *f)
 static void ended(struct fiber *f)
 {
 	invariant(f->shield == 0);
+	loans_over();
 	list_remove(&f->all);
 	f->loop->fibers_n--;
 	atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
@@ -499,6 +501,7 @@ WAITS void fiber_yield(void)
 {
 	struct fiber *f = running();
 
+	loans_over();
 	f->state = FIBER_READY;
 	list_append(&f->loop->yielded, &f->ready);
 	loop_hold(f->loop);
@@ -553,6 +556,7 @@ WAITS enum err event_wait(struct event *e, const char *name, int64_t deadline_ms
 {
 	struct fiber *f = running();
 
+	loans_over();
 	invariant(e->waiter == NULL);
 	if (must_stop(f))
 		return E_CANCELLED;
@@ -578,6 +582,7 @@ WAITS enum err fiber_sleep(const char *name, int64_t ms)
 {
 	struct fiber *f = running();
 
+	loans_over();
 	if (must_stop(f))
 		return E_CANCELLED;
 	return wait_named(f, name, deadline_in(ms));
@@ -592,6 +597,7 @@ WAITS enum err waitq_wait(struct waitq *q, const char *name, int64_t deadline_ms
 {
 	struct fiber *f = running();
 
+	loans_over();
 	if (must_stop(f))
 		return E_CANCELLED;
 	list_append(&q->waiters, &f->queued);
@@ -642,6 +648,7 @@ WAITS enum err scope_join(struct scope *s, int64_t deadline_ms)
 {
 	enum err e;
 
+	loans_over();
 	if (s->live == 0)
 		return E_OK;
 	e = event_wait(&s->done, "scope.join", deadline_ms);

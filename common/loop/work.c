@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/loop/loan.h"
 #include "common/loop/loop_priv.h"
 
 #define POOL_VARIABLE "UV_THREADPOOL_SIZE" /* libuv reads it when its pool starts */
@@ -80,6 +81,7 @@ WAITS enum err work_run(const char *name, void (*fn)(void *arg), void *arg)
 	struct job j = {.fn = fn, .arg = arg};
 	enum err e;
 
+	loans_over();
 	pthread_once(&once, threads_default);
 	event_init(&j.done);
 	if (atomic_fetch_add(&queued, 1) >= WORK_QUEUE_MAX) {

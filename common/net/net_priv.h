@@ -7,6 +7,7 @@
 
 #include "common/base/buf.h"
 #include "common/loop/fiber.h"
+#include "common/loop/loan.h"
 #include "common/net/stream.h"
 #include "common/net/tls.h"
 
@@ -52,6 +53,7 @@ struct stream {
 	bool read_wanted; /* the reader has shown interest: reading goes on while there is room */
 	struct event readable;
 	struct event *notify; /* borrowed, or NULL */
+	struct loan loan;     /* of the window to the reader */
 
 	struct buf out;  /* plain text, queued */
 	size_t inflight; /* bytes that libuv is writing */

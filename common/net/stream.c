@@ -165,6 +165,16 @@ uint64_t stream_bytes_out(const struct stream *s)
 
 /* ---- making one ---- */
 
+/* The reader's loan is over: what is not consumed goes to a place of its own. */
+static void window_over(struct loan *l)
+{
+	struct stream *s = container_of(l, struct stream, loan);
+
+	buf_drop(&s->in, s->in_off);
+	s->in_off = 0;
+	buf_trim(&s->in);
+}
+
 struct stream *stream_new(const struct stream_opts *opts)
 {
 	static const struct stream_opts none;
@@ -178,6 +188,7 @@ struct stream *stream_new(const struct stream_opts *opts)
 	s->window_opened = s->window_max;
 	s->high_water = opts->high_water != 0 ? opts->high_water : HIGH_WATER_DEFAULT;
 	buf_init(&s->in, s->window_max, opts->budget);
+	loan_init(&s->loan, window_over);
 	buf_init(&s->out, SIZE_MAX / 4, opts->budget); /* bounded by the high water */
 	event_init(&s->readable);
 	waitq_init(&s->writers);
@@ -362,6 +373,8 @@ static void resume_input(struct stream *s)
 
 slice_t stream_peek(const struct stream *s)
 {
+	/* The loan is no part of what the reader sees. */
+	loan_begin(&((struct stream *)(uintptr_t)s)->loan);
 	return slice_from(buf_slice(&s->in), s->in_off);
 }
 
@@ -370,10 +383,10 @@ void stream_consume(struct stream *s, size_t n)
 	invariant(n <= available(s));
 	s->in_off += n;
 	if (s->in_off == s->in.n) {
+		/* Its memory goes at the turn's end: the reader may still look at it. */
 		s->in_off = 0;
-		buf_reset(&s->in);
-		loop_at_turn_end(
-			&s->hook); /* the memory goes then: a reader may still look at it */
+		s->in.n = 0;
+		loop_at_turn_end(&s->hook);
 	}
 	if (!s->reading && stream_room(s) >= s->window_max / 2)
 		loop_at_turn_end(&s->hook);
@@ -417,6 +430,7 @@ WAITS enum err stream_fill(struct stream *s, size_t have, const char *name, int6
 {
 	enum err e;
 
+	loans_over();
 	for (;;) {
 		if (available(s) > have)
 			return E_OK;
@@ -538,6 +552,7 @@ void stream_close(struct stream **sp, enum close_reason reason)
 	stream_read_stop(s);
 	stream_wake_reader(s);
 	waitq_wake_all(&s->writers);
+	loan_fini(&s->loan);
 	buf_fini(&s->in);
 	s->in_off = 0;
 	if (!is_polite(reason) || s->out_err != E_OK ||

@@ -75,9 +75,13 @@ WAITS enum err stream_tls_client_checked(struct stream *s, struct tls_ctx *ctx, 
 					 const struct tls_peer_check *check,
 					 int64_t deadline_ms) MUST_USE;
 
-/* What has arrived and is not consumed; contiguous. Its bytes stay as they are until the next
- * wait, also those that are consumed meanwhile. */
+/* What has arrived and is not consumed; contiguous. It is lent (common/loop/loan.h): its bytes stay
+ * where and as they are, also those that are consumed meanwhile, until the fiber calls anything
+ * that is marked WAITS, of this stream or of whatever else, and even if it returns at once; or
+ * until stream_close(). So a slice of it is no argument for what waits before it is done with its
+ * arguments, such as stream_write(). After the wait, peek again. */
 slice_t stream_peek(const struct stream *s);
+/* The first n bytes of it are done with. */
 void stream_consume(struct stream *s, size_t n);
 /* Waits until the window holds more than `have` bytes. E_CLOSED at the end of input (what is in
  * the window may still be consumed), E_LIMIT if the window is full at `have`. `name` is the

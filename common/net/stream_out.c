@@ -148,6 +148,7 @@ WAITS static enum err wait_queue(struct stream *s, size_t most, const char *name
 {
 	enum err e;
 
+	loans_over();
 	while (s->out_err == E_OK && stream_queued(s) > most) {
 		stream_wait_begin(s);
 		e = waitq_wait(&s->writers, name, deadline_ms);

@@ -194,6 +194,7 @@ WAITS enum err rpc_call_response(struct rpc_call *c, slice_t *payload_out)
 {
 	if (payload_out != NULL)
 		*payload_out = SLICE_NONE;
+	loans_over();
 	while (!c->responded) {
 		enum err e = c->s.end != E_OK ? c->s.end : wait_in(c, "rpc.response");
 
@@ -208,6 +209,7 @@ WAITS enum err rpc_call_response(struct rpc_call *c, slice_t *payload_out)
 WAITS enum err rpc_call_recv(struct rpc_call *c, slice_t *out)
 {
 	*out = SLICE_NONE;
+	loans_over();
 	for (;;) {
 		enum err e;
 

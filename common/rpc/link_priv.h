@@ -29,6 +29,7 @@
 
 #include "common/base/list.h"
 #include "common/log/log.h"
+#include "common/loop/loan.h"
 #include "common/rpc/frame.h"
 #include "common/rpc/link.h"
 #include "common/rpc/party.h"

@@ -302,6 +302,7 @@ WAITS enum err mux_wait_room(struct rpc_stream *s, uint32_t cost)
 {
 	enum err e;
 
+	loans_over();
 	for (;;) {
 		const char *name = "rpc.credit";
 

@@ -240,6 +240,7 @@ bool rpc_req_gone(const struct rpc_req *r)
 WAITS enum err rpc_req_recv(struct rpc_req *r, slice_t *out)
 {
 	*out = SLICE_NONE;
+	loans_over();
 	for (;;) {
 		enum err e;
 

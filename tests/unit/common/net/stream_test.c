@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/asan.h"
 #include "tests/unit/common/net/net_lib.h"
 
 WAITS static void check_read(struct stream *s, slice_t want)
@@ -138,6 +139,98 @@ TEST_FIBER(a_window_goes_back_to_what_it_was)
 		stream_close(&s, CLOSE_PEER);
 	}
 }
+
+WAITS static void wait_fill(struct stream *s)
+{
+	CHECK_ERR(stream_fill(s, 0, "t.loan", deadline_in(SOON)), E_OK); /* returns at once */
+}
+
+WAITS static void wait_write(struct stream *s)
+{
+	CHECK_ERR(stream_write(s, SL("x"), deadline_in(SOON)), E_OK);
+}
+
+WAITS static void wait_flush(struct stream *s)
+{
+	CHECK_ERR(stream_flush(s, deadline_in(SOON)), E_OK);
+}
+
+WAITS static void wait_drain(struct stream *s)
+{
+	CHECK_ERR(stream_drain(s, "t.drain", deadline_in(SOON)), E_OK);
+}
+
+WAITS static void wait_elsewhere(struct stream *s UNUSED)
+{
+	fiber_yield();
+}
+
+/* A slice of the window is good until the next wait, whatever waits and whether it had to; then, in
+ * builds that look, it is known to be none. */
+TEST_FIBER(a_slice_of_the_window_is_lent_until_the_next_wait)
+{
+	WAITS void (*const waits[])(struct stream *) = {wait_fill, wait_write, wait_flush,
+							wait_drain, wait_elsewhere};
+
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
+		struct stream *s;
+		int fd = net_raw_pair(NULL, &s);
+		slice_t before;
+
+		CHECK_INT(write(fd, "one\r\ntwo\r\n", 10), 10);
+		CHECK_ERR(stream_fill(s, 9, "t.loan", deadline_in(SOON)), E_OK);
+		before = stream_peek(s);
+		stream_consume(s, 5);
+		CHECK_SLICE(before, SL("one\r\ntwo\r\n"));
+		CHECK_INT(asan_poisoned(before.p + before.n), ASAN_BUILD);
+		waits[i](s);
+		CHECK_INT(asan_poisoned(before.p), ASAN_BUILD);
+		CHECK_INT(asan_poisoned(before.p + before.n - 1), ASAN_BUILD);
+		CHECK_SLICE(stream_peek(s), SL("two\r\n"));
+		close(fd);
+		stream_close(&s, CLOSE_PEER);
+	}
+}
+
+/* All of it may have been consumed: a line is, before anybody looks at it. */
+TEST_FIBER(consumed_bytes_are_lent_too)
+{
+	struct stream *s;
+	int fd = net_raw_pair(NULL, &s);
+	slice_t line;
+
+	CHECK_INT(write(fd, "line", 4), 4);
+	CHECK_ERR(stream_fill(s, 3, "t.loan", deadline_in(SOON)), E_OK);
+	line = stream_peek(s);
+	stream_consume(s, 4);
+	CHECK_SLICE(line, SL("line"));
+	fiber_yield();
+	CHECK_INT(asan_poisoned(line.p), ASAN_BUILD);
+	CHECK_INT(write(fd, "more", 4), 4);
+	CHECK_ERR(stream_fill(s, 3, "t.loan", deadline_in(SOON)), E_OK);
+	line = stream_peek(s);
+	CHECK_SLICE(line, SL("more"));
+	close(fd);
+	stream_close(&s, CLOSE_PEER);
+	CHECK_INT(asan_poisoned(line.p), ASAN_BUILD);
+}
+
+#ifdef WITH_ASAN
+
+/* What stream_write() does with it comes after what it waits for. */
+TEST_FIBER(a_slice_of_the_window_is_not_to_be_written)
+{
+	struct stream *s;
+	int fd = net_raw_pair(NULL, &s);
+
+	CHECK_INT(write(fd, "echo", 4), 4);
+	CHECK_ERR(stream_fill(s, 3, "t.loan", deadline_in(SOON)), E_OK);
+	CHECK_DIES((void)!stream_write(s, stream_peek(s), deadline_in(SOON)));
+	close(fd);
+	stream_close(&s, CLOSE_PEER);
+}
+
+#endif
 
 TEST_FIBER(a_full_window_is_told_and_holds_the_peer)
 {

@@ -503,10 +503,11 @@ WAITS static void relay_main(void *arg)
 	struct relay *r = arg;
 
 	while (stream_fill(r->from, 0, "t.relay", deadline_in(SOON)) == E_OK) {
-		if (stream_write(r->to, slice_sub(stream_peek(r->from), 0, 1), deadline_in(SOON)) !=
-		    E_OK)
-			break;
+		char byte = stream_peek(r->from).p[0];
+
 		stream_consume(r->from, 1);
+		if (stream_write(r->to, slice(&byte, 1), deadline_in(SOON)) != E_OK)
+			break;
 		if (stream_flush(r->to, deadline_in(SOON)) != E_OK)
 			break;
 	}

@@ -1,6 +1,7 @@
 /* What links do when both ends are ours. */
 #include "tests/unit/common/rpc/rig.h"
 
+#include "common/base/asan.h"
 #include "common/base/clock.h"
 #include "common/base/num.h"
 
@@ -306,6 +307,26 @@ static WAITS void read_both(void *arg)
 		for (size_t i = 0; i < part.n; i++)
 			b->sum = b->sum * 31 + (unsigned char)part.p[i];
 	}
+}
+
+TEST_FIBER(a_payload_is_good_until_the_next)
+{
+	slice_t part, next, more;
+	struct rpc_call *c;
+	struct duo d;
+
+	REQUIRE(duo_open(&d));
+	c = start_download(&d, 2000, 1000);
+	CHECK_ERR(rpc_call_response(c, NULL), E_OK);
+	REQUIRE(rpc_call_recv(c, &part) == E_OK);
+	rig_turns(2);
+	CHECK(!asan_poisoned(part.p) && !asan_poisoned(part.p + 999));
+	REQUIRE(rpc_call_recv(c, &next) == E_OK);
+	CHECK_INT(asan_poisoned(part.p), ASAN_BUILD);
+	CHECK_ERR(rpc_call_recv(c, &more), E_CLOSED);
+	CHECK_INT(asan_poisoned(next.p), ASAN_BUILD);
+	rpc_call_free(&c);
+	duo_close(&d);
 }
 
 TEST_FIBER(body_both_ways)
