@@ -1,5 +1,7 @@
 #include "backend/directory/dir_image.h"
 
+#include "common/loop/loan.h"
+
 struct dir_row {
 	uint32_t value_n;
 	uint16_t key_n;
@@ -35,14 +37,24 @@ void dir_image_fini(struct dir_image *im)
 	*im = (struct dir_image){.accounts = 0};
 }
 
-slice_t dir_row_key(const struct dir_row *r)
+static slice_t key_of(const struct dir_row *r)
 {
 	return slice(r->bytes, r->key_n);
 }
 
-slice_t dir_row_value(const struct dir_row *r)
+static slice_t value_of(const struct dir_row *r)
 {
 	return slice(r->bytes + r->key_n, r->value_n);
+}
+
+slice_t dir_row_key(const struct dir_row *r)
+{
+	return loan_slice(key_of(r));
+}
+
+slice_t dir_row_value(const struct dir_row *r)
+{
+	return loan_slice(value_of(r));
 }
 
 static struct dir_list *list_of(struct dir_image *im, char kind)
@@ -77,7 +89,7 @@ static size_t list_find(const struct dir_list *l, slice_t key)
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (slice_cmp(dir_row_key(l->v[mid]), key) < 0)
+		if (slice_cmp(key_of(l->v[mid]), key) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -87,7 +99,7 @@ static size_t list_find(const struct dir_list *l, slice_t key)
 
 static void list_put(struct dir_list *l, struct dir_row *row, bool replaces)
 {
-	size_t at = list_find(l, dir_row_key(row));
+	size_t at = list_find(l, key_of(row));
 
 	if (!replaces) {
 		if (l->n == l->cap) {
@@ -160,19 +172,19 @@ static slice_t name_of(struct name_key *k, const struct dir_row *row)
 	struct dir_route route;
 
 	if (row->bytes[0] == DIR_K_DOMAIN) {
-		invariant(dir_rec_domain(dir_row_value(row), &domain));
+		invariant(dir_rec_domain(value_of(row), &domain));
 		return name_domain(k, domain.name);
 	}
 	if (row->bytes[0] == DIR_K_ADDRESS) {
-		invariant(dir_rec_address(dir_row_value(row), &address));
+		invariant(dir_rec_address(value_of(row), &address));
 		return name_address(k, address.domain, address.local);
 	}
 	if (row->bytes[0] == DIR_K_ROUTE) {
-		invariant(dir_rec_route(dir_row_value(row), &route));
+		invariant(dir_rec_route(value_of(row), &route));
 		return name_route(k, route.domain, route.sender);
 	}
 	if (row->bytes[0] == DIR_K_RIGHT) {
-		invariant(dir_rec_right(dir_row_value(row), &right));
+		invariant(dir_rec_right(value_of(row), &right));
 		return name_right(k, right.owner, right.user);
 	}
 	return SLICE_NONE;
@@ -218,14 +230,14 @@ static void count(struct dir_image *im, struct dir_row *row, uint64_t by)
 	if (row->bytes[0] != DIR_K_ROUTE)
 		return;
 	im->routes += by;
-	invariant(dir_rec_route(dir_row_value(row), &route));
+	invariant(dir_rec_route(value_of(row), &route));
 	im->asked_routes += route.etrn.n != 0 ? by : 0;
 	if (route.atrn == 0)
 		return;
 	if (by == 1)
 		list_put(&im->fetched, row, false);
 	else
-		list_del(&im->fetched, dir_row_key(row));
+		list_del(&im->fetched, key_of(row));
 }
 
 void dir_image_put(struct dir_image *im, slice_t key, slice_t value)
@@ -240,7 +252,7 @@ void dir_image_put(struct dir_image *im, slice_t key, slice_t value)
 	row->round = im->round;
 	memcpy(row->bytes, key.p, key.n);
 	memcpy(row->bytes + key.n, value.p, value.n);
-	old = map_put(&im->rows, dir_row_key(row), row);
+	old = map_put(&im->rows, key_of(row), row);
 	if (l != NULL)
 		list_put(l, row, old != NULL);
 	if (old != NULL) {
@@ -314,7 +326,7 @@ bool dir_image_domain(const struct dir_image *im, slice_t name, uint64_t *id_out
 	if (row == NULL)
 		return false;
 	if (id_out != NULL)
-		*id_out = dir_key_id(dir_row_key(row));
+		*id_out = dir_key_id(key_of(row));
 	invariant(dir_rec_domain(dir_row_value(row), out));
 	return true;
 }
@@ -351,7 +363,7 @@ bool dir_image_route(const struct dir_image *im, slice_t domain, slice_t sender,
 	if (row == NULL)
 		return false;
 	invariant(dir_rec_route(dir_row_value(row), out));
-	out->id = dir_key_id(dir_row_key(row));
+	out->id = dir_key_id(key_of(row));
 	return true;
 }
 

@@ -30,7 +30,7 @@ struct dir_image {
 void dir_image_init(struct dir_image *im);
 void dir_image_fini(struct dir_image *im);
 
-/* p NULL: no such row. Valid until the row changes. */
+/* p NULL: no such row. All that is given out of rows is lent: until the next wait. */
 slice_t dir_image_get(const struct dir_image *im, slice_t key);
 /* Copies; the value must be valid (dir_rec_valid). */
 void dir_image_put(struct dir_image *im, slice_t key, slice_t value);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/crypto/digest.h"
+#include "common/loop/loan.h"
 
 static const char *const retries[QUEUE_SERVER_RETRIES] = {
 	"outbound.retry_first", "outbound.retry_second", "outbound.retry_third",
@@ -128,7 +129,7 @@ const struct queue_server *queue_servers_find(const struct queue_servers *s, sli
 {
 	for (size_t i = 0; name.n != 0 && i < s->n; i++) {
 		if (slice_eq(slice_str(s->v[i].name), name))
-			return &s->v[i];
+			return LOAN_STRUCT(&s->v[i]);
 	}
 	return NULL;
 }
@@ -137,7 +138,7 @@ const struct queue_server *queue_servers_by_id(const struct queue_servers *s, ui
 {
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->v[i].id == id)
-			return &s->v[i];
+			return LOAN_STRUCT(&s->v[i]);
 	}
 	return NULL;
 }

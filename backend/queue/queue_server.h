@@ -36,7 +36,7 @@ struct queue_servers {
 /* Zeroed at first. Anew, in place of what was there; false: it is the same. */
 bool queue_servers_read(struct queue_servers *s, const struct dir *dir);
 void queue_servers_fini(struct queue_servers *s);
-/* Borrowed until the next read; NULL: there is none of that name. */
+/* Lent: until the next wait, in which it may be read anew. NULL: there is none of that name. */
 const struct queue_server *queue_servers_find(const struct queue_servers *s, slice_t name);
 const struct queue_server *queue_servers_by_id(const struct queue_servers *s, uint64_t id);
 

@@ -12,6 +12,7 @@
 #include "common/crypto/random.h"
 #include "common/log/log.h"
 #include "common/log/metric.h"
+#include "common/loop/loan.h"
 #include "common/loop/work.h"
 #include "common/parse/idn.h"
 
@@ -543,7 +544,7 @@ const struct tls_row *tls_sums_next(const struct tls_sums *s, uint64_t after)
 {
 	size_t at = place_above(s, after);
 
-	return at < s->n ? &s->list[at]->r : NULL;
+	return at < s->n ? LOAN_STRUCT(&s->list[at]->r) : NULL;
 }
 
 struct reading {

@@ -1,6 +1,7 @@
 #include "frontend/core/policy.h"
 
 #include "common/conf/conf.h"
+#include "common/loop/loan.h"
 #include "proto/settings.h"
 
 #define POLICY_VALUE_MAX 4096
@@ -117,7 +118,7 @@ size_t policy_masquerades(void)
 
 const char *policy_masquerade(size_t i)
 {
-	return conf_item(state.live, "masquerade.from", i);
+	return loan_str(conf_item(state.live, "masquerade.from", i));
 }
 
 bool policy_admits_lmtp(const struct ipaddr *peer)

@@ -3,6 +3,7 @@
 #include "common/base/buf.h"
 #include "common/base/list.h"
 #include "common/log/log.h"
+#include "common/loop/loan.h"
 
 struct who {
 	struct server_who *v;
@@ -391,17 +392,17 @@ const char *server_hostname(const struct server *s)
 {
 	const char *own = s != NULL ? conf_str(s->own, "hostname") : "";
 
-	return own[0] != '\0' ? own : policy()->hostname;
+	return loan_str(own[0] != '\0' ? own : policy()->hostname);
 }
 
 const char *server_banner(const struct server *s)
 {
-	return s != NULL ? conf_str(s->own, "banner") : "";
+	return s != NULL ? loan_str(conf_str(s->own, "banner")) : "";
 }
 
 const char *server_default_domain(const struct server *s)
 {
-	return s != NULL ? conf_str(s->own, "default_domain") : "";
+	return s != NULL ? loan_str(conf_str(s->own, "default_domain")) : "";
 }
 
 enum server_tls server_tls_mode(const struct server *s)
@@ -487,9 +488,9 @@ const char *server_masquerade(const struct server *s, slice_t domain)
 			list ? conf_item(s->own, "masquerade_from", i) : policy_masquerade(i);
 
 		if (is_masqueraded(domain, slice_str(pattern)))
-			return to;
+			return loan_str(to);
 	}
-	return n == 0 && is_below(domain, slice_str(to)) ? to : NULL;
+	return n == 0 && is_below(domain, slice_str(to)) ? loan_str(to) : NULL;
 }
 
 bool server_relays(const struct server *s)

@@ -61,6 +61,7 @@ uint32_t server_connections_max(const struct server *s);
 struct policy_limits server_limits(const struct server *s, enum rpc_service service);
 const struct policy_smtp *server_smtp(struct server *s, enum rpc_service service);
 uint32_t server_hops_max(const struct server *s);
+/* Texts are lent, until the next wait: they may change with any push. */
 const char *server_hostname(const struct server *s);
 const char *server_banner(const struct server *s);         /* may be empty */
 const char *server_default_domain(const struct server *s); /* its own; may be empty */
