@@ -1,8 +1,12 @@
 /*
  * pg: see pg.h. One struct pg_conn is used by one fiber at a time. An idle connection stays under
- * watch, so that one which the server closed is dropped before anybody asks it something. A
- * connection whose conversation was broken off (deadline, cancel, protocol error) is thrown away:
- * nobody knows what would come next on it.
+ * watch, and is looked at once more when it is taken: one which the server closed is dropped before
+ * anybody asks it something. A connection whose conversation was broken off (deadline, cancel,
+ * protocol error) is thrown away: nobody knows what would come next on it.
+ *
+ * A server that is gone without a word (its host was started anew) is noticed by the statement.
+ * What can have changed nothing, a BEGIN or a SELECT, is then asked once more, on a connection that
+ * is opened for it; what else may have happened is for the caller to find out.
  *
  * Connecting runs on worker threads, step by step: libpq looks up names and computes SCRAM in it,
  * neither of which belongs on a loop.
@@ -10,6 +14,7 @@
 #include "backend/directory/pg.h"
 
 #include <libpq-fe.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <uv.h>
@@ -56,7 +61,9 @@ struct pg_conn {
 	uv_poll_t *poll; /* NULL: not yet */
 	int fd;
 	struct event ready;
+	bool rested; /* it was idle since it was opened */
 	bool broken;
+	bool lost; /* broken, since there is no server behind it */
 };
 
 struct pg_tx {
@@ -203,6 +210,7 @@ static enum err conn_lost(struct pg_conn *c, struct diag *d)
 	struct diag why;
 
 	c->broken = true;
+	c->lost = true;
 	diag_set(&why, E_RETRY, "%.*s", (int)MIN(text.n, 200u), text.p);
 	one_line(&why);
 	LOG(LOG_WARN, NULL, "pg.lost", LF_STR("why", why.text));
@@ -276,10 +284,17 @@ struct pg_pool *pg_pool_new(const struct pg_conf *c)
 	return p;
 }
 
+static void drop_idle(struct pg_pool *p)
+{
+	struct list *n;
+
+	while ((n = list_pop(&p->idle)) != NULL)
+		conn_free(list_entry(n, struct pg_conn, node));
+}
+
 WAITS void pg_pool_free(struct pg_pool **pp)
 {
 	struct pg_pool *p = *pp;
-	struct list *n;
 
 	if (p == NULL)
 		return;
@@ -290,8 +305,7 @@ WAITS void pg_pool_free(struct pg_pool **pp)
 		if (waitq_wait(&p->empty, "pg.close", NO_DEADLINE) != E_OK)
 			break;
 	fiber_shield_end();
-	while ((n = list_pop(&p->idle)) != NULL)
-		conn_free(list_entry(n, struct pg_conn, node));
+	drop_idle(p);
 	invariant(p->nconns == 0);
 	xfree(&p->conninfo);
 	xfree(pp);
@@ -302,15 +316,21 @@ bool pg_pool_up(const struct pg_pool *p)
 	return p->nconns > 0 && p->pause_ms == 0;
 }
 
-/* Something came on a connection that nobody asks: an end, or a notice. */
+/* Something came on a connection that nobody asks: its end, or why it ends. (A server that reads
+ * its settings anew may tell so, too; then a connection is opened for nothing.) */
 static void on_idle(uv_poll_t *h, int status, int events)
 {
-	struct pg_conn *c = h->data;
-
+	(void)status;
 	(void)events;
-	if (status == 0 && PQconsumeInput(c->c) == 1 && PQstatus(c->c) == CONNECTION_OK)
-		return;
-	conn_free(c);
+	conn_free(h->data);
+}
+
+/* Whether that has come already, though the loop had no turn since. */
+static bool has_ended(const struct pg_conn *c)
+{
+	struct pollfd fd = {.fd = c->fd, .events = POLLIN};
+
+	return poll(&fd, 1, 0) != 0;
 }
 
 static void pool_give(struct pg_pool *p, struct pg_conn *c)
@@ -321,6 +341,7 @@ static void pool_give(struct pg_pool *p, struct pg_conn *c)
 		conn_free(c);
 		return;
 	}
+	c->rested = true;
 	list_prepend(&p->idle, &c->node);
 	waitq_wake_one(&p->room);
 }
@@ -372,7 +393,11 @@ WAITS static enum err pool_take(struct pg_pool *p, int64_t deadline_ms, struct p
 		if (n != NULL) {
 			*out = list_entry(n, struct pg_conn, node);
 			uv_poll_stop((*out)->poll);
-			return E_OK;
+			if (!has_ended(*out))
+				return E_OK;
+			conn_free(*out);
+			*out = NULL;
+			continue;
 		}
 		if (p->nconns < p->conns_max)
 			return pool_connect(p, deadline_ms, out, d);
@@ -570,6 +595,40 @@ WAITS static enum err conn_exec(struct pg_conn *c, const char *sql, const struct
 	return e;
 }
 
+/* Of the texts in dir_sql: their SELECTs change no row. */
+static bool changes_nothing(const char *sql)
+{
+	return slice_starts(slice_str(sql), SL("SELECT ")) ||
+	       slice_starts(slice_str(sql), SL("BEGIN"));
+}
+
+/* The same with a connection of the pool; *out is the caller's when it went well. */
+WAITS static enum err pool_exec(struct pg_pool *p, const char *sql, const struct pg_args *args,
+				int64_t deadline_ms, struct pg_conn **out, struct pg_result **r,
+				struct diag *d)
+{
+	for (;;) {
+		struct pg_conn *c = NULL;
+		enum err e = pool_take(p, deadline_ms, &c, d);
+		bool again;
+
+		if (e != E_OK)
+			return e;
+		e = conn_exec(c, sql, args, deadline_ms, r, d);
+		if (e == E_OK) {
+			*out = c;
+			return e;
+		}
+		again = c->lost && c->rested && changes_nothing(sql);
+		/* The others were opened to the same server. */
+		if (c->lost)
+			drop_idle(p);
+		pool_give(p, c);
+		if (!again)
+			return e;
+	}
+}
+
 WAITS enum err pg_query(struct pg_pool *p, const char *sql, const struct pg_args *args,
 			int64_t deadline_ms, struct pg_result **out, struct diag *d)
 {
@@ -577,11 +636,9 @@ WAITS enum err pg_query(struct pg_pool *p, const char *sql, const struct pg_args
 	enum err e;
 
 	p->users++;
-	e = pool_take(p, deadline_ms, &c, d);
-	if (e == E_OK) {
-		e = conn_exec(c, sql, args, deadline_ms, out, d);
+	e = pool_exec(p, sql, args, deadline_ms, &c, out, d);
+	if (e == E_OK)
 		pool_give(p, c);
-	}
 	pool_leave(p);
 	return e;
 }
@@ -598,12 +655,7 @@ WAITS enum err pg_begin(struct pg_pool *p, enum pg_isolation iso, int64_t deadli
 	enum err e;
 
 	p->users++;
-	e = pool_take(p, deadline_ms, &c, d);
-	if (e == E_OK) {
-		e = conn_exec(c, sql, PG_NO_ARGS, deadline_ms, NULL, d);
-		if (e != E_OK)
-			pool_give(p, c);
-	}
+	e = pool_exec(p, sql, PG_NO_ARGS, deadline_ms, &c, NULL, d);
 	if (e != E_OK) {
 		pool_leave(p);
 		return e;

@@ -90,8 +90,8 @@ void pg_array_end(struct buf *b);
 
 /* ---- questions ---- */
 
-/* One statement on any connection. *out (may be NULL) is the caller's to free; set on E_OK
- * only. */
+/* One statement on any connection; one that begins with SELECT must change nothing, for it may be
+ * asked twice. *out (may be NULL) is the caller's to free; set on E_OK only. */
 WAITS enum err pg_query(struct pg_pool *p, const char *sql, const struct pg_args *args,
 			int64_t deadline_ms, struct pg_result **out, struct diag *d) MUST_USE;
 /* Several statements in one text, without parameters (migrations). */

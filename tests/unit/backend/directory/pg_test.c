@@ -205,6 +205,64 @@ TEST_FIBER(pg_goes_away_and_comes_back)
 	pg_pool_free(&p);
 }
 
+/* The loop has no turn meanwhile: what is idle in the pool looks as if nothing had been. */
+TEST_FIBER(pg_restart_is_not_heard_of)
+{
+	static const char *const asked[] = {"SELECT 1", "INSERT INTO t VALUES (1)"};
+	struct pg_pool *p = pool(4);
+	struct diag d = {.text = ""};
+
+	REQUIRE(pg_query(p, "CREATE TABLE t (i integer)", PG_NO_ARGS, soon(), NULL, NULL) == E_OK);
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		struct pg_tx *t = NULL, *other = NULL;
+
+		REQUIRE(pg_begin(p, PG_READ_COMMITTED, soon(), &t, NULL) == E_OK);
+		REQUIRE(pg_begin(p, PG_READ_COMMITTED, soon(), &other, NULL) == E_OK);
+		pg_rollback(&t);
+		pg_rollback(&other);
+		pgserver_stop();
+		pgserver_start();
+		check_note("%s", asked[i]);
+		CHECK_ERR(pg_query(p, asked[i], PG_NO_ARGS, soon(), NULL, &d), E_OK);
+		check_note("%s", d.text);
+		CHECK_ERR(pg_begin(p, PG_READ_COMMITTED, soon(), &t, &d), E_OK);
+		pg_rollback(&t);
+	}
+	pg_pool_free(&p);
+}
+
+/* Ends the connection that has this number, under the statement: it was sent, and there is no
+ * answer. */
+#define VANISH "CASE WHEN pg_backend_pid() = $1::integer THEN pg_terminate_backend($1::integer) END"
+
+WAITS static void ask_and_vanish(struct pg_pool *p, const char *sql, enum err want)
+{
+	struct pg_result *r = NULL;
+	struct pg_args a = {.n = 0};
+
+	REQUIRE(pg_query(p, "SELECT pg_backend_pid()", PG_NO_ARGS, soon(), &r, NULL) == E_OK);
+	pg_u64(&a, pg_get_u64(r, 0, 0));
+	pg_result_free(&r);
+	CHECK_ERR(pg_query(p, sql, &a, soon(), NULL, NULL), want);
+}
+
+TEST_FIBER(pg_lost_under_a_statement)
+{
+	struct pg_pool *p = pool(2);
+
+	REQUIRE(pg_query(p, "CREATE TABLE t (b boolean)", PG_NO_ARGS, soon(), NULL, NULL) == E_OK);
+	/* What can have changed nothing is asked once more, and on a new connection. */
+	ask_and_vanish(p, "SELECT " VANISH, E_OK);
+	ask_and_vanish(p, "INSERT INTO t SELECT " VANISH, E_RETRY);
+	/* Not more often. */
+	REQUIRE(pg_query(p, "SELECT 1", PG_NO_ARGS, soon(), NULL, NULL) == E_OK);
+	CHECK_ERR(pg_query(p, "SELECT pg_terminate_backend(pg_backend_pid())", PG_NO_ARGS, soon(),
+			   NULL, NULL),
+		  E_RETRY);
+	CHECK_ERR(pg_query(p, "SELECT 1", PG_NO_ARGS, soon(), NULL, NULL), E_OK);
+	pg_pool_free(&p);
+}
+
 struct nudged {
 	struct event ev;
 	unsigned n;
