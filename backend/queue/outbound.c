@@ -17,7 +17,6 @@
 #define LOOK_ITEMS     256
 #define LOOK_BYTES     (4u << 20)
 #define ERROR_PAUSE_MS 5000 /* after a read or a change that failed */
-#define PARTS_MAX      1024 /* as partitions has */
 
 METRIC_COUNTER(m_expired, "queue_expired_total", "Items of the way out that were given up in time");
 
@@ -168,10 +167,8 @@ void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 	} else if (e == E_OK && outbound_is_left_over(o, &j, item->due_us)) {
 		o->unpark = true;
 	}
-	if (e == E_LIMIT) {
-		o->full = true;
+	if (e == E_LIMIT)
 		leave_out(o, s.key);
-	}
 	if (e != E_OK && e != E_EXISTS)
 		LOG_SELDOM(LOG_ERROR, NULL, "queue.item_left", LF_UINT("item", item->id),
 			   LF_ERR("error", e));
@@ -183,6 +180,12 @@ void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
 static enum err first_of(enum err first, enum err then)
 {
 	return first != E_OK ? first : then;
+}
+
+/* A partition that has none is not read: its items wait in the store. */
+static bool has_place(const struct outbound *o, size_t part)
+{
+	return sched_has_place(o->sched, (uint16_t)part);
 }
 
 struct looking {
@@ -208,7 +211,7 @@ WAITS static enum err look_at(struct outbound *o, size_t part, struct looking *l
 	do {
 		enum err e;
 
-		if (o->full)
+		if (!has_place(o, part))
 			return E_LIMIT;
 		l->at = o->parts[part];
 		e = work_run("outbound.look", run_look, l);
@@ -216,15 +219,19 @@ WAITS static enum err look_at(struct outbound *o, size_t part, struct looking *l
 			e = l->result;
 		if (e != E_OK)
 			return e;
-		for (size_t i = 0; i < l->n && !o->full; i++) {
+		for (size_t i = 0; i < l->n && e == E_OK; i++) {
+			e = has_place(o, part) ? E_OK : E_LIMIT;
+			if (e != E_OK)
+				break;
 			outbound_add(o, part, &l->items[i]);
-			if (!o->full)
-				o->parts[part].last = l->items[i].id;
+			o->parts[part].last = l->items[i].id;
 		}
 		if (l->n != 0)
 			waitq_wake_all(&o->takers);
+		if (e != E_OK)
+			return e;
 	} while (l->more && !o->stop);
-	return o->full ? E_LIMIT : E_OK;
+	return E_OK;
 }
 
 /* Those that were left out, one by one: there is seldom any. */
@@ -235,10 +242,14 @@ WAITS static enum err look_at_left(struct outbound *o)
 	enum err e = E_OK;
 
 	buf_init(&r.bytes, STORE_PAYLOAD_MAX, NULL);
-	while (e == E_OK && o->nleft != 0 && !o->full && !o->stop) {
-		struct sched_key key = o->left[0];
+	for (size_t i = 0; e == E_OK && i < o->nleft && !o->stop;) {
+		struct sched_key key = o->left[i];
 
-		memmove(o->left, o->left + 1, --o->nleft * sizeof o->left[0]);
+		if (!has_place(o, key.partition)) {
+			i++;
+			continue;
+		}
+		memmove(o->left + i, o->left + i + 1, (--o->nleft - i) * sizeof o->left[0]);
 		buf_reset(&r.bytes);
 		r.part = o->parts[key.partition].part;
 		r.ids = &key.item;
@@ -249,7 +260,7 @@ WAITS static enum err look_at_left(struct outbound *o)
 			outbound_add(o, key.partition, &item);
 	}
 	buf_fini(&r.bytes);
-	return e == E_OK && o->full ? E_LIMIT : e;
+	return e == E_OK && o->nleft != 0 ? E_LIMIT : e;
 }
 
 static size_t part_number(struct outbound *o, struct partition *p)
@@ -258,17 +269,20 @@ static size_t part_number(struct outbound *o, struct partition *p)
 		if (o->parts[i].part == p)
 			return i;
 	}
-	invariant(o->nparts < PARTS_MAX);
+	invariant(o->nparts < SCHED_PARTS_MAX);
 	o->parts[o->nparts] = (struct outbound_part){.part = p};
 	waitq_init(&o->parts[o->nparts].users);
-	return o->nparts++;
+	sched_partitions(o->sched, ++o->nparts);
+	return o->nparts - 1;
 }
 
 WAITS static enum err look(struct outbound *o, struct looking *l)
 {
 	enum err e;
 
-	o->full = false;
+	/* All of them first: they share the scheduler's places. */
+	for (size_t i = 0; i < partitions_count(o->deliver->parts); i++)
+		(void)part_number(o, partitions_at(o->deliver->parts, i));
 	e = look_at_left(o);
 	for (size_t i = 0; i < partitions_count(o->deliver->parts) && !o->stop; i++) {
 		enum err one = look_at(o, part_number(o, partitions_at(o->deliver->parts, i)), l);
@@ -411,7 +425,7 @@ WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overri
 
 	o->deliver = deliver;
 	o->overrides = overrides;
-	o->parts = xcalloc(PARTS_MAX, sizeof *o->parts);
+	o->parts = xcalloc(SCHED_PARTS_MAX, sizeof *o->parts);
 	waitq_init(&o->takers);
 	list_init(&o->gone);
 	o->look_us = INT64_MIN;

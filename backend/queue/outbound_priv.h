@@ -76,8 +76,8 @@ struct outbound {
 	struct list here; /* workers without a turn */
 	uint32_t turns;   /* workers that have one */
 	struct waitq takers;
-	bool full; /* the scheduler: items wait in the store for a place in it */
-	/* Those of them that looks have passed: their rows were no items of the way out then. */
+	/* Items that wait in the store for a place in the scheduler, of those that looks have
+	 * passed: their rows were no items of the way out then. */
 	struct sched_key left[OUTBOUND_LEFT_MAX];
 	size_t nleft;
 	int64_t look_us;  /* the fiber waits until then; INT64_MIN: it is at work, or pauses */

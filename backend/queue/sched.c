@@ -264,15 +264,55 @@ void sched_clock(struct sched *s, int64_t now_us)
 	dests_rouse(s);
 }
 
+/* Whenever the places or those who share them change. */
+static void share_out(struct sched *s)
+{
+	s->share = s->npartitions == 0 ? 0 : MAX(s->set.items_max / (2 * s->npartitions), 1);
+	s->owed = 0;
+	for (size_t i = 0; i < s->npartitions; i++)
+		s->owed += s->share - MIN(s->share, s->of_partition[i]);
+}
+
+void sched_partitions(struct sched *s, size_t n)
+{
+	invariant(n <= SCHED_PARTS_MAX);
+	s->npartitions = n;
+	share_out(s);
+}
+
+bool sched_has_place(const struct sched *s, uint16_t partition)
+{
+	size_t places = s->set.items_max - MIN(s->set.items_max, s->entries.n);
+
+	if (partition < s->npartitions && s->of_partition[partition] < s->share)
+		return places > 0;
+	return places > s->owed;
+}
+
+static void place_take(struct sched *s, uint16_t partition)
+{
+	if (partition < s->npartitions && s->of_partition[partition] < s->share)
+		s->owed--;
+	s->of_partition[partition]++;
+}
+
+static void place_leave(struct sched *s, uint16_t partition)
+{
+	s->of_partition[partition]--;
+	if (partition < s->npartitions && s->of_partition[partition] < s->share)
+		s->owed++;
+}
+
 enum err sched_add(struct sched *s, const struct sched_item *item, int64_t now_us)
 {
 	struct entry *e;
 
-	if (item->destination.n == 0 || item->destination.n > SCHED_NAME_MAX)
+	if (item->destination.n == 0 || item->destination.n > SCHED_NAME_MAX ||
+	    item->key.partition >= SCHED_PARTS_MAX)
 		return E_INVALID;
 	if (entry_find(s, item->key) != NULL)
 		return E_EXISTS;
-	if (s->entries.n >= s->set.items_max)
+	if (!sched_has_place(s, item->key.partition))
 		return E_LIMIT;
 	sched_clock(s, now_us);
 	e = tally_new(&s->tally, sizeof *e);
@@ -288,6 +328,7 @@ enum err sched_add(struct sched *s, const struct sched_item *item, int64_t now_u
 	e->held = item->hold == SCHED_ON_HOLD;
 	list_init(&e->link);
 	table_put(&s->entries, &s->tally, &e->chain);
+	place_take(s, item->key.partition);
 	entry_enter(s, e,
 		    lane_make(s, dest_make(s, item->destination), item->sender, item->domain));
 	return E_OK;
@@ -296,6 +337,7 @@ enum err sched_add(struct sched *s, const struct sched_item *item, int64_t now_u
 void entry_drop(struct sched *s, struct entry *e)
 {
 	entry_leave(s, e);
+	place_leave(s, e->partition);
 	table_del(&s->entries, &s->tally, &e->chain);
 	tally_free(&s->tally, &e, sizeof *e);
 }
@@ -436,6 +478,7 @@ void sched_configure(struct sched *s, const struct sched_settings *settings)
 		set->steps_s[0] = 15 * 60;
 	}
 	dests_narrow(s);
+	share_out(s);
 }
 
 struct sched *sched_new(const struct sched_settings *settings)

@@ -36,6 +36,7 @@
 #define SCHED_WORKERS_MAX  1024
 #define SCHED_POOLS_MAX    64 /* of a worker: a pick looks at each; as many as virtual servers */
 #define SCHED_ITEMS_MAX    4000000 /* 180 bytes each; 620 where nothing is shared */
+#define SCHED_PARTS_MAX    1024    /* as many as a back-end has */
 #define SCHED_LEASE_US     (600LL * 1000000)
 #define SCHED_PAGE_LEAST   64 /* room for one chain of a hash table, many times over */
 #define SCHED_LOST_MAX     3  /* workers that are lost with an item until it is put off */
@@ -89,7 +90,18 @@ void sched_free(struct sched **s);
  * no wider than they may. Walks destinations. */
 void sched_configure(struct sched *s, const struct sched_settings *settings);
 
-/* The name is copied. E_EXISTS; E_INVALID: the name's length, or no time; E_LIMIT: items_max. */
+/*
+ * Partitions 0 to n - 1 share items_max places, so that none of them keeps the others' mail
+ * waiting: half of the places is divided evenly, and every partition may have its part of that at
+ * any time; the other half is for those who come first. n is at most SCHED_PARTS_MAX; 0, as it
+ * begins: all is for those who come first.
+ */
+void sched_partitions(struct sched *s, size_t n);
+/* There is one for an item of this partition. */
+bool sched_has_place(const struct sched *s, uint16_t partition) MUST_USE;
+
+/* The name is copied. E_EXISTS; E_INVALID: the name's length, the partition, or no time; E_LIMIT:
+ * there is no place. */
 enum err sched_add(struct sched *s, const struct sched_item *item, int64_t now_us) MUST_USE;
 /* Leased or not. E_NOT_FOUND. */
 enum err sched_remove(struct sched *s, struct sched_key key) MUST_USE;

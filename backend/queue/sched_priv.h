@@ -148,6 +148,10 @@ struct sched {
 	int64_t now_us;
 	uint32_t seq;
 	size_t n[PLACES];
+	uint32_t of_partition[SCHED_PARTS_MAX]; /* items */
+	size_t npartitions;
+	size_t share; /* places that a partition may have at any time */
+	size_t owed;  /* of these, those that are not used */
 	struct table entries, twins, lanes, flows, dests, lines, workers;
 	struct heap waiting, leased, expiring, warning; /* entries */
 	struct heap resting;                            /* destinations */

@@ -52,7 +52,7 @@ TEST_FIBER(outbound_when_the_scheduler_is_full)
 
 	REQUIRE(works_open(&w));
 	sched_settings_init(&s);
-	s.items_max = 2;
+	s.items_max = 3; /* one is the other partition's */
 	sched_configure(outbound_sched(w.o), &s);
 	works_submit(&w, &mail);
 	mail.txid = 2;
@@ -68,6 +68,32 @@ TEST_FIBER(outbound_when_the_scheduler_is_full)
 		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
 		CHECK_INT(works_items(&w), left - 1);
 	}
+	works_close(&w);
+}
+
+/* A partition with much mail keeps no other one waiting. */
+TEST_FIBER(outbound_full_of_one_partition)
+{
+	struct mail mail = {1, 0, NULL, {"x@a.test", "x@b.test", "x@c.test", "x@d.test"}, 0};
+	struct sched_settings s;
+	struct due_item other;
+	struct sched_key key;
+	struct sched_info about;
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	sched_settings_init(&s);
+	s.items_max = 4;
+	sched_configure(outbound_sched(w.o), &s);
+	works_submit(&w, &mail);
+	REQUIRE(works_known(&w, 3));
+	w.partition = 1;
+	mail.txid = 2;
+	works_submit(&w, &mail);
+	REQUIRE(works_known(&w, 4));
+	CHECK_INT(room_items(&w.room, 1, &other, 1, &w.bytes), 1);
+	REQUIRE(outbound_key(w.o, 1, other.id, &key));
+	CHECK_ERR(sched_get(outbound_sched(w.o), key, clock_wall_us(), &about), E_OK);
 	works_close(&w);
 }
 

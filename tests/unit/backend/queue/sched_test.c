@@ -118,6 +118,72 @@ TEST(sched_item_goes_out_once)
 	sched_free(&s);
 }
 
+static bool add_to(struct sched *s, uint16_t partition, uint64_t id)
+{
+	struct sched_item i = item(id, "a.example", 1);
+	bool place = sched_has_place(s, partition);
+	enum err e;
+
+	i.key.partition = partition;
+	e = sched_add(s, &i, START);
+	CHECK_ERR(e, place ? E_OK : E_LIMIT);
+	return e == E_OK;
+}
+
+static size_t fill_from(struct sched *s, uint16_t partition)
+{
+	size_t n = 0;
+
+	while (add_to(s, partition, n + 1))
+		n++;
+	return n;
+}
+
+/* Whoever comes first has half of the places and its part of the others; nobody waits for it. */
+TEST(sched_partitions_share_the_places)
+{
+	struct sched_settings set;
+	struct sched *s;
+
+	sched_settings_init(&set);
+	set.items_max = 41;
+	s = sched_new(&set);
+	sched_partitions(s, 4);
+	CHECK_INT(fill_from(s, 0), 41 - 3 * 5);
+	CHECK_INT(fill_from(s, 1), 5);
+	CHECK_INT(fill_from(s, 2), 5);
+	/* One of the first goes: a place for all, but the last one's part is its own still. */
+	CHECK_ERR(sched_remove(s, (struct sched_key){0, 1}), E_OK);
+	CHECK(add_to(s, 1, 100));
+	CHECK(!add_to(s, 0, 100));
+	CHECK_INT(fill_from(s, 3), 5);
+	/* One of a part goes: it stays of that part. */
+	CHECK_ERR(sched_remove(s, (struct sched_key){2, 1}), E_OK);
+	CHECK(!add_to(s, 0, 100));
+	CHECK(!add_to(s, 1, 101));
+	CHECK(add_to(s, 2, 1));
+	/* A partition more, and places for it. */
+	sched_partitions(s, 5);
+	CHECK(!add_to(s, 4, 1));
+	set.items_max = 50;
+	sched_configure(s, &set);
+	CHECK_INT(fill_from(s, 4), 5 + 4);
+	CHECK_INT(sched_count(s), 50);
+	sched_free(&s);
+}
+
+TEST(sched_partitions_are_bounded)
+{
+	struct sched *s = fresh();
+	struct sched_item i = item(1, "a.example", 1);
+
+	sched_partitions(s, SCHED_PARTS_MAX);
+	i.key.partition = SCHED_PARTS_MAX;
+	CHECK_ERR(sched_add(s, &i, START), E_INVALID);
+	CHECK(add_to(s, SCHED_PARTS_MAX - 1, 1));
+	sched_free(&s);
+}
+
 TEST(sched_add_refuses)
 {
 	struct sched_settings set;

@@ -22,6 +22,7 @@ struct works {
 	struct conf *none;  /* no settings but the defaults */
 	const char *server; /* that takes what is submitted; NULL: none */
 	int64_t release_us; /* of what is submitted next */
+	uint32_t partition; /* that it is queued in: 0 or 1 */
 };
 
 WAITS bool works_open(struct works *w);
@@ -44,7 +45,7 @@ struct mail {
 	uint32_t notify;
 };
 
-/* Queued in partition 0. */
+/* Queued in w->partition. */
 WAITS void works_submit(struct works *w, const struct mail *mail);
 /* The first job of the next batch; NULL: none will come. */
 WAITS struct outbound_job *works_take(struct works *w);

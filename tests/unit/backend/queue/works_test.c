@@ -105,7 +105,7 @@ void works_move_clock(struct works *w, int64_t us)
 
 slice_t works_outside(struct works *w, const char *address)
 {
-	return room_token(&w->room, RCPT_OUTSIDE, 0, NULL, 0, address, &w->mem);
+	return room_token(&w->room, RCPT_OUTSIDE, w->partition, NULL, 0, address, &w->mem);
 }
 
 WAITS void works_submit(struct works *w, const struct mail *mail)
@@ -113,7 +113,7 @@ WAITS void works_submit(struct works *w, const struct mail *mail)
 	struct room_mail m;
 	struct diag d = {""};
 
-	room_mail(&w->room, &m, mail->txid, 0, mail->txid);
+	room_mail(&w->room, &m, mail->txid, w->partition, mail->txid);
 	m.msg.account = mail->account;
 	if (w->server != NULL)
 		m.msg.server = slice_str(w->server);
