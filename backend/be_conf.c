@@ -82,6 +82,8 @@ enum err be_conf_load(const char *path, const char *const *sets, size_t nsets,
 	if (e == E_OK)
 		e = settings_check_realms(s.pushed, d);
 	if (e == E_OK)
+		e = settings_check_sizes(s.pushed, d);
+	if (e == E_OK)
 		e = conf_check(s.own, d);
 	if (e == E_OK && conf_count(s.own, "rpc.listen") + conf_count(s.own, "rpc.dial") == 0)
 		e = diag_set(d, E_INVALID, "%s: neither rpc.listen nor rpc.dial is set", path);

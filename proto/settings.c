@@ -243,3 +243,23 @@ enum err settings_check_realms(const struct conf *c, struct diag *d)
 	}
 	return E_OK;
 }
+
+enum err settings_check_sizes(const struct conf *c, struct diag *d)
+{
+	for (size_t i = 0; i < settings_table_len; i++) {
+		const char *name = settings_table[i].name;
+		struct buf value;
+		bool fits;
+
+		if (!conf_is_set(c, name))
+			continue;
+		buf_init(&value, SETTINGS_VALUE_MAX, NULL);
+		conf_text(c, name, &value);
+		fits = !buf_failed(&value);
+		buf_fini(&value);
+		if (!fits)
+			return diag_set(d, E_INVALID, "%s: longer than %d bytes in all", name,
+					SETTINGS_VALUE_MAX);
+	}
+	return E_OK;
+}

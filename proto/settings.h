@@ -12,6 +12,11 @@
 extern const struct conf_def settings_table[];
 extern const size_t settings_table_len;
 
+/* Of each, a list too: it goes to front-ends as one text. */
+#define SETTINGS_VALUE_MAX 4096
+/* c has all rows; what is set in it is no longer than that. E_INVALID. */
+enum err settings_check_sizes(const struct conf *c, struct diag *d) MUST_USE;
+
 /* The realms of Kerberos whose users may log in, and their domains. */
 #define SETTINGS_REALMS     "auth.gssapi_realms"
 #define SETTINGS_REALMS_MAX 64

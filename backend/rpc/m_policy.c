@@ -26,6 +26,8 @@ enum {
  * at every change of the cluster. */
 #define POLICY_WATCHES_MAX 4
 
+_Static_assert(DIR_SETTING_VALUE_MAX == SETTINGS_VALUE_MAX, "what can be set can be sent");
+
 struct watch {
 	struct list node; /* in be->watches */
 	struct be *be;

@@ -4,8 +4,6 @@
 #include "common/loop/loan.h"
 #include "proto/settings.h"
 
-#define POLICY_VALUE_MAX 4096
-
 static struct {
 	struct conf *live; /* what current borrows its strings from */
 	struct conf *next; /* the set begun, or NULL */
@@ -176,7 +174,7 @@ enum err policy_set(slice_t key, slice_t value)
 	invariant(state.next != NULL);
 	if (!is_known(key))
 		return E_NOT_FOUND;
-	buf_init(&b, POLICY_VALUE_MAX, NULL);
+	buf_init(&b, SETTINGS_VALUE_MAX, NULL);
 	buf_put(&b, key);
 	buf_putc(&b, '=');
 	buf_put(&b, value);

@@ -49,6 +49,45 @@ TEST(be_conf_lists_of_pushed_settings)
 	}
 }
 
+static void put_realm(struct buf *out, size_t bytes)
+{
+	static const char domain[] = "/a.example";
+
+	for (size_t n = sizeof domain - 1; n < bytes; n++)
+		buf_putc(out, 'R');
+	buf_puts(out, domain);
+}
+
+/* What would not go to front-ends as a whole is not begun with: a list cut short would be another
+ * one. */
+TEST(be_conf_size_of_pushed_settings)
+{
+	char path[256];
+
+	write_conf(path);
+	for (size_t more = 0; more < 2; more++) {
+		struct be_settings s = {.own = NULL};
+		struct diag d = {""};
+		const char *set;
+		struct buf b;
+
+		buf_init(&b, 2 * SETTINGS_VALUE_MAX, NULL);
+		buf_puts(&b, SETTINGS_REALMS "=");
+		for (size_t n = 128; n < SETTINGS_VALUE_MAX; n += 128) {
+			put_realm(&b, 127);
+			buf_putc(&b, ',');
+		}
+		put_realm(&b, 128 + more);
+		buf_putc(&b, '\0');
+		set = b.p;
+		CHECK_ERR(be_conf_load(path, &set, 1, &s, &d), more == 0 ? E_OK : E_INVALID);
+		CHECK_STR(d.text,
+			  more == 0 ? "" : SETTINGS_REALMS ": longer than 4096 bytes in all");
+		be_conf_free(&s);
+		buf_fini(&b);
+	}
+}
+
 TEST(be_conf_needs_a_port_or_somebody_to_dial)
 {
 	static const char *const sets[] = {"rpc.listen="};
