@@ -174,11 +174,13 @@ enum err policy_set(slice_t key, slice_t value)
 	invariant(state.next != NULL);
 	if (!is_known(key))
 		return E_NOT_FOUND;
-	buf_init(&b, SETTINGS_VALUE_MAX, NULL);
+	if (value.n > SETTINGS_VALUE_MAX)
+		return E_TOO_BIG;
+	buf_init(&b, key.n + 1 + value.n, NULL);
 	buf_put(&b, key);
 	buf_putc(&b, '=');
 	buf_put(&b, value);
-	e = buf_failed(&b) ? E_TOO_BIG : conf_set(state.next, buf_slice(&b), &d);
+	e = conf_set(state.next, buf_slice(&b), &d);
 	buf_fini(&b);
 	return e;
 }

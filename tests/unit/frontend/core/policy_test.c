@@ -116,7 +116,14 @@ TEST(policy_long_values)
 	CHECK_ERR(policy_set(SL("hostname"), slice(text, 255)), E_OK);
 	CHECK_ERR(policy_set(SL("hostname"), slice(text, 256)), E_INVALID);
 	CHECK_ERR(policy_set(SL("hostname"), slice(text, sizeof text)), E_TOO_BIG);
+	/* A list of the longest kind: 16 elements, each with its comma but for the last one. */
+	for (size_t i = 255; i < SETTINGS_VALUE_MAX; i += 256)
+		text[i] = ',';
+	text[SETTINGS_VALUE_MAX - 1] = 'x';
+	CHECK_ERR(policy_set(SL(SETTINGS_REALMS), slice(text, SETTINGS_VALUE_MAX + 1)), E_TOO_BIG);
+	CHECK_ERR(policy_set(SL(SETTINGS_REALMS), slice(text, SETTINGS_VALUE_MAX)), E_OK);
 	policy_apply();
+	CHECK(policy()->auth_gssapi);
 	CHECK_INT(strlen(policy()->hostname), 255);
 	policy_begin();
 	policy_apply();
