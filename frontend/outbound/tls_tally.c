@@ -3,6 +3,7 @@
 #include "common/base/clock.h"
 #include "common/base/list.h"
 #include "common/base/map.h"
+#include "common/crypto/digest.h"
 #include "common/log/metric.h"
 #include "common/loop/fiber.h"
 #include "common/parse/idn.h"
@@ -16,10 +17,11 @@ METRIC_COUNTER(m_lost, "outbound_tls_sessions_lost_total", "... that had no room
 
 struct sum {
 	struct list node;
-	struct tls_sessions v; /* its texts lie behind */
-	slice_t key;
+	struct tls_sessions v; /* its texts are those of whole */
+	uint8_t key[SHA256_LEN];
 	int64_t since_ms;
-	char texts[];
+	size_t n;
+	char whole[];
 };
 
 static struct {
@@ -89,52 +91,60 @@ static bool judge(const struct tls_session *s, enum tls_result *result, const ch
 
 /* ---- sums ---- */
 
-static slice_t put_text(struct sum *x, size_t *at, slice_t text)
-{
-	slice_t out = slice(x->texts + *at, text.n);
+#define TEXTS 6
 
-	if (text.n != 0)
-		memcpy(x->texts + *at, text.p, text.n);
-	*at += text.n;
-	return out;
+static void texts_of(struct tls_sessions *v, slice_t *out[TEXTS])
+{
+	slice_t *all[TEXTS] = {&v->domain, &v->policy, &v->host, &v->remote, &v->local, &v->why};
+
+	memcpy(out, all, sizeof all);
 }
 
-static void put_key(struct buf *b, const struct tls_sessions *v)
+/* What makes sessions alike; the texts stand at its end, each behind a NUL. Sums are found by its
+ * digest, so that they are not kept by the map once more. */
+static void put_whole(struct buf *b, struct tls_sessions *v)
 {
-	const slice_t texts[] = {v->domain, v->policy, v->host, v->remote, v->local, v->why};
+	slice_t *texts[TEXTS];
 
+	texts_of(v, texts);
 	buf_printf(b, "%u %u", v->type, v->result);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+	for (size_t i = 0; i < TEXTS; i++) {
 		buf_putc(b, '\0');
-		buf_put(b, texts[i]);
+		buf_put(b, *texts[i]);
 	}
 }
 
-static struct sum *sum_new(const struct tls_sessions *v, slice_t key)
+static slice_t key_of(const struct sum *x)
 {
-	size_t n = v->domain.n + v->policy.n + v->host.n + v->remote.n + v->local.n + v->why.n;
-	struct sum *x = xcalloc(1, sizeof *x + n + key.n);
-	size_t at = 0;
+	return slice(x->key, sizeof x->key);
+}
 
+static struct sum *sum_new(const struct tls_sessions *v, slice_t whole, slice_t key)
+{
+	struct sum *x = xcalloc(1, sizeof *x + whole.n);
+	slice_t *texts[TEXTS];
+	size_t end = whole.n;
+
+	memcpy(x->whole, whole.p, whole.n);
+	memcpy(x->key, key.p, sizeof x->key);
+	x->n = whole.n;
 	x->v = *v;
-	x->v.domain = put_text(x, &at, v->domain);
-	x->v.policy = put_text(x, &at, v->policy);
-	x->v.host = put_text(x, &at, v->host);
-	x->v.remote = put_text(x, &at, v->remote);
-	x->v.local = put_text(x, &at, v->local);
-	x->v.why = put_text(x, &at, v->why);
-	x->key = put_text(x, &at, key);
+	texts_of(&x->v, texts);
+	for (size_t i = TEXTS; i-- > 0; end--) {
+		end -= texts[i]->n;
+		*texts[i] = slice(x->whole + end, texts[i]->n);
+	}
 	x->v.count = 0;
 	x->since_ms = clock_mono_ms();
 	list_append(&tally.sums, &x->node);
-	invariant(map_put(&tally.by_key, x->key, x) == NULL);
+	invariant(map_put(&tally.by_key, key, x) == NULL);
 	return x;
 }
 
 static void sum_free(struct sum *x)
 {
 	list_remove(&x->node);
-	(void)map_del(&tally.by_key, x->key);
+	(void)map_del(&tally.by_key, key_of(x));
 	xfree(&x);
 }
 
@@ -144,17 +154,20 @@ static void lose(uint64_t n)
 	metric_add(&m_lost, (int64_t)n);
 }
 
-static void count(const struct tls_sessions *v)
+static void count(struct tls_sessions *v)
 {
+	uint8_t digest[SHA256_LEN];
+	slice_t key = slice(digest, sizeof digest);
 	struct sum *x;
-	struct buf key;
+	struct buf whole;
 
-	buf_init(&key, SIZE_MAX / 4, NULL); /* of texts with limits */
-	put_key(&key, v);
-	x = map_get(&tally.by_key, buf_slice(&key));
+	buf_init(&whole, SIZE_MAX / 4, NULL); /* of texts with limits */
+	put_whole(&whole, v);
+	sha256(buf_slice(&whole), digest);
+	x = map_get(&tally.by_key, key);
 	if (x == NULL && tally.by_key.count < TLS_TALLY_SUMS_MAX)
-		x = sum_new(v, buf_slice(&key));
-	buf_fini(&key);
+		x = sum_new(v, buf_slice(&whole), key);
+	buf_fini(&whole);
 	if (x == NULL) {
 		lose(1);
 		return;
@@ -202,11 +215,10 @@ void tls_tally_add(const struct tls_session *s)
 
 /* ---- telling ---- */
 
+/* In a frame: texts, and numbers around them. */
 static size_t size_of(const struct sum *x)
 {
-	const struct tls_sessions *v = &x->v;
-
-	return v->domain.n + v->policy.n + v->host.n + v->remote.n + v->local.n + v->why.n + 40;
+	return x->n + 40;
 }
 
 /* The first ones that go to the same back-end as the very first. */

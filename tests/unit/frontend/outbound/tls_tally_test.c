@@ -165,6 +165,26 @@ TEST_FIBER(tls_tally_sums_up)
 	end();
 }
 
+/* Sums that differ in one text only are not mixed up, and each has its own texts. */
+TEST_FIBER(tls_tally_keeps_texts_apart)
+{
+	struct trial t = trial(TLS_POLICY_STS);
+
+	begin();
+	t.why.fault = TLS_FAULT_EXPIRED;
+	(void)diag_set(&t.why.fault_words, E_TLS, "over");
+	add(&t, E_RETRY, false);
+	t.why.local.family = 0;
+	add(&t, E_RETRY, false);
+	tls_tally_flush();
+	CHECK_INT(w.rows, 2);
+	CHECK_SLICE(w.last.host, SL("mx.a.test"));
+	CHECK_SLICE(w.last.remote, SL("192.0.2.1"));
+	CHECK_SLICE(w.last.local, SL(""));
+	CHECK_SLICE(w.last.why, SL("over"));
+	end();
+}
+
 TEST_FIBER(tls_tally_is_bounded)
 {
 	struct trial t = trial(TLS_POLICY_NONE);
