@@ -7,6 +7,7 @@
 #include "backend/queue/tls_sum_pack.h"
 
 #include "common/base/num.h"
+#include "common/parse/idn.h"
 
 #define VERSION      1
 #define POLICY_BYTES (1 + 2 + 8 + 8 + 2)
@@ -250,4 +251,38 @@ enum tls_sum_added tls_sum_add(struct tls_sum *s, const struct tls_sessions *v,
 	}
 	p->failures += v->count;
 	return add_detail(p, v, room, size) ? TLS_SUM_ADDED : TLS_SUM_UNLISTED;
+}
+
+/* ---- what a report may say ---- */
+
+static bool text_ok(slice_t s, size_t max)
+{
+	if (s.n > max)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < 0x20 || s.p[i] > 0x7e)
+			return false;
+	}
+	return true;
+}
+
+static bool policy_ok(slice_t s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if ((s.p[i] < 0x20 && s.p[i] != '\n') || s.p[i] > 0x7e)
+			return false;
+	}
+	return s.n <= TLS_TOLD_POLICY_MAX;
+}
+
+bool tls_sum_may_say(const struct tls_sessions *v)
+{
+	char name[DOMAIN_MAX + 1];
+
+	return v->type != TLS_POLICY_UNTOLD && v->type <= TLS_POLICY_LAST &&
+	       v->result <= TLS_RESULT_LAST && v->count != 0 && v->count <= UINT32_MAX &&
+	       domain_normalise(v->domain, name) == E_OK && slice_eq(v->domain, slice_str(name)) &&
+	       policy_ok(v->policy) && text_ok(v->host, TLS_SUMS_TEXT_MAX) &&
+	       text_ok(v->remote, TLS_SUMS_TEXT_MAX) && text_ok(v->local, TLS_SUMS_TEXT_MAX) &&
+	       text_ok(v->why, TLS_TOLD_REASON_MAX);
 }

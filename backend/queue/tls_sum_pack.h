@@ -17,6 +17,9 @@ enum err tls_sum_unpack_head(slice_t *in, struct tls_row *out, int64_t *tried_us
 /* Borrows from in, the lists are in mem. E_CORRUPT. */
 enum err tls_sum_unpack(slice_t in, struct arena *mem, struct tls_sum *out) MUST_USE;
 
+/* Front-ends say what they like: nothing is kept that could not stand in a report. */
+bool tls_sum_may_say(const struct tls_sessions *v) MUST_USE;
+
 enum tls_sum_added {
 	TLS_SUM_ADDED,
 	TLS_SUM_UNLISTED, /* counted, without its details */

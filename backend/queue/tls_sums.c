@@ -307,46 +307,15 @@ struct adding {
 	const struct tls_sessions *v;
 	size_t n;
 	struct tls_entry **rows; /* of each of v; NULL: it is lost */
-	struct tls_row *got;     /* what each is to become, at the first of v that it has */
+	/* What each row is to become, at the first of v that it has. */
+	struct tls_row *got;
+	struct tls_sum *sums;
 	size_t *bytes;
 	enum tls_sum_room room;
 	uint64_t lost;
 	struct arena mem;
 	enum err e;
 };
-
-static bool text_ok(slice_t s, size_t max)
-{
-	if (s.n > max)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < 0x20 || s.p[i] > 0x7e)
-			return false;
-	}
-	return true;
-}
-
-static bool policy_ok(slice_t s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if ((s.p[i] < 0x20 && s.p[i] != '\n') || s.p[i] > 0x7e)
-			return false;
-	}
-	return s.n <= TLS_TOLD_POLICY_MAX;
-}
-
-/* Front-ends say what they like: nothing is kept that could not stand in a report. */
-static bool session_ok(const struct tls_sessions *v)
-{
-	char name[DOMAIN_MAX + 1];
-
-	return v->type != TLS_POLICY_UNTOLD && v->type <= TLS_POLICY_LAST &&
-	       v->result <= TLS_RESULT_LAST && v->count != 0 && v->count <= UINT32_MAX &&
-	       domain_normalise(v->domain, name) == E_OK && slice_eq(v->domain, slice_str(name)) &&
-	       policy_ok(v->policy) && text_ok(v->host, TLS_SUMS_TEXT_MAX) &&
-	       text_ok(v->remote, TLS_SUMS_TEXT_MAX) && text_ok(v->local, TLS_SUMS_TEXT_MAX) &&
-	       text_ok(v->why, TLS_TOLD_REASON_MAX);
-}
 
 /* A day may have several rows of a domain: when one was sent before its end, the next one begins
  * there. */
@@ -413,7 +382,7 @@ static enum err read_content(struct adding *a, const struct tls_entry *x, struct
 }
 
 /* Sessions of x, of which v[at] is the first. */
-static void add_sessions(struct adding *a, size_t at, struct tls_sum *sum, size_t size)
+static void add_sessions(struct adding *a, size_t at, size_t size)
 {
 	struct tls_row *got = &a->got[at];
 
@@ -423,7 +392,7 @@ static void add_sessions(struct adding *a, size_t at, struct tls_sum *sum, size_
 
 		if (a->rows[i] != a->rows[at])
 			continue;
-		added = tls_sum_add(sum, v, a->room, &a->mem, &size);
+		added = tls_sum_add(&a->sums[at], v, a->room, &a->mem, &size);
 		if (added == TLS_SUM_NO_ROOM) {
 			a->lost += v->count;
 			continue;
@@ -436,27 +405,34 @@ static void add_sessions(struct adding *a, size_t at, struct tls_sum *sum, size_
 /* All of one row. */
 static enum err add_to_row(struct adding *a, size_t at)
 {
-	struct tls_entry *x = a->rows[at];
-	char key[TLS_SUMS_KEY_SIZE];
-	struct tls_sum sum;
-	struct buf value;
 	size_t size;
-	enum err e = read_content(a, x, &sum, &size);
+	enum err e = read_content(a, a->rows[at], &a->sums[at], &size);
 
 	if (e != E_OK)
 		return e;
-	a->got[at] = x->r;
-	add_sessions(a, at, &sum, size);
+	a->got[at] = a->rows[at]->r;
+	add_sessions(a, at, size);
+	return E_OK;
+}
+
+static void write_row(struct adding *a, size_t at)
+{
+	const struct tls_entry *x = a->rows[at];
+	char key[TLS_SUMS_KEY_SIZE];
+	struct buf value;
+	enum err e;
+
 	buf_init(&value, TLS_SUMS_VALUE_SIZE, NULL);
 	tls_sum_pack_head(&a->got[at], x->tried_us, x->closed, &value);
-	tls_sum_pack(&sum, &value);
+	tls_sum_pack(&a->sums[at], &value);
 	invariant(!buf_failed(&value));
 	e = node_put(a->s->node, NODE_HINTS, tls_sums_key(x->r.id, key), buf_slice(&value),
 		     NODE_LAZY);
-	if (e == E_OK)
-		a->bytes[at] = value.n;
+	/* It is in memory, and in the next flush. */
+	if (e != E_OK)
+		LOG_SELDOM(LOG_WARN, NULL, "tlsrpt.not_written", LF_ERR("error", e));
+	a->bytes[at] = value.n;
 	buf_fini(&value);
-	return e;
 }
 
 static bool is_first(const struct adding *a, size_t at)
@@ -468,6 +444,7 @@ static bool is_first(const struct adding *a, size_t at)
 	return a->rows[at] != NULL;
 }
 
+/* Nothing is written before all is read: then nothing of it can fail any more. */
 static void run_add(void *arg)
 {
 	struct adding *a = arg;
@@ -475,6 +452,10 @@ static void run_add(void *arg)
 	for (size_t i = 0; a->e == E_OK && i < a->n; i++) {
 		if (is_first(a, i))
 			a->e = add_to_row(a, i);
+	}
+	for (size_t i = 0; a->e == E_OK && i < a->n; i++) {
+		if (is_first(a, i))
+			write_row(a, i);
 	}
 }
 
@@ -493,6 +474,26 @@ static void take_over(struct adding *a)
 	}
 }
 
+/* Rows that were made for what was not added: the last ones, since the change is ours. A day's row
+ * before is its last one again. */
+static void unmake_rows(struct tls_sums *s)
+{
+	while (s->n != 0 && s->list[s->n - 1]->bytes == 0) {
+		struct tls_entry *x = s->list[--s->n], *before = NULL;
+
+		for (size_t i = s->n; i > 0 && before == NULL; i--) {
+			struct tls_entry *y = s->list[i - 1];
+
+			if (y->r.day == x->r.day && strcmp(y->domain, x->domain) == 0)
+				before = y;
+		}
+		entry_free(s, x);
+		if (before != NULL)
+			entry_set_name(s, before);
+	}
+	metric_set(&m_rows, (int64_t)s->n);
+}
+
 WAITS static enum err add_entered(struct adding *a)
 {
 	int64_t now_us = clock_wall_us();
@@ -502,15 +503,22 @@ WAITS static enum err add_entered(struct adding *a)
 	a->room = a->s->bytes >= a->s->bytes_max ? TLS_SUM_FULL : TLS_SUM_ROOM;
 	a->rows = arena_alloc(&a->mem, a->n * sizeof(struct tls_entry *));
 	a->got = arena_alloc(&a->mem, a->n * sizeof *a->got);
+	a->sums = arena_alloc(&a->mem, a->n * sizeof *a->sums);
 	a->bytes = arena_alloc(&a->mem, a->n * sizeof *a->bytes);
 	for (size_t i = 0; i < a->n; i++)
 		a->rows[i] = row_for(a, &a->v[i], now_us);
 	fiber_shield_begin(); /* it works on what is ours */
 	e = work_run("tls.add", run_add, a);
 	fiber_shield_end();
-	take_over(a);
-	lose(a->s, a->lost);
-	return e == E_OK ? a->e : e;
+	if (e == E_OK)
+		e = a->e;
+	if (e == E_OK) {
+		take_over(a);
+		lose(a->s, a->lost);
+	} else {
+		unmake_rows(a->s);
+	}
+	return e;
 }
 
 WAITS enum err tls_sums_add(struct tls_sums *s, const struct tls_sessions *v, size_t n,
@@ -520,7 +528,7 @@ WAITS enum err tls_sums_add(struct tls_sums *s, const struct tls_sessions *v, si
 	enum err e;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!session_ok(&v[i]))
+		if (!tls_sum_may_say(&v[i]))
 			return E_INVALID;
 	}
 	e = tls_sums_enter(s);

@@ -88,8 +88,8 @@ WAITS enum err tls_sums_open(struct node *n, size_t rows_max, size_t bytes_max,
 			     struct tls_sums **out) MUST_USE;
 void tls_sums_close(struct tls_sums **s);
 
-/* Adds sessions; lost: so many more had no room at who tells. E_INVALID: one is beyond the limits,
- * and none was added. */
+/* Adds sessions, all or none; lost: so many more had no room at who tells. E_INVALID: one is beyond
+ * the limits. */
 WAITS enum err tls_sums_add(struct tls_sums *s, const struct tls_sessions *v, size_t n,
 			    uint64_t lost) MUST_USE;
 /* Sessions that had no room since the start. */

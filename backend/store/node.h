@@ -4,7 +4,8 @@
  *
  * NODE_SYNCED changes are durable when the call returns: not on a loop's thread. NODE_LAZY ones
  * are kept in memory, seen by every get, and written by the next node_flush() (call it now and then
- * on a work thread), by a synced change, by a scan, or at close.
+ * on a work thread), by a synced change, by a scan, or at close. They are kept, too, when a call
+ * that flushed them fails.
  */
 #ifndef BACKEND_STORE_NODE_H
 #define BACKEND_STORE_NODE_H

@@ -7,6 +7,7 @@
 
 #include "backend/queue/tls_sum_pack.h"
 #include "common/base/clock.h"
+#include "common/base/num.h"
 #include "tests/lib/check.h"
 
 #define HOUR_US (3600 * 1000000LL)
@@ -317,6 +318,57 @@ TEST_FIBER(tls_sums_lose_what_has_no_room)
 	CHECK_ERR(add(&k, bad("a.test", TLS_RESULT_EXPIRED)), E_OK);
 	CHECK_ERR(add(&k, good("c.test")), E_OK);
 	CHECK_INT(tls_sums_lost(k.s), 3);
+	kept_end(&k);
+}
+
+/* Makes a row's value one that nothing of ours has written. */
+static void spoil(struct kept *k, uint64_t id, slice_t value)
+{
+	char key[5 + 8] = "tlsr/";
+
+	be64_put(key + 5, id);
+	CHECK_ERR(node_put(k->node, NODE_HINTS, slice(key, sizeof key), value, NODE_LAZY), E_OK);
+}
+
+/* What one call brings is added as a whole: when something in the middle cannot be read, the rows
+ * before it stay as they were, and those that were made go. */
+TEST_FIBER(tls_sums_add_all_or_nothing)
+{
+	const struct tls_sessions v[] = {good("a.test"), good("b.test"), good("c.test"),
+					 good("d.test"), good("b.test")};
+	const struct tls_row *r;
+	struct kept k = {0};
+	struct tls_sum sum;
+	struct buf huge;
+
+	kept_open(&k, 0, 0);
+	CHECK_ERR(tls_sums_add(k.s, v, 3, 0), E_OK);
+	CHECK_INT(tls_sums_send_now(k.s, SL("a.test")), 1);
+	buf_init(&huge, NODE_VALUE_MAX, NULL);
+	while (huge.n < NODE_VALUE_MAX)
+		buf_putc(&huge, 'x');
+	spoil(&k, 2, buf_slice(&huge));
+	buf_fini(&huge);
+	/* A row more for a.test, whose day went on; one for d.test; b.test's is spoilt. */
+	CHECK_ERR(tls_sums_add(k.s, (const struct tls_sessions[]){v[2], v[0], v[3], v[1]}, 4, 5),
+		  E_LIMIT);
+	CHECK_INT(rows(&k), 3);
+	CHECK_INT(tls_sums_lost(k.s), 0);
+	r = tls_sums_next(k.s, 2);
+	CHECK_INT(r->successes, 1);
+	CHECK_ERR(tls_sums_read(k.s, 3, &k.mem, &sum), E_OK);
+	CHECK_INT(sum.policies[0].successes, 1);
+	/* Whatever comes next finds all as if that had not been. */
+	spoil(&k, 2, SL("rubbish"));
+	CHECK_ERR(tls_sums_add(k.s, v, ARRAY_LEN(v), 0), E_OK);
+	CHECK_INT(rows(&k), 5);
+	r = tls_sums_next(k.s, 3);
+	CHECK_STR(r->domain, "a.test");
+	CHECK_INT(r->from_us, tls_sums_next(k.s, 0)->to_us);
+	CHECK_ERR(tls_sums_read(k.s, 2, &k.mem, &sum), E_OK);
+	CHECK_INT(sum.policies[0].successes, 2);
+	CHECK_ERR(tls_sums_read(k.s, 3, &k.mem, &sum), E_OK);
+	CHECK_INT(sum.policies[0].successes, 2);
 	kept_end(&k);
 }
 
