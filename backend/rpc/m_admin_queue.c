@@ -455,7 +455,7 @@ static void fill_tries(const struct job *j, Postern__AdminQueueDetail *m, struct
 	m->remote = admin_queue_text(mem, j->remote);
 	m->warned = j->warned;
 	m->release_us = j->release_us;
-	m->by = by_text(j, mem);
+	m->by_mode = by_text(j, mem);
 	m->by_us = j->by_us;
 	if (j->kind == JOB_NOTICE || j->notice_us != 0)
 		m->action = arena_str(mem, slice_str(job_action_name(j->action)));

@@ -1,5 +1,6 @@
 #include "backend/ctl/show.h"
 
+#include "backend/ctl/commands.h"
 #include "proto/admin.pb-c.h"
 #include "tests/lib/check.h"
 
@@ -191,4 +192,42 @@ TEST(one_message_is_lines)
 	check_printed(lines, "key                  k\nvalue                -\n"
 			     "source               default\ndefault              50m\n"
 			     "type                 -\nhelp                 -\n");
+}
+
+/* A field's name as any of the outputs has it: units are not part of it. */
+static slice_t stem(const ProtobufCFieldDescriptor *f)
+{
+	static const char *const units[] = {"_us", "_s", "_bytes"};
+	slice_t name = slice_str(f->name);
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		slice_t unit = slice_str(units[i]);
+
+		if (slice_ends(name, unit))
+			return slice_sub(name, 0, name.n - unit.n);
+	}
+	return name;
+}
+
+static void check_stems(const ProtobufCMessageDescriptor *m)
+{
+	for (unsigned i = 0; i < m->n_fields; i++) {
+		for (unsigned j = 0; j < i; j++) {
+			check_note("%s: %s, %s", m->name, m->fields[j].name, m->fields[i].name);
+			CHECK(!slice_eq(stem(&m->fields[i]), stem(&m->fields[j])));
+		}
+		if (m->fields[i].type == PROTOBUF_C_TYPE_MESSAGE)
+			check_stems(m->fields[i].descriptor);
+	}
+}
+
+/* What stands beside a value tells which one it is. */
+TEST(no_two_fields_have_one_name)
+{
+	for (size_t i = 0; ctl_tables[i] != NULL; i++) {
+		for (const struct ctl_command *c = ctl_tables[i]; c->noun != NULL; c++) {
+			if (c->answer != NULL)
+				check_stems(c->answer);
+		}
+	}
 }
