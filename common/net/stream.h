@@ -148,6 +148,11 @@ struct tls_facts {
 /* NULL before the handshake is done. */
 const struct tls_facts *stream_tls(const struct stream *s);
 
+/* Our certificate of the handshake names this host, so that who wants it is content (RFC 6125);
+ * TLS_NAMED_BY_ANY: also by a wildcard. Subject names do not count. */
+enum tls_naming { TLS_NAMED, TLS_NAMED_BY_ANY };
+bool stream_tls_names(const struct stream *s, slice_t host, enum tls_naming how);
+
 /* listen: each accepted connection calls on_accept from the loop (no waiting there): it starts a
  * fiber with the stream, or closes it. */
 struct listener;

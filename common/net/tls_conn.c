@@ -472,3 +472,13 @@ enum tls_fault stream_tls_fault(const struct stream *s, struct diag *words)
 		*words = c->checked->why;
 	return c->checked->fault;
 }
+
+bool stream_tls_names(const struct stream *s, slice_t host, enum tls_naming how)
+{
+	X509 *own = s->tls != NULL ? SSL_get_certificate(s->tls->ssl) : NULL;
+	unsigned flags = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
+
+	if (how == TLS_NAMED)
+		flags |= X509_CHECK_FLAG_NO_WILDCARDS;
+	return own != NULL && host.n != 0 && X509_check_host(own, host.p, host.n, flags, NULL) == 1;
+}

@@ -122,13 +122,22 @@ WAITS static enum err ask_back_end(enum web_page page, slice_t domain, struct ar
 	return E_INTERNAL;
 }
 
+/* Under a wildcard names can be invented, unless the page itself has their first label. */
+static enum web_host host_kind(const struct web *w, const struct web_request *r, slice_t domain)
+{
+	slice_t host = slice_str(r->host);
+	enum tls_naming how = slice_eq(host, domain) ? TLS_NAMED : TLS_NAMED_BY_ANY;
+
+	return stream_tls_names(w->base.stream, host, how) ? WEB_HOST_NAMED : WEB_HOST_ANY;
+}
+
 WAITS static enum web_status find_page(struct web *w, const struct web_request *r, struct page *p)
 {
 	slice_t domain;
 	enum web_status status = web_request_end(r, &p->kind, &domain);
 
-	return status == WEB_OK ? web_find(p->kind, domain, policy()->web_keep_ms, ask_back_end,
-					   &w->mem, &p->text)
+	return status == WEB_OK ? web_find(p->kind, domain, host_kind(w, r, domain),
+					   policy()->web_keep_ms, ask_back_end, &w->mem, &p->text)
 				: status;
 }
 

@@ -19,11 +19,13 @@ static struct {
 		size_t n, max;
 	} texts, nones;
 	/* Thousandths of a question: those that may be asked, and when that was counted. */
-	int64_t asks, counted_ms;
+	struct pace {
+		int64_t asks, counted_ms;
+	} paces[WEB_HOSTS];
 } cache = {
 	.texts = {.order = {&cache.texts.order, &cache.texts.order}, .max = WEB_TEXTS_MAX},
 	.nones = {.order = {&cache.nones.order, &cache.nones.order}, .max = WEB_NONES_MAX},
-	.asks = WEB_ASKS_MAX * 1000,
+	.paces = {{.asks = WEB_ASKS_MAX * 1000}, {.asks = WEB_ASKS_MAX * 1000}},
 };
 
 static struct kind *kind_of(slice_t text)
@@ -96,34 +98,34 @@ void web_cache_put(enum web_page page, slice_t domain, slice_t text)
 }
 
 /* One more question of all that there are. */
-static bool pace(void)
+static bool pace(struct pace *p)
 {
-	int64_t now_ms = clock_mono_ms();
+	int64_t now_ms = clock_mono_ms(), passed_ms = now_ms - p->counted_ms;
 
 	/* A millisecond brings as many thousandths as a second brings questions. */
-	if (now_ms - cache.counted_ms >= WEB_ASKS_MAX * 1000 / WEB_ASKS_PER_S)
-		cache.asks = WEB_ASKS_MAX * 1000;
+	if (passed_ms >= WEB_ASKS_MAX * 1000 / WEB_ASKS_PER_S)
+		p->asks = WEB_ASKS_MAX * 1000;
 	else
-		cache.asks = MIN(cache.asks + (now_ms - cache.counted_ms) * WEB_ASKS_PER_S,
-				 (int64_t)WEB_ASKS_MAX * 1000);
-	cache.counted_ms = now_ms;
-	if (cache.asks < 1000)
+		p->asks = MIN(p->asks + passed_ms * WEB_ASKS_PER_S, (int64_t)WEB_ASKS_MAX * 1000);
+	p->counted_ms = now_ms;
+	if (p->asks < 1000)
 		return false;
-	cache.asks -= 1000;
+	p->asks -= 1000;
 	return true;
 }
 
-bool web_cache_may_ask(enum web_page page, slice_t domain)
+bool web_cache_may_ask(enum web_page page, slice_t domain, enum web_host host)
 {
 	char room[DOMAIN_MAX + 1];
 	struct entry *e = map_get(&cache.by_key, make_key(page, domain, room));
+	struct pace *p = &cache.paces[host];
 	int64_t now_ms = clock_mono_ms();
 
 	if (e == NULL || e->text.n == 0)
-		return pace();
+		return pace(p);
 	if (e->asking)
-		return now_ms - e->put_ms >= WEB_STALE_MS && pace();
-	if (now_ms - e->asked_ms < WEB_AGAIN_MS && !pace())
+		return now_ms - e->put_ms >= WEB_STALE_MS && pace(p);
+	if (now_ms - e->asked_ms < WEB_AGAIN_MS && !pace(p))
 		return false;
 	e->asking = true;
 	return true;
@@ -155,6 +157,6 @@ void web_cache_forget(void)
 	}
 	map_fini(&cache.by_key);
 	map_init(&cache.by_key);
-	cache.asks = WEB_ASKS_MAX * 1000;
-	cache.counted_ms = 0;
+	for (size_t i = 0; i < WEB_HOSTS; i++)
+		cache.paces[i] = (struct pace){.asks = WEB_ASKS_MAX * 1000};
 }

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/crypto/pki.h"
 #include "tests/unit/common/net/net_lib.h"
 
 /* An authority, a server's and a client's certificate, contexts of each profile. */
@@ -623,6 +624,58 @@ TEST_FIBER(an_idle_tls_stream_holds_no_buffer)
 }
 
 /* ---- contexts ---- */
+
+static struct tls_ctx *server_named(const slice_t *dns, size_t n)
+{
+	const struct pki_names names = {.cn = SL("cn.test"), .dns = dns, .ndns = n, .days = 1};
+	struct tls_ctx *ctx;
+	struct pem own;
+	struct buf cert, key;
+
+	buf_init(&cert, sizeof own.cert - 1, NULL);
+	buf_init(&key, sizeof own.key - 1, NULL);
+	CHECK_ERR(pki_self_signed(&names, &cert, &key, NULL), E_OK);
+	CHECK(slice_to_str(buf_slice(&cert), own.cert, sizeof own.cert));
+	CHECK(slice_to_str(buf_slice(&key), own.key, sizeof own.key));
+	ctx = net_pki_ctx(TLS_PUBLIC_SERVER, &own, NULL);
+	buf_fini(&cert);
+	buf_fini(&key);
+	return ctx;
+}
+
+TEST_FIBER(our_certificate_names_hosts)
+{
+	static const struct {
+		const char *host;
+		bool named, by_any;
+	} cases[] = {
+		{"mta-sts.a.test", true, true}, {"MTA-STS.A.test", true, true},
+		{"a.test", false, false},       {"mta-sts.b.test", false, true},
+		{"x.b.test", false, true},      {"x.y.b.test", false, false},
+		{"b.test", false, false},       {"cn.test", false, false},
+	};
+	const slice_t dns[] = {SL("mta-sts.a.test"), SL("*.b.test")};
+	struct tls_ctx *server = server_named(dns, ARRAY_LEN(dns));
+	struct tls_ctx *client = net_pki_ctx(TLS_PUBLIC_CLIENT, NULL, NULL);
+	struct stream *a, *b;
+	enum err ea, eb;
+
+	net_pair(NULL, &a, &b);
+	CHECK(!stream_tls_names(b, SL("mta-sts.a.test"), TLS_NAMED_BY_ANY));
+	tls_pair(a, client, b, server, &ea, &eb);
+	CHECK_ERR(eb, E_OK);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		slice_t host = slice_str(cases[i].host);
+
+		check_note("case %zu: %s", i, cases[i].host);
+		CHECK_INT(stream_tls_names(b, host, TLS_NAMED), cases[i].named);
+		CHECK_INT(stream_tls_names(b, host, TLS_NAMED_BY_ANY), cases[i].by_any);
+	}
+	stream_close(&a, CLOSE_DONE);
+	stream_close(&b, CLOSE_DONE);
+	tls_ctx_unref(&server);
+	tls_ctx_unref(&client);
+}
 
 TEST(a_bad_configuration_is_refused_with_a_reason)
 {

@@ -98,7 +98,7 @@ TEST(names_that_are_none_push_out_no_text)
 
 static bool may_ask(const char *domain)
 {
-	return web_cache_may_ask(WEB_PAGE_STS, slice_str(domain));
+	return web_cache_may_ask(WEB_PAGE_STS, slice_str(domain), WEB_HOST_ANY);
 }
 
 /* As many questions as there are for names that are not known. */
@@ -136,7 +136,7 @@ TEST(questions_for_texts_do_not_wait)
 	CHECK_INT(empty(), WEB_ASKS_MAX);
 	CHECK(may_ask("ours.test"));
 	CHECK(!may_ask("ours.test"));
-	CHECK(!web_cache_may_ask(WEB_PAGE_AUTOCONFIG, SL("ours.test")));
+	CHECK(!web_cache_may_ask(WEB_PAGE_AUTOCONFIG, SL("ours.test"), WEB_HOST_ANY));
 	web_cache_unanswered(WEB_PAGE_STS, SL("ours.test"));
 	CHECK(!may_ask("ours.test"));
 	now_ms += WEB_AGAIN_MS;

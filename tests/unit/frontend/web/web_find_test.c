@@ -55,17 +55,22 @@ WAITS static enum err ask(enum web_page page, slice_t domain UNUSED, struct aren
 	return E_OK;
 }
 
-WAITS static enum web_status find(const char *domain, const char *text)
+WAITS static enum web_status find_at(enum web_host host, const char *domain, const char *text)
 {
 	struct arena mem;
 	slice_t got;
 	enum web_status status;
 
 	arena_init(&mem, NULL);
-	status = web_find(WEB_PAGE_STS, slice_str(domain), KEEP_MS, ask, &mem, &got);
+	status = web_find(WEB_PAGE_STS, slice_str(domain), host, KEEP_MS, ask, &mem, &got);
 	CHECK_SLICE(got, slice_str(text));
 	arena_reset(&mem);
 	return status;
+}
+
+WAITS static enum web_status find(const char *domain, const char *text)
+{
+	return find_at(WEB_HOST_ANY, domain, text);
 }
 
 /* Ever other names, until nobody is asked for them any more. */
@@ -122,6 +127,24 @@ TEST_FIBER(a_flood_of_names_keeps_nobody_from_ours)
 	w.text = "three";
 	CHECK_INT(find("ours.test", "three"), WEB_OK);
 	CHECK_INT(find("unheard.test", ""), WEB_AWAY);
+	end();
+}
+
+/* Nor from a page that was never served: our certificate names its host, which nobody invents. */
+TEST_FIBER(a_flood_of_names_keeps_nobody_from_new_domains)
+{
+	begin();
+	flood();
+	w.text = "first";
+	CHECK_INT(find("new.test", ""), WEB_AWAY);
+	CHECK_INT(find_at(WEB_HOST_NAMED, "new.test", "first"), WEB_OK);
+	CHECK_INT(find("new.test", "first"), WEB_OK);
+	/* While nobody can say, they have bounds of their own. */
+	w.fail = E_BUSY;
+	w.asked = 0;
+	for (unsigned i = 0; i < WEB_ASKS_MAX + 10; i++)
+		CHECK_INT(find_at(WEB_HOST_NAMED, "newer.test", ""), WEB_AWAY);
+	CHECK_INT(w.asked, WEB_ASKS_MAX - 1);
 	end();
 }
 
