@@ -10,6 +10,7 @@ import smtplib
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 import uuid
 
@@ -29,6 +30,9 @@ HOST = "mail.example.org"
 REALMS = "auth.gssapi_realms"
 TOKEN_MAX = 9213
 LAYER_MAX = 1024
+SOON_SECONDS = 8
+# MIT's library asks one KDC over TCP and UDP for 27 s.
+KDC_SECONDS = 60
 LONG = "u" * 501  # with its realm more than a principal may have
 # Of addresses, so that what one test is refused for delays no other.
 sources = iter("127.0.8.%d" % i for i in range(1, 250))
@@ -279,6 +283,20 @@ class Gssapi(unittest.TestCase):
             c.service = "imap"
             self.assertRegex(c.whole(self.client(user(1))), "^535 ")
 
+    def test_a_kdc_that_never_answers(self):
+        """Nothing is asked of it: whoever has a ticket logs in, whoever has none hears so."""
+        with Imap() as c:
+            self.assertRegex(c.whole(self.client(user(2))), "^a OK ")
+        with self.kdc.silent():
+            for fe in range(2):
+                began = time.monotonic()
+                with Imap(fe) as c:
+                    self.assertRegex(c.whole(self.client(user(2))), "^a OK ")
+                with Imap(fe) as c:
+                    self.assertEqual(c.begin(base64.b64encode(b"no ticket").decode()),
+                                     "a NO [AUTHENTICATIONFAILED] Authentication failed")
+                self.assertLess(time.monotonic() - began, SOON_SECONDS)
+
     def test_who_has_no_account(self):
         self.refused("stranger", 'reason="no such account"')
         self.refused("user1/admin", 'reason="not a user of a realm of ours"')
@@ -431,10 +449,10 @@ class Relays(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, folder)
         cls.kdc = Kdc(folder, "OUT.TEST")
         cls.addClassCleanup(cls.kdc.stop)
-        cls.kdc.add("smtp/" + RELAY, "smtp/other.out.test", SELF, "late", "stranger")
+        cls.kdc.add("smtp/" + RELAY, "smtp/other.out.test", SELF, "late", "slow", "stranger")
         cls.keytab = cls.kdc.keytab("relay.keytab", "smtp/" + RELAY)
         cls.other = cls.kdc.keytab("other.keytab", "smtp/other.out.test")
-        own = cls.kdc.keytab("client.keytab", SELF, "late")
+        own = cls.kdc.keytab("client.keytab", SELF, "late", "slow")
         cls.pki = authority.Authority(os.environ["POSTERN_TEST_PKI"])
         zone = dnszone.Zone({"out.test": "relay A %s\n" % ADDRESS},
                             port=int(os.environ["POSTERN_TEST_DNS"].partition(":")[2]))
@@ -522,6 +540,33 @@ class Relays(unittest.TestCase):
             self.kdc.start()
         self.assertEqual(len(relay.wait(1)), 1)
         self.assertEqual(relay.mails[0].user, b"late@OUT.TEST")
+
+    def test_a_kdc_that_never_answers(self):
+        """The library gives up in the end; until then one thread waits, and nobody else does."""
+        relay = self.relay(users={})
+        users = [account_of(b["name"]) for b in cluster()["backends"]]
+
+        def told():
+            began = time.monotonic()
+            for i, who in enumerate(users):
+                box = imap(who, i)
+                self.assertEqual(box.select("INBOX")[0], "OK")
+                box.logout()
+            rows = ok("queue", "list")
+            self.assertLess(time.monotonic() - began, SOON_SECONDS)
+            return rows and all("Cannot contact any KDC" in r.get("last_error", "") for r in rows)
+        with self.kdc.silent():
+            self.route("slow")
+            began = time.monotonic()
+            self.submit()
+            self.assertTrue(until(told, KDC_SECONDS), ok("queue", "list"))
+            self.assertGreater(time.monotonic() - began, SOON_SECONDS)
+            self.assertTrue(any(log_lines(b["name"], "event=krb_relay.failed", "host=" + RELAY,
+                                          "principal=slow", "Cannot contact any KDC")
+                                for b in cluster()["backends"]))
+            self.never_let_in(relay)
+        self.assertEqual(len(relay.wait(1)), 1)
+        self.assertEqual(relay.mails[0].user, b"slow@OUT.TEST")
 
     def test_a_principal_without_a_key(self):
         relay = self.relay(users={})

@@ -99,6 +99,19 @@ class Kdc:
         self.process.terminate()
         self.process.wait(20)
 
+    @contextlib.contextmanager
+    def silent(self):
+        """Meanwhile its port takes what comes, and never answers."""
+        self.stop()
+        with socket.create_server(("127.0.0.1", self.port), backlog=100), \
+                socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+            datagrams.bind(("127.0.0.1", self.port))
+            try:
+                yield
+            finally:
+                datagrams.close()
+        self.start()
+
     def run(self, *argv, env=()):
         done = subprocess.run(argv, capture_output=True, text=True,
                               env={**os.environ, **self.env, **dict(env)})
