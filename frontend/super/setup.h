@@ -1,7 +1,9 @@
 /*
  * frontend/super: the front-end as processes.
  *
- *   super    binds the sockets, reads certificates, starts and restarts the workers
+ *   super    which workers there are; keeps them until it is told to end
+ *   child    one of them, as the supervisor has it: sockets, process, restarts
+ *   pems     the files of certificates and keys
  *   certs    what is presented to the public, read and checked
  *   setup    what a worker is told by the supervisor, as bytes over a socket pair
  *   worker   one single-threaded process of one service: confinement, loop, links, listeners
