@@ -435,6 +435,7 @@ int backend_run(const struct be_settings *conf)
 	struct loop *loop;
 
 	listen_raise_limit();
+	loop_in_batches();
 	work_threads((unsigned)conf_int(conf->own, "threads"));
 	loop = loop_new();
 	if (fiber_start("backend.main", main_fiber, (void *)(uintptr_t)conf, NULL) != E_OK)

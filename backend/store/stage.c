@@ -5,6 +5,8 @@
 #include "common/base/num.h"
 #include "common/log/log.h"
 
+#define STAGE_PIECE_LARGE (4u * 1024)
+
 /* All stages of the process together. */
 static _Atomic size_t stage_left = 64u * 1024 * 1024;
 
@@ -64,6 +66,13 @@ static enum err stage_spill(struct stage *s)
 	return e;
 }
 
+/* Pieces of this size have more behind them: to grow by doubling would copy them over and over. */
+static void make_room(struct stage *s, size_t n)
+{
+	if (s->bytes.cap == 0 && n >= STAGE_PIECE_LARGE)
+		(void)buf_reserve(&s->bytes, MIN(8 * n, (size_t)STAGE_MEMORY_MAX));
+}
+
 static enum err stage_put(struct stage *s, slice_t bytes)
 {
 	uint64_t at = s->check.size;
@@ -78,6 +87,7 @@ static enum err stage_put(struct stage *s, slice_t bytes)
 		return e;
 	if (s->volume == 0) {
 		if (at + bytes.n <= STAGE_MEMORY_MAX && stage_charge(s, bytes.n)) {
+			make_room(s, bytes.n);
 			buf_put(&s->bytes, bytes);
 			return buf_failed(&s->bytes) ? E_LIMIT : E_OK;
 		}

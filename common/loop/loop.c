@@ -5,6 +5,7 @@
  */
 #include "common/loop/loop.h"
 
+#include <sched.h>
 #include <signal.h>
 
 #include "common/base/clock.h"
@@ -123,6 +124,14 @@ static void run_posts(struct loop *l)
 static void on_posted(uv_async_t *h)
 {
 	run_posts(h->data);
+}
+
+void loop_in_batches(void)
+{
+	const struct sched_param none = {0};
+
+	/* A wish, which nothing depends on. */
+	(void)sched_setscheduler(0, SCHED_BATCH, &none);
 }
 
 void loop_post(struct loop *l, void (*fn)(void *arg), void *arg)

@@ -276,27 +276,36 @@ void stream_end_input(struct stream *s, enum err e)
 	stream_wake_reader(s);
 }
 
+/* Into the scratch buffer, since most of what comes is short, and a window's memory is as large as
+ * what is in it. One that was widened expects much: it is read into. */
 static void on_alloc(uv_handle_t *h, size_t suggested UNUSED, uv_buf_t *out)
 {
 	struct stream *s = h->data;
 	size_t n = NET_READ_MAX;
+	char *to = NULL;
 
 	/* Of cipher text slightly more than the room: a whole record ends with its tag. */
 	if (s->closing == CLOSING_NOT)
 		n = MIN(n, stream_room(s) + (s->tls != NULL ? TLS_RECORD_OVER : 0));
-	*out = uv_buf_init(net_scratch()->in, (unsigned)n);
+	if (s->closing == CLOSING_NOT && s->tls == NULL && s->window_max > s->window_opened)
+		to = stream_window_reserve(s, n);
+	*out = uv_buf_init(to != NULL ? to : net_scratch()->in, (unsigned)n);
 }
 
+/* What was read stands in the scratch buffer, or in the window already. */
 static void window_put(struct stream *s, slice_t bytes)
 {
-	char *to = stream_window_reserve(s, bytes.n);
+	char *to;
 
-	if (to == NULL) {
-		stream_set_why(s, "the memory budget is used up");
-		stream_end_input(s, E_LIMIT);
-		return;
+	if (bytes.p == net_scratch()->in) {
+		to = stream_window_reserve(s, bytes.n);
+		if (to == NULL) {
+			stream_set_why(s, "the memory budget is used up");
+			stream_end_input(s, E_LIMIT);
+			return;
+		}
+		memcpy(to, bytes.p, bytes.n);
 	}
-	memcpy(to, bytes.p, bytes.n);
 	buf_commit(&s->in, bytes.n);
 	stream_wake_reader(s);
 }

@@ -79,6 +79,7 @@ struct serve_conf {
  * listeners, once. */
 struct protocol {
 	enum rpc_service service;
+	bool batches; /* loop_in_batches() is for it: programs wait for its answers, not people */
 	/* Of a service without listeners, whose other fields stay empty: the whole life of its
 	 * worker, from the moment that a back-end is there (or was waited for) until it is
 	 * cancelled. Returning earlier ends the worker, which is started again. */

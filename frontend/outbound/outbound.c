@@ -224,4 +224,4 @@ WAITS static void serve(const struct serve_conf *conf)
 }
 
 const struct protocol outbound_protocol = {
-	.service = SERVICE_OUTBOUND, .serve = serve, .renewed = questions_certificate};
+	.service = SERVICE_OUTBOUND, .batches = true, .serve = serve, .renewed = questions_certificate};

@@ -226,6 +226,7 @@ static WAITS void smtp_start(const struct serve_conf *conf)
 
 const struct protocol smtp_protocol = {
 	.service = SERVICE_SMTP,
+	.batches = true,
 	.start = smtp_start,
 	.stop = resolver_stop,
 	.session_size = sizeof(struct smtp),
@@ -235,6 +236,7 @@ const struct protocol smtp_protocol = {
 
 const struct protocol submission_protocol = {
 	.service = SERVICE_SUBMISSION,
+	.batches = true,
 	.start = smtp_start,
 	.stop = resolver_stop,
 	.session_size = sizeof(struct smtp),

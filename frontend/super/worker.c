@@ -436,6 +436,8 @@ static enum err prepare(struct loop *loop, struct diag *d)
 	char node[256];
 	enum err e = make_cluster_tls(&worker.setup, &worker.cluster_tls, d);
 
+	if (worker.protocol->batches)
+		loop_in_batches();
 	if (e == E_OK)
 		e = make_public_tls(&worker.setup, &tls, d);
 	if (e != E_OK)
