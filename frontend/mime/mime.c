@@ -21,6 +21,8 @@ const struct mime_limits mime_limits_default = {
 	.text_bytes = SUMMARY_TEXT_MAX,
 };
 
+const struct mime_limits mime_limits_sizes = {.depth = 1, .parts = 1};
+
 /* ---- parts ---- */
 
 /* Begins a part whose header starts at off, as a child of the top level. */

@@ -41,6 +41,8 @@ struct mime_limits {
 };
 /* The constants above. */
 extern const struct mime_limits mime_limits_default;
+/* For a message that nobody reads here: its sizes, and nothing of what it says. */
+extern const struct mime_limits mime_limits_sizes;
 
 struct mime_parser;
 

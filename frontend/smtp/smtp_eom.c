@@ -74,8 +74,6 @@ static enum smtp_say describe(struct smtp *s)
 
 	if (mime_parser_end(tx->in->mime, &summary) != E_OK)
 		return SAY_NO_ROOM;
-	if (!tx->kept)
-		summary.text = SLICE_NONE; /* nobody will search for it here */
 	deliver_meta_pack(&tx->meta, &summary, &tx->arena);
 	tx->meta.content = content_of(tx);
 	tx->meta.server = server_name(s->base.server);

@@ -39,7 +39,7 @@ void smtp_intake_new(struct smtp *s)
 	/* What only passes through the queue is gone before its compression would have paid. */
 	record_write_init(&in->record, id, s->tx.kept ? RECORD_COMP_ZSTD : RECORD_COMP_NONE,
 			  smtp_limits(s)->message_bytes_max, b, take_stored, &in->out);
-	in->mime = mime_parser_new(NULL, b);
+	in->mime = mime_parser_new(s->tx.kept ? &mime_limits_default : &mime_limits_sizes, b);
 	buf_init(&in->edited, EDITED_MAX, b);
 	if (smtp_submits(s))
 		in->dkim = dkim_hash_new(b);

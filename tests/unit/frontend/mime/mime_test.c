@@ -443,6 +443,26 @@ TEST(limit_depth)
 	buf_fini(&want);
 }
 
+/* What is not kept is not looked into. */
+TEST(limits_sizes)
+{
+	struct fixture f;
+
+	open_with(&f,
+		  SL(HEAD "Subject: Hello\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+			  "--b\r\n\r\nsecret\r\n--b\r\n\r\nwords\r\n--b--\r\n"),
+		  &mime_limits_sizes);
+	CHECK_SLICE(buf_slice(&f.shape), SL("leaf"));
+	CHECK_INT(f.s.size, f.message.n);
+	CHECK_INT(f.s.header_size, f.message.n - 36);
+	CHECK_INT(f.s.lines, 7);
+	CHECK_INT(f.s.nfields, 0);
+	CHECK(!f.s.fields_complete);
+	CHECK_INT(f.s.text.n, 0);
+	CHECK_INT(f.s.subject.n, 0);
+	close_message(&f);
+}
+
 TEST(limit_parts)
 {
 	struct fixture f;
