@@ -55,6 +55,8 @@ bool slice_ends(slice_t s, slice_t suffix);
 int slice_cmp(slice_t a, slice_t b);
 /* Index of the first c, or s.n. */
 size_t slice_find_char(slice_t s, char c);
+/* How often c stands in s. */
+size_t slice_count_char(slice_t s, char c);
 /* Index of the first occurrence of what, or s.n. */
 size_t slice_find(slice_t s, slice_t what);
 /* Without leading and trailing SP, HT, CR, LF. */

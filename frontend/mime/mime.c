@@ -277,10 +277,14 @@ static size_t body_run(const struct mime_parser *p, slice_t s, uint64_t *lines_o
 	uint64_t lines = 0;
 	size_t i = 0;
 
+	if (p->delimited == 0) {
+		*lines_out = slice_count_char(s, '\n');
+		return s.n;
+	}
 	while (i < s.n) {
 		const char *lf;
 
-		if (s.p[i] == '-' && p->delimited != 0 && (i + 1 == s.n || s.p[i + 1] == '-'))
+		if (s.p[i] == '-' && (i + 1 == s.n || s.p[i + 1] == '-'))
 			break;
 		lf = memchr(s.p + i, '\n', s.n - i);
 		if (lf == NULL) {

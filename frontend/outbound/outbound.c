@@ -223,5 +223,7 @@ WAITS static void serve(const struct serve_conf *conf)
 	finish();
 }
 
-const struct protocol outbound_protocol = {
-	.service = SERVICE_OUTBOUND, .batches = true, .serve = serve, .renewed = questions_certificate};
+const struct protocol outbound_protocol = {.service = SERVICE_OUTBOUND,
+					   .batches = true,
+					   .serve = serve,
+					   .renewed = questions_certificate};

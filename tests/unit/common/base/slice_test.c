@@ -44,6 +44,7 @@ TEST(slice_searches)
 	CHECK_INT(slice_find_char(s, ':'), 7);
 	CHECK_INT(slice_find_char(s, '!'), s.n);
 	CHECK_INT(slice_find_char(SLICE_NONE, 'x'), 0);
+	CHECK_INT(slice_count_char(SLICE_NONE, 'x'), 0);
 	CHECK_INT(slice_find(s, SL("ject")), 3);
 	CHECK_INT(slice_find(s, SL("jest")), s.n);
 	CHECK_INT(slice_find(s, SL("")), 0);
@@ -153,4 +154,18 @@ TEST(list_order)
 			list_remove(i);
 	}
 	CHECK_INT(sum_of(&head), 4);
+}
+
+/* Around the ends of the strides in which it counts. */
+TEST(slice_count_any_length)
+{
+	char text[300];
+
+	for (size_t n = 0; n <= sizeof text; n++) {
+		memset(text, 'x', sizeof text);
+		CHECK_INT(slice_count_char(slice(text, n), 'x'), n);
+		for (size_t i = 0; i < sizeof text; i += 3)
+			text[i] = '\n';
+		CHECK_INT(slice_count_char(slice(text, n), '\n'), (n + 2) / 3);
+	}
 }
