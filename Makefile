@@ -137,11 +137,14 @@ unit: $(UNIT_PROGRAMS) ## unit tests
 # second make, which finds them.
 test: ## the whole fast suite; ends with N passed, N failed
 	@deploy/install-deps --test
-	@$(MAKE) --no-print-directory test-built
-
-.PHONY: test-built run-built
-test-built: all $(BUILD)/mailbench $(UNIT_PROGRAMS) $(FUZZ_REPLAYS)
+	@$(MAKE) --no-print-directory $(ALL_AT_ONCE) test-programs
 	@$(PYTHON) tests/lib/run_all.py
+
+# As many compilers as processors, unless somebody has said how many.
+ALL_AT_ONCE = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: test-programs run-built
+test-programs: all $(BUILD)/mailbench $(UNIT_PROGRAMS) $(FUZZ_REPLAYS)
 
 run: ## a whole cluster on this machine, under run/
 	@deploy/install-deps
@@ -153,8 +156,8 @@ run-built: all
 asan: ## unit and cluster tests under ASan and UBSan
 	@$(MAKE) --no-print-directory SAN=address,undefined BUILD=build-asan all unit \
 		fuzz-replay
-	@POSTERN_BUILD=$(CURDIR)/build-asan $(PYTHON) tests/lib/run_cluster.py tests/cluster
-	@POSTERN_BUILD=$(CURDIR)/build-asan $(PYTHON) tests/lib/run_cluster.py tests/interop
+	@POSTERN_BUILD=$(CURDIR)/build-asan $(PYTHON) tests/lib/run_cluster.py tests/cluster \
+		tests/interop
 
 tsan: ## the store's and the loop's unit tests under TSan
 	@$(MAKE) --no-print-directory SAN=thread BUILD=build-tsan build-tsan/unit/backend/store.t \

@@ -17,6 +17,8 @@
 #define ROWS_OF_ALL     16   /* SPF, DMARC, TLS-RPT, MTA-STS, no key, three SRV, autoconfig */
 #define ROWS_OF_HOST    (3 + ZONE_ADDRS_MAX) /* MX, addresses, TLSA, and a PTR for each address */
 
+static const char silent[] = "the name servers do not answer";
+
 /* ---- rows ---- */
 
 struct zone_row *zone_row(struct zone_look *l, const char *type, enum zone_need need, slice_t name,
@@ -93,6 +95,10 @@ WAITS bool zone_ask(struct zone_look *l, struct zone_row *r, slice_t name, enum 
 		r->note = arena_dup(l->mem, slice_str(l->away.text));
 		return false;
 	}
+	if (a->outcome != ASK_FAILED)
+		l->answered = true;
+	else if (!l->answered && ++l->silent == ZONE_SILENT_MAX)
+		diag_set(&l->away, E_RETRY, "%s", silent);
 	switch (a->outcome) {
 	case ASK_OK:
 		r->found = zone_join(l, a);
@@ -101,7 +107,7 @@ WAITS bool zone_ask(struct zone_look *l, struct zone_row *r, slice_t name, enum 
 		zone_note(r, ZONE_MISSING, "");
 		return false;
 	case ASK_FAILED:
-		zone_note(r, ZONE_UNKNOWN, "the name servers do not answer");
+		zone_note(r, ZONE_UNKNOWN, silent);
 		return false;
 	case ASK_BOGUS:
 		zone_note(r, ZONE_DIFFERS, "its DNSSEC signatures are wrong");

@@ -17,6 +17,9 @@
 #define ZONE_KEYS_MAX  16 /* certificates of front-ends; what is beyond is not compared */
 #define ZONE_ADDRS_MAX 32 /* of one host, what a front-end's resolver gives */
 
+/* Name servers that leave the first questions open leave the others open too, each for seconds. */
+#define ZONE_SILENT_MAX 3
+
 enum zone_verdict {
 	ZONE_OK = 1,
 	ZONE_MISSING,
@@ -61,7 +64,8 @@ struct zone_rows {
 };
 
 /* Looks at all of them. What cannot be asked is ZONE_UNKNOWN, with the reason; after a question
- * that could not be asked no other is. E_CANCELLED. */
+ * that could not be asked no other is, nor when none of the first ZONE_SILENT_MAX was answered.
+ * E_CANCELLED. */
 WAITS enum err zone_check(const struct zone_wants *w, struct arena *mem,
 			  struct zone_rows *out) MUST_USE;
 

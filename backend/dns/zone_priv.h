@@ -11,6 +11,8 @@ struct zone_look {
 	struct zone_rows *out;
 	size_t max;
 	struct diag away; /* why nothing more is asked; empty: it is */
+	bool answered;    /* any question, in whatever way */
+	unsigned silent;  /* those that were not, until one was */
 	struct ipaddr addrs[ZONE_HOSTS_MAX * ZONE_ADDRS_MAX]; /* of all hosts */
 	size_t naddrs;
 };

@@ -20,6 +20,7 @@ CLUSTER = ["--frontends", "2", "--backends", "2", "--partitions", "4", "--accoun
            "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=1s",
            "--set", "outbound.retry_second=1s", "--set", "outbound.retry_third=1s",
            "--set", "outbound.retry_later=1s"]
+TAKES = 25  # seconds
 THIEF, OTHER, FRIEND, HAND, HONEST, HIDDEN, GUESSER, AGAIN = range(8)
 OUTSIDE = b"%s@far.test"
 MX = "127.0.1.1"

@@ -12,6 +12,7 @@ SESSIONS = int(os.environ.get("POSTERN_TEST_SESSIONS", "8000"))
 # Bytes that a session may leave: in a worker the allocator's noise over some thousands of them; in
 # the back-end also what it remembers of an ended session until its ticket expires.
 WORKERS_LEFT, BACKEND_LEFT = 128, 512
+TAKES = 20  # seconds
 
 
 def status(pid, thread=None):

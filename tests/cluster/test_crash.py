@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(postern.TOP, "tests", "crash"))
 import crash  # noqa: E402
 
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40"]
+TAKES = 30  # seconds
 
 
 class Crash(unittest.TestCase):

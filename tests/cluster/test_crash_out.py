@@ -19,6 +19,7 @@ CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "8", "--set", "d
            "--set", "submission.limit_minute=0", "--set", "submission.limit_hour=0",
            "--set", "submission.limit_day=0", "--set", "submission.recipients_hour=0",
            "--set", "submission.recipients_day=0"]
+TAKES = 15  # seconds
 
 
 class CrashOut(unittest.TestCase):

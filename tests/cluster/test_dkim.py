@@ -22,6 +22,7 @@ from postern import (account, account_of, cluster, cluster_command, frontend, im
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40",
            "--set", "submission.limit_minute=0", "--set", "submission.limit_hour=0",
            "--set", "submission.limit_day=0"]
+TAKES = 45  # seconds
 
 
 def dkim(*argv):

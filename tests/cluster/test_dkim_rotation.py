@@ -16,6 +16,7 @@ from test_dkim import dkim, fetch, forget_keys, keys, records, session, simple, 
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40", "--set", "dns={dns}",
            "--set", "submission.limit_minute=0", "--set", "submission.limit_hour=0",
            "--set", "submission.limit_day=0"]
+TAKES = 35  # seconds
 
 
 def setUpModule():

@@ -11,6 +11,7 @@ from postern import account, cluster, deliver, imap, message, postern, subjects,
 CLUSTER = ["--backends", "2", "--accounts", "6", "--set", "drop.files_max=5",
            "--set", "outbound.retry_first=2s", "--set", "outbound.retry_second=2s",
            "--set", "outbound.retry_third=2s", "--set", "outbound.retry_later=2s"]
+TAKES = 20  # seconds
 SERVER = "default-smtp"
 MOST = 5
 

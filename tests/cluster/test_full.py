@@ -13,6 +13,7 @@ CLUSTER = ["--accounts", "4", "--partitions", "1", "--set", "workers.smtp=1",
            "--set", "workers.imap=1", "--set", "store.map_bytes=16m",
            "--set", "store.disk_reserve=0", "--set", "smtp.messages_max=0",
            "--set", "smtp.session_bytes_max=1000g", "--set", "store.expunged_keep=0"]
+TAKES = 20  # seconds
 DISK = "48m"
 
 

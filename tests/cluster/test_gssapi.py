@@ -24,8 +24,9 @@ from sink import Sink
 
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "6", "--set", "dns={dns}",
            "--set", "smtp.port_out={out}", "--set", "tls_trust={trust}",
-           "--set", "outbound.retry_first=2s", "--set", "outbound.retry_second=2s",
-           "--set", "outbound.retry_third=2s", "--set", "outbound.retry_later=2s"]
+           "--set", "outbound.retry_first=1s", "--set", "outbound.retry_second=1s",
+           "--set", "outbound.retry_third=1s", "--set", "outbound.retry_later=1s"]
+TAKES = 35  # seconds
 HOST = "mail.example.org"
 REALMS = "auth.gssapi_realms"
 TOKEN_MAX = 9213

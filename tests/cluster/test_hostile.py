@@ -20,6 +20,7 @@ from postern import (account, account_of, cluster, frontend, imap, log_lines, lo
 from raw import Imap, Smtp, Wire, smtp
 
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "40"]
+TAKES = 35  # seconds
 
 HELLO, REQUEST, RESPONSE, DATA, CREDIT, CANCEL, PING, GOAWAY = range(1, 9)
 BODY, END = 1, 2

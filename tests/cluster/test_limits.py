@@ -19,6 +19,7 @@ CLUSTER = ["--accounts", "8", "--set", "workers.smtp=1", "--set", "workers.imap=
            "--set", "submission.message_bytes_max=10k", "--set", "submission.session_bytes_max=15k",
            "--set", "submission.errors_max=2", "--set", "submission.command_timeout=3s",
            "--set", "submission.data_timeout=4s"]
+TAKES = 25  # seconds
 
 
 def source(n):

@@ -16,6 +16,7 @@ CLUSTER = ["--frontends", "2", "--accounts", "10", "--set", "dns={dns}",
            "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=1s",
            "--set", "outbound.retry_second=1s", "--set", "outbound.retry_third=2s",
            "--set", "outbound.retry_later=1s"]
+TAKES = 20  # seconds
 
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 LATE, NOBODY = "127.0.5.100", "127.0.5.101"

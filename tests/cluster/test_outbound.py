@@ -1,4 +1,5 @@
 """The way out: mail to other systems, from a submission to the other side's 250, or to a notice."""
+import contextlib
 import email
 import json
 import os
@@ -20,9 +21,13 @@ CLUSTER = ["--frontends", "2", "--accounts", "10", "--set", "dns={dns}",
            "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=1s",
            "--set", "outbound.retry_second=1s", "--set", "outbound.retry_third=2s",
            "--set", "outbound.retry_later=1s"]
+TAKES = 30  # seconds
 
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 GOOD, BAD, LATE = "127.0.1.1", "127.0.1.2", "127.0.1.3"
+# Servers that behave badly at one stage each.
+STAGES = {stage: "127.0.1.%d" % (11 + i) for i, stage in
+          enumerate(("greeting", "ehlo", "mail", "rcpt", "data", "dot"))}
 ZONE = """
 @       MX 10 mx
 mx      A %s
@@ -39,7 +44,8 @@ bad     MX 10 badmx
 badmx   A %s
 late    MX 10 latemx
 latemx  A %s
-""" % (GOOD, GOOD, BAD, LATE)
+""" % (GOOD, GOOD, BAD, LATE) + "".join("%s MX 10 %s-mx\n%s-mx A %s\n" % (s, s, s, address)
+                                      for s, address in STAGES.items())
 
 
 def setUpModule():
@@ -198,48 +204,50 @@ class Outbound(unittest.TestCase):
 class Faults(unittest.TestCase):
     """A server that behaves badly: bounded, told in the queue, tried again, and nobody else waits."""
 
-    STAGES = ("greeting", "ehlo", "mail", "rcpt", "data", "dot")
-
     def setUp(self):
         self.addCleanup(postern.postern, "queue", "remove", "--all")
 
-    def check(self, stage, does, status, words):
-        with Sink(BAD, PORT) as bad, Sink(GOOD, PORT) as good:
-            bad.does[stage] = does
-            subject = submit(["x@bad.out.test"])
+    def check(self, does, status, words, stages=tuple(STAGES)):
+        """At all of these stages side by side; %s in the words is the stage."""
+        with contextlib.ExitStack() as stack:
+            good = stack.enter_context(Sink(GOOD, PORT))
+            bad = {stage: stack.enter_context(Sink(STAGES[stage], PORT)) for stage in stages}
+            subject = {}
+            for stage, sink in bad.items():
+                sink.does[stage] = does
+                subject[stage] = submit(["x@%s.out.test" % stage])
             submit(["y@out.test"])
             self.assertEqual(len(good.wait(1)), 1, "another destination waits")
-            row = waiting("x@bad.out.test")
-            self.assertIsNotNone(row, "%s %s" % (stage, does))
-            self.assertEqual((row["status"], row["last_error"]), (status, words),
-                             "%s %s" % (stage, does))
-            bad.does.clear()
-            mails = bad.wait(1)
-            self.assertEqual(len(mails), 1, "%s %s: not tried again" % (stage, does))
-            self.assertIn(subject.encode(), mails[0].data)
+            for stage in stages:
+                row = waiting("x@%s.out.test" % stage)
+                self.assertIsNotNone(row, "%s %s" % (stage, does))
+                self.assertEqual((row["status"], row["last_error"]),
+                                 (status, words.replace("%s", stage)), "%s %s" % (stage, does))
+            for sink in bad.values():
+                sink.does.clear()
+            for stage, sink in bad.items():
+                mails = sink.wait(1)
+                self.assertEqual(len(mails), 1, "%s %s: not tried again" % (stage, does))
+                self.assertIn(subject[stage].encode(), mails[0].data)
             self.assertTrue(until(lambda: not queue()))
 
-    def check_each(self, does, status, words):
-        for stage in self.STAGES:
-            self.check(stage, does, status, words % stage)
-
     def test_temporary_refusals(self):
-        for stage in ("greeting", "mail", "rcpt", "data", "dot"):
-            self.check(stage, b"451 4.3.0 not now", "4.3.0", "451 4.3.0 not now")
+        self.check(b"451 4.3.0 not now", "4.3.0", "451 4.3.0 not now",
+                   ("greeting", "mail", "rcpt", "data", "dot"))
 
     def test_early_close(self):
-        self.check_each("close", "4.4.2", "the connection was lost (%s)")
+        self.check("close", "4.4.2", "the connection was lost (%s)")
 
     def test_garbage(self):
-        self.check_each("garbage", "4.5.0", "the host broke the protocol (%s): "
-                        "bare CR, bare LF or NUL in the reply")
+        self.check("garbage", "4.5.0", "the host broke the protocol (%s): "
+                   "bare CR, bare LF or NUL in the reply")
 
     def test_flood(self):
-        self.check_each("flood", "4.5.0", "the host broke the protocol (%s): "
-                        "the reply is longer than 16 KiB")
+        self.check("flood", "4.5.0", "the host broke the protocol (%s): "
+                   "the reply is longer than 16 KiB")
 
     def test_greeting_of_refusal_is_no_bounce(self):
-        self.check("greeting", b"554 5.7.1 go away", "4.7.1", "554 5.7.1 go away")
+        self.check(b"554 5.7.1 go away", "4.7.1", "554 5.7.1 go away", ("greeting",))
 
     def test_hanging_server_holds_nobody_up(self):
         with Sink(BAD, PORT) as bad, Sink(GOOD, PORT) as good:

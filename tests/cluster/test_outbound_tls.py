@@ -19,6 +19,7 @@ CLUSTER = ["--accounts", "4", "--set", "dns={dns}", "--set", "dns_anchors={ancho
            "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=1s",
            "--set", "outbound.retry_second=1s", "--set", "outbound.retry_third=1s",
            "--set", "outbound.retry_later=1s"]
+TAKES = 40  # seconds
 
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 OFFERS = ("PIPELINING", "8BITMIME", "SIZE 60000000")

@@ -19,6 +19,7 @@ CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "4", "--set", "d
            "--set", "outbound.retry_first=2s",
            "--set", "outbound.retry_second=2s", "--set", "outbound.retry_third=2s",
            "--set", "outbound.retry_later=2s"]
+TAKES = 20  # seconds
 
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 MX, ONE, TWO = "127.0.1.1", "127.0.1.11", "127.0.1.12"

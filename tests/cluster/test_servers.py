@@ -19,6 +19,7 @@ from postern import account, cluster, cluster_command, frontend, imap, subjects,
 
 # One worker of each service: what a greeting says of it, holds for the next connection.
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "6", "--set", "workers.smtp=1"]
+TAKES = 35  # seconds
 STRANGER = "stranger@elsewhere.example"
 DENIED = 77  # EX_NOPERM
 

@@ -12,6 +12,7 @@ from postern import BUILD, FOLDER, TOP, cluster, until
 from run_cluster import free_ports
 
 CLUSTER = ["--accounts", "20"]
+TAKES = 25  # seconds
 TOOL = os.path.join(TOP, "deploy", "cluster")
 
 

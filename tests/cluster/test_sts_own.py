@@ -20,6 +20,7 @@ from postern import frontend, until
 
 CLUSTER = ["--accounts", "2", "--set", "dns={dns}", "--set", "workers.web=1",
            "--set", "web.connections_per_ip_max=4", "--set", "web.rate_per_ip_per_min=1000"]
+TAKES = 35  # seconds
 HOST = "mta-sts.example.org"
 PATH = "/.well-known/mta-sts.txt"
 CONFIG, WELL_KNOWN = "/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml"

@@ -20,6 +20,7 @@ CLUSTER = ["--accounts", "4", "--backends", "2", "--set", "dns={dns}",
            "--set", "outbound.retry_third=1s", "--set", "outbound.retry_later=1s",
            "--set", "tlsrpt.contact=tls-reports@example.org",
            "--set", "tlsrpt.organization=The Example"]
+TAKES = 20  # seconds
 
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 HTTPS = int(os.environ.get("POSTERN_TEST_HTTPS", 0))
@@ -34,6 +35,7 @@ RUA = {"plain": "mailto:plain@reports.rpt.test", "tls": "mailto:tls@reports.rpt.
 STS = {"enforced": policy("enforce", "mx.enforced.rpt.test"),
        "testing": policy("testing", "*.testing.rpt.test"),
        "stripped": policy("enforce", "mx.stripped.rpt.test"), "broken": b"version: STSv2\r\n"}
+WITHOUT_TLS = ("plain", "stripped", "posted", "silent", "verbs")
 
 
 def address(domain, third):
@@ -82,21 +84,32 @@ def report_to(address):
 
 
 class Reports(unittest.TestCase):
-    def server(self, domain, **files):
+    @classmethod
+    def setUpClass(cls):
+        """One message to each domain, to all at once: workers tell of what they have seen every few
+        seconds."""
+        cls.servers = {d: cls.server(d) for d in DOMAINS if d != "reports"}
+        for d in cls.servers:
+            submit(["to@%s.rpt.test" % d])
+
+    @classmethod
+    def server(cls, domain):
+        """The domain's mail server, and the site of its policy."""
         if domain in STS:
             site = Site(address(domain, 6), HTTPS,
                         **pki.leaf(domain + "-site", "mta-sts.%s.rpt.test" % domain))
             site.body = STS[domain]
-            self.addCleanup(site.close)
-        sink = Sink(address(domain, 5), PORT, **files)
-        self.addCleanup(sink.close)
+            cls.addClassCleanup(site.close)
+        make = pki.self_signed if domain == "testing" else pki.leaf
+        sink = Sink(address(domain, 5), PORT, **({} if domain in WITHOUT_TLS else make(
+            domain + "-mx", "mx.%s.rpt.test" % domain)))
+        cls.addClassCleanup(sink.close)
         return sink
 
-    def seen(self, domain, n=1):
-        """Mail for it was tried, and so many sessions with its servers are summed up."""
-        submit(["to@%s.rpt.test" % domain])
+    def seen(self, domain):
+        """Mail for it was tried, and a session with its server is summed up."""
         return until(lambda: sum(int(r.get("successes", 0)) + int(r.get("failures", 0))
-                                 for r in rows(domain)) >= n)
+                                 for r in rows(domain)))
 
     def reported(self, domain, to):
         """What its report says, once it was sent."""
@@ -125,7 +138,6 @@ class Reports(unittest.TestCase):
         return f
 
     def test_success(self):
-        self.server("tls", **pki.leaf("tls-mx", "mx.tls.rpt.test"))
         self.assertTrue(self.seen("tls"))
         p = self.reported("tls", "tls@reports.rpt.test")
         self.assertEqual(p["policy"], {"policy-type": "no-policy-found",
@@ -134,7 +146,6 @@ class Reports(unittest.TestCase):
                                         "total-failure-session-count": 0})
 
     def test_without_tls(self):
-        self.server("plain")
         self.assertTrue(self.seen("plain"))
         p = self.reported("plain", "plain@reports.rpt.test")
         self.assertEqual(p["policy"]["policy-type"], "no-policy-found")
@@ -168,13 +179,11 @@ class Reports(unittest.TestCase):
         dkim("activate", "example.org", "--force")
         keys = json.loads(dkim("list"))
         self.addCleanup(forget)
-        self.server("keyed", **pki.leaf("keyed-mx", "mx.keyed.rpt.test"))
         good = until(signatures, 60)
         self.assertTrue(good and all(good.values()), good)
 
     def test_one_of_ours_wants_it(self):
         """The report goes into a mailbox here."""
-        self.server("enforced", **pki.leaf("enforced-mx", "mx.enforced.rpt.test"))
         self.assertTrue(self.seen("enforced"))
         ctl("send", "enforced.rpt.test")
         box = imap(0)
@@ -193,22 +202,19 @@ class Reports(unittest.TestCase):
 
     def test_testing(self):
         """The mail arrives, and what an enforced policy would have refused is told."""
-        sink = self.server("testing", **pki.self_signed("testing-mx", "mx.testing.rpt.test"))
         self.assertTrue(self.seen("testing"))
-        self.assertTrue(sink.wait(1)[0].tls)
+        self.assertTrue(self.servers["testing"].wait(1)[0].tls)
         p = self.reported("testing", "testing@reports.rpt.test")
         self.assertIn("mode: testing", p["policy"]["policy-string"])
         self.failure(p, "certificate-not-trusted")
 
     def test_stripped(self):
-        self.server("stripped")
         self.assertTrue(self.seen("stripped"))
         p = self.reported("stripped", "stripped+x@reports.rpt.test")
         self.assertEqual(p["policy"]["policy-type"], "sts")
         self.failure(p, "starttls-not-supported")
 
     def test_a_policy_that_is_none(self):
-        self.server("broken", **pki.leaf("broken-mx", "mx.broken.rpt.test"))
         self.assertTrue(self.seen("broken"))
         p = self.reported("broken", "broken@reports.rpt.test")
         self.assertEqual(p["policy"], {"policy-type": "sts", "policy-domain": "broken.rpt.test"})
@@ -216,7 +222,6 @@ class Reports(unittest.TestCase):
 
     def test_a_site_wants_it(self):
         """Tried again when the site would not have it, under the same id."""
-        self.server("posted")
         site = Site(address("posted", 6), HTTPS,
                     **pki.leaf("posted-site", "mta-sts.posted.rpt.test"))
         self.addCleanup(site.close)
@@ -239,7 +244,6 @@ class Reports(unittest.TestCase):
         self.assertEqual(len(set(ids)), 1)
 
     def test_nobody_asks(self):
-        self.server("silent")
         self.assertTrue(self.seen("silent"))
         before = len(reports.mails)
         ctl("send", "silent.rpt.test")
@@ -248,7 +252,7 @@ class Reports(unittest.TestCase):
 
     def test_a_report_that_cannot_be_sent(self):
         """It is dropped, not kept: nobody misses it; and what TLS did on its way is not told."""
-        sink = self.server("gone", **pki.leaf("gone-mx", "mx.gone.rpt.test"))
+        sink = self.servers["gone"]
         self.assertTrue(self.seen("gone"))
         sink.does["rcpt"] = b"550 5.1.1 nobody of that name"
         ctl("send", "gone.rpt.test")
@@ -258,7 +262,6 @@ class Reports(unittest.TestCase):
         self.assertEqual(len(rows("gone")), 1)
 
     def test_verbs(self):
-        self.server("verbs")
         self.assertTrue(self.seen("verbs"))
         self.assertIn("verbs.rpt.test", [r["domain"] for r in ctl("list")["rows"]])
         results = ctl("show", "verbs.rpt.test")["results"]

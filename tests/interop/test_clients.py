@@ -14,6 +14,8 @@ import uuid
 import postern
 from postern import account, deliver, frontend, imap, message, subjects, tls, until
 
+TAKES = 30  # seconds
+
 
 class Client(unittest.TestCase):
     program = None

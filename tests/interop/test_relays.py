@@ -23,6 +23,7 @@ CLUSTER = ["--accounts", "6", "--set", "dns={dns}", "--set", "smtp.port_out={out
            "--set", "tls_trust={trust}",
            "--set", "outbound.retry_first=1s", "--set", "outbound.retry_second=1s",
            "--set", "outbound.retry_third=1s", "--set", "outbound.retry_later=1s"]
+TAKES = 20  # seconds
 
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 HOSTS = {"postfix": "127.0.1.41", "exim": "127.0.1.42", "opensmtpd": "127.0.1.43",

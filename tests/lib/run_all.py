@@ -1,23 +1,44 @@
 #!/usr/bin/env python3
-"""The whole fast suite: unit tests, replay of the fuzzers' corpora, lint, then every test of
+"""The whole fast suite: unit tests, replay of the fuzzers' corpora, lint, and every test of
 tests/cluster and tests/interop against live clusters. Ends with `N passed, N failed`.
 
   tests/lib/run_all.py [--only WORD]...
+
+What waits and what computes run side by side: the clusters, and, yielding to them, the rest.
 """
 import argparse
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
+FOLDER = re.compile(r"^tests/(\w+): (\d+) passed, (\d+) failed, ([\d.]+) s", re.M)
 TOLD = re.compile(r"^(?:skipped|noted) .*", re.M)
+ON_CLUSTERS = ("cluster", "interop")
+YIELDING = ["nice", "-n", "10"]
+printing = threading.Lock()
+
+
+def counts(name, out, code, took):
+    """(name, passed, failed, seconds) of each part that a command ran; one failure when it does not
+    end with its counts."""
+    found = COUNT.findall(out)
+    passed, failed = map(int, found[-1]) if found else (0, 0)
+    if code != 0 and failed == 0:
+        return [(name, passed, 1, took)]
+    if not found:
+        passed = 1
+    folders = [(n, int(p), int(f), float(s)) for n, p, f, s in FOLDER.findall(out)]
+    return folders or [(name, passed, failed, took)]
 
 
 def step(name, argv, seconds):
-    """Runs one part; its counts, or one failure when it does not end with them."""
+    """Runs one command; its counts."""
     began = time.monotonic()
     try:
         done = subprocess.run(argv, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -25,35 +46,33 @@ def step(name, argv, seconds):
         out, code = done.stdout.decode(errors="replace"), done.returncode
     except subprocess.TimeoutExpired as e:
         out, code = (e.stdout or b"").decode(errors="replace") + "\ntimed out\n", 124
-    found = COUNT.findall(out)
-    passed, failed = map(int, found[-1]) if found else (0, 0)
-    if code != 0 and failed == 0:
-        failed = 1
-    elif not found and code == 0:
-        passed = 1
-    print("%-12s %5d passed %3d failed  %6.1f s" %
-          (name, passed, failed, time.monotonic() - began), flush=True)
-    print(out if failed else "".join(line + "\n" for line in TOLD.findall(out)), end="", flush=True)
-    return passed, failed
+    rows = counts(name, out, code, time.monotonic() - began)
+    with printing:
+        for row in rows:
+            print("%-12s %5d passed %3d failed  %6.1f s" % row, flush=True)
+        failed = sum(row[2] for row in rows)
+        print(out if failed or os.environ.get("POSTERN_TEST_TIMES") else
+              "".join(line + "\n" for line in TOLD.findall(out)), end="", flush=True)
+    return sum(row[1] for row in rows), failed
 
 
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--only", action="append", help="parts whose name has this word")
     opts = p.parse_args()
-    parts = [("unit", ["make", "-s", "unit"], 600),
-             ("fuzz-replay", ["make", "-s", "fuzz-replay"], 600),
-             ("lint", ["make", "-s", "lint"], 120),
-             ("cluster", [sys.executable, "tests/lib/run_cluster.py", "tests/cluster"], 1500),
-             ("interop", [sys.executable, "tests/lib/run_cluster.py", "tests/interop"], 600)]
-    passed = failed = 0
-    for name, argv, seconds in parts:
-        if opts.only and not any(w in name for w in opts.only):
-            continue
-        p_, f_ = step(name, argv, seconds)
-        passed, failed = passed + p_, failed + f_
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+
+    def wanted(name):
+        return not opts.only or any(w in name for w in opts.only)
+    folders = ["tests/" + name for name in ON_CLUSTERS if wanted(name)]
+    waits = [("cluster", [sys.executable, "tests/lib/run_cluster.py", *folders], 1500)]
+    computes = [(name, [*YIELDING, "make", "-s", name], seconds) for name, seconds in
+                (("unit", 600), ("fuzz-replay", 600), ("lint", 300)) if wanted(name)]
+    with ThreadPoolExecutor(2) as pool:
+        lanes = pool.map(lambda lane: [step(*part) for part in lane],
+                         (waits if folders else [], computes))
+        totals = [sum(column) for column in zip((0, 0), *(c for lane in lanes for c in lane))]
+    print("%d passed, %d failed" % tuple(totals))
+    return 1 if totals[1] else 0
 
 
 if __name__ == "__main__":

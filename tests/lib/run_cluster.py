@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the test files of a folder against live clusters.
+"""Runs the test files of folders against live clusters.
 
-  tests/lib/run_cluster.py FOLDER [NAME]...
+  tests/lib/run_cluster.py FOLDER... [NAME]...
 
 A file may set CLUSTER, a list of options for `deploy/cluster up`; files with equal options share
 one cluster, which is brought up before the first and down after the last. In an option {dns} is an
@@ -12,9 +12,11 @@ $POSTERN_TEST_KEYS names (dnszone.make_keys), {trust} the certificate of the aut
 $POSTERN_TEST_PKI (authority.py). A file finds its cluster's folder in $POSTERN_TEST_CLUSTER. A test
 that kills nodes starts them again. A node that
 died by its own fault fails the files of its cluster. What was skipped is told, and lines of a test
-that begin with "noted". With $POSTERN_TEST_TIMES set it is shown what each file took.
+that begin with "noted". With $POSTERN_TEST_TIMES set it is shown what each file took, its slow tests,
+and when each cluster was up. It ends with the counts of each folder, and of all.
 
-Two clusters are up at a time, for most of a test is waiting; $POSTERN_TEST_JOBS says another number.
+Three clusters are up at a time, for most of a test is waiting; $POSTERN_TEST_JOBS says another number.
+The longest group of files comes first: a file that takes long says so, TAKES = 60 # seconds.
 """
 import ast
 import contextlib
@@ -39,7 +41,10 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 CLUSTER = os.path.join(TOP, "deploy", "cluster")
 TWO_WORKERS = ["--set", "workers.smtp=2", "--set", "workers.imap=2"]
 DEFAULT = ["--accounts", "20"]
-JOBS = 2
+JOBS = 3
+TAKES = 5      # seconds: a file that does not say
+SLOW_TEST = 3  # seconds
+BEGAN = time.monotonic()
 DNS_PORT = 353  # of each run's thousand, for its name server
 DIED = re.compile(r"level=fatal|Sanitizer|: runtime error: |"
                   r"event=worker.ended .*signal=(?:4|5|6|7|8|11|31) ")
@@ -47,13 +52,13 @@ COUNT = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
 TOLD = re.compile(r"^(?:skipped|noted) .*", re.M)
 
 
-def options_of(path):
-    """CLUSTER of a file, read without running it."""
+def says(path, name, default):
+    """A constant of a file, read without running it."""
     with open(path) as f:
         for node in ast.parse(f.read()).body:
-            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "CLUSTER":
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
                 return ast.literal_eval(node.value)
-    return DEFAULT
+    return default
 
 
 def load(path):
@@ -82,14 +87,32 @@ def died(folder):
     return out
 
 
+class Result(unittest.TestResult):
+    """It knows what each test took."""
+
+    def __init__(self):
+        super().__init__()
+        self.slow = []
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.began = time.monotonic()
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        took = time.monotonic() - self.began
+        if took >= SLOW_TEST:
+            self.slow.append("%9.1f s %s" % (took, test.id()))
+
+
 def run_files(files):
     """In a process of its own for each cluster: the tests' modules read its folder once."""
-    result = unittest.TestResult()
+    result = Result()
     for path in files:
-        began, ran = time.monotonic(), result.testsRun
+        began, ran, slow = time.monotonic(), result.testsRun, len(result.slow)
         load(path).run(result)
         print("%6.1f s, %d tests of %s" % (time.monotonic() - began, result.testsRun - ran,
-                                         os.path.basename(path)))
+                                         os.path.basename(path)), *result.slow[slow:], sep="\n")
     for test, text in result.failures + result.errors:
         print("FAILED %s\n%s" % (test, text))
     for test, why in result.skipped:
@@ -100,6 +123,7 @@ def run_files(files):
 
 
 def run_group(options, files, base_port):
+    began = time.monotonic()
     outside = {"dns": "127.0.0.1:%d" % (base_port + DNS_PORT), "out": str(base_port + 26),
                "https": str(base_port + 444)}
     folder, keys = tempfile.mkdtemp(prefix="postern-test-"), {}
@@ -116,6 +140,7 @@ def run_group(options, files, base_port):
     two = [] if "--inside-out" in options else TWO_WORKERS
     up = subprocess.run([CLUSTER, "up", folder, "--base-port", str(base_port), *two, *options],
                         capture_output=True, text=True)
+    was_up = time.monotonic()
     if up.returncode != 0:
         print("cluster up %s:\n%s%s" % (options, up.stdout, up.stderr))
         out, failed = "0 passed, %d failed\n" % len(files), len(files)
@@ -129,6 +154,7 @@ def run_group(options, files, base_port):
                                              POSTERN_TEST_HTTPS=outside["https"],
                                              POSTERN_TEST_OUT=outside["out"]))
         out, failed = done.stdout, done.returncode
+    ran = time.monotonic()
     found = COUNT.findall(out)
     passed, failed = map(int, found[-1]) if found else (0, max(1, failed))
     if not failed:
@@ -138,6 +164,10 @@ def run_group(options, files, base_port):
         print(out)
         tail_logs(folder)
     subprocess.run([CLUSTER, "down", folder])
+    if os.environ.get("POSTERN_TEST_TIMES"):
+        print("from %.1f s to %.1f s, %.1f s up, %.1f s down: %s" %
+              (began - BEGAN, time.monotonic() - BEGAN, was_up - began, time.monotonic() - ran,
+               " ".join(map(os.path.basename, files))), flush=True)
     faults = died(folder)
     if faults:
         failed += 1
@@ -185,11 +215,14 @@ def main():
     sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
     if sys.argv[1] == "--files":
         return run_files(sys.argv[2:])
-    names = sys.argv[2:]
+    folders = [a for a in sys.argv[1:] if os.path.isdir(os.path.join(TOP, a))]
+    names = [a for a in sys.argv[1:] if a not in folders]
     groups = {}
-    for path in sorted(glob.glob(os.path.join(TOP, sys.argv[1], "test_*.py"))):
-        if not names or any(n in os.path.basename(path) for n in names):
-            groups.setdefault(tuple(options_of(path)), []).append(path)
+    for folder in folders:
+        for path in sorted(glob.glob(os.path.join(TOP, folder, "test_*.py"))):
+            if not names or any(n in os.path.basename(path) for n in names):
+                options = says(path, "CLUSTER", DEFAULT)
+                groups.setdefault((folder, *options), []).append(path)
     jobs, bases = int(os.environ.get("POSTERN_TEST_JOBS", JOBS)), queue.SimpleQueue()
     fixed = int(os.environ.get("POSTERN_TEST_PORT", 0))
     claims = {fixed: None} if fixed else free_ports(min(jobs, len(groups)))
@@ -197,15 +230,23 @@ def main():
         bases.put(base)
 
     def one(group):
+        (folder, *options), files = group
         base = bases.get()
         try:
-            return run_group(*group, base)
+            return folder, *run_group(options, files, base), time.monotonic() - BEGAN
         finally:
             bases.put(base)
+
+    def seconds(group):
+        return sum(says(path, "TAKES", TAKES) for path in group[1])
     with ThreadPoolExecutor(jobs) as pool:
-        # The longest ones first, as far as one can tell.
-        counts = list(pool.map(one, sorted(groups.items(), key=lambda g: -len(g[1]))))
-    passed, failed = (sum(column) for column in zip((0, 0), *counts))
+        counts = list(pool.map(one, sorted(groups.items(), key=seconds, reverse=True)))
+    passed = failed = 0
+    for folder in folders:
+        p, f = (sum(c[i] for c in counts if c[0] == folder) for i in (1, 2))
+        print("%s: %d passed, %d failed, %.1f s" %
+              (folder, p, f, max((c[3] for c in counts if c[0] == folder), default=0)))
+        passed, failed = passed + p, failed + f
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
 

@@ -49,6 +49,7 @@ struct table {
 	struct fact change; /* stands before the others; name NULL: none */
 	unsigned asked;
 	bool away, insecure;
+	unsigned silent; /* so many questions from the first on are left open */
 	slice_t reports;
 	size_t nkeys; /* of tls_keys */
 };
@@ -79,7 +80,7 @@ static enum err ask(void *arg, slice_t name, enum ask_type type, struct arena *m
 		return diag_set(d, E_RETRY, "nobody asks");
 	*out = (struct ask_answer){.outcome = ASK_ABSENT, .secure = !t->insecure};
 	out->records = arena_alloc(mem, ASKING_RECORDS_MAX * sizeof *out->records);
-	if (slice_eq(rest, SL("!"))) {
+	if (slice_eq(rest, SL("!")) || t->asked <= t->silent) {
 		out->outcome = ASK_FAILED;
 		return E_OK;
 	}
@@ -293,6 +294,39 @@ TEST_FIBER(nobody_asks)
 	CHECK_INT(with(&rows, ZONE_UNKNOWN), rows.n);
 	for (size_t i = 0; i < rows.n; i++)
 		CHECK_SLICE(rows.rows[i].note, SL("nobody asks"));
+	arena_reset(&mem);
+}
+
+/* Nor is each question waited for when none of the first is answered. */
+TEST_FIBER(nobody_answers)
+{
+	struct table t = {.silent = 100};
+	struct zone_rows rows;
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
+	CHECK_INT(t.asked, ZONE_SILENT_MAX);
+	CHECK_INT(with(&rows, ZONE_UNKNOWN), rows.n);
+	for (size_t i = 0; i < rows.n; i++)
+		CHECK_SLICE(rows.rows[i].note, SL("the name servers do not answer"));
+	arena_reset(&mem);
+}
+
+/* One answer, and all are asked for, whatever is left open: some servers never tell of TLSA. */
+TEST_FIBER(somebody_answers)
+{
+	struct table t = {.silent = ZONE_SILENT_MAX - 1};
+	struct table some = {.change = {"mx1.ours.test", ASK_ADDRESS, "!", ""}};
+	struct zone_rows rows;
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
+	CHECK(with(&rows, ZONE_OK) > 0);
+	CHECK(t.asked > ZONE_SILENT_MAX);
+	rows = look(&some, &mem, DIR_DOMAIN_LOCAL);
+	CHECK_INT(with(&rows, ZONE_UNKNOWN), 1);
 	arena_reset(&mem);
 }
 

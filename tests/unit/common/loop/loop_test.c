@@ -360,7 +360,7 @@ TEST_FIBER(deadlines_follow_the_replaced_clock)
 
 struct work_test {
 	pthread_t loop_thread;
-	atomic_uint ran;
+	atomic_uint begun, ran;
 	atomic_bool go; /* jobs hold their thread until it is set */
 	unsigned ok, busy, cancelled;
 	bool hold;
@@ -371,6 +371,7 @@ static void job(void *arg)
 	struct work_test *t = arg;
 
 	invariant(!pthread_equal(pthread_self(), t->loop_thread));
+	atomic_fetch_add(&t->begun, 1);
 	while (t->hold && !atomic_load(&t->go))
 		usleep(100);
 	atomic_fetch_add(&t->ran, 1);
@@ -425,8 +426,9 @@ TEST_FIBER(cancelled_work_ends_before_its_caller)
 
 	for (size_t i = 0; i < ARRAY_LEN(f); i++)
 		CHECK_ERR(fiber_start("t.work", work_main, &t, &f[i]), E_OK);
-	fiber_yield();
-	CHECK_ERR(fiber_sleep("t.begin", 20), E_TIMEOUT);
+	/* Both threads have one. */
+	while (atomic_load(&t.begun) < 2)
+		CHECK_ERR(fiber_sleep("t.begin", 1), E_TIMEOUT);
 	for (size_t i = 0; i < ARRAY_LEN(f); i++)
 		fiber_cancel(f[i]);
 	CHECK_ERR(fiber_sleep("t.cancel", 20), E_TIMEOUT);
