@@ -4,24 +4,20 @@ tests/cluster and tests/interop against live clusters. Ends with `N passed, N fa
 
   tests/lib/run_all.py [--only WORD]...
 
-What waits and what computes run side by side: the clusters, and, yielding to them, the rest.
+What computes comes first, by itself: tests on clusters look at what time it is.
 """
 import argparse
 import os
 import re
 import subprocess
 import sys
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 COUNT = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
 FOLDER = re.compile(r"^tests/(\w+): (\d+) passed, (\d+) failed, ([\d.]+) s", re.M)
 TOLD = re.compile(r"^(?:skipped|noted) .*", re.M)
 ON_CLUSTERS = ("cluster", "interop")
-YIELDING = ["nice", "-n", "10"]
-printing = threading.Lock()
 
 
 def counts(name, out, code, took):
@@ -47,12 +43,11 @@ def step(name, argv, seconds):
     except subprocess.TimeoutExpired as e:
         out, code = (e.stdout or b"").decode(errors="replace") + "\ntimed out\n", 124
     rows = counts(name, out, code, time.monotonic() - began)
-    with printing:
-        for row in rows:
-            print("%-12s %5d passed %3d failed  %6.1f s" % row, flush=True)
-        failed = sum(row[2] for row in rows)
-        print(out if failed or os.environ.get("POSTERN_TEST_TIMES") else
-              "".join(line + "\n" for line in TOLD.findall(out)), end="", flush=True)
+    for row in rows:
+        print("%-12s %5d passed %3d failed  %6.1f s" % row, flush=True)
+    failed = sum(row[2] for row in rows)
+    print(out if failed or os.environ.get("POSTERN_TEST_TIMES") else
+          "".join(line + "\n" for line in TOLD.findall(out)), end="", flush=True)
     return sum(row[1] for row in rows), failed
 
 
@@ -64,13 +59,11 @@ def main():
     def wanted(name):
         return not opts.only or any(w in name for w in opts.only)
     folders = ["tests/" + name for name in ON_CLUSTERS if wanted(name)]
-    waits = [("cluster", [sys.executable, "tests/lib/run_cluster.py", *folders], 1500)]
-    computes = [(name, [*YIELDING, "make", "-s", name], seconds) for name, seconds in
-                (("unit", 600), ("fuzz-replay", 600), ("lint", 300)) if wanted(name)]
-    with ThreadPoolExecutor(2) as pool:
-        lanes = pool.map(lambda lane: [step(*part) for part in lane],
-                         (waits if folders else [], computes))
-        totals = [sum(column) for column in zip((0, 0), *(c for lane in lanes for c in lane))]
+    parts = [(name, ["make", "-s", name], seconds) for name, seconds in
+             (("unit", 600), ("fuzz-replay", 600), ("lint", 300)) if wanted(name)]
+    if folders:
+        parts.append(("cluster", [sys.executable, "tests/lib/run_cluster.py", *folders], 1500))
+    totals = [sum(column) for column in zip((0, 0), *(step(*part) for part in parts))]
     print("%d passed, %d failed" % tuple(totals))
     return 1 if totals[1] else 0
 
