@@ -287,8 +287,11 @@ static void on_alloc(uv_handle_t *h, size_t suggested UNUSED, uv_buf_t *out)
 	/* Of cipher text slightly more than the room: a whole record ends with its tag. */
 	if (s->closing == CLOSING_NOT)
 		n = MIN(n, stream_room(s) + (s->tls != NULL ? TLS_RECORD_OVER : 0));
-	if (s->closing == CLOSING_NOT && s->tls == NULL && s->window_max > s->window_opened)
+	if (s->closing == CLOSING_NOT && s->tls == NULL && s->window_max > s->window_opened) {
 		to = stream_window_reserve(s, n);
+		if (to == NULL)
+			s->in.failed = false; /* what comes may be less, and have room */
+	}
 	*out = uv_buf_init(to != NULL ? to : net_scratch()->in, (unsigned)n);
 }
 

@@ -8,8 +8,8 @@
 
 #include "common/net/net_priv.h"
 
-#define QUEUE_LARGE (4 * 1024)
-#define QUEUE_AHEAD 8
+#define QUEUE_LARGE (4 * 1024) /* no reply is so long: it is a part of something */
+#define QUEUE_AHEAD 8          /* pieces that room is made for: most of a message, in one step */
 
 struct write_rest {
 	uv_write_t req;

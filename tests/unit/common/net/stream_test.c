@@ -364,6 +364,31 @@ TEST_FIBER(a_used_up_budget_ends_input_and_output)
 	budget_fini(&budget);
 }
 
+/* A window that was widened is read into as a whole where the budget has room for that; else what
+ * comes counts, and not what might have. */
+TEST_FIBER(a_wide_window_needs_no_more_than_what_comes)
+{
+	struct budget budget;
+	struct stream_opts opts = {.window_max = 1024, .budget = &budget};
+	static char bytes[1000];
+	struct stream *s;
+	int fd;
+
+	budget_init(&budget, 8192, NULL);
+	fd = net_raw_pair(&opts, &s);
+	stream_set_window(s, 32 * 1024);
+	for (int i = 0; i < 3; i++) {
+		CHECK_INT(write(fd, bytes, sizeof bytes), sizeof bytes);
+		REQUIRE(stream_fill(s, 999, "t.wide", deadline_in(SOON)) == E_OK);
+		stream_consume(s, 1000);
+	}
+	close(fd);
+	stream_close(&s, CLOSE_PEER);
+	CHECK_ERR(fiber_sleep("t.closing", 5), E_TIMEOUT);
+	CHECK_INT(budget.used, 0);
+	budget_fini(&budget);
+}
+
 /* ---- output ---- */
 
 struct mover {
