@@ -4,18 +4,23 @@
  * "Until the next wait" means until the running fiber calls a function marked WAITS, of whatever
  * object, and whether or not it had to wait. To keep such bytes longer is a fault that hides: most
  * waits end at once, and most of the others change nothing. So builds with AddressSanitizer take
- * the memory away at every wait: each later use is reported as a use after free, and "freed by"
- * shows the wait that ended the loan. In other builds all of this is empty.
+ * the memory away there: each later use is reported as a use after free, and "freed by" shows the
+ * wait that ended the loan. In other builds all of this is empty.
  *
- * A fiber that waits has no loans left, so all loans of a loop are its running fiber's.
+ * Who ends them are the functions that suspend by themselves, of this folder and of the two above.
+ * What is marked WAITS since it calls one of these, and comes back before it has, ends none: there
+ * the fault stays hidden, and is one all the same.
+ *
+ * A fiber that waits has no loans left, so all loans of a loop are its running fiber's. What is
+ * lent outside of any fiber, in a callback, ends with the next wait of whichever; on a thread
+ * without a loop nothing would end it.
  */
 #ifndef COMMON_LOOP_LOAN_H
 #define COMMON_LOOP_LOAN_H
 
 #include "common/base/asan.h"
-#include "common/base/slice.h"
-
 #include "common/base/list.h"
+#include "common/base/slice.h"
 
 /* Embedded in the lender. */
 struct loan {
@@ -34,7 +39,7 @@ void loan_begin(struct loan *l);
 /* The lender goes, and what was lent with it. */
 void loan_fini(struct loan *l);
 /* All loans are over: the running fiber is about to wait, or would if it had to. First in whatever
- * is marked WAITS and may return without having waited. */
+ * suspends by itself, or looks by itself whether that is needed. */
 void loans_over(void);
 /* s, lent: in such builds a copy, which ends with the loan though its original may live on. */
 slice_t loan_slice(slice_t s);
