@@ -34,7 +34,8 @@ enum err apply_item_add(struct apply *a, const struct op *op)
 	return e == E_OK ? apply_dedupe(a, &i->dedupe, &first) : e;
 }
 
-/* The item was the last to need its record: mail that went on. */
+/* The item alone needed its record: mail that went on. One of several items is not seen to be the
+ * last: the others' references, too, are held for the grace time. */
 static void record_done(struct apply *a, uint64_t no)
 {
 	struct row_record r;
