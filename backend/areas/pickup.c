@@ -22,7 +22,7 @@ static void on_arrival(slice_t name, void *arg)
 		(void)map_put(&s->arrived, name, s);
 	else
 		s->missed = true;
-	event_set(&s->home->wake);
+	event_set(&s->pickup->wake);
 }
 
 /* ---- files ---- */
@@ -34,7 +34,7 @@ static bool is_idle(const struct pickup_file *f)
 
 void pickup_file_be(struct pickup_file *f, enum pickup_state state)
 {
-	struct pickup *p = f->server->home;
+	struct pickup *p = f->server->pickup;
 
 	list_remove(&f->node);
 	f->state = state;
@@ -81,7 +81,7 @@ void pickup_file_free(struct pickup_file *f)
 	/* There is room for those that were passed over: they come by the hundred. */
 	if (s->more && s->files.count <= AREA_FILES_MAX / 2) {
 		s->missed = true;
-		event_set(&s->home->wake);
+		event_set(&s->pickup->wake);
 	}
 }
 
@@ -98,7 +98,7 @@ static struct pickup_server *server_find(struct pickup *p, const struct named *n
 	list_for_each(i, &p->servers) {
 		struct pickup_server *s = list_entry(i, struct pickup_server, node);
 
-		if (strcmp(s->name, n->name) == 0 && strcmp(s->place, n->home) == 0)
+		if (strcmp(s->name, n->name) == 0 && strcmp(s->home, n->home) == 0)
 			return s;
 	}
 	return NULL;
@@ -130,8 +130,8 @@ WAITS static struct pickup_server *server_new(struct pickup *p, const struct nam
 	struct diag d = {""};
 
 	memcpy(s->name, n->name, sizeof s->name);
-	memcpy(s->place, n->home, sizeof s->place);
-	s->home = p;
+	memcpy(s->home, n->home, sizeof s->home);
+	s->pickup = p;
 	map_init(&s->files);
 	list_init(&s->settling);
 	list_init(&s->ready);
@@ -156,12 +156,12 @@ static void server_free(struct pickup_server *s)
 	void *f;
 
 	/* Whoever moved it was told of files that lay there then. */
-	if (s->files.count != 0 && !s->home->stop)
+	if (s->files.count != 0 && !s->pickup->stop)
 		LOG(LOG_WARN, NULL, "pickup.left", LF_STR("server", s->name),
 		    LF_STR("path", s->path), LF_UINT("files", s->files.count));
 	folder_unwatch(&s->watch);
-	if (s->home->last == s)
-		s->home->last = NULL;
+	if (s->pickup->last == s)
+		s->pickup->last = NULL;
 	while (map_next(&s->files, &it, NULL, &f))
 		pickup_file_free(f);
 	map_fini(&s->files);
@@ -208,7 +208,7 @@ static void server_update(struct pickup *p, struct pickup_server *s, const struc
 	struct named n;
 
 	s->here = dir_server_find(p->conf.dir, slice_str(s->name), &row, NULL) == E_OK &&
-		  name_row(&row, &n) && strcmp(n.home, s->place) == 0;
+		  name_row(&row, &n) && strcmp(n.home, s->home) == 0;
 	s->running = s->here && row.state == SERVER_RUNNING;
 	if (s->here)
 		s->size_max = size_max_of(&row, c);

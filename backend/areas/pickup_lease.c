@@ -20,7 +20,7 @@ struct pickup_worker *pickup_worker_new(struct pickup *p)
 {
 	struct pickup_worker *w = xcalloc(1, sizeof *w);
 
-	w->home = p;
+	w->pickup = p;
 	list_init(&w->holds);
 	return w;
 }
@@ -32,7 +32,7 @@ static slice_t lease_of(const struct pickup_file *f)
 
 static void lease_begin(struct pickup_worker *w, struct pickup_file *f)
 {
-	struct pickup *p = w->home;
+	struct pickup *p = w->pickup;
 
 	pickup_file_be(f, FILE_LEASED);
 	f->until_ms = clock_mono_ms() + p->conf.lease_ms;
@@ -46,7 +46,7 @@ static void lease_begin(struct pickup_worker *w, struct pickup_file *f)
 
 static void lease_end(struct pickup_file *f, enum pickup_state state)
 {
-	struct pickup *p = f->server->home;
+	struct pickup *p = f->server->pickup;
 
 	(void)map_del(&p->leases, lease_of(f));
 	list_remove(&f->held);
@@ -210,7 +210,7 @@ WAITS static void reject_large(struct pickup_file *f)
 
 WAITS enum err pickup_take(struct pickup_worker *w, struct pickup_job *out)
 {
-	struct pickup *p = w->home;
+	struct pickup *p = w->pickup;
 
 	for (;;) {
 		struct pickup_file *f = w->leases < PICKUP_LEASES_MAX ? next_ready(p) : NULL;
@@ -236,7 +236,7 @@ WAITS enum err pickup_take(struct pickup_worker *w, struct pickup_job *out)
 
 static struct pickup_file *leased(struct pickup_worker *w, slice_t lease)
 {
-	struct pickup_file *f = map_get(&w->home->leases, lease);
+	struct pickup_file *f = map_get(&w->pickup->leases, lease);
 
 	return f != NULL && f->holder == w ? f : NULL;
 }
@@ -268,7 +268,7 @@ WAITS enum err pickup_open(struct pickup_worker *w, slice_t lease, struct pickup
 		return E_NOT_FOUND;
 	memcpy(x.path, f->server->path, sizeof x.path);
 	x.f = f->f;
-	job_of(w->home, f, job_out);
+	job_of(w->pickup, f, job_out);
 	e = work_run("pickup.open", run_open, &x);
 	*fd_out = x.fd;
 	return e == E_OK ? x.result : e;

@@ -12,9 +12,9 @@ struct folder;
 struct pickup_server {
 	struct list node;
 	char name[SERVER_NAME_MAX + 1];
-	char place[SERVER_HOME_MAX + 1]; /* its home, below the areas' folder */
+	char home[SERVER_HOME_MAX + 1]; /* below the areas' folder */
 	char path[DISK_PATH_MAX], bad[DISK_PATH_MAX];
-	struct pickup *home;
+	struct pickup *pickup;
 	struct folder *watch;         /* NULL: it cannot be watched */
 	struct map files;             /* by name */
 	struct list settling, ready;  /* of those, by state */
@@ -51,7 +51,7 @@ struct pickup_file {
 };
 
 struct pickup_worker {
-	struct pickup *home;
+	struct pickup *pickup;
 	struct list holds;
 	unsigned leases;
 };
