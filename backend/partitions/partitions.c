@@ -7,8 +7,6 @@
 #include "common/loop/fiber.h"
 #include "common/loop/work.h"
 
-#define PARTITIONS_MAX 1024
-
 struct slot {
 	struct partitions *set;
 	uint32_t id;

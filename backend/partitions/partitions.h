@@ -10,6 +10,8 @@
 #include "backend/notify/notify.h"
 #include "backend/store/partition.h"
 
+#define PARTITIONS_MAX 1024 /* of a node; what is beyond is not opened */
+
 struct partitions;
 
 struct partitions_conf {

@@ -18,6 +18,8 @@
 #define LOOK_BYTES     (4u << 20)
 #define ERROR_PAUSE_MS 5000 /* after a read or a change that failed */
 
+_Static_assert(PARTITIONS_MAX <= SCHED_PARTS_MAX, "the scheduler has places for each of them");
+
 METRIC_COUNTER(m_expired, "queue_expired_total", "Items of the way out that were given up in time");
 
 /* ---- settings ---- */
@@ -219,10 +221,11 @@ WAITS static enum err look_at(struct outbound *o, size_t part, struct looking *l
 			e = l->result;
 		if (e != E_OK)
 			return e;
-		for (size_t i = 0; i < l->n && e == E_OK; i++) {
-			e = has_place(o, part) ? E_OK : E_LIMIT;
-			if (e != E_OK)
+		for (size_t i = 0; i < l->n; i++) {
+			if (!has_place(o, part)) {
+				e = E_LIMIT;
 				break;
+			}
 			outbound_add(o, part, &l->items[i]);
 			o->parts[part].last = l->items[i].id;
 		}

@@ -10,6 +10,10 @@
  *	example.org  example.org#1a2b3c4d  relay:[host]:587#1a2b3c4d  lmtp:[host]:24
  *	hold:.example.org  reject:example.org  drop:default-smtp  <tls-reports>
  *
+ * The digits are of a digest of what differs; no domain, literal or host before them has a '#' in
+ * it. Two ways to one place that happen to have the same digits share a line: TLS and log-in are
+ * compared for each message (frontend/outbound/courier), our name and address would be one's.
+ *
  * What the virtual server that took the message says of its name, addresses and schedule is part of
  * that difference, and so is what the message asks of TLS (RFC 8689): where one waits for a
  * certificate, others that want none, or another proof, must not wait behind it. Mail of a server
