@@ -223,6 +223,8 @@ def main():
             if not names or any(n in os.path.basename(path) for n in names):
                 options = says(path, "CLUSTER", DEFAULT)
                 groups.setdefault((folder, *options), []).append(path)
+    if not groups:
+        sys.exit("no test file of " + " ".join(sys.argv[1:]))
     jobs, bases = int(os.environ.get("POSTERN_TEST_JOBS", JOBS)), queue.SimpleQueue()
     fixed = int(os.environ.get("POSTERN_TEST_PORT", 0))
     claims = {fixed: None} if fixed else free_ports(min(jobs, len(groups)))
