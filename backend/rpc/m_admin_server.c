@@ -242,11 +242,13 @@ WAITS enum err m_admin_server_add(struct mcall *c)
 
 static const char *named_of(struct server_texts t, const char *const *keys, size_t nkeys)
 {
-	for (size_t i = 0; i < t.n * nkeys; i++) {
-		const char *key = keys[i % nkeys];
+	for (size_t i = 0; i < t.n; i++) {
+		slice_t named = servers_key(slice_str(t.v[i]), NULL);
 
-		if (slice_eq(servers_key(slice_str(t.v[i / nkeys]), NULL), slice_str(key)))
-			return key;
+		for (size_t k = 0; k < nkeys; k++) {
+			if (slice_eq(named, slice_str(keys[k])))
+				return keys[k];
+		}
 	}
 	return NULL;
 }

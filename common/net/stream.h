@@ -148,9 +148,9 @@ struct tls_facts {
 /* NULL before the handshake is done. */
 const struct tls_facts *stream_tls(const struct stream *s);
 
-/* Our certificate of the handshake names this host, so that who wants it is content (RFC 6125);
- * TLS_NAMED_BY_ANY: also by a wildcard. Subject names do not count. */
-enum tls_naming { TLS_NAMED, TLS_NAMED_BY_ANY };
+enum tls_naming { TLS_NAMED, TLS_NAMED_BY_ANY }; /* as it is; or by a wildcard, too */
+/* Our certificate of the handshake names this host, so that who wants it is content (RFC 9525
+ * section 6.3). Subject names do not count. False before the handshake. */
 bool stream_tls_names(const struct stream *s, slice_t host, enum tls_naming how);
 
 /* listen: each accepted connection calls on_accept from the loop (no waiting there): it starts a

@@ -26,6 +26,9 @@
 #define WEB_ASKS_PER_S 20
 #define WEB_AGAIN_MS   1000 /* a text for which a question ended so lately is one of those, too */
 
+/* The host that is asked for: our certificate names it, or anybody may have invented it. */
+enum web_host { WEB_HOST_ANY, WEB_HOST_NAMED, WEB_HOSTS };
+
 enum web_cached { WEB_CACHE_NOTHING, WEB_CACHE_FRESH, WEB_CACHE_STALE };
 
 /* What is known; *text_out in mem, empty: no domain of ours. */
@@ -33,7 +36,6 @@ enum web_cached web_cache_find(enum web_page page, slice_t domain, int64_t keep_
 			       struct arena *mem, slice_t *text_out);
 /* text empty: no domain of ours. The one longest known goes when there are too many. */
 void web_cache_put(enum web_page page, slice_t domain, slice_t text);
-enum web_host { WEB_HOST_ANY, WEB_HOST_NAMED, WEB_HOSTS }; /* by our certificate */
 /* May a back-end be asked for what is not fresh? If so, the end is told: by web_cache_put(), or by
  * web_cache_unanswered() where nobody could say. */
 bool web_cache_may_ask(enum web_page page, slice_t domain, enum web_host host) MUST_USE;
