@@ -34,14 +34,14 @@ enum err apply_item_add(struct apply *a, const struct op *op)
 	return e == E_OK ? apply_dedupe(a, &i->dedupe, &first) : e;
 }
 
-/* The item alone needed its record: mail that went on. One of several items is not seen to be the
- * last: the others' references, too, are held for the grace time. */
+/* Mail that went on. References are given back after the grace time, so all that the record has are
+ * those of its holders from the first to the last; one of a mailbox does not go with the others. */
 static void record_done(struct apply *a, uint64_t no)
 {
 	struct row_record r;
 
-	if (tab_record_get(a->txn, no, &r) == E_OK && r.refs == 1)
-		volume_done_with(&a->vols, r.volume, r.off, r.stored_size);
+	if (tab_record_get(a->txn, no, &r) == E_OK && r.refs != 0)
+		volume_done_with(&a->vols, r.volume, r.off, r.stored_size, r.refs);
 }
 
 enum err apply_item_remove(struct apply *a, const struct op *op)

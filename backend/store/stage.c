@@ -66,11 +66,17 @@ static enum err stage_spill(struct stage *s)
 	return e;
 }
 
-/* Pieces of this size have more behind them: to grow by doubling would copy them over and over. */
-static void make_room(struct stage *s, size_t n)
+/* Memory for n more bytes, charged to all stages. A large first piece has more behind it and brings
+ * room for eight: to grow by doubling would copy them over and over. */
+static bool stage_room(struct stage *s, size_t n)
 {
-	if (s->bytes.cap == 0 && n >= STAGE_PIECE_LARGE)
-		(void)buf_reserve(&s->bytes, MIN(8 * n, (size_t)STAGE_MEMORY_MAX));
+	size_t need = s->bytes.n + n, room = MIN(8 * n, (size_t)STAGE_MEMORY_MAX);
+
+	if (need <= s->charged)
+		return true;
+	if (s->bytes.cap == 0 && n >= STAGE_PIECE_LARGE && stage_charge(s, room))
+		return buf_reserve(&s->bytes, room) != NULL;
+	return stage_charge(s, need - s->charged);
 }
 
 static enum err stage_put(struct stage *s, slice_t bytes)
@@ -86,8 +92,7 @@ static enum err stage_put(struct stage *s, slice_t bytes)
 	if (e != E_OK)
 		return e;
 	if (s->volume == 0) {
-		if (at + bytes.n <= STAGE_MEMORY_MAX && stage_charge(s, bytes.n)) {
-			make_room(s, bytes.n);
+		if (at + bytes.n <= STAGE_MEMORY_MAX && stage_room(s, bytes.n)) {
 			buf_put(&s->bytes, bytes);
 			return buf_failed(&s->bytes) ? E_LIMIT : E_OK;
 		}

@@ -460,7 +460,8 @@ enum err volume_release(struct volume_group *g, uint64_t no, uint64_t size)
 	return tab_volume_put(g->txn, no, &row);
 }
 
-void volume_done_with(struct volume_group *g, uint64_t no, uint64_t off, uint64_t stored)
+void volume_done_with(struct volume_group *g, uint64_t no, uint64_t off, uint64_t stored,
+		      uint32_t holders)
 {
 	uint64_t at = off - VOLUME_FRAME_SIZE, end = off + stored;
 
@@ -470,8 +471,10 @@ void volume_done_with(struct volume_group *g, uint64_t no, uint64_t off, uint64_
 		uint16_t i = (uint16_t)(at / VOLUME_SEGMENT);
 		uint64_t next = MIN(end, (i + 1ull) * VOLUME_SEGMENT);
 
-		g->done[i] += (uint32_t)(next - at);
-		if (g->done[i] == VOLUME_SEGMENT)
+		uint32_t before = g->done[i];
+
+		g->done[i] += (uint32_t)((next - at + holders - 1) / holders);
+		if (before < VOLUME_SEGMENT && g->done[i] >= VOLUME_SEGMENT)
 			g->whole[g->nwhole++] = i;
 		at = next;
 	}

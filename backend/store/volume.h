@@ -109,15 +109,16 @@ enum err volume_append(struct volume_group *g, uint64_t record, slice_t stored,
 /* A single volume joins the table. */
 enum err volume_adopt(struct volume_group *g, uint64_t no, uint64_t size) MUST_USE;
 enum err volume_release(struct volume_group *g, uint64_t no, uint64_t size) MUST_USE;
-/* A record of `stored` bytes at off will hardly be read again; once for each record. When that is
- * so of a whole segment of the tail, it leaves the page cache with the commit. Mail that goes on at
- * once would else take new memory with each message, which costs several times what the copy into
- * it does, and push out what somebody reads.
+/* One of `holders` of the record of `stored` bytes at off has gone, and answers for its share. When
+ * all have gone that had a part in a segment of the tail, it leaves the page cache with the commit.
+ * Mail that goes on at once would else take new memory with each message, which costs several times
+ * what the copy into it does, and push out what somebody reads.
  *
  * What was counted is of the tail as it is open: an abort, a roll or a start begins anew, and the
- * segments that were counted in part stay in memory, as does one with a single record that was not
- * told of. Nothing depends on it. */
-void volume_done_with(struct volume_group *g, uint64_t no, uint64_t off, uint64_t stored);
+ * segments counted in part stay in memory. Where holders come and go meanwhile, the shares are not
+ * exact, and a segment may leave early, to be read from disk. Nothing depends on it. */
+void volume_done_with(struct volume_group *g, uint64_t no, uint64_t off, uint64_t stored,
+		      uint32_t holders);
 /* Writes and syncs what was appended. */
 enum err volume_group_flush(struct volume_group *g) MUST_USE;
 /* After the commit: unlinks; or after an abort: forgets. */

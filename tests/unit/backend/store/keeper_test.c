@@ -233,10 +233,12 @@ static size_t pages_in_memory(struct partition *p)
 	return fs.f_type == TMPFS_MAGIC ? SIZE_MAX : n;
 }
 
-/* A message that waits to go on, an eighth of a segment. */
-static void queue_one(struct partition *p, uint64_t seed)
+/* A message that waits to go on to n recipients, an eighth of a segment. */
+static void queue_one(struct partition *p, uint64_t seed, size_t n)
 {
-	struct queue_add add = {.key = SL("k"), .payload = SL("to: x"), .due_us = 5};
+	struct queue_add adds[] = {{.key = SL("a"), .payload = SL("to: a"), .due_us = 5},
+				   {.key = SL("b"), .payload = SL("to: b"), .due_us = 5},
+				   {.key = SL("c"), .payload = SL("to: c"), .due_us = 5}};
 	struct stage *s = util_stage(p, seed, VOLUME_SEGMENT / 8);
 	struct change_deliver c;
 	struct util_summary u;
@@ -246,8 +248,8 @@ static void queue_one(struct partition *p, uint64_t seed)
 	c.txid[0] = (unsigned char)seed;
 	c.record = s;
 	c.summary = &u.s;
-	c.items = &add;
-	c.nitems = 1;
+	c.items = adds;
+	c.nitems = n;
 	CHECK_ERR(change_run(p, &c.change), E_OK);
 	stage_free(&s);
 }
@@ -264,10 +266,11 @@ static void remove_item(struct partition *p, uint64_t id)
 	CHECK(edit.found);
 }
 
-/* Four segments and a bit: when all but one message of the second have gone on, the first, third
- * and fourth leave the page cache, and the second stays. */
+/* Four segments and a bit, every third message with three recipients: when all have gone but one of
+ * the second segment's, the first, third and fourth leave the page cache, and the second stays. */
 TEST(what_went_on_leaves_the_page_cache)
 {
+	enum { MESSAGES = 33, ITEMS = MESSAGES + 2 * (MESSAGES / 3), STAYS = 12 + 2 * (12 / 3) };
 	struct partition_conf conf = util_conf(check_tmpdir());
 	const size_t segment = VOLUME_SEGMENT / PAGE;
 	struct partition *p;
@@ -276,11 +279,11 @@ TEST(what_went_on_leaves_the_page_cache)
 	conf.volume_bytes = 8 * VOLUME_SEGMENT;
 	p = util_open(&conf);
 	REQUIRE(p != NULL);
-	for (uint64_t i = 1; i <= 33; i++)
-		queue_one(p, i);
+	for (uint64_t i = 1; i <= MESSAGES; i++)
+		queue_one(p, i, i % 3 == 0 ? 3 : 1);
 	before = pages_in_memory(p);
-	for (uint64_t id = 1; id <= 33; id++) {
-		if (id != 12)
+	for (uint64_t id = 1; id <= ITEMS; id++) {
+		if (id != STAYS)
 			remove_item(p, id);
 	}
 	if (before == SIZE_MAX)
