@@ -248,6 +248,8 @@ void stream_set_window(struct stream *s, size_t max)
 {
 	s->window_max = max != 0 ? max : s->window_opened;
 	s->in.max = MAX(s->window_max, s->in.n);
+	if (stream_room(s) == 0)
+		stream_read_stop(s); /* libuv takes a read of nothing for an error */
 	if (s->read_wanted)
 		loop_at_turn_end(&s->hook);
 }

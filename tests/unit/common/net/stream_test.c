@@ -140,6 +140,27 @@ TEST_FIBER(a_window_goes_back_to_what_it_was)
 	}
 }
 
+/* What came for the wide window fills the narrow one: the rest waits in the kernel. */
+TEST_FIBER(a_window_narrower_than_what_is_in_it)
+{
+	struct stream_opts opts = {.window_max = 4096};
+	static char bytes[10000];
+	struct stream *s;
+	int fd = net_raw_pair(&opts, &s);
+
+	stream_set_window(s, 16000);
+	CHECK_INT(write(fd, bytes, sizeof bytes), sizeof bytes);
+	CHECK_ERR(stream_fill(s, sizeof bytes - 1, "t.wide", deadline_in(SOON)), E_OK);
+	stream_set_window(s, 0);
+	CHECK_INT(write(fd, bytes, 4000), 4000);
+	CHECK_ERR(fiber_sleep("t.turns", 5), E_TIMEOUT);
+	CHECK_INT(stream_peek(s).n, sizeof bytes);
+	stream_consume(s, sizeof bytes);
+	CHECK_ERR(stream_fill(s, 3999, "t.rest", deadline_in(SOON)), E_OK);
+	close(fd);
+	stream_close(&s, CLOSE_PEER);
+}
+
 WAITS static void wait_fill(struct stream *s)
 {
 	CHECK_ERR(stream_fill(s, 0, "t.loan", deadline_in(SOON)), E_OK); /* returns at once */
