@@ -118,6 +118,7 @@ slice_t job_pack(const struct job *j, struct arena *mem)
 	m.release_us = j->release_us;
 	m.by = j->by;
 	m.by_us = j->by_us;
+	m.elsewhere = j->elsewhere;
 	n = protobuf_c_message_get_packed_size(&m.base);
 	out = arena_alloc(mem, n);
 	protobuf_c_message_pack(&m.base, out);
@@ -177,6 +178,7 @@ enum err job_unpack(slice_t bytes, struct arena *mem, struct job *out)
 		.release_us = m->release_us,
 		.by = m->by,
 		.by_us = m->by_us,
+		.elsewhere = m->elsewhere,
 	};
 	memcpy(out->txid, m->txid.data, sizeof out->txid);
 	memcpy(out->trace_id, m->trace_id.data, sizeof out->trace_id);

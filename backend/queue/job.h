@@ -73,6 +73,7 @@ struct job {
 	const uint64_t *accounts;
 	size_t naccounts;
 	slice_t address, sender, prefix;
+	bool elsewhere; /* address was not ours when it was taken: its record was not looked into */
 	bool junk;
 	uint32_t notify;
 	slice_t orcpt;

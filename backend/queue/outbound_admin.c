@@ -160,17 +160,18 @@ static bool fits(enum queue_action action, const struct job *j)
 	return false;
 }
 
-/* What it was before it failed: accounts here, an address here, or one elsewhere. Its message is on
- * its way anew, with all the time that a new one has. */
+/* What it was before it failed: accounts here, an address here, or one elsewhere. The latter stays
+ * so even where its domain has become ours: its message was not looked into, which is done when it
+ * comes in by SMTP. It is on its way anew, with all the time that a new one has. */
 static void requeue(struct ordering *p, struct job *j, int64_t now_us)
 {
 	const char *at = j->address.n != 0 ? memrchr(j->address.p, '@', j->address.n) : NULL;
 	slice_t domain =
 		at != NULL ? slice_from(j->address, (size_t)(at - j->address.p) + 1) : SLICE_NONE;
 
-	j->kind = j->naccounts != 0                                        ? JOB_ACCOUNTS
-		  : dir_domain_is_ours(p->o->deliver->dir, domain) == E_OK ? JOB_EXPAND
-									   : JOB_OUTSIDE;
+	bool ours = !j->elsewhere && dir_domain_is_ours(p->o->deliver->dir, domain) == E_OK;
+
+	j->kind = j->naccounts != 0 ? JOB_ACCOUNTS : ours ? JOB_EXPAND : JOB_OUTSIDE;
 	j->attempts = 0;
 	j->held = false;
 	j->warned = false;

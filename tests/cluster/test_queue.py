@@ -166,6 +166,15 @@ class Queue(unittest.TestCase):
         self.assertTrue(until(lambda: self.listed("--state", "bad") == []))
         self.assertEqual([r["address"] for r in self.listed()], ["b@" + self.domain])
 
+    def test_bad_one_whose_domain_became_ours(self):
+        """It was taken without a look into it, and so has to come in as others' mail does."""
+        self.fill(0, "a", sender="<>")
+        self.assertEqual(self.ordered("bounce", "--to", "a@" + self.domain), (1, 0, 0))
+        run("domain", "add", self.domain)
+        self.addCleanup(run, "domain", "remove", self.domain)
+        self.assertEqual(self.ordered("requeue", "--to", "@" + self.domain), (1, 0, 0))
+        self.assertEqual([r["kind"] for r in self.listed()], ["outside"])
+
     def test_reroute(self):
         self.fill(0, "a")
         mine = ["--to", "@" + self.domain]

@@ -33,6 +33,7 @@ static struct job sample(void)
 		.release_us = 1700000000000010,
 		.by = JOB_BY_NOTIFY | JOB_BY_TRACE,
 		.by_us = -5,
+		.elsewhere = true,
 		.route = SL("[192.0.2.1]:25"),
 		.action = JOB_DELAYED,
 		.status = SL("4.2.2"),
@@ -78,6 +79,7 @@ static void check_same(const struct job *a, const struct job *b)
 	CHECK_INT(a->release_us, b->release_us);
 	CHECK_INT(a->by, b->by);
 	CHECK_INT(a->by_us, b->by_us);
+	CHECK(a->elsewhere == b->elsewhere);
 	CHECK_SLICE(a->route, b->route);
 	CHECK_INT(a->action, b->action);
 	CHECK_SLICE(a->status, b->status);
