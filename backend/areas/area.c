@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 
+#define HOME_MODE   0750 /* what it holds is the back-end's to make */
 #define FOLDER_MODE 0770
 #define REASON_MODE 0660
 #define REASON      ".reason"
@@ -29,8 +30,10 @@ static enum err failed(const char *what, const char *path)
 
 	if (no == ENOENT || no == ELOOP)
 		return E_NOT_FOUND;
-	LOG(LOG_ERROR, NULL, "area.failed", LF_STR("what", what), LF_STR("path", path),
-	    LF_ERRNO("errno", no));
+	LOG_SELDOM(LOG_ERROR, NULL, "area.failed", LF_STR("what", what), LF_STR("path", path),
+		   LF_ERRNO("errno", no));
+	if (no == ENOTDIR)
+		return E_NOT_FOUND; /* a file stands where the folder belongs: none is there */
 	return no == ENOSPC || no == EDQUOT ? E_FULL : E_IO;
 }
 
@@ -42,12 +45,12 @@ enum err area_path(const char *folder, slice_t home, enum area_kind k, char out[
 }
 
 /* What is put into it durably is nowhere if the folder itself is lost. */
-static enum err make_folder(const char *path)
+static enum err make_folder(const char *path, mode_t mode)
 {
 	char above[DISK_PATH_MAX];
 	const char *end = strrchr(path, '/');
 
-	if (mkdir(path, FOLDER_MODE) != 0)
+	if (mkdir(path, mode) != 0)
 		return errno == EEXIST ? E_OK : failed("mkdir", path);
 	if (end == NULL || end == path)
 		return E_OK;
@@ -67,7 +70,7 @@ static enum err make_below(const char *folder, slice_t home)
 
 		at += slice_find_char(slice_from(home, at), '/');
 		n = snprintf(path, sizeof path, "%s/%.*s", folder, (int)at, home.p);
-		e = n > 0 && n < DISK_PATH_MAX ? make_folder(path) : E_LIMIT;
+		e = n > 0 && n < DISK_PATH_MAX ? make_folder(path, HOME_MODE) : E_LIMIT;
 		at++;
 	}
 	return e;
@@ -76,14 +79,14 @@ static enum err make_below(const char *folder, slice_t home)
 enum err area_make(const char *folder, slice_t home)
 {
 	char path[DISK_PATH_MAX];
-	enum err e = make_folder(folder);
+	enum err e = make_folder(folder, HOME_MODE);
 
 	if (e == E_OK)
 		e = make_below(folder, home);
 	for (size_t k = 0; e == E_OK && k < ARRAY_LEN(kinds); k++) {
 		e = area_path(folder, home, (enum area_kind)k, path);
 		if (e == E_OK)
-			e = make_folder(path);
+			e = make_folder(path, FOLDER_MODE);
 	}
 	return e;
 }
@@ -344,7 +347,7 @@ static enum err move_to(int from, int to, const char *to_path, const struct area
 
 enum err area_reject(const char *path, const char *bad, const struct area_file *f, slice_t why)
 {
-	enum err e = make_folder(bad); /* somebody may have tidied up */
+	enum err e = make_folder(bad, FOLDER_MODE); /* somebody may have tidied up */
 	int from, to;
 
 	if (e != E_OK)

@@ -348,6 +348,11 @@ WAITS enum err m_admin_server_remove(struct mcall *c)
 {
 	const Postern__AdminServerName *m = (const void *)c->msg;
 	struct dir_actor by = admin_actor(c);
+	struct dir_server now;
+	enum err e = dir_server_find(c->be->dir, slice_str(m->name), &now, &c->diag);
 
-	return dir_server_remove(c->be->dir, &by, slice_str(m->name), &c->diag);
+	/* The next server of that home would take over what lies there. */
+	if (e == E_OK)
+		e = admin_area_empty(c, &now);
+	return e == E_OK ? dir_server_remove(c->be->dir, &by, slice_str(m->name), &c->diag) : e;
 }

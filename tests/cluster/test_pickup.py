@@ -230,6 +230,7 @@ class Pickup(unittest.TestCase):
         for change in (("--set", "home=elsewhere"), ("--unset", "home")):
             self.assertIn("be2 has 1 files in its folder pickup now",
                           server("edit", "site", *change, want=65))
+        self.assertIn("be2 has 1 files", server("remove", "site", want=65))
         # What is not a move is none.
         server("edit", "site", "--set", "home=sites/One", "--set", "banner=x")
         server("start", "site")
@@ -253,6 +254,14 @@ class Pickup(unittest.TestCase):
         self.assertTrue(until(lambda: os.path.isdir(folder("pickup", 1, "site"))))
         put(letter(self.a, self.b, subject=self.subject + " 4"), node=1, server="site")
         received(1, self.subject + " 4")
+        # A file where the folder belongs: there is none, which can be mended.
+        flat = os.path.dirname(folder("pickup", 0, "flat"))
+        with open(flat, "w"):
+            self.addCleanup(os.unlink, flat)
+        server("edit", "site", "--set", "home=flat")
+        self.assertEqual(postern("area", "list")[0], 0)
+        server("edit", "site", "--unset", "home")
+        self.assertTrue(lies_at("site"))
 
     def test_what_is_no_file(self):
         target = put(letter(self.a, self.b, subject=self.subject), name=".hidden")
