@@ -119,7 +119,7 @@ static enum err read_stored(struct taking *t, size_t i, struct partition *part)
 		return E_OK;
 	span = msg_span_blocks(r, 0, r->nblocks - 1);
 	buf_reset(&t->bytes);
-	(void)buf_reserve(&t->bytes, r->stored_size); /* at once, not by doubling */
+	(void)buf_expect(&t->bytes, r->stored_size);
 	e = msg_read(part, &span, 1, &t->bytes);
 	t->stored[i] = arena_dup(t->mem, buf_slice(&t->bytes));
 	t->inlined += t->stored[i].n;

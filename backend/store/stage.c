@@ -75,7 +75,7 @@ static bool stage_room(struct stage *s, size_t n)
 	if (need <= s->charged)
 		return true;
 	if (s->bytes.cap == 0 && n >= STAGE_PIECE_LARGE && stage_charge(s, room))
-		return buf_reserve(&s->bytes, room) != NULL;
+		return buf_expect(&s->bytes, room);
 	return stage_charge(s, need - s->charged);
 }
 

@@ -75,11 +75,16 @@ static bool buf_grow(struct buf *b, size_t more)
 	return true;
 }
 
+bool buf_expect(struct buf *b, size_t n)
+{
+	return n <= b->cap - b->n || buf_grow(b, n);
+}
+
 char *buf_reserve(struct buf *b, size_t n)
 {
 	if (b->failed)
 		return NULL;
-	if (n > b->cap - b->n && !buf_grow(b, n)) {
+	if (!buf_expect(b, n)) {
 		b->failed = true;
 		return NULL;
 	}

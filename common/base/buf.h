@@ -48,6 +48,9 @@ void buf_puts(struct buf *b, const char *s);
 void buf_put_u64(struct buf *b, uint64_t v); /* decimal */
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF(2, 0);
+/* Makes room for n more bytes in one step, where more is known to come than the next put. False: it
+ * is not to be had, which is no failure. */
+bool buf_expect(struct buf *b, size_t n);
 /* Room for n more bytes at the returned place, NULL (and failed) if not to be had; the caller
  * fills at most n and then calls buf_commit. */
 char *buf_reserve(struct buf *b, size_t n);

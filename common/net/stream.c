@@ -260,7 +260,7 @@ char *stream_window_reserve(struct stream *s, size_t n)
 		buf_drop(&s->in, s->in_off);
 		s->in_off = 0;
 	}
-	return buf_reserve(&s->in, n);
+	return buf_expect(&s->in, n) ? buf_reserve(&s->in, n) : NULL;
 }
 
 void stream_wake_reader(struct stream *s)
@@ -289,11 +289,9 @@ static void on_alloc(uv_handle_t *h, size_t suggested UNUSED, uv_buf_t *out)
 	/* Of cipher text slightly more than the room: a whole record ends with its tag. */
 	if (s->closing == CLOSING_NOT)
 		n = MIN(n, stream_room(s) + (s->tls != NULL ? TLS_RECORD_OVER : 0));
-	if (s->closing == CLOSING_NOT && s->tls == NULL && s->window_max > s->window_opened) {
+	/* Where there is no room for so much, what comes may be less. */
+	if (s->closing == CLOSING_NOT && s->tls == NULL && s->window_max > s->window_opened)
 		to = stream_window_reserve(s, n);
-		if (to == NULL)
-			s->in.failed = false; /* what comes may be less, and have room */
-	}
 	*out = uv_buf_init(to != NULL ? to : net_scratch()->in, (unsigned)n);
 }
 

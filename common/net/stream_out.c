@@ -126,8 +126,7 @@ static void make_room(struct stream *s, size_t n)
 
 	if (n < QUEUE_LARGE || s->out.n + n <= s->out.cap || s->out.n >= room)
 		return;
-	if (buf_reserve(&s->out, room - s->out.n) == NULL)
-		s->out.failed = false; /* the budget is nearly used up: what there is may do */
+	(void)buf_expect(&s->out, room - s->out.n); /* else what there is may do */
 }
 
 static enum err queue(struct stream *s, slice_t data)

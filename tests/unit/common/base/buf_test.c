@@ -248,3 +248,22 @@ TEST(bytes_of_an_arena_that_nobody_asked_for_are_poisoned)
 	CHECK_INT(asan_poisoned(two), ASAN_BUILD);
 	arena_reset(&a);
 }
+
+/* Room that is not to be had is no failure; room that was made is not made again. */
+TEST(buf_expect_is_a_wish)
+{
+	struct budget budget;
+	struct buf b;
+
+	budget_init(&budget, 2000, NULL);
+	buf_init(&b, 4000, &budget);
+	buf_puts(&b, "x");
+	CHECK(!buf_expect(&b, 4000) && !buf_expect(&b, 3000) && !buf_failed(&b));
+	CHECK(buf_expect(&b, 1000) && budget.used >= 1001);
+	budget.used = 2000; /* somebody else's */
+	CHECK(buf_reserve(&b, 1000) != NULL && !buf_failed(&b));
+	budget.used = b.cap;
+	buf_fini(&b);
+	CHECK_INT(budget.used, 0);
+	budget_fini(&budget);
+}
