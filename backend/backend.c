@@ -379,15 +379,39 @@ WAITS static void watch_signal(void *arg)
 		event_set(&backend.stop);
 }
 
+static void tell_change(const struct conf_def *def, bool applied, void *arg UNUSED)
+{
+	if (!applied)
+		LOG(LOG_WARN, NULL, "reload.needs_restart", LF_STR("setting", def->name));
+}
+
+WAITS static void watch_reload(void *arg)
+{
+	static const struct conf_follower follower = {.each = tell_change};
+	struct conf *own = backend.be.conf.own;
+	struct diag d;
+
+	while (sig_wait(arg, "backend.reload", NO_DEADLINE) == E_OK) {
+		if (conf_reload(own, &follower, &d) != E_OK) {
+			LOG(LOG_ERROR, NULL, "reload.refused", LF_STR("why", d.text));
+			continue;
+		}
+		log_threshold = log_level_parse(slice_str(conf_str(own, "log.level")));
+		LOG(LOG_INFO, NULL, "reload.done");
+	}
+}
+
 WAITS static void life(void)
 {
 	struct scope scope;
-	struct sig *term = NULL, *interrupt = NULL;
+	struct sig *term = NULL, *interrupt = NULL, *hangup = NULL;
 	struct waits *waits = NULL;
 
 	event_init(&backend.stop);
 	scope_init(&scope);
 	if (sig_watch(SIGTERM, &term) != E_OK || sig_watch(SIGINT, &interrupt) != E_OK ||
+	    sig_watch(SIGHUP, &hangup) != E_OK ||
+	    scope_start(&scope, "backend.reload", watch_reload, hangup) != E_OK ||
 	    scope_start(&scope, "backend.signal", watch_signal, term) != E_OK ||
 	    scope_start(&scope, "backend.signal", watch_signal, interrupt) != E_OK ||
 	    waits_watch(&waits) != E_OK)
@@ -398,6 +422,7 @@ WAITS static void life(void)
 	(void)scope_join(&scope, NO_DEADLINE);
 	sig_unwatch(&term);
 	sig_unwatch(&interrupt);
+	sig_unwatch(&hangup);
 	waits_unwatch(&waits);
 }
 

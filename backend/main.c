@@ -204,7 +204,8 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGUSR1, SIG_IGN); /* until somebody watches it */
+	signal(SIGUSR1, SIG_IGN); /* until somebody watches them */
+	signal(SIGHUP, SIG_IGN);
 	if (optind < argc && slice_eq(slice_str(argv[optind]), SL("fsck")))
 		return fsck(&a, argv + optind + 1, argc - optind - 1);
 	if (optind < argc && slice_eq(slice_str(argv[optind]), SL("create")))

@@ -177,9 +177,35 @@ enum err conf_check(const struct conf *c, struct diag *d)
 	return check_required(c, c->files, d);
 }
 
-enum err conf_reload(struct conf *c,
-		     void (*each)(const struct conf_def *def, bool applied, void *arg), void *arg,
-		     struct diag *d)
+static bool is_same(const struct conf *c, const struct conf_value *values, size_t row)
+{
+	return conf_value_eq(&c->table[row], effective(c, c->files, row),
+			     effective(c, values, row));
+}
+
+/* Swaps what may change while the program runs; twice, and all is as it was. */
+static void swap_live(struct conf *c, struct conf_value *values)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		struct conf_value old = c->files[i];
+
+		if ((c->table[i].flags & CONF_LIVE) == 0 && !is_same(c, values, i))
+			continue;
+		c->files[i] = values[i];
+		values[i] = old;
+	}
+}
+
+static void tell_changes(const struct conf *c, const struct conf_value *old,
+			 const struct conf_follower *f)
+{
+	for (size_t i = 0; i < c->n && f->each != NULL; i++) {
+		if (!is_same(c, old, i))
+			f->each(&c->table[i], (c->table[i].flags & CONF_LIVE) != 0, f->arg);
+	}
+}
+
+enum err conf_reload(struct conf *c, const struct conf_follower *f, struct diag *d)
 {
 	struct conf_value *values;
 	enum err e;
@@ -190,20 +216,13 @@ enum err conf_reload(struct conf *c,
 	e = conf_file_read(c, c->path, values, d);
 	if (e == E_OK)
 		e = check_required(c, values, d);
-	for (size_t i = 0; i < c->n && e == E_OK; i++) {
-		const struct conf_def *def = &c->table[i];
-		bool live = (def->flags & CONF_LIVE) != 0;
-		bool same = conf_value_eq(def, effective(c, c->files, i), effective(c, values, i));
-
-		/* What is not taken over is swapped into the array that is thrown away. */
-		if (same || live) {
-			struct conf_value old = c->files[i];
-
-			c->files[i] = values[i];
-			values[i] = old;
-		}
-		if (!same && each != NULL)
-			each(def, live, arg);
+	if (e == E_OK) {
+		swap_live(c, values);
+		e = f->accept != NULL ? f->accept(f->arg, d) : E_OK;
+		if (e != E_OK)
+			swap_live(c, values);
+		else
+			tell_changes(c, values, f);
 	}
 	values_free(&values, c->n);
 	return e;

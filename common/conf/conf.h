@@ -90,12 +90,19 @@ enum err conf_set(struct conf *c, slice_t assignment, struct diag *d) MUST_USE;
 /* E_INVALID: a CONF_REQUIRED setting is missing. */
 enum err conf_check(const struct conf *c, struct diag *d) MUST_USE;
 
-/* Reads the same files again. What is CONF_LIVE and changed, changes; for every changed setting
- * `each` (may be NULL) is told whether it was applied or waits for a restart. All or nothing: on
- * failure nothing changes. */
-enum err conf_reload(struct conf *c,
-		     void (*each)(const struct conf_def *def, bool applied, void *arg), void *arg,
-		     struct diag *d) MUST_USE;
+/* Who follows changes. Either may be NULL. */
+struct conf_follower {
+	/* Sees the changed settings, and refuses them by an error with its reason in d. */
+	enum err (*accept)(void *arg, struct diag *d);
+	/* Once they are accepted: a setting that changed, or that waits for a restart. */
+	void (*each)(const struct conf_def *def, bool applied, void *arg);
+	void *arg;
+};
+
+/* Reads the same files again. What is CONF_LIVE and changed, changes. All or nothing: what is
+ * wrong in the files or not accepted leaves all as it was. E_INVALID, E_IO, E_NOT_FOUND, as
+ * conf_load, or what `accept` said. */
+enum err conf_reload(struct conf *c, const struct conf_follower *f, struct diag *d) MUST_USE;
 
 /* Values. The name must be in the table with that type (invariant). Strings are valid until the
  * setting changes or conf_free. */

@@ -84,7 +84,7 @@ static enum err bind_all(struct diag *d)
 
 /* All or nothing: a bad file, or more than everybody can be told, leaves what was read before in
  * force. */
-static enum err read_pems(struct diag *d)
+static enum err read_pems(void *arg UNUSED, struct diag *d)
 {
 	struct pems_services s = {0};
 	struct pems *p = NULL;
@@ -132,11 +132,18 @@ static int64_t start_due(void)
 	return next;
 }
 
+static void tell_change(const struct conf_def *def, bool applied, void *arg UNUSED)
+{
+	if (!applied)
+		LOG(LOG_WARN, NULL, "reload.needs_restart", LF_STR("setting", def->name));
+}
+
 static void reload(void)
 {
+	static const struct conf_follower follower = {.accept = read_pems, .each = tell_change};
 	struct diag d;
 
-	if (conf_reload(super.conf, NULL, NULL, &d) != E_OK || read_pems(&d) != E_OK) {
+	if (conf_reload(super.conf, &follower, &d) != E_OK) {
 		LOG(LOG_ERROR, NULL, "reload.refused", LF_STR("why", d.text));
 		return;
 	}
@@ -256,7 +263,7 @@ int super_run(struct conf *conf)
 
 	super.conf = conf;
 	listen_raise_limit();
-	if (bind_all(&d) != E_OK || read_pems(&d) != E_OK) {
+	if (bind_all(&d) != E_OK || read_pems(NULL, &d) != E_OK) {
 		LOG(LOG_ERROR, NULL, "start.refused", LF_STR("why", d.text));
 		return EX_CONFIG;
 	}

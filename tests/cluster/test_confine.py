@@ -1,5 +1,6 @@
 """What a worker may do, read from the kernel; and that sessions leave nothing behind."""
 import os
+import re
 import subprocess
 import unittest
 
@@ -153,6 +154,14 @@ class ReadOnly(unittest.TestCase):
             p.wait(30)
 
 
+def quiet(node, *words):
+    """No such line is logged while somebody logs in and an administrator asks."""
+    since = log_size(node)
+    imap(0).logout()
+    postern.postern("status")
+    return not log_lines(node, *words, since=since)
+
+
 class Reload(unittest.TestCase):
     def setUp(self):
         self.conf = os.path.join(FOLDER, "fe1", "frontend.conf")
@@ -189,15 +198,45 @@ class Reload(unittest.TestCase):
         imap(0).logout()
 
     def test_level_of_the_log(self):
-        def quiet():
-            since = log_size("fe1")
-            imap(0).logout()
-            return not log_lines("fe1", "service=imap", since=since)
-        self.assertFalse(quiet())
+        self.assertFalse(quiet("fe1", "service=imap"))
         with open(self.conf, "a") as f:
             f.write('log = { level = "error"; };\n')
         cluster_command("kill", "fe1", "HUP")
-        self.assertTrue(until(quiet))
+        self.assertTrue(until(lambda: quiet("fe1", "service=imap")))
+
+    def test_refused_as_a_whole(self):
+        """A certificate that is not there keeps the level as well."""
+        self.assertIn("tls =", self.text)
+        with open(self.conf, "w") as f:
+            f.write(re.sub(r'cert = [^;]*;', 'cert = [ "/nowhere.pem" ];', self.text, count=1))
+            f.write('log = { level = "error"; };\n')
+        since = log_size("fe1")
+        cluster_command("kill", "fe1", "HUP")
+        self.assertTrue(until(lambda: log_lines("fe1", "event=reload.refused", "/nowhere.pem",
+                                                since=since)))
+        self.assertFalse(quiet("fe1", "service=imap"))
+
+
+class ReloadBackend(unittest.TestCase):
+    def reload(self, text, event, *words):
+        with open(os.path.join(FOLDER, "be1", "backend.conf"), "w") as f:
+            f.write(text)
+        since = log_size("be1")
+        cluster_command("kill", "be1", "HUP")
+        self.assertTrue(until(lambda: log_lines("be1", "event=" + event, *words, since=since)))
+
+    def test_it_reads_its_file_again(self):
+        with open(os.path.join(FOLDER, "be1", "backend.conf")) as f:
+            text = f.read()
+        self.addCleanup(self.reload, text, "reload.done")
+        self.assertFalse(quiet("be1", "event=rpc.up"))
+        self.reload("no such thing", "reload.refused", "backend.conf:1")
+        self.reload(text + "threads = 7;\n", "reload.needs_restart", "setting=threads")
+        self.assertFalse(quiet("be1", "event=rpc.up"))
+        self.reload(text + 'log = { level = "warn"; };\nthreads = 7;\n', "reload.needs_restart")
+        self.assertTrue(until(lambda: quiet("be1", "event=rpc.up")))
+        self.reload(text, "reload.done")
+        self.assertFalse(quiet("be1", "event=rpc.up"))
 
 
 class Leaks(unittest.TestCase):

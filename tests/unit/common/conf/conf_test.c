@@ -246,6 +246,8 @@ TEST(conf_limits)
 
 struct seen {
 	int live, restart;
+	const struct conf *refused; /* and seen with tls.on so */
+	bool on;
 };
 
 static void count_change(const struct conf_def *def, bool applied, void *arg)
@@ -259,10 +261,19 @@ static void count_change(const struct conf_def *def, bool applied, void *arg)
 		s->restart++;
 }
 
+static enum err refuse_change(void *arg, struct diag *d)
+{
+	struct seen *s = arg;
+
+	s->on = conf_bool(s->refused, "smtp.tls.on");
+	return diag_set(d, E_IO, "no such certificate");
+}
+
 TEST(conf_reload_live_only)
 {
 	struct conf *c = conf_of();
 	struct seen seen = {0};
+	struct conf_follower f = {.each = count_change, .arg = &seen};
 	struct diag d;
 
 	CHECK_ERR(conf_load(c,
@@ -274,7 +285,7 @@ TEST(conf_reload_live_only)
 	write_file("r.conf",
 		   "node = \"n\"; smtp = { port = 2; idle = \"300s\"; tls = { on = false; }; };"
 		   "log = { level = \"debug\"; };");
-	CHECK_ERR(conf_reload(c, count_change, &seen, &d), E_OK);
+	CHECK_ERR(conf_reload(c, &f, &d), E_OK);
 	CHECK_INT(seen.live, 1); /* tls.on; idle is the same, level is the command line's */
 	CHECK_INT(seen.restart, 1);
 	CHECK_INT(conf_int(c, "smtp.port"), 1);
@@ -282,11 +293,37 @@ TEST(conf_reload_live_only)
 	CHECK_STR(conf_str(c, "log.level"), "warn");
 
 	write_file("r.conf", "smtp = { tls = { on = true; }; };");
-	CHECK_ERR(conf_reload(c, count_change, &seen, &d), E_INVALID); /* node is missing */
+	CHECK_ERR(conf_reload(c, &f, &d), E_INVALID); /* node is missing */
 	write_file("r.conf", "node = \"n\"; smtp = { tls = { on = 1; }; };");
-	CHECK_ERR(conf_reload(c, count_change, &seen, &d), E_INVALID);
+	CHECK_ERR(conf_reload(c, &f, &d), E_INVALID);
 	CHECK(!conf_bool(c, "smtp.tls.on"));
 	CHECK_INT(seen.live, 1);
+	conf_free(&c);
+}
+
+TEST(conf_reload_not_accepted)
+{
+	struct conf *c = conf_of();
+	struct seen seen = {.refused = c};
+	struct conf_follower f = {refuse_change, count_change, &seen};
+	struct diag d;
+
+	CHECK_ERR(
+		conf_load(c,
+			  write_file("a.conf", "node = \"n\"; smtp = { tls = { on = false; }; };"),
+			  &d),
+		E_OK);
+	write_file("a.conf", "node = \"n\"; smtp = { port = 2; tls = { on = true; }; };");
+	CHECK_ERR(conf_reload(c, &f, &d), E_IO);
+	CHECK_STR(d.text, "no such certificate");
+	CHECK(seen.on);
+	CHECK(!conf_bool(c, "smtp.tls.on"));
+	CHECK_INT(seen.live + seen.restart, 0);
+	f.accept = NULL;
+	CHECK_ERR(conf_reload(c, &f, &d), E_OK);
+	CHECK(conf_bool(c, "smtp.tls.on"));
+	CHECK_INT(seen.live, 1);
+	CHECK_INT(seen.restart, 1);
 	conf_free(&c);
 }
 
