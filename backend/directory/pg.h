@@ -1,7 +1,8 @@
 /*
  * backend/directory: who exists, where they live, and what the cluster's policy is.
  *
- *   pg         the only door to PostgreSQL: a pool of asynchronous connections on the loop
+ *   pg         the only door to PostgreSQL: asynchronous connections on the loop (pg_conn), in a
+ *              pool (pg_pool), or apart, to hear of changes (pg_listen)
  *   dir_sql    every SQL text of the project
  *   dir_schema applies deploy/sql/NNN_*.sql under an advisory lock
  *   dir_rec    the rows that delivery needs, and their stored form
@@ -31,8 +32,7 @@
  * is no server to be reached it is always "PostgreSQL is away", and the log has the reason.
  *
  * The connection string is libpq's, also with several hosts (target_session_attrs=read-write
- * finds the primary). Host names are looked up by libpq on this thread: give hostaddr or use a
- * local resolver.
+ * finds the primary). Host names are looked up by libpq on a worker thread.
  */
 #ifndef BACKEND_DIRECTORY_PG_H
 #define BACKEND_DIRECTORY_PG_H
