@@ -132,12 +132,12 @@ static void leave_out(struct outbound *o, struct sched_key key)
 {
 	struct outbound_part *p = &o->parts[key.partition];
 
-	if (key.item > p->last)
+	if (key.item > p->last && !p->looking)
 		return; /* the next look goes on with it */
 	if (o->nleft < OUTBOUND_LEFT_MAX)
 		o->left[o->nleft++] = key;
 	else
-		p->last = key.item - 1;
+		p->again = MIN(p->again, key.item - 1);
 }
 
 void outbound_add(struct outbound *o, size_t part, const struct due_item *item)
@@ -208,17 +208,27 @@ static void run_look(void *arg)
 		item_scan(l->at.part, l->at.last, l->items, LOOK_ITEMS, &l->n, &l->more, &l->bytes);
 }
 
+/* The next rows of a partition, into l. */
+WAITS static enum err read_rows(struct outbound_part *p, struct looking *l)
+{
+	enum err e;
+
+	p->last = MIN(p->last, p->again);
+	p->again = UINT64_MAX;
+	l->at = *p;
+	p->looking = true;
+	e = work_run("outbound.look", run_look, l);
+	p->looking = false;
+	return e == E_OK ? l->result : e;
+}
+
 WAITS static enum err look_at(struct outbound *o, size_t part, struct looking *l)
 {
-	do {
-		enum err e;
+	struct outbound_part *p = &o->parts[part];
 
-		if (!has_place(o, part))
-			return E_LIMIT;
-		l->at = o->parts[part];
-		e = work_run("outbound.look", run_look, l);
-		if (e == E_OK)
-			e = l->result;
+	do {
+		enum err e = has_place(o, part) ? read_rows(p, l) : E_LIMIT;
+
 		if (e != E_OK)
 			return e;
 		for (size_t i = 0; i < l->n; i++) {
@@ -227,13 +237,13 @@ WAITS static enum err look_at(struct outbound *o, size_t part, struct looking *l
 				break;
 			}
 			outbound_add(o, part, &l->items[i]);
-			o->parts[part].last = l->items[i].id;
+			p->last = l->items[i].id;
 		}
 		if (l->n != 0)
 			waitq_wake_all(&o->takers);
 		if (e != E_OK)
 			return e;
-	} while (l->more && !o->stop);
+	} while ((l->more || p->again < p->last) && !o->stop);
 	return E_OK;
 }
 
@@ -273,7 +283,7 @@ static size_t part_number(struct outbound *o, struct partition *p)
 			return i;
 	}
 	invariant(o->nparts < SCHED_PARTS_MAX);
-	o->parts[o->nparts] = (struct outbound_part){.part = p};
+	o->parts[o->nparts] = (struct outbound_part){.part = p, .again = UINT64_MAX};
 	waitq_init(&o->parts[o->nparts].users);
 	sched_partitions(o->sched, ++o->nparts);
 	return o->nparts - 1;
@@ -376,18 +386,19 @@ WAITS static enum err over_time(struct outbound *o)
 
 /* ---- the fiber ---- */
 
-static int64_t next_us(const struct outbound *o, int64_t gone_us)
+static int64_t next_us(const struct outbound *o)
 {
-	return MIN(MIN(sched_next_us(o->sched), gone_us), o->bad_us);
+	return MIN(sched_next_us(o->sched), o->bad_us);
 }
 
-static int64_t wait_until(const struct outbound *o, enum err e, int64_t gone_us)
+static int64_t wait_until(const struct outbound *o, enum err e, int64_t gone_ms)
 {
-	int64_t next = next_us(o, gone_us), wait = next - clock_wall_us();
+	int64_t next = next_us(o), wait = next - clock_wall_us();
 
 	if (e != E_OK)
 		return deadline_in(ERROR_PAUSE_MS);
-	return next == SCHED_NEVER ? NO_DEADLINE : deadline_in(MAX(wait / 1000 + 1, 1));
+	return MIN(gone_ms,
+		   next == SCHED_NEVER ? NO_DEADLINE : deadline_in(MAX(wait / 1000 + 1, 1)));
 }
 
 WAITS static void run(void *arg)
@@ -398,7 +409,7 @@ WAITS static void run(void *arg)
 	buf_init(&l->bytes, LOOK_BYTES, NULL);
 	while (!o->stop) {
 		enum err alerts = outbound_alerts(o), e = look(o, l);
-		int64_t gone_us = outbound_forget_gone(o, clock_wall_us());
+		int64_t gone_ms = outbound_forget_gone(o);
 
 		/* A partition that cannot be read does not stop time for the others. */
 		(void)sched_tick(o->sched, clock_wall_us());
@@ -409,8 +420,8 @@ WAITS static void run(void *arg)
 		e = first_of(e, outbound_unpark(o));
 		waitq_wake_all(&o->takers);
 		if (e == E_OK)
-			o->look_us = next_us(o, gone_us);
-		if (event_wait(&o->wake, "outbound.due", wait_until(o, e, gone_us)) == E_CANCELLED)
+			o->look_us = next_us(o);
+		if (event_wait(&o->wake, "outbound.due", wait_until(o, e, gone_ms)) == E_CANCELLED)
 			break;
 		o->look_us = INT64_MIN;
 	}
@@ -435,7 +446,7 @@ WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overri
 	list_init(&o->alerts);
 	list_init(&o->alerted);
 	list_init(&o->here);
-	o->open_us = clock_wall_us() + OUTBOUND_GRACE_US;
+	o->open_ms = deadline_in(OUTBOUND_GRACE_MS);
 	event_init(&o->wake);
 	event_init(&o->ended);
 	way_down_init(&o->down);

@@ -14,15 +14,20 @@ struct runner;
 struct outbound_part {
 	struct partition *part;
 	uint64_t last;
-	bool in_use; /* outbound_rows_begin */
+	uint64_t again;   /* a row behind this one waits for a place; UINT64_MAX: none does */
+	bool looking;     /* rows behind `last` are being read: how they are then may be over */
+	int64_t keeps_ms; /* mono; nothing is given out before */
+	bool in_use;      /* outbound_rows_begin */
 	struct waitq users;
 };
 
 /* A worker whose link is lost is often alive, and knows what became of what it has: so long it may
  * come back and tell, before others get that. The same after a start. */
-#define OUTBOUND_GRACE_US        (2 * 1000000LL)
-/* Before the store is asked again that failed. */
+#define OUTBOUND_GRACE_MS        2000
+/* Before the store is asked again that failed, or is to keep results again that it did not. */
 #define OUTBOUND_FAILED_US       (60 * 1000000LL)
+/* Before work is given out again that there was no thread for. */
+#define OUTBOUND_BUSY_US         1000000LL
 /* Items that looks have passed, and for which the scheduler has no place now: there is seldom any.
  * 16 KiB; beyond that a partition is looked at again from there on. */
 #define OUTBOUND_LEFT_MAX        1024
@@ -58,7 +63,7 @@ void outbound_turn_free(struct outbound_worker *w);
 struct outbound_gone {
 	struct list node;
 	uint32_t worker;
-	int64_t until_us;
+	int64_t until_ms; /* mono */
 };
 
 struct outbound {
@@ -81,7 +86,7 @@ struct outbound {
 	struct sched_key left[OUTBOUND_LEFT_MAX];
 	size_t nleft;
 	int64_t look_us;  /* the fiber waits until then; INT64_MIN: it is at work, or pauses */
-	int64_t open_us;  /* nothing is handed out before */
+	int64_t open_ms;  /* mono; nothing is handed out before */
 	struct list gone; /* in order of time */
 	struct fiber *fiber;
 	struct event wake, ended;
@@ -116,9 +121,9 @@ void outbound_add(struct outbound *o, size_t part, const struct due_item *item);
 /* Settings as they are now. */
 void outbound_settings(struct outbound *o);
 
-/* Gives back what workers had who are gone for longer than the grace; returns when to look again,
- * SCHED_NEVER: there is none. */
-int64_t outbound_forget_gone(struct outbound *o, int64_t now_us);
+/* Gives back what workers had who are gone for longer than the grace; returns the deadline of the
+ * next look, NO_DEADLINE: there is none. */
+int64_t outbound_forget_gone(struct outbound *o);
 void outbound_gone_fini(struct outbound *o);
 
 /* The scheduler holds what the settings say now, and whom the guard holds. */
@@ -144,6 +149,9 @@ WAITS void outbound_address(struct outbound_worker *w, struct outbound_batch *ou
 /* The worker does not get the job now, and nobody for so long. */
 void outbound_put_off(struct outbound *o, const struct outbound_job *j, uint32_t worker,
 		      int64_t wait_us);
+/* Nothing is given out whose result could not be kept: the partition has stopped, or failed to keep
+ * one a moment ago. It would be sent, and sent again. */
+bool outbound_keeps_results(const struct outbound *o, size_t part);
 
 /* ---- outbound_rows: items' rows in the store ---- */
 
@@ -228,7 +236,7 @@ bool outbound_nobody_may_send(const struct outbound *o, const struct job *j);
 
 /* ---- outbound_route: where items go ---- */
 
-/* The scheduler's name for where it goes; *mem (filled but for a notice) holds it. Ready to be
+/* The scheduler's name for where it goes; *mem holds it. Ready to be
  * used: a destination that holds its mail does so already. */
 slice_t outbound_destination(struct outbound *o, const struct job *j, struct way *mem);
 /* How many connections its destination may have, once it has items. */

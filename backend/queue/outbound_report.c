@@ -156,7 +156,10 @@ static void judge(struct reporting *p, const struct outbound_result *r, size_t k
 	struct outbound_verdict *v = &p->verdicts[p->n];
 
 	*v = (struct outbound_verdict){.item = r->lease->items[k], .worker = r->worker};
-	v->result = (struct sched_result){.outcome = SCHED_LATER, .sign = sign_of(r), .ms = r->ms};
+	v->result = (struct sched_result){.outcome = SCHED_LATER,
+					  .sign = sign_of(r),
+					  .ms = r->ms,
+					  .leased_us = r->lease->leased_us};
 	if (needs_row(r, k)) {
 		judge_row(p, r, k, &p->rows.items[(*row)++]);
 		return;
@@ -170,31 +173,36 @@ static void judge(struct reporting *p, const struct outbound_result *r, size_t k
 	p->n++;
 }
 
-/* What was not tried needs no change of the store. */
-static void give_back(struct reporting *p, const struct outbound_result *r)
-{
-	const struct sched_result back = {.outcome = SCHED_BACK, .sign = sign_of(r)};
-
-	for (size_t k = 0; k < r->lease->n; k++) {
-		struct sched_key key = {(uint16_t)p->part, r->lease->items[k]};
-
-		(void)sched_done(p->o->sched, key, r->worker, clock_wall_us(), &back);
-	}
-	outbound_came_back(p->o);
-}
-
 static void judge_all(struct reporting *p, const struct outbound_result *v, size_t n)
 {
 	size_t row = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (v[i].end == OUTBOUND_UNTRIED) {
-			give_back(p, &v[i]);
-			continue;
-		}
-		for (size_t k = 0; k < v[i].lease->n; k++)
+		for (size_t k = 0; k < v[i].lease->n && v[i].end != OUTBOUND_UNTRIED; k++)
 			judge(p, &v[i], k, &row);
 	}
+}
+
+/* What was not tried needs no change of the store. Only once the others' change is made: else all
+ * of it is reported again, and the worker may have got these anew until then. */
+static void give_back(struct reporting *p, const struct outbound_result *v, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct sched_result back = {.outcome = SCHED_BACK,
+					    .sign = sign_of(&v[i]),
+					    .leased_us = v[i].lease->leased_us};
+
+		for (size_t k = 0; k < v[i].lease->n && v[i].end == OUTBOUND_UNTRIED; k++) {
+			struct sched_key key = {(uint16_t)p->part, v[i].lease->items[k]};
+
+			(void)sched_done(p->o->sched, key, v[i].worker, clock_wall_us(), &back);
+			any = true;
+		}
+	}
+	if (any)
+		outbound_came_back(p->o);
 }
 
 static size_t items_of(const struct outbound_result *v, size_t n)
@@ -215,7 +223,10 @@ WAITS static enum err carry_out(struct reporting *p, const struct outbound_resul
 		return e;
 	note_senders(p, v, n);
 	judge_all(p, v, n);
-	return outbound_settle(p->o, p->part, p->verdicts, p->n);
+	e = outbound_settle(p->o, p->part, p->verdicts, p->n);
+	if (e == E_OK)
+		give_back(p, v, n);
+	return e;
 }
 
 WAITS static enum err carry_out_alone(struct reporting *p, const struct outbound_result *v,

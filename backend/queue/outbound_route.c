@@ -16,6 +16,7 @@ slice_t outbound_destination(struct outbound *o, const struct job *j, struct way
 {
 	slice_t name;
 
+	*mem = (struct way){.kind = WAY_DNS};
 	if (j->kind == JOB_NOTICE)
 		return JOB_NOTICES;
 	way_of(o->deliver->dir, &o->down, &o->asks, outbound_server(o, j), j, clock_wall_us(), mem);
@@ -40,12 +41,13 @@ static const struct queue_server *who_has_a_say(const struct way *w)
 
 void outbound_hint(struct outbound *o, const struct job *j, const struct way *w)
 {
-	const struct queue_server *sv = who_has_a_say(w);
 	struct sched_hint hint = {.pool = 0};
+	const struct queue_server *sv;
 	struct outcome_times t;
 
 	if (j->kind == JOB_NOTICE)
 		return;
+	sv = who_has_a_say(w);
 	if (w->routed && !w->direct)
 		hint.window_max = w->route.connections;
 	if (sv != NULL && sv->nsources != 0 && !way_has_source(w))

@@ -5,6 +5,7 @@
 #include "backend/queue/outbound_priv.h"
 
 #include "common/base/clock.h"
+#include "common/log/log.h"
 #include "common/loop/work.h"
 
 /* ---- rows of the store ---- */
@@ -83,6 +84,23 @@ static void tell_sched(struct outbound *o, size_t part, struct outbound_verdict 
 		outbound_place(o, key, &v->job);
 }
 
+bool outbound_keeps_results(const struct outbound *o, size_t part)
+{
+	const struct outbound_part *p = &o->parts[part];
+
+	return !partition_is_stopped(p->part) && clock_mono_ms() >= p->keeps_ms;
+}
+
+/* What is being sent meanwhile is reported again until it is kept; nothing more is added to it. */
+static void note_failure(struct outbound *o, size_t part, enum err e)
+{
+	if (e == E_CANCELLED || e == E_BUSY)
+		return;
+	o->parts[part].keeps_ms = clock_mono_ms() + OUTBOUND_FAILED_US / 1000;
+	LOG_SELDOM(LOG_ERROR, NULL, "queue.keeps_no_results",
+		   LF_UINT("partition", partition_id(o->parts[part].part)), LF_ERR("error", e));
+}
+
 WAITS enum err outbound_settle(struct outbound *o, size_t part, struct outbound_verdict *v,
 			       size_t n)
 {
@@ -105,6 +123,8 @@ WAITS enum err outbound_settle(struct outbound *o, size_t part, struct outbound_
 			v[i].what = OUTCOME_REMOVE;
 		tell_sched(o, part, &v[i], edits[i].payload);
 	}
+	if (e != E_OK)
+		note_failure(o, part, e);
 	waitq_wake_all(&o->takers);
 	arena_reset(&mem);
 	xfree(&edits);

@@ -15,42 +15,102 @@
 void outbound_put_off(struct outbound *o, const struct outbound_job *j, uint32_t worker,
 		      int64_t wait_us)
 {
-	struct sched_result later = {.outcome = SCHED_LATER};
+	struct sched_result off = {.outcome = SCHED_OFF, .leased_us = j->lease.leased_us};
 	struct sched_key key;
 
-	later.next_us = clock_wall_us() + wait_us;
+	off.next_us = clock_wall_us() + wait_us;
 	for (size_t i = 0; i < j->lease.n; i++) {
 		if (outbound_key(o, j->lease.partition, j->lease.items[i], &key))
-			(void)sched_done(o->sched, key, worker, clock_wall_us(), &later);
+			(void)sched_done(o->sched, key, worker, clock_wall_us(), &off);
 	}
 }
 
-/* What becomes of a job's items without a worker. */
-WAITS static void settle(struct outbound_worker *w, const struct outbound_job *j, size_t part,
-			 struct outbound_verdict *v)
+/* ---- items that end here, or wait, without a worker ---- */
+
+/* What becomes of one item, as its row says it is; v->what and v->job are to be set. */
+typedef void decide_fn(const struct outbound_job *j, enum err why, struct outbound_verdict *v);
+
+static void give_back(const struct outbound_worker *w, const struct outbound_job *j, uint64_t item)
 {
-	if (outbound_settle(w->o, part, v, j->n) == E_OK)
+	struct sched_result back = {.outcome = SCHED_BACK, .leased_us = j->lease.leased_us};
+	struct sched_key key;
+
+	if (outbound_key(w->o, j->lease.partition, item, &key))
+		(void)sched_done(w->o->sched, key, w->number, clock_wall_us(), &back);
+}
+
+/* A late report may have changed rows since they were read: then its word counts. */
+static size_t decide_rows(const struct outbound_worker *w, const struct outbound_job *j,
+			  struct outbound_rows *r, decide_fn *decide, enum err why,
+			  struct outbound_verdict *verdicts, struct arena *mem)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		struct outbound_verdict *v = &verdicts[n];
+
+		*v = (struct outbound_verdict){.item = r->items[i].id,
+					       .record_no = r->items[i].record_no,
+					       .worker = w->number};
+		v->result.leased_us = j->lease.leased_us;
+		if (v->item == 0 || job_unpack(r->items[i].payload, mem, &v->job) != E_OK ||
+		    v->job.kind != j->jobs[i].kind || v->job.attempts != j->jobs[i].attempts) {
+			give_back(w, j, j->lease.items[i]);
+			continue;
+		}
+		decide(j, why, v);
+		n++;
+	}
+	return n;
+}
+
+WAITS static enum err decide_alone(struct outbound_worker *w, const struct outbound_job *j,
+				   size_t part, decide_fn *decide, enum err why)
+{
+	struct outbound_rows r = {
+		.part = w->o->parts[part].part, .ids = j->lease.items, .n = j->lease.n};
+	struct outbound_verdict *v = xcalloc(r.n, sizeof *v);
+	struct arena mem;
+	enum err e;
+
+	arena_init(&mem, NULL);
+	r.items = arena_alloc(&mem, r.n * sizeof *r.items);
+	buf_init(&r.bytes, r.n * (size_t)STORE_PAYLOAD_MAX, NULL);
+	e = outbound_load(&r);
+	if (e == E_OK)
+		e = outbound_settle(w->o, part, v, decide_rows(w, j, &r, decide, why, v, &mem));
+	buf_fini(&r.bytes);
+	arena_reset(&mem);
+	xfree(&v);
+	return e;
+}
+
+WAITS static void end_job(struct outbound_worker *w, const struct outbound_job *j,
+			  decide_fn *decide, enum err why)
+{
+	struct sched_key key;
+	enum err e;
+
+	if (!outbound_key(w->o, j->lease.partition, 0, &key))
 		return;
-	LOG(LOG_WARN, NULL, "queue.item_failed", LF_UINT("item", j->lease.items[0]));
+	e = outbound_rows_begin(w->o, key.partition);
+	if (e == E_OK) {
+		e = decide_alone(w, j, key.partition, decide, why);
+		outbound_rows_end(w->o, key.partition);
+	}
+	if (e == E_OK)
+		return;
+	LOG(LOG_WARN, NULL, "queue.item_failed", LF_UINT("item", j->lease.items[0]),
+	    LF_ERR("error", e));
 	outbound_put_off(w->o, j, w->number, OUTBOUND_FAILED_US);
 }
 
 /* ---- refusals by a route ---- */
 
-WAITS static void refuse(struct outbound_worker *w, const struct outbound_job *j, size_t part)
+static void refuse(const struct outbound_job *j, enum err why UNUSED, struct outbound_verdict *v)
 {
-	struct outbound_verdict *v = xcalloc(j->n, sizeof *v);
-
-	for (size_t i = 0; i < j->n; i++) {
-		v[i] = (struct outbound_verdict){.item = j->lease.items[i],
-						 .record_no = j->lease.record_no,
-						 .job = j->jobs[i],
-						 .worker = w->number};
-		v[i].what = outcome_given_up(&v[i].job, SL("5.7.1"), j->refused, clock_wall_us());
-		job_log("queue.refused", LOG_WARN, v[i].item, &v[i].job);
-	}
-	settle(w, j, part, v);
-	xfree(&v);
+	v->what = outcome_given_up(&v->job, SL("5.7.1"), j->refused, clock_wall_us());
+	job_log("queue.refused", LOG_WARN, v->item, &v->job);
 }
 
 WAITS void outbound_refuse(struct outbound_worker *w, struct outbound_batch *out)
@@ -59,12 +119,11 @@ WAITS void outbound_refuse(struct outbound_worker *w, struct outbound_batch *out
 
 	for (size_t i = 0; i < out->n; i++) {
 		struct outbound_job *j = &out->jobs[i];
-		struct sched_key key;
 
 		if (j->refused.n == 0)
 			out->jobs[n++] = *j;
-		else if (outbound_key(w->o, j->lease.partition, 0, &key))
-			refuse(w, j, key.partition);
+		else
+			end_job(w, j, refuse, E_OK);
 	}
 	out->n = n;
 }
@@ -106,31 +165,19 @@ static enum err plain_address(slice_t path, struct arena *mem, slice_t *out)
 }
 
 /* Nobody can be told, or not now. */
-WAITS static void notice_fails(struct outbound_worker *w, const struct outbound_job *j, size_t part,
-			       enum err why)
+static void notice_fails(const struct outbound_job *j UNUSED, enum err why,
+			 struct outbound_verdict *v)
 {
-	struct outbound_verdict *v = xcalloc(j->n, sizeof *v);
 	/* What else is wrong may be mended before its time is over. */
 	bool later = why != E_NOT_FOUND && why != E_DENIED && why != E_INVALID;
-	bool alert = j->jobs[0].action == JOB_ALERT; /* the log says it, too */
+	bool alert = v->job.action == JOB_ALERT; /* the log says it, too */
 
-	for (size_t i = 0; i < j->n; i++) {
-		v[i] = (struct outbound_verdict){.item = j->lease.items[i],
-						 .record_no = j->lease.record_no,
-						 .what = later   ? OUTCOME_KEEP
-							 : alert ? OUTCOME_REMOVE
-								 : OUTCOME_BAD,
-						 .job = j->jobs[i],
-						 .worker = w->number};
-		v[i].result.outcome = SCHED_LATER;
-		v[i].result.next_us = v[i].job.next_us = clock_wall_us() + NOTICE_WAIT_US;
-		if (!later)
-			v[i].job.kind = JOB_BAD;
-		job_log(later ? "queue.notice_waits" : "queue.notice_bad", LOG_WARN, v[i].item,
-			&v[i].job);
-	}
-	settle(w, j, part, v);
-	xfree(&v);
+	v->what = later ? OUTCOME_KEEP : alert ? OUTCOME_REMOVE : OUTCOME_BAD;
+	v->result.outcome = SCHED_OFF;
+	v->result.next_us = v->job.next_us = clock_wall_us() + NOTICE_WAIT_US;
+	if (!later)
+		v->job.kind = JOB_BAD;
+	job_log(later ? "queue.notice_waits" : "queue.notice_bad", LOG_WARN, v->item, &v->job);
 }
 
 static bool tells_failure(const struct outbound_job *j)
@@ -197,15 +244,14 @@ WAITS void outbound_address(struct outbound_worker *w, struct outbound_batch *ou
 
 	for (size_t i = 0; i < out->n; i++) {
 		struct outbound_job *j = &out->jobs[i];
-		struct sched_key key;
 		enum err e = E_OK;
 
 		if (j->lease.kind == LEASE_NOTICE)
 			e = address_notice(w, j, &out->mem);
 		if (e == E_OK)
 			out->jobs[n++] = *j;
-		else if (outbound_key(w->o, j->lease.partition, 0, &key))
-			notice_fails(w, j, key.partition, e);
+		else
+			end_job(w, j, notice_fails, e);
 	}
 	out->n = n;
 }

@@ -50,7 +50,7 @@ void outbound_worker_free(struct outbound_worker **pw)
 	list_remove(&w->node);
 	g = xcalloc(1, sizeof *g);
 	g->worker = w->number;
-	g->until_us = clock_wall_us() + OUTBOUND_GRACE_US;
+	g->until_ms = deadline_in(OUTBOUND_GRACE_MS);
 	list_append(&w->o->gone, &g->node);
 	outbound_wake(w->o);
 	outbound_turn_free(w);
@@ -63,18 +63,18 @@ static void gone_free(struct outbound_gone *g)
 	xfree(&g);
 }
 
-int64_t outbound_forget_gone(struct outbound *o, int64_t now_us)
+int64_t outbound_forget_gone(struct outbound *o)
 {
 	list_for_each_safe(i, &o->gone) {
 		struct outbound_gone *g = list_entry(i, struct outbound_gone, node);
 
-		if (g->until_us > now_us)
-			return g->until_us;
-		sched_worker_gone(o->sched, g->worker, now_us);
+		if (g->until_ms > clock_mono_ms())
+			return g->until_ms;
+		sched_worker_gone(o->sched, g->worker, clock_wall_us());
 		outbound_came_back(o);
 		gone_free(g);
 	}
-	return SCHED_NEVER;
+	return NO_DEADLINE;
 }
 
 void outbound_gone_fini(struct outbound *o)
@@ -89,6 +89,7 @@ struct taking {
 	struct outbound *o;
 	struct sched_pick picks[OUTBOUND_BATCH_MAX];
 	struct due_item items[OUTBOUND_BATCH_MAX]; /* id 0: not there */
+	bool off[OUTBOUND_BATCH_MAX]; /* not now: its partition, or reading it, fails */
 	struct msg_record records[OUTBOUND_BATCH_MAX];
 	slice_t stored[OUTBOUND_BATCH_MAX];
 	size_t n;
@@ -98,7 +99,8 @@ struct taking {
 	struct buf bytes;
 	size_t inlined;
 	uint32_t stored_max;
-	enum err result;
+	int64_t leased_us;
+	enum err result; /* of the last that failed */
 };
 
 static bool same_tx(const struct taking *t, size_t i, size_t k)
@@ -133,10 +135,10 @@ static enum err read_one(struct taking *t, size_t i)
 
 	buf_reset(&t->bytes);
 	e = due_get(part, t->picks[i].key.item, &t->items[i], &t->bytes);
-	if (e != E_OK) {
+	if (e == E_NOT_FOUND)
 		t->items[i].id = 0;
+	if (e != E_OK)
 		return e == E_NOT_FOUND ? E_OK : e;
-	}
 	t->items[i].payload = arena_dup(t->mem, t->items[i].payload);
 	if (i != 0 && t->items[i - 1].id != 0 && same_tx(t, i - 1, i)) {
 		t->records[i] = t->records[i - 1];
@@ -154,8 +156,15 @@ static void run_read(void *arg)
 	struct taking *t = arg;
 
 	t->result = E_OK;
-	for (size_t i = 0; i < t->n && t->result == E_OK; i++)
-		t->result = read_one(t, i);
+	for (size_t i = 0; i < t->n; i++) {
+		enum err e = t->off[i] ? E_OK : read_one(t, i);
+
+		if (e == E_OK)
+			continue;
+		t->off[i] = true;
+		t->items[i].id = 0;
+		t->result = e;
+	}
 }
 
 /* ---- putting together ---- */
@@ -185,7 +194,8 @@ static struct outbound_job *new_job(const struct outbound_worker *w, const struc
 		.bytes = first->prefix.n + first->sender.n + LEASE_TOKEN_MAX +
 			 (t->stored[i].n <= OUTBOUND_INLINE_MAX ? t->stored[i].n : 0),
 		.lease = {.partition = partition_id(w->o->parts[part].part),
-			  .record_no = t->items[i].record_no},
+			  .record_no = t->items[i].record_no,
+			  .leased_us = t->leased_us},
 	};
 	memcpy(j->lease.frontend, w->peer.name, sizeof j->lease.frontend);
 	return j;
@@ -267,11 +277,20 @@ static void forget(const struct taking *t, size_t i)
 /* Not now, and not to there. */
 static void put_back(const struct taking *t, size_t i, uint32_t worker, const struct job *job)
 {
-	static const struct sched_result back = {.outcome = SCHED_BACK};
+	struct sched_result back = {.outcome = SCHED_BACK, .leased_us = t->leased_us};
 	struct sched_key key = t->picks[i].key;
 
 	(void)sched_done(t->o->sched, key, worker, clock_wall_us(), &back);
 	outbound_place(t->o, key, job);
+}
+
+/* Nobody gets the i-th of what was picked for so long. */
+static void put_off(const struct taking *t, size_t i, uint32_t worker, int64_t wait_us)
+{
+	struct sched_result off = {.outcome = SCHED_OFF, .leased_us = t->leased_us};
+
+	off.next_us = clock_wall_us() + wait_us;
+	(void)sched_done(t->o->sched, t->picks[i].key, worker, clock_wall_us(), &off);
 }
 
 /* Another node has to seal the relay's password for this one: a moment after it was set. */
@@ -314,6 +333,10 @@ static void put_together(const struct outbound_worker *w, const struct taking *t
 		struct way way = {.kind = WAY_DNS};
 		struct job job;
 
+		if (t->off[i]) {
+			put_off(t, i, w->number, OUTBOUND_FAILED_US);
+			continue;
+		}
 		if (t->items[i].id == 0 ||
 		    job_unpack(t->items[i].payload, &out->mem, &job) != E_OK ||
 		    !is_sound(&job, t->items[i].record_no)) {
@@ -345,10 +368,8 @@ static void put_together(const struct outbound_worker *w, const struct taking *t
 
 WAITS static enum err await_opening(const struct outbound *o, struct waitq *q)
 {
-	while (clock_wall_us() < o->open_us) {
-		int64_t left_ms = (o->open_us - clock_wall_us()) / 1000 + 1;
-
-		if (waitq_wait(q, "outbound.opening", deadline_in(left_ms)) == E_CANCELLED)
+	while (clock_mono_ms() < o->open_ms) {
+		if (waitq_wait(q, "outbound.opening", o->open_ms) == E_CANCELLED)
 			return E_CANCELLED;
 	}
 	return E_OK;
@@ -359,6 +380,7 @@ static enum err taken(struct taking *t, enum err e, const struct sched_batch *b)
 	if (e != E_OK)
 		return e;
 	t->n = b->n;
+	t->leased_us = b->leased_us;
 	t->connections = MAX(b->connections, b->idle);
 	t->idle = b->idle;
 	t->destination = arena_dup(t->mem, b->destination);
@@ -393,14 +415,23 @@ WAITS static enum err pick(struct outbound_worker *w, struct taking *t)
 	return taken(t, e, &b);
 }
 
-/* What was picked and cannot be read goes back. */
-static void give_back(struct outbound_worker *w, const struct taking *t)
+/* Reads what was picked, on a thread. E_CANCELLED. */
+WAITS static enum err read_picked(const struct outbound_worker *w, struct taking *t)
 {
-	struct sched_result back = {.outcome = SCHED_LATER};
+	enum err e;
 
-	back.next_us = clock_wall_us() + OUTBOUND_FAILED_US;
 	for (size_t i = 0; i < t->n; i++)
-		(void)sched_done(w->o->sched, t->picks[i].key, w->number, clock_wall_us(), &back);
+		t->off[i] = !outbound_keeps_results(w->o, t->picks[i].key.partition);
+	e = work_run("outbound.take", run_read, t);
+	if (e == E_OK && t->result != E_OK)
+		LOG(LOG_WARN, NULL, "queue.take_failed", LF_ERR("error", t->result));
+	if (e == E_OK || e == E_CANCELLED)
+		return e;
+	LOG_SELDOM(LOG_WARN, NULL, "queue.take_waits", LF_ERR("error", e));
+	for (size_t i = 0; i < t->n; i++)
+		put_off(t, i, w->number, OUTBOUND_BUSY_US);
+	t->n = 0;
+	return E_OK;
 }
 
 WAITS enum err outbound_take(struct outbound_worker *w, struct outbound_batch *out)
@@ -415,16 +446,12 @@ WAITS enum err outbound_take(struct outbound_worker *w, struct outbound_batch *o
 	t->stored_max = w->stored_max;
 	buf_init(&t->bytes, STORE_PAYLOAD_MAX + OUTBOUND_FOLLOW_MAX, NULL);
 	e = pick(w, t);
+	if (e == E_OK)
+		e = read_picked(w, t);
 	if (e == E_OK) {
-		e = work_run("outbound.take", run_read, t);
-		if (e == E_OK && t->result != E_OK) {
-			LOG(LOG_WARN, NULL, "queue.take_failed", LF_ERR("error", t->result));
-			give_back(w, t);
-		} else if (e == E_OK) {
-			put_together(w, t, out);
-			outbound_refuse(w, out);
-			outbound_address(w, out);
-		}
+		put_together(w, t, out);
+		outbound_refuse(w, out);
+		outbound_address(w, out);
 	}
 	buf_fini(&t->bytes);
 	xfree(&t);

@@ -120,6 +120,7 @@ struct sched_batch {
 	size_t n;
 	uint32_t connections; /* that count as the worker's now, those it has included */
 	uint32_t idle;        /* that may stay open without work: no other worker counts on them */
+	int64_t leased_us;    /* tells these leases from later ones of the same items */
 };
 
 /* A worker counts for the division of windows from here or its first pick on, until it is gone.
@@ -159,6 +160,7 @@ enum sched_outcome {
 	SCHED_LATER,     /* this item alone waits until next_us; the destination was reached */
 	SCHED_DEST_DOWN, /* not reached: the item keeps its place, its destination rests */
 	SCHED_BACK,      /* not tried: it keeps its place */
+	SCHED_OFF, /* not tried, and waits until next_us; nothing is known of its destination */
 };
 
 /* What the worker saw of the destination, besides the item's outcome. */
@@ -171,8 +173,9 @@ enum sched_sign {
 struct sched_result {
 	enum sched_outcome outcome;
 	enum sched_sign sign;
-	int64_t next_us; /* of SCHED_LATER */
-	uint32_t ms;     /* how long the transaction took; 0: not measured */
+	int64_t next_us;   /* of SCHED_LATER and SCHED_OFF */
+	uint32_t ms;       /* how long the transaction took; 0: not measured */
+	int64_t leased_us; /* as the batch said; 0: whichever lease the worker has */
 };
 
 enum sched_told {
@@ -184,8 +187,8 @@ enum sched_told {
 /*
  * Ends a lease. worker may be SCHED_SELF, for what sched_expired gave.
  *
- * A late report of SCHED_GONE removes the item, whoever holds it now; one of SCHED_LATER puts it
- * off unless it is leased again; others change nothing.
+ * A late report of SCHED_GONE removes the item, whoever holds it now; one of SCHED_LATER or
+ * SCHED_OFF puts it off unless it is leased again; others change nothing.
  *
  * The window: a success makes it wider by one while it has never been cut, afterwards as many
  * successes as it is wide do. SCHED_CROWDED, SCHED_DEST_DOWN (SCHED_UNREACHED counts as that), and

@@ -334,6 +334,7 @@ void dest_judge(struct sched *s, struct dest *d, const struct entry *e,
 		down(s, d);
 		break;
 	case SCHED_BACK:
+	case SCHED_OFF:
 		if (r->sign == SCHED_CROWDED)
 			crowded(s, d);
 		break;

@@ -293,7 +293,7 @@ static bool pick_from(struct batch *b, struct sched_batch *out)
 	if (d->listed)
 		line_join(s, d);
 	*out = (struct sched_batch){slice(d->name, d->name_n), b->n, b->hold->connections,
-				    keeps(s, d)};
+				    keeps(s, d), s->now_us};
 	return true;
 }
 
@@ -343,7 +343,8 @@ enum err sched_pick_at(struct sched *s, uint32_t worker, slice_t destination, in
 	fill(&b);
 	if (b.n == 0)
 		return E_NOT_FOUND;
-	*batch_out = (struct sched_batch){slice(b.dest->name, b.dest->name_n), b.n, 1, 1};
+	*batch_out =
+		(struct sched_batch){slice(b.dest->name, b.dest->name_n), b.n, 1, 1, s->now_us};
 	return E_OK;
 }
 
@@ -360,7 +361,7 @@ static enum sched_told done_late(struct sched *s, struct entry *e, const struct 
 {
 	if (r->outcome == SCHED_GONE)
 		entry_drop(s, e);
-	else if (r->outcome == SCHED_LATER && e->place != PLACE_LEASED)
+	else if ((r->outcome == SCHED_LATER || r->outcome == SCHED_OFF) && e->place != PLACE_LEASED)
 		put_off(s, e, r->next_us);
 	return SCHED_LATE;
 }
@@ -373,7 +374,8 @@ enum sched_told sched_done(struct sched *s, struct sched_key key, uint32_t worke
 	sched_clock(s, now_us);
 	if (e == NULL)
 		return SCHED_UNKNOWN;
-	if (e->place != PLACE_LEASED || e->hold->worker->id != worker)
+	if (e->place != PLACE_LEASED || e->hold->worker->id != worker ||
+	    (result->leased_us != 0 && result->leased_us != e->since_us))
 		return done_late(s, e, result);
 	e->lost = 0;
 	if (worker != SCHED_SELF)
@@ -383,6 +385,7 @@ enum sched_told sched_done(struct sched *s, struct sched_key key, uint32_t worke
 		entry_drop(s, e);
 		break;
 	case SCHED_LATER:
+	case SCHED_OFF:
 		put_off(s, e, result->next_us);
 		break;
 	case SCHED_DEST_DOWN:

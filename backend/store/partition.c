@@ -282,6 +282,11 @@ static bool stat_volume(void *arg, uint64_t no UNUSED, const struct row_volume *
 	return true;
 }
 
+bool partition_is_stopped(const struct partition *p)
+{
+	return atomic_load(&p->stopped);
+}
+
 enum err partition_stat(struct partition *p, struct partition_stat *out)
 {
 	struct row_state state;

@@ -64,6 +64,9 @@ void partition_watch(struct partition *p, partition_watch_fn *fn, void *arg);
 typedef enum err partition_sink_fn(void *arg, uint64_t seq, slice_t op, struct stage *record);
 void partition_sink(struct partition *p, partition_sink_fn *fn, void *arg);
 
+/* A sync or commit failed: it takes no change any more; only a restart helps. */
+bool partition_is_stopped(const struct partition *p);
+
 /* For status and metrics. Reads; not on the loop's thread. */
 struct partition_stat {
 	uint64_t seq; /* last applied op */
@@ -71,7 +74,7 @@ struct partition_stat {
 	uint64_t map_bytes, map_used;
 	uint64_t volume_files, volume_bytes, live_bytes;
 	uint64_t commits, changes; /* since open */
-	bool stopped;              /* a sync or commit failed; only a restart helps */
+	bool stopped;              /* partition_is_stopped */
 	bool full;
 };
 enum err partition_stat(struct partition *p, struct partition_stat *out) MUST_USE;

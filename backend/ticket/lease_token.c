@@ -4,15 +4,15 @@
 #include "common/base/clock.h"
 #include "common/log/metric.h"
 
-#define TOKEN_VERSION 2
+#define TOKEN_VERSION 3
 #define TOKEN_AAD     "postern lease"
 #define PLAIN_MAX     (LEASE_TOKEN_MAX - SEAL_OVERHEAD)
 #define TELLS_SUCCESS 0x80 /* in the kind's byte */
-/* Version, kind, partition, record, expiry, name's length, count; then the trace. */
-#define FIXED_BYTES   24
+/* Version, kind, partition, record, expiry, route, lease, name's length, count; then the trace. */
+#define FIXED_BYTES   40
 #define HEAD_BYTES    (FIXED_BYTES + LEASE_TRACE_BYTES)
-/* Behind name and items, where there is one: so that who knows of no route takes the others. */
-#define ROUTE_BYTES   8
+
+_Static_assert(HEAD_BYTES + RPC_NAME_MAX + LEASE_ITEMS_MAX * 8 <= PLAIN_MAX, "a full one fits");
 
 METRIC_COUNTER(m_refused, "lease_tokens_refused_total", "Leases of the way out refused");
 
@@ -29,21 +29,22 @@ enum err lease_token_seal(struct tickets *t, struct lease_token *l, struct buf *
 		return E_INVALID;
 	l->expires_s = clock_wall_s() + LEASE_TOKEN_LIFE_S;
 	buf_init(&plain, PLAIN_MAX, NULL);
-	p = buf_reserve(&plain, n + ROUTE_BYTES);
+	p = buf_reserve(&plain, n);
 	invariant(p != NULL);
 	p[0] = TOKEN_VERSION;
 	p[1] = (char)((uint8_t)l->kind | (l->tells_success ? TELLS_SUCCESS : 0));
 	be32_put(p + 2, l->partition);
 	be64_put(p + 6, l->record_no);
 	be64_put(p + 14, (uint64_t)l->expires_s);
-	p[22] = (char)name_n;
-	p[23] = (char)l->n;
+	be64_put(p + 22, l->route);
+	be64_put(p + 30, (uint64_t)l->leased_us);
+	p[38] = (char)name_n;
+	p[39] = (char)l->n;
 	memcpy(p + FIXED_BYTES, l->trace_id, LEASE_TRACE_BYTES);
 	memcpy(p + HEAD_BYTES, l->frontend, name_n);
 	for (size_t i = 0; i < l->n; i++)
 		be64_put(p + HEAD_BYTES + name_n + i * 8, l->items[i]);
-	be64_put(p + n, l->route);
-	buf_commit(&plain, l->route != 0 ? n + ROUTE_BYTES : n);
+	buf_commit(&plain, n);
 	seal_box(k, SL(TOKEN_AAD), buf_slice(&plain), out);
 	buf_fini(&plain);
 	return buf_failed(out) ? E_LIMIT : E_OK;
@@ -66,15 +67,16 @@ static bool decode(slice_t s, struct lease_token *l)
 	l->record_no = be64_get(s.p + 6);
 	l->expires_s = (int64_t)be64_get(s.p + 14);
 	memcpy(l->trace_id, s.p + FIXED_BYTES, LEASE_TRACE_BYTES);
-	name_n = (uint8_t)s.p[22];
-	l->n = (uint8_t)s.p[23];
+	l->route = be64_get(s.p + 22);
+	l->leased_us = (int64_t)be64_get(s.p + 30);
+	name_n = (uint8_t)s.p[38];
+	l->n = (uint8_t)s.p[39];
 	n = HEAD_BYTES + name_n + l->n * 8;
-	if (l->n == 0 || l->n > LEASE_ITEMS_MAX || (s.n != n && s.n != n + ROUTE_BYTES) ||
+	if (l->n == 0 || l->n > LEASE_ITEMS_MAX || s.n != n ||
 	    !slice_to_str(slice_sub(s, HEAD_BYTES, name_n), l->frontend, sizeof l->frontend))
 		return false;
 	for (size_t i = 0; i < l->n; i++)
 		l->items[i] = be64_get(s.p + HEAD_BYTES + name_n + i * 8);
-	l->route = s.n != n ? be64_get(s.p + n) : 0;
 	return true;
 }
 

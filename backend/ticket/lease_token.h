@@ -26,6 +26,7 @@ struct lease_token {
 	uint8_t trace_id[LEASE_TRACE_BYTES]; /* of the message, for the log */
 	char frontend[RPC_NAME_MAX];         /* whom it was given to */
 	int64_t expires_s;                   /* set by lease_token_seal */
+	int64_t leased_us;                   /* the scheduler's: tells this lease from later ones */
 	size_t n;
 	uint64_t items[LEASE_ITEMS_MAX];
 };

@@ -168,7 +168,7 @@ TEST_FIBER(cross_more_turned_than_are_remembered)
 			outbound_turned(w.o, part_of(&w), &w.items[i]);
 	}
 	CHECK_INT(w.o->nleft, OUTBOUND_LEFT_MAX);
-	CHECK_INT(w.o->parts[0].last, inside.id - 1);
+	CHECK_INT(w.o->parts[0].again, inside.id - 1);
 	make_place(&w, inside.id);
 	works_close(&w);
 }

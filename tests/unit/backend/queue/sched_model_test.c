@@ -250,8 +250,9 @@ static void step_pick(struct model *m)
 
 static void step_done(struct model *m)
 {
-	static const enum sched_outcome outcomes[] = {SCHED_GONE,  SCHED_GONE, SCHED_GONE,
-						      SCHED_LATER, SCHED_BACK, SCHED_DEST_DOWN};
+	static const enum sched_outcome outcomes[] = {SCHED_GONE,     SCHED_GONE, SCHED_GONE,
+						      SCHED_LATER,    SCHED_BACK, SCHED_OFF,
+						      SCHED_DEST_DOWN};
 	struct model_item *x = any(m);
 	int worker = x != NULL && draw(m, 8) != 0 ? x->worker : (int)draw(m, WORKERS + 1);
 	struct sched_result r = {
@@ -267,7 +268,7 @@ static void step_done(struct model *m)
 	mine = worker == x->worker;
 	CHECK_INT(sched_done(m->s, x->it.key, (uint32_t)worker, m->now, &r),
 		  mine ? SCHED_TAKEN : SCHED_LATE);
-	if (r.outcome == SCHED_LATER && (mine || x->worker == NOBODY))
+	if ((r.outcome == SCHED_LATER || r.outcome == SCHED_OFF) && (mine || x->worker == NOBODY))
 		x->it.next_us = r.next_us;
 	if (mine)
 		x->lost = 0;

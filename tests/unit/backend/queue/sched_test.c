@@ -303,6 +303,51 @@ TEST(sched_late_reports)
 	sched_free(&s);
 }
 
+/* A report that comes again ends no later lease of the same worker. */
+TEST(sched_leases_have_numbers)
+{
+	struct sched *s = fresh();
+	struct sched_result r = {.outcome = SCHED_BACK};
+	int64_t first_us;
+
+	add(s, 1, "a.example", 1);
+	REQUIRE(pick(s, 1, START, 1) == 1);
+	r.leased_us = first_us = batch.leased_us;
+	CHECK_INT(sched_done(s, key(1), 1, START + 1, &r), SCHED_TAKEN);
+	REQUIRE(pick(s, 1, START + 2, 1) == 1);
+	CHECK(batch.leased_us != first_us);
+	CHECK_INT(sched_done(s, key(1), 1, START + 3, &r), SCHED_LATE);
+	CHECK_INT(info(s, 1, START + 3).state, SCHED_LEASED);
+	r.leased_us = batch.leased_us;
+	CHECK_INT(sched_done(s, key(1), 1, START + 3, &r), SCHED_TAKEN);
+	sched_free(&s);
+}
+
+/* What was put off says nothing of its destination, good or bad. */
+TEST(sched_put_off)
+{
+	struct sched *s = fresh();
+	uint32_t window;
+	int64_t probe;
+
+	add(s, 1, "a.example", 1);
+	add(s, 2, "a.example", 2);
+	window = dest(s, "a.example").window;
+	REQUIRE(pick(s, 1, START, 1) == 1);
+	CHECK_INT(done(s, got[0].key.item, 1, START, SCHED_OFF), SCHED_TAKEN);
+	CHECK_INT(info(s, got[0].key.item, START).state, SCHED_WAITING);
+	CHECK_INT(dest(s, "a.example").window, window);
+	REQUIRE(pick(s, 1, START, 1) == 1);
+	CHECK_INT(done(s, got[0].key.item, 1, START, SCHED_DEST_DOWN), SCHED_TAKEN);
+	probe = dest(s, "a.example").down_until_us;
+	REQUIRE(pick(s, 1, probe, ANY) == 1);
+	CHECK_INT(done(s, got[0].key.item, 1, probe, SCHED_OFF), SCHED_TAKEN);
+	CHECK_INT(dest(s, "a.example").failures, 1);
+	/* Somebody else is the probe. */
+	CHECK_INT(pick(s, 1, probe, ANY), 1);
+	sched_free(&s);
+}
+
 TEST(sched_workers_have_a_limit)
 {
 	struct sched *s = fresh();

@@ -32,7 +32,10 @@ WAITS void works_close(struct works *w);
 WAITS bool works_restart(struct works *w, const char *setting);
 /* The scheduler knows so many items, though nobody has taken one. */
 WAITS bool works_known(struct works *w, size_t n);
+/* The time of day alone. */
 void works_move_clock(struct works *w, int64_t us);
+/* Time passes by both clocks: deadlines, too. */
+void works_pass(struct works *w, int64_t ms);
 
 /* A token for an address elsewhere; in w->mem. */
 slice_t works_outside(struct works *w, const char *address);

@@ -10,7 +10,7 @@
 const struct rpc_identity works_fe1 = {ROLE_FRONTEND, SERVICE_OUTBOUND, "fe1"};
 const struct rpc_identity works_fe2 = {ROLE_FRONTEND, SERVICE_OUTBOUND, "fe2"};
 
-static _Atomic int64_t ahead_us;
+static _Atomic int64_t ahead_us, mono_ahead_us;
 
 static int64_t moved_wall(void)
 {
@@ -20,12 +20,12 @@ static int64_t moved_wall(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + atomic_load(&ahead_us);
 }
 
-static int64_t real_mono(void)
+static int64_t moved_mono(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + atomic_load(&mono_ahead_us);
 }
 
 static struct works *now;
@@ -45,7 +45,7 @@ WAITS static bool start(struct works *w)
 	if (outbound_start(&w->room.deliver, w->none, &w->o) != E_OK ||
 	    outbound_worker_new(w->o, &works_fe1, &w->worker) != E_OK)
 		return false;
-	works_move_clock(w, OUTBOUND_GRACE_US);
+	works_pass(w, OUTBOUND_GRACE_MS);
 	return true;
 }
 
@@ -53,7 +53,8 @@ WAITS bool works_open(struct works *w)
 {
 	*w = (struct works){.o = NULL};
 	atomic_store(&ahead_us, 0);
-	clock_replace(moved_wall, real_mono);
+	atomic_store(&mono_ahead_us, 0);
+	clock_replace(moved_wall, moved_mono);
 	arena_init(&w->mem, NULL);
 	buf_init(&w->bytes, 4 << 20, NULL);
 	w->batch = xcalloc(1, sizeof *w->batch);
@@ -101,6 +102,12 @@ void works_move_clock(struct works *w, int64_t us)
 {
 	atomic_fetch_add(&ahead_us, us);
 	outbound_wake(w->o);
+}
+
+void works_pass(struct works *w, int64_t ms)
+{
+	atomic_fetch_add(&mono_ahead_us, ms * 1000);
+	works_move_clock(w, ms * 1000);
 }
 
 slice_t works_outside(struct works *w, const char *address)
