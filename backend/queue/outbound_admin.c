@@ -57,6 +57,16 @@ static enum queue_state row_state(const struct outbound *o, const struct job *j)
 	return job_is_outward(j->kind) ? QUEUE_IS_READY : QUEUE_IS_INSIDE;
 }
 
+static bool is_stopped(const struct sched_info *info)
+{
+	return slice_starts(info->item.destination, SL(WAY_STOPPED_NAME));
+}
+
+static bool is_suspended(const struct sched_info *info)
+{
+	return slice_starts(info->item.destination, SL(WAY_SUSPENDED_NAME));
+}
+
 void outbound_view(const struct outbound *o, const struct partition *part,
 		   const struct queue_row *row, struct outbound_view *out)
 {
@@ -78,9 +88,9 @@ void outbound_view(const struct outbound *o, const struct partition *part,
 	out->why = info.state == SCHED_WAITING && waits_for_release(&row->job) ? HELD_BACK
 									       : why_of(info.state);
 	if ((info.state == SCHED_HELD_DEST || info.state == SCHED_WAITING) &&
-	    slice_starts(info.item.destination, SL(WAY_STOPPED_NAME))) {
+	    (is_stopped(&info) || is_suspended(&info))) {
 		out->state = QUEUE_IS_HELD;
-		out->why = why_stopped;
+		out->why = is_stopped(&info) ? why_stopped : "its destination is suspended";
 		out->until_us = 0;
 	} else if (info.state == SCHED_READY && outbound_nobody_may_send(o, &row->job)) {
 		out->why = "no front-end is here that its virtual server sends from";

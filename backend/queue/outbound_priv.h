@@ -130,9 +130,6 @@ void outbound_gone_fini(struct outbound *o);
 void outbound_suspend(struct outbound *o, const struct conf *settings);
 /* A sender, by the scheduler's key. */
 bool outbound_is_suspended(const struct outbound *o, uint64_t sender);
-/* A destination is suspended by whichever name and address of ours its mail goes: for names with a
- * mark (way.h), which are not in the settings. */
-void outbound_suspend_way(struct outbound *o, slice_t name);
 void outbound_suspend_fini(struct outbound *o);
 /* As the scheduler knows the senders of items: by account, or by address. */
 uint64_t outbound_sender_key(uint64_t account, slice_t address);

@@ -20,20 +20,19 @@ slice_t outbound_destination(struct outbound *o, const struct job *j, struct way
 	if (j->kind == JOB_NOTICE)
 		return JOB_NOTICES;
 	way_of(o->deliver->dir, &o->down, &o->asks, outbound_server(o, j), j, clock_wall_us(), mem);
+	way_suspend(mem, j, o->suspended_names, o->nsuspended_names);
 	name = way_destination(mem);
-	if ((mem->kind == WAY_HOLD || mem->kind == WAY_STOPPED) &&
+	if ((mem->kind == WAY_HOLD || mem->kind == WAY_STOPPED || mem->kind == WAY_SUSPENDED) &&
 	    sched_hold_destination(o->sched, name, SCHED_ON_HOLD, clock_wall_us()) != E_OK)
 		LOG_SELDOM(LOG_ERROR, NULL, "queue.hold_failed", LF_SLICE("destination", name));
-	if (way_is_special(mem))
-		outbound_suspend_way(o, name);
 	return name;
 }
 
 /* What the server says makes no difference to destinations that are everybody's: what is held,
- * refused, or dropped into a folder. */
+ * suspended, refused, or dropped into a folder. */
 static const struct queue_server *who_has_a_say(const struct way *w)
 {
-	bool shared = w->kind == WAY_HOLD || w->kind == WAY_REJECT ||
+	bool shared = w->kind == WAY_HOLD || w->kind == WAY_REJECT || w->kind == WAY_SUSPENDED ||
 		      (w->kind == WAY_ROUTE && w->route.action == DIR_ROUTE_DROP);
 
 	return shared ? NULL : w->server;

@@ -8,7 +8,7 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 
-static void tell_sched(struct outbound *o, enum sched_hold hold)
+static void hold_senders(struct outbound *o, enum sched_hold hold)
 {
 	int64_t now_us = clock_wall_us();
 
@@ -17,14 +17,6 @@ static void tell_sched(struct outbound *o, enum sched_hold hold)
 		bool held = o->guard != NULL && guard_is_held(o->guard, sender);
 
 		sched_hold_sender(o->sched, sender, held ? SCHED_ON_HOLD : hold, now_us);
-	}
-	for (size_t i = 0; i < o->nsuspended_names; i++) {
-		slice_t name = o->suspended_names[i];
-
-		if (sched_hold_destination(o->sched, name, hold, now_us) != E_OK)
-			LOG(LOG_WARN, NULL, "setting.ignored",
-			    LF_STR("key", "outbound.suspended_destinations"),
-			    LF_SLICE("value", name), LF_STR("why", "not a destination"));
 	}
 }
 
@@ -69,28 +61,13 @@ void outbound_suspend(struct outbound *o, const struct conf *settings)
 {
 	bool changed = !are_names(o, settings);
 
-	tell_sched(o, SCHED_FREE);
+	hold_senders(o, SCHED_FREE);
 	outbound_suspend_fini(o);
 	read_settings(o, settings);
-	tell_sched(o, SCHED_ON_HOLD);
-	/* Of ways with a mark only their items tell, and the queue is long to walk. */
+	hold_senders(o, SCHED_ON_HOLD);
+	/* They are on another way now (way.h), or on their old one again. */
 	if (changed)
 		outbound_routes_changed(o);
-}
-
-void outbound_suspend_way(struct outbound *o, slice_t name)
-{
-	slice_t plain = slice_sub(name, 0, slice_find_char(name, '#'));
-	enum sched_hold hold = SCHED_FREE;
-
-	if (plain.n == name.n)
-		return;
-	for (size_t i = 0; i < o->nsuspended_names; i++) {
-		if (slice_eq(o->suspended_names[i], plain))
-			hold = SCHED_ON_HOLD;
-	}
-	if (sched_hold_destination(o->sched, name, hold, clock_wall_us()) != E_OK)
-		LOG_SELDOM(LOG_ERROR, NULL, "queue.hold_failed", LF_SLICE("destination", name));
 }
 
 bool outbound_is_suspended(const struct outbound *o, uint64_t sender)

@@ -206,6 +206,39 @@ void way_of(const struct dir *dir, const struct way_down *down, const struct ask
 	put_identity(out);
 }
 
+/* ---- suspended ---- */
+
+static slice_t without_dot(slice_t name)
+{
+	return name.n > 1 && name.p[name.n - 1] == '.' ? slice_sub(name, 0, name.n - 1) : name;
+}
+
+static bool leads_to(const struct way *w, const struct job *j, slice_t name)
+{
+	slice_t plain = way_destination(w);
+
+	plain = slice_sub(plain, 0, slice_find_char(plain, '#'));
+	name = without_dot(name);
+	return name.n != 0 && (slice_ieq(name, without_dot(plain)) ||
+			       (w->routed && !w->direct && slice_ieq(name, w->route.target)) ||
+			       (j->route.n == 0 && slice_ieq(name, without_dot(w->domain))));
+}
+
+void way_suspend(struct way *w, const struct job *j, const slice_t *names, size_t n)
+{
+	if (w->kind == WAY_STOPPED)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (!leads_to(w, j, names[i]))
+			continue;
+		w->kind = WAY_SUSPENDED;
+		w->destination_n = 0;
+		put(w, SL(WAY_SUSPENDED_NAME));
+		put(w, names[i]);
+		return;
+	}
+}
+
 /* ---- masquerading ---- */
 
 static bool is_below(slice_t host, slice_t domain)

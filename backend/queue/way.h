@@ -20,6 +20,10 @@
  * that is stopped waits for its start, wherever it goes:
  *
  *	stopped:server-name
+ *
+ * and so does mail that an operator has suspended, by its domain or by where its way leads:
+ *
+ *	suspended:example.org
  */
 #ifndef BACKEND_QUEUE_WAY_H
 #define BACKEND_QUEUE_WAY_H
@@ -45,7 +49,9 @@ void way_down_put(struct way_down *d, slice_t domain, int64_t until_us, int64_t 
 bool way_any_down(const struct way_down *d, int64_t now_us);
 bool way_is_down(const struct way_down *d, slice_t domain, int64_t now_us);
 
-#define WAY_STOPPED_NAME "stopped:" /* what names of WAY_STOPPED begin with */
+/* What names of WAY_STOPPED and WAY_SUSPENDED begin with. */
+#define WAY_STOPPED_NAME   "stopped:"
+#define WAY_SUSPENDED_NAME "suspended:"
 
 enum way_kind {
 	WAY_DNS,   /* the address's domain, or what an administrator said instead */
@@ -53,6 +59,7 @@ enum way_kind {
 	WAY_HOLD,
 	WAY_STOPPED,
 	WAY_REJECT,
+	WAY_SUSPENDED, /* waits until the operator lets it go */
 };
 
 /* RFC 8689: nothing, REQUIRETLS, "TLS-Required: No". */
@@ -80,6 +87,11 @@ static inline slice_t way_destination(const struct way *w)
 void way_of(const struct dir *dir, const struct way_down *down, const struct asks *asks,
 	    const struct queue_server *server, const struct job *j, int64_t now_us,
 	    struct way *out);
+/* One of these names is the domain of its address, where its route or an administrator's word
+ * leads, or the name of its destination without what is behind a '#'; in any case, with or without
+ * the root's dot. *w then waits until the operator lets it go. Mail that was given a way of its own
+ * one by one is not held by its domain. */
+void way_suspend(struct way *w, const struct job *j, const slice_t *names, size_t n);
 /* What a route that is followed does: MX, RELAY or LMTP. Of HOLD: what became of it. */
 enum dir_route_action way_action(const struct way *w);
 /* Its route names an address of ours. */

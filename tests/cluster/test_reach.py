@@ -140,8 +140,8 @@ class Reach(unittest.TestCase):
     def test_suspended(self):
         four, sender = self.sink(FOUR), account(5)["address"]
         for n, (key, value, to, who, why) in enumerate((
-                ("outbound.suspended_destinations", "one.many.out.test", "x@one.many.out.test", 4,
-                 "its destination is held"),
+                ("outbound.suspended_destinations", "One.Many.out.test.", "x@one.many.out.test", 4,
+                 "its destination is suspended"),
                 ("outbound.suspended_senders", sender, "y@two.many.out.test", 5,
                  "its sender is held"))):
             with self.subTest(key):

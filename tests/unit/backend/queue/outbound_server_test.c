@@ -343,7 +343,7 @@ TEST_FIBER(server_whose_destination_is_suspended)
 	REQUIRE(works_known(&w, 1));
 	REQUIRE(works_restart(&w, "outbound.suspended_destinations=one.test"));
 	CHECK(becomes(&w, 0, QUEUE_IS_HELD));
-	CHECK_STR(view_at(&w, 0).why, "its destination is held");
+	CHECK_STR(view_at(&w, 0).why, "its destination is suspended");
 	REQUIRE(works_restart(&w, "outbound.suspended_destinations="));
 	j = works_take(&w);
 	REQUIRE(j != NULL);

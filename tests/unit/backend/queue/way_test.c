@@ -190,6 +190,49 @@ TEST_FIBER(way_direct_first)
 	rig_close(&r);
 }
 
+/* By its domain, its relay, or the name of its destination; not by one that it was taken from. */
+TEST_FIBER(way_suspended)
+{
+	static const struct {
+		const char *suspended, *address, *route, *want;
+	} cases[] = {
+		{"plain.test", "x@plain.test", "", "suspended:plain.test"},
+		{"PLAIN.test.", "x@plain.test", "", "suspended:PLAIN.test."},
+		{"lain.test", "x@plain.test", "", "plain.test"},
+		{"b.test", "x@b.test", "", "suspended:b.test"},
+		{"[H.test]:587", "x@b.test", "", "suspended:[H.test]:587"},
+		{"relay:[h.test]:587", "x@b.test", "", "suspended:relay:[h.test]:587"},
+		{"[h.test]:587", "x@plain.test", "", "plain.test"},
+		{"held.test", "x@held.test", "", "suspended:held.test"},
+		{"plain.test", "x@plain.test", "other.test:25", "other.test:25"},
+		{"other.test:25", "x@plain.test", "other.test:25", "suspended:other.test:25"},
+		{".", "x@plain.test", "", "plain.test"},
+	};
+	struct rig r;
+
+	REQUIRE(rig_open(&r));
+	way_down_init(&down);
+	add(&r, (struct dir_route){.domain = SL("b.test"),
+				   .action = DIR_ROUTE_RELAY,
+				   .user = SL("u"),
+				   .target = SL("[h.test]:587")});
+	add(&r, (struct dir_route){.domain = SL("held.test"), .action = DIR_ROUTE_HOLD});
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct job j = {.kind = JOB_OUTSIDE,
+				.address = slice_str(cases[i].address),
+				.route = slice_str(cases[i].route),
+				.sender = SL("me@us.test")};
+		slice_t names[] = {SL("unheard.of"), slice_str(cases[i].suspended)};
+		struct way w;
+
+		(void)name(&r, &j, &w);
+		way_suspend(&w, &j, names, ARRAY_LEN(names));
+		CHECK_SLICE(way_destination(&w), slice_str(cases[i].want));
+	}
+	way_down_fini(&down);
+	rig_close(&r);
+}
+
 TEST(way_down_is_bounded)
 {
 	char domain[32];
