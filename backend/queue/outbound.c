@@ -3,6 +3,7 @@
  * where the last one ended), lets the scheduler's time pass, and takes care of items whose time is
  * over, or of whose delay the sender is to hear.
  */
+#include "backend/queue/outbound_admin.h"
 #include "backend/queue/outbound_priv.h"
 
 #include "backend/policy/live.h"
@@ -325,6 +326,18 @@ static void forget(struct outbound *o, size_t part, uint64_t item)
 		LOG(LOG_DEBUG, NULL, "queue.not_scheduled", LF_UINT("item", item));
 }
 
+/* One that was never tried waited for a destination that others did not reach. */
+static void tell_trouble(const struct outbound *o, size_t part, uint64_t item, struct job *j)
+{
+	const struct trouble *t = outbound_trouble(o, o->parts[part].part, item, j);
+
+	if (t == NULL)
+		return;
+	j->status = t->status;
+	j->last_error = t->text;
+	j->remote = t->remote;
+}
+
 WAITS static size_t expire(struct outbound *o, size_t part, struct outbound_page *r)
 {
 	size_t n = 0;
@@ -337,6 +350,7 @@ WAITS static size_t expire(struct outbound *o, size_t part, struct outbound_page
 			continue;
 		}
 		metric_add(&m_expired, 1);
+		tell_trouble(o, part, v->item, &v->job);
 		job_log("queue.expired", LOG_WARN, v->item, &v->job);
 		v->what = outcome_expired(&v->job, clock_wall_us());
 		n++;
@@ -351,14 +365,18 @@ WAITS static size_t delay(struct outbound *o, size_t part, struct outbound_page 
 	for (size_t i = 0; i < r->load.n; i++) {
 		struct outbound_verdict *v = outbound_page_row(r, i, n);
 		struct outcome_times t;
-		struct job notice;
+		struct job notice, was;
 
 		if (v == NULL)
 			continue;
 		t = outbound_times(o, &v->job);
 		if (outcome_warn_at(&v->job, &t) == 0)
 			continue;
+		was = v->job;
+		tell_trouble(o, part, v->item, &v->job);
 		notice = outcome_delayed(&v->job, &t);
+		v->job = was;
+		v->job.warned = true;
 		if (notice_put_delay(o->parts[part].part, v->item, v->record_no, &notice) != E_OK)
 			continue; /* known by its key: the next start tells it */
 		job_log("queue.delayed", LOG_INFO, v->item, &v->job);
@@ -450,6 +468,7 @@ WAITS enum err outbound_start(struct deliver *deliver, const struct conf *overri
 	event_init(&o->wake);
 	event_init(&o->ended);
 	way_down_init(&o->down);
+	troubles_init(&o->troubles);
 	asks_init(&o->asks);
 	buf_init(&o->masquerade, CONF_VALUE_MAX, NULL);
 	outbound_settings(o);
@@ -487,6 +506,7 @@ WAITS void outbound_stop(struct outbound **po)
 	outbound_suspend_fini(o);
 	outbound_alerts_fini(o);
 	way_down_fini(&o->down);
+	troubles_fini(&o->troubles);
 	queue_servers_fini(&o->servers);
 	asks_fini(&o->asks);
 	buf_fini(&o->masquerade);

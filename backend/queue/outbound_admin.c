@@ -97,6 +97,19 @@ void outbound_view(const struct outbound *o, const struct partition *part,
 	}
 }
 
+const struct trouble *outbound_trouble(const struct outbound *o, const struct partition *part,
+				       uint64_t item, const struct job *j)
+{
+	struct sched_info info;
+	struct sched_key key;
+
+	if (j->kind != JOB_OUTSIDE || j->attempts != 0 || o->troubles.by_name.count == 0 ||
+	    !outbound_key(o, partition_id(part), item, &key) ||
+	    sched_get(o->sched, key, clock_wall_us(), &info) != E_OK)
+		return NULL;
+	return troubles_of(&o->troubles, info.item.destination);
+}
+
 /* ---- orders ---- */
 
 void outbound_set_runner(struct outbound *o, struct runner *r)

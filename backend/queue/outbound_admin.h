@@ -11,6 +11,12 @@
 #include "backend/queue/outbound.h"
 #include "backend/queue/queue_walk.h"
 #include "backend/queue/runner.h"
+#include "backend/queue/troubles.h"
+
+/* What was found out about the destination of an item that was not tried itself; NULL: nothing.
+ * Valid until the next wait. */
+const struct trouble *outbound_trouble(const struct outbound *o, const struct partition *part,
+				       uint64_t item, const struct job *j);
 
 struct outbound_view {
 	enum queue_state state;

@@ -4,6 +4,7 @@
 
 #include "backend/queue/outbound.h"
 #include "backend/queue/queue_server.h"
+#include "backend/queue/troubles.h"
 #include "backend/queue/way.h"
 #include "backend/store/due.h"
 #include "common/loop/fiber.h"
@@ -107,11 +108,12 @@ struct outbound {
 	int64_t bad_us;        /* when to look for such */
 	struct buf masquerade; /* the setting */
 	struct way_down down;  /* what a direct try did not reach */
-	struct asks asks;      /* held mail that is asked for */
-	bool routes_changed;   /* every item is to be looked at */
-	bool asked_changed;    /* those that are held, or were until they were asked for */
-	bool down_changed;     /* those for domains that are down */
-	bool unpark; /* what stays inside and waits for a server may not have to any more */
+	struct troubles troubles;
+	struct asks asks;    /* held mail that is asked for */
+	bool routes_changed; /* every item is to be looked at */
+	bool asked_changed;  /* those that are held, or were until they were asked for */
+	bool down_changed;   /* those for domains that are down */
+	bool unpark;         /* what stays inside and waits for a server may not have to any more */
 	struct fiber *sharer; /* of relays' passwords with nodes that lack them */
 	struct event share, shared;
 };

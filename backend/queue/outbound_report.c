@@ -120,6 +120,15 @@ static void judge_row(struct reporting *p, const struct outbound_result *r, size
 	p->n++;
 }
 
+/* Others of its destination wait without a try of their own. */
+static void note_trouble(struct reporting *p, const struct outbound_result *r, slice_t destination)
+{
+	if (r->end == OUTBOUND_UNREACHABLE)
+		troubles_note(&p->o->troubles, destination, &r->tries[0]);
+	else if (r->end == OUTBOUND_TRIED)
+		troubles_over(&p->o->troubles, destination);
+}
+
 /* Whose mail is refused for good tells of whoever sends it. Once the change is made the scheduler
  * does not know a sender any more; until then it may have to be reported again. */
 static void note_senders(struct reporting *p, const struct outbound_result *v, size_t n)
@@ -130,8 +139,12 @@ static void note_senders(struct reporting *p, const struct outbound_result *v, s
 			struct sched_info info;
 			slice_t status;
 
-			if (v[i].end != OUTBOUND_TRIED || v[i].lease->kind != LEASE_SEND ||
+			if (v[i].lease->kind != LEASE_SEND ||
 			    sched_get(p->o->sched, key, clock_wall_us(), &info) != E_OK)
+				continue;
+			if (k == 0)
+				note_trouble(p, &v[i], info.item.destination);
+			if (v[i].end != OUTBOUND_TRIED)
 				continue;
 			status = v[i].tries[k].status;
 			p->tried[p->ntried++] = (struct tried){info.item.sender,

@@ -269,6 +269,19 @@ static uint64_t age_of(const struct queue_row *r)
 	return (uint64_t)MAX(clock_wall_us() - since, (int64_t)0) / 1000000;
 }
 
+/* By its own last try, or, before that, by another's at the same destination. */
+static struct outcome_try last_found(const struct be *be, const struct partition *part,
+				     const struct queue_row *r)
+{
+	const struct trouble *t = outbound_trouble(be->outbound, part, r->item, &r->job);
+	const struct job *j = &r->job;
+
+	if (t == NULL)
+		return (struct outcome_try){
+			.status = j->status, .text = j->last_error, .remote = j->remote};
+	return (struct outcome_try){.status = t->status, .text = t->text, .remote = t->remote};
+}
+
 static Postern__AdminQueueItem *pack_item(const struct be *be, const struct admin_queue_page *p,
 					  size_t i, struct arena *mem)
 {
@@ -276,6 +289,7 @@ static Postern__AdminQueueItem *pack_item(const struct be *be, const struct admi
 	const struct queue_row *r = p->rows[i];
 	const struct outbound_view *v = &p->views[i];
 	const struct job *j = &r->job;
+	struct outcome_try found;
 
 	postern__admin_queue_item__init(m);
 	m->id = id_of(p->part, r->item, mem);
@@ -297,9 +311,10 @@ static Postern__AdminQueueItem *pack_item(const struct be *be, const struct admi
 	m->address = recipient_of(be, j, mem);
 	m->destination = admin_queue_text(mem, job_destination(j));
 	m->attempts = j->attempts;
-	m->status = admin_queue_text(mem, j->status);
-	m->last_error = admin_queue_text(mem, j->last_error);
-	m->remote = admin_queue_text(mem, j->remote);
+	found = last_found(be, p->part, r);
+	m->status = admin_queue_text(mem, found.status);
+	m->last_error = admin_queue_text(mem, found.text);
+	m->remote = admin_queue_text(mem, found.remote);
 	m->trace = hex_of(mem, j->trace_id, sizeof j->trace_id);
 	m->server = admin_queue_text(mem, j->server);
 	return m;
@@ -441,8 +456,12 @@ static void fill_message(const struct be *be, const struct job *j, Postern__Admi
 }
 
 /* What has become of it so far. */
-static void fill_tries(const struct job *j, Postern__AdminQueueDetail *m, struct arena *mem)
+static void fill_tries(const struct be *be, const struct partition *part, const struct queue_row *r,
+		       Postern__AdminQueueDetail *m, struct arena *mem)
 {
+	struct outcome_try found = last_found(be, part, r);
+	const struct job *j = &r->job;
+
 	m->kind = arena_str(mem, slice_str(job_kind_name(j->kind)));
 	m->destination = admin_queue_text(mem, job_destination(j));
 	m->route = admin_queue_text(mem, j->route);
@@ -450,9 +469,9 @@ static void fill_tries(const struct job *j, Postern__AdminQueueDetail *m, struct
 	m->first_us = j->first_us;
 	m->attempts = j->attempts;
 	m->last_us = j->last_us;
-	m->status = admin_queue_text(mem, j->status);
-	m->last_error = admin_queue_text(mem, j->last_error);
-	m->remote = admin_queue_text(mem, j->remote);
+	m->status = admin_queue_text(mem, found.status);
+	m->last_error = admin_queue_text(mem, found.text);
+	m->remote = admin_queue_text(mem, found.remote);
 	m->warned = j->warned;
 	m->release_us = j->release_us;
 	m->by_mode = by_text(j, mem);
@@ -517,7 +536,7 @@ WAITS static enum err show_item(struct mcall *c, const struct admin_queue_page *
 	s->m.has_worker = v->worker != SCHED_SELF;
 	s->m.worker = v->worker;
 	fill_message(c->be, &r->job, &s->m, &c->mem);
-	fill_tries(&r->job, &s->m, &c->mem);
+	fill_tries(c->be, p->part, r, &s->m, &c->mem);
 	fill_scheduler(c->be, p->part, r, &s->m);
 	return E_OK;
 }

@@ -66,6 +66,7 @@ struct notice_recipient {
 	slice_t mta_address; /* and its network address, as text */
 	int64_t last_attempt_s;
 	int64_t retry_until_s; /* of a delay */
+	bool senders_time;     /* its time was the sender's to say (RFC 2852, by-mode R) */
 };
 
 struct notice {

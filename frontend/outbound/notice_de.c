@@ -94,9 +94,11 @@ const struct notice_language notice_de = {
 				"viel zu tun.",
 			[WHY_UNREACHABLE] = "Der Server des Empfängers war nicht zu erreichen.",
 			[WHY_LOOP] = "Die Nachricht wurde von Server zu Server im Kreis geschickt.",
-			[WHY_EXPIRED] =
-				"Wir haben es immer wieder versucht, so lange E-Mail warten "
-				"darf, leider ohne Erfolg.",
+			[WHY_LATE] = "Die Nachricht konnte noch nicht übergeben werden.",
+			[WHY_EXPIRED] = "So lange, wie E-Mail warten darf, konnte die "
+					"Nachricht nicht übergeben werden.",
+			[WHY_BY] = "Die Zeit, die Sie für die Zustellung vorgegeben "
+				   "hatten, war vorbei.",
 			[WHY_PROTOCOL] = "Unser Server und der des Empfängers haben einander nicht "
 					 "verstanden.",
 			[WHY_UTF8] = "Eine Adresse dieser Nachricht enthält Buchstaben (etwa "
@@ -111,6 +113,9 @@ const struct notice_language notice_de = {
 				     "Nachricht wirklich aus Ihrer Domain kommt.",
 			[WHY_POLICY] = "Der Server des Empfängers nimmt die Nachricht wegen seiner "
 				       "Regeln nicht an, zum Beispiel gegen unerwünschte E-Mail.",
+			[WHY_OURS] = "Dieser Mailserver lässt die Nachricht nicht durch: "
+				     "nach seinen Regeln, oder weil es die so entschieden "
+				     "haben, die ihn betreiben.",
 			[WHY_UNCLEAR] =
 				"Der Server des Empfängers hat keinen Grund genannt, den wir "
 				"erklären könnten.",
@@ -147,9 +152,14 @@ const struct notice_language notice_de = {
 				"senden Sie die Nachricht später noch einmal.",
 			[WHY_LOOP] = "Dort ist eine Weiterleitung falsch eingestellt: Bitte sagen "
 				     "Sie dem Empfänger auf anderem Wege Bescheid.",
+			[WHY_LATE] =
+				"Bitte senden Sie die Nachricht später noch einmal oder wenden "
+				"Sie sich auf anderem Wege an den Empfänger.",
 			[WHY_EXPIRED] =
 				"Bitte senden Sie die Nachricht später noch einmal oder wenden "
 				"Sie sich auf anderem Wege an den Empfänger.",
+			[WHY_BY] = "Bitte senden Sie die Nachricht noch einmal, mit mehr "
+				   "Zeit oder ohne Frist.",
 			[WHY_PROTOCOL] =
 				"Bitte zeigen Sie diese Mitteilung der Person, die Ihre E-Mail "
 				"betreut.",
@@ -168,6 +178,8 @@ const struct notice_language notice_de = {
 				"Seine Antwort unten sagt vielleicht mehr. Bitte wenden Sie "
 				"sich auf anderem Wege an den Empfänger oder zeigen Sie diese "
 				"Mitteilung der Person, die Ihre E-Mail betreut.",
+			[WHY_OURS] = "Bitte zeigen Sie diese Mitteilung der Person, die "
+				     "Ihre E-Mail betreut.",
 			[WHY_UNCLEAR] =
 				"Bitte senden Sie die Nachricht später noch einmal oder wenden "
 				"Sie sich auf anderem Wege an den Empfänger.",

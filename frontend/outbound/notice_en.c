@@ -88,9 +88,10 @@ const struct notice_language notice_en = {
 			[WHY_UNREACHABLE] = "The recipient's server could not be reached.",
 			[WHY_LOOP] = "The message was passed round in a circle from server to "
 				     "server.",
-			[WHY_EXPIRED] =
-				"We have tried again and again, for as long as mail may wait, "
-				"without success.",
+			[WHY_LATE] = "It has not been possible to hand it over yet.",
+			[WHY_EXPIRED] = "For as long as mail may wait it was not possible to "
+					"hand it over.",
+			[WHY_BY] = "The time was over that you had set for its delivery.",
 			[WHY_PROTOCOL] =
 				"Our server and the recipient's did not understand each other.",
 			[WHY_UTF8] = "An address of this message has letters (such as accents or "
@@ -104,6 +105,9 @@ const struct notice_language notice_en = {
 			[WHY_POLICY] =
 				"The recipient's server does not accept the message because of "
 				"its rules, for example against unwanted mail.",
+			[WHY_OURS] = "This mail server does not let the message pass: by "
+				     "its rules, or because those who run it have decided "
+				     "so.",
 			[WHY_UNCLEAR] =
 				"The recipient's server gave no reason that we could explain.",
 		},
@@ -133,9 +137,13 @@ const struct notice_language notice_en = {
 				"the message again later.",
 			[WHY_LOOP] = "There is a mistake in how mail is forwarded there: please "
 				     "tell the recipient in another way.",
+			[WHY_LATE] = "Please send the message again later, or reach the recipient "
+				     "in another way.",
 			[WHY_EXPIRED] =
 				"Please send the message again later, or reach the recipient "
 				"in another way.",
+			[WHY_BY] = "Please send it again, with more time or without a "
+				   "limit.",
 			[WHY_PROTOCOL] =
 				"Please show this notice to whoever looks after your mail.",
 			[WHY_UTF8] =
@@ -150,6 +158,8 @@ const struct notice_language notice_en = {
 				"Its answer below may say more. Please reach the recipient in "
 				"another way, or show this notice to whoever looks after your "
 				"mail.",
+			[WHY_OURS] = "Please show this notice to whoever looks after your "
+				     "mail.",
 			[WHY_UNCLEAR] =
 				"Please send the message again later, or reach the recipient "
 				"in another way.",

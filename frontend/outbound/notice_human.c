@@ -158,17 +158,14 @@ static void put_quote(struct notice_human *h, const struct notice_recipient *r)
 void notice_human_recipient(struct notice_human *h, const struct notice_recipient *r)
 {
 	const struct notice_language *words = h->d->words;
-	struct notice_status status;
 
 	buf_putc(&h->text, '<');
 	notice_clean(&h->text, r->address, NOTICE_UTF8, NOTICE_ADDRESS_MAX);
 	buf_putc(&h->text, '>');
 	put_paragraph(h, SL("  "));
 	if (r->action == NOTICE_FAILED || r->action == NOTICE_DELAYED) {
-		enum notice_why why = WHY_UNCLEAR;
+		enum notice_why why = notice_why(r);
 
-		if (notice_status_parse(r->status, &status))
-			why = notice_why(status);
 		say(h, words->why[why], SLICE_NONE, SL("  "));
 		if (r->action == NOTICE_FAILED)
 			say(h, words->advice[why], SLICE_NONE, SL("  "));

@@ -49,7 +49,7 @@ static const struct {
 	{7, 27, 27, WHY_SENDER},   {7, 30, 30, WHY_TLS},     {7, 0, 999, WHY_POLICY},
 };
 
-enum notice_why notice_why(struct notice_status s)
+static enum notice_why why_of(struct notice_status s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
 		if (s.subject == reasons[i].subject && s.detail >= reasons[i].from &&
@@ -57,4 +57,18 @@ enum notice_why notice_why(struct notice_status s)
 			return reasons[i].why;
 	}
 	return WHY_UNCLEAR;
+}
+
+enum notice_why notice_why(const struct notice_recipient *r)
+{
+	enum notice_why why = WHY_UNCLEAR;
+	struct notice_status s;
+
+	if (notice_status_parse(r->status, &s))
+		why = why_of(s);
+	if (why == WHY_EXPIRED && s.klass == 4)
+		return WHY_LATE;
+	if (why == WHY_EXPIRED && r->senders_time)
+		return WHY_BY;
+	return why == WHY_POLICY && r->mta.n == 0 ? WHY_OURS : why;
 }

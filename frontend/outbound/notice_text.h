@@ -22,13 +22,16 @@ enum notice_why {
 	WHY_SYSTEM,      /* the other server is in trouble, or has too much to do */
 	WHY_UNREACHABLE, /* the other server does not answer */
 	WHY_LOOP,        /* the message went in circles */
-	WHY_EXPIRED,     /* tried for as long as is allowed */
+	WHY_LATE,        /* not yet */
+	WHY_EXPIRED,     /* not for as long as is allowed */
+	WHY_BY,          /* not for as long as the sender allowed (RFC 2852) */
 	WHY_PROTOCOL,    /* the servers did not understand each other */
 	WHY_UTF8,        /* letters in addresses that the other side cannot handle */
 	WHY_CONTENT,     /* what is in the message is refused */
 	WHY_TLS,         /* no safe connection */
 	WHY_AUTH,        /* the sender's domain could not be verified (SPF, DKIM, DMARC) */
 	WHY_POLICY,      /* the other side's rules */
+	WHY_OURS,        /* this server's rules, or its operators */
 	WHY_UNCLEAR,     /* no reason given that we know */
 	WHY_COUNT,
 };
@@ -74,6 +77,7 @@ struct notice_status {
 };
 /* False: it is none. */
 bool notice_status_parse(slice_t s, struct notice_status *out) MUST_USE;
-enum notice_why notice_why(struct notice_status s);
+/* By the recipient's status, and by whose it is: a server's that answered, or ours. */
+enum notice_why notice_why(const struct notice_recipient *r);
 
 #endif

@@ -111,6 +111,7 @@ TEST_FIBER(keep_nothing_goes_out_that_cannot_be_kept)
 	REQUIRE(works_known(&w, 3));
 	atomic_store(&refuses, true);
 	CHECK_ERR(outbound_report(w.o, part_of(&w), p.results + 1, 1), E_RETRY);
+	outbound_batch_fini(w.batch);
 	CHECK_ERR(outbound_take(w.worker, w.batch), E_OK);
 	CHECK_INT(w.batch->n, 0);
 	info = info_of(&w, works_items(&w) == 3 ? w.items[2].id : 0);
@@ -144,6 +145,7 @@ TEST_FIBER(keep_a_stopped_partition_gives_nothing_out)
 	CHECK_INT(w.batch->n, 1);
 	outbound_batch_fini(w.batch);
 	works_pass(&w, OUTBOUND_FAILED_US / 1000);
+	outbound_batch_fini(w.batch);
 	CHECK_ERR(outbound_take(w.worker, w.batch), E_OK);
 	CHECK_INT(w.batch->n, 0);
 	works_close(&w);
@@ -153,11 +155,13 @@ static void nothing(void *arg UNUSED)
 {
 }
 
-WAITS static void ask_for_work(void *arg UNUSED)
+WAITS static void ask_for_work(void *arg)
 {
+	unsigned *turned_away = arg;
 	enum err e = work_run("test.full", nothing, NULL);
 
 	CHECK(e == E_OK || e == E_BUSY);
+	*turned_away += e == E_BUSY;
 }
 
 /* The worker keeps its stream, and with it what it has. */
@@ -165,6 +169,7 @@ TEST_FIBER(keep_no_thread_for_it)
 {
 	struct mail mail = {1, 0, NULL, {"x@a.test"}, 0};
 	const struct outbound_job *j;
+	unsigned turned_away = 0;
 	struct scope full;
 	struct gate g;
 	struct works w;
@@ -175,8 +180,10 @@ TEST_FIBER(keep_no_thread_for_it)
 	gate_close(&g);
 	scope_init(&full);
 	for (size_t i = 0; i < WORK_QUEUE_MAX; i++)
-		CHECK_ERR(scope_start(&full, "test.full", ask_for_work, NULL), E_OK);
-	fiber_yield();
+		CHECK_ERR(scope_start(&full, "test.full", ask_for_work, &turned_away), E_OK);
+	while (turned_away == 0)
+		fiber_yield();
+	outbound_batch_fini(w.batch);
 	CHECK_ERR(outbound_take(w.worker, w.batch), E_OK);
 	CHECK_INT(w.batch->n, 0);
 	gate_open(&g);

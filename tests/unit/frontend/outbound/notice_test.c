@@ -204,25 +204,38 @@ TEST(notice_reason_of_a_status)
 		{"5.7.1", WHY_POLICY},      {"5.7.999", WHY_POLICY},    {"5.7.26", WHY_AUTH},
 		{"4.4.1", WHY_UNREACHABLE}, {"5.4.1", WHY_UNREACHABLE}, {"5.3.4", WHY_TOO_BIG},
 		{"5.2.3", WHY_TOO_BIG},     {"5.6.7", WHY_UTF8},        {"5.6.3", WHY_CONTENT},
-		{"4.4.7", WHY_EXPIRED},     {"5.4.6", WHY_LOOP},        {"5.2.1", WHY_DISABLED},
-		{"5.7.10", WHY_TLS},        {"5.7.30", WHY_TLS},        {"4.3.0", WHY_SYSTEM},
-		{"5.5.1", WHY_PROTOCOL},    {"5.0.0", WHY_UNCLEAR},     {"5.9.1", WHY_UNCLEAR},
-		{"5.2.4", WHY_MAILBOX},     {"5.1.8", WHY_SENDER},      {"5.7.27", WHY_SENDER},
+		{"5.4.7", WHY_EXPIRED},     {"4.4.7", WHY_LATE},        {"5.4.6", WHY_LOOP},
+		{"5.2.1", WHY_DISABLED},    {"5.7.10", WHY_TLS},        {"5.7.30", WHY_TLS},
+		{"4.3.0", WHY_SYSTEM},      {"5.5.1", WHY_PROTOCOL},    {"5.0.0", WHY_UNCLEAR},
+		{"5.9.1", WHY_UNCLEAR},     {"5.2.4", WHY_MAILBOX},     {"5.1.8", WHY_SENDER},
+		{"5.7.27", WHY_SENDER},
 	};
 	static const char *const none[] = {"",      "5",        "5.1",     "3.1.1",  "5.1.1 x",
 					   "5.1.",  "5.1000.1", "5.1.-1",  "05.1.1", "5.1.1\n",
 					   "5,1,1", " 5.1.1",   "5.1.1.1", "x.y.z"};
+	struct notice_recipient r = {.mta = SL("mx.test")};
 	struct notice_status s;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		check_note("%s", cases[i].status);
-		CHECK(notice_status_parse(slice_str(cases[i].status), &s));
-		CHECK_INT(notice_why(s), cases[i].why);
+		r.status = slice_str(cases[i].status);
+		CHECK(notice_status_parse(r.status, &s));
+		CHECK_INT(notice_why(&r), cases[i].why);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(none); i++) {
 		check_note("%s", none[i]);
-		CHECK(!notice_status_parse(slice_str(none[i]), &s));
+		r.status = slice_str(none[i]);
+		CHECK(!notice_status_parse(r.status, &s));
+		CHECK_INT(notice_why(&r), WHY_UNCLEAR);
 	}
+	r.status = SL("5.4.7");
+	r.senders_time = true;
+	CHECK_INT(notice_why(&r), WHY_BY);
+	r.mta = SLICE_NONE; /* nobody was asked */
+	r.status = SL("5.7.1");
+	CHECK_INT(notice_why(&r), WHY_OURS);
+	r.status = SL("5.7.10");
+	CHECK_INT(notice_why(&r), WHY_TLS);
 }
 
 /* ---- whole notices ---- */
