@@ -16,11 +16,13 @@ void deliver_init(struct deliver *d, struct dir *dir, struct tickets *tickets,
 {
 	*d = (struct deliver){.dir = dir, .tickets = tickets, .parts = parts};
 	inbounds_init(&d->inbounds);
+	d->success = success_limit_new();
 }
 
 void deliver_fini(struct deliver *d)
 {
 	inbounds_fini(&d->inbounds);
+	success_limit_free(&d->success);
 }
 
 void deliver_drop_link(struct deliver *d, const void *link)
@@ -108,6 +110,7 @@ struct plan {
 	size_t nitems, items_cap;
 	slice_t prefix;
 	int64_t now_us;
+	enum { TELL_UNASKED, TELL_YES, TELL_NO } tell; /* success_may_tell, of the message */
 };
 
 #define NOBODY SIZE_MAX
@@ -180,21 +183,17 @@ static enum job_kind job_kind_of(enum rcpt_kind k)
 	invariant(false);
 }
 
-/* A recipient's token as a queue item: r, which is the rcpt-th of ours, or NOBODY's. */
-static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
-				  const struct deliver_rcpt *r, size_t rcpt,
-				  const struct rcpt_token *t, int64_t due_us)
+/* All that a recipient's token stands for. Borrows from t. */
+static struct job job_of(const struct deliver_msg *m, const struct plan *p,
+			 const struct deliver_rcpt *r, const struct rcpt_token *t)
 {
-	slice_t address = slice(t->address, t->address_n);
-	uint64_t *accounts = arena_alloc(&p->mem, sizeof t->accounts);
-	struct queue_add *q = plan_item(p, rcpt);
 	struct job j = {
 		.kind = job_kind_of(t->kind),
 		.origin = m->origin,
 		.partition = t->partition,
-		.accounts = accounts,
+		.accounts = t->accounts,
 		.naccounts = t->naccounts,
-		.address = address,
+		.address = slice(t->address, t->address_n),
 		.elsewhere = t->kind == RCPT_OUTSIDE,
 		.sender = m->sender,
 		.prefix = m->prefix,
@@ -206,7 +205,7 @@ static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
 		.content = m->content,
 		.account = m->account,
 		.server = m->server,
-		.first_us = p->now_us,
+		.first_us = m->first_us != 0 ? m->first_us : p->now_us,
 		.next_us = MAX(p->now_us, m->release_us),
 		.release_us = m->release_us,
 		.by = m->by,
@@ -214,10 +213,20 @@ static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
 		.priority = m->priority,
 	};
 
-	memcpy(accounts, t->accounts, sizeof t->accounts);
 	memcpy(j.txid, m->txid, sizeof j.txid);
 	memcpy(j.trace_id, m->trace_id, sizeof j.trace_id);
-	q->key = deliver_item_key(t->partition, address, &p->mem);
+	return j;
+}
+
+/* ... as a queue item: r, which is the rcpt-th of ours, or NOBODY's. */
+static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
+				  const struct deliver_rcpt *r, size_t rcpt,
+				  const struct rcpt_token *t, int64_t due_us)
+{
+	struct job j = job_of(m, p, r, t);
+	struct queue_add *q = plan_item(p, rcpt);
+
+	q->key = deliver_item_key(t->partition, j.address, &p->mem);
 	q->payload = job_pack(&j, &p->mem);
 	q->due_us = job_is_outward(j.kind) ? QUEUE_PARKED_US : MAX(due_us, m->release_us);
 	return q;
@@ -229,10 +238,9 @@ static struct queue_add *plan_job(const struct deliver_msg *m, struct plan *p,
  * it. A recipient that is all of the message is refused as it is; a back-end that forwards has its
  * own item for whom we refuse. first: its first copy.
  */
-static void plan_rest(const struct deliver_msg *m, struct plan *p, size_t rcpt,
-		      const struct rcpt_token *t, size_t first)
+static void plan_rest(const struct deliver_msg *m, struct plan *p, const struct deliver_rcpt *r,
+		      size_t rcpt, const struct rcpt_token *t, size_t first)
 {
-	const struct deliver_rcpt *r = &m->rcpts[rcpt];
 	int64_t due_us = p->now_us + DELIVER_SETTLE_US;
 	struct rcpt_token one = *t;
 
@@ -253,6 +261,38 @@ static void plan_rest(const struct deliver_msg *m, struct plan *p, size_t rcpt,
 		q->when = ADD_INSTEAD;
 		q->copy = k;
 	}
+}
+
+/* A notice of success: of the whole, or of that copy. */
+static void plan_notice(struct deliver *d, const struct deliver_msg *m, struct plan *p,
+			const struct deliver_rcpt *r, const struct rcpt_token *t, size_t copy)
+{
+	struct job j = job_of(m, p, r, t);
+	struct queue_add *q;
+
+	if (p->tell == TELL_UNASKED)
+		p->tell = success_may_tell(d->success, m->account, m->sender, p->now_us) ? TELL_YES
+											 : TELL_NO;
+	if (p->tell == TELL_NO)
+		return;
+	q = plan_item(p, NOBODY);
+	success_item(&j, copy == CHANGE_ANY ? JOB_EXPANDED : JOB_DELIVERED, p->now_us, &p->mem, q);
+	q->copy = copy;
+}
+
+/* The recipient for whom is planned. Of one of several who are behind its address the lead tells,
+ * once, that it was expanded; what is left is the others' wish. */
+static struct deliver_rcpt plan_rcpt(struct deliver *d, const struct deliver_msg *m, struct plan *p,
+				     const struct deliver_rcpt *r, const struct rcpt_token *t)
+{
+	struct deliver_rcpt one = *r;
+
+	if (!t->several && t->naccounts <= 1)
+		return one;
+	if (m->leads && notify_wants_success(r->notify, m->sender))
+		plan_notice(d, m, p, r, t, CHANGE_ANY);
+	one.notify = notify_of_member(r->notify);
+	return one;
 }
 
 /* The copy that the sender keeps, at once, whenever the message leaves. It refuses nothing: over
@@ -298,35 +338,48 @@ static enum err open_rcpt(struct deliver *d, const struct deliver_msg *m, slice_
 		       : e;
 }
 
+/* One of our own recipients. */
+static void plan_own(struct deliver *d, struct deliver_msg *m, struct plan *p, size_t i,
+		     const struct rcpt_token *t)
+{
+	struct deliver_rcpt r = plan_rcpt(d, m, p, &m->rcpts[i], t);
+	size_t first = p->ncopies;
+
+	if (t->kind != RCPT_ACCOUNTS || m->release_us > p->now_us) {
+		(void)plan_job(m, p, &r, i, t, p->now_us);
+		return;
+	}
+	m->rcpts[i].result = r.result = plan_accounts(d, m, p, i, t);
+	plan_rest(m, p, &r, i, t, first);
+	if (notify_wants_success(r.notify, m->sender) && p->ncopies != first)
+		plan_notice(d, m, p, &r, t, first); /* there is but one */
+}
+
 static enum err plan_all(struct deliver *d, struct deliver_msg *m, struct plan *p,
 			 struct diag *diag)
 {
 	struct rcpt_token t;
 
 	for (size_t i = 0; i < m->nrcpts; i++) {
-		size_t first = p->ncopies;
 		enum err e = open_rcpt(d, m, m->rcpts[i].token, &t, diag);
 
 		if (e == E_OK && t.partition != m->partition_id)
 			e = diag_set(diag, E_INVALID, "recipient of another partition");
 		if (e != E_OK)
 			return e;
-		if (t.kind == RCPT_ACCOUNTS && m->release_us <= p->now_us) {
-			m->rcpts[i].result = plan_accounts(d, m, p, i, &t);
-			plan_rest(m, p, i, &t, first);
-		} else {
-			(void)plan_job(m, p, &m->rcpts[i], i, &t, p->now_us);
-		}
+		plan_own(d, m, p, i, &t);
 	}
 	for (size_t i = 0; i < m->nothers; i++) {
 		enum err e = open_rcpt(d, m, m->others[i].token, &t, diag);
+		struct deliver_rcpt r;
 
 		/* What two queues hold goes out twice: who takes these is the lead. */
 		if (e == E_OK && t.kind == RCPT_OUTSIDE)
 			e = diag_set(diag, E_INVALID, "an outside recipient of another owner");
 		if (e != E_OK)
 			return e;
-		(void)plan_job(m, p, &m->others[i], NOBODY, &t, p->now_us + DELIVER_SETTLE_US);
+		r = plan_rcpt(d, m, p, &m->others[i], &t);
+		(void)plan_job(m, p, &r, NOBODY, &t, p->now_us + DELIVER_SETTLE_US);
 	}
 	return p->nitems <= STORE_ITEMS_MAX ? plan_sent(d, m, p, diag) : E_LIMIT;
 }

@@ -4,6 +4,7 @@
  *   resolve  an address into owners and sealed tokens
  *   inbound  messages between Begin and Commit
  *   deliver  Commit: tokens into copies and queue items, one change of the partition
+ *   success  notices of what was delivered, for senders that asked
  *   rewrite  senders of what an alias passes on to other systems, and the way back
  *   srs      how such senders are written
  *   forward  a message that is here already, to accounts of any partition of any node
@@ -14,6 +15,7 @@
 #define BACKEND_DELIVERY_DELIVER_H
 
 #include "backend/delivery/inbound.h"
+#include "backend/delivery/success.h"
 #include "backend/partitions/partitions.h"
 #include "backend/queue/job.h"
 #include "backend/store/change.h"
@@ -24,6 +26,7 @@ struct deliver {
 	struct tickets *tickets;
 	struct partitions *parts;
 	struct inbounds inbounds;
+	struct success_limit *success;
 };
 
 /* Zeroes and fills; the pointers are borrowed. */
@@ -60,13 +63,16 @@ struct deliver_msg {
 	uint32_t by;      /* JOB_BY_RETURN, ... */
 	int64_t by_us;
 	int32_t priority;   /* RFC 6710 */
+	int64_t first_us;   /* when another back-end took it; 0: it comes just now */
 	int64_t release_us; /* everybody's copy waits in the queue until then; 0: nobody's does */
 	uint64_t account;   /* who submitted it; 0: nobody of ours */
 	slice_t server;     /* the virtual server that took it, which is there; or empty */
 	uint8_t trace_id[16];
 	struct deliver_rcpt *rcpts;
 	size_t nrcpts;
-	/* As the lead: recipients of others, queued until they are settled. */
+	/* As the lead: tells what is told of an address as a whole. */
+	bool leads;
+	/* ... and recipients of others, queued until they are settled. */
 	struct deliver_rcpt *others;
 	size_t nothers;
 	slice_t sent; /* token of the copy that `account` keeps; empty: none */

@@ -1,5 +1,6 @@
 #include "backend/delivery/forward.h"
 
+#include "common/base/clock.h"
 #include "common/log/log.h"
 #include "common/loop/work.h"
 
@@ -96,11 +97,27 @@ static size_t fill_copies(const struct forward_ways *w, const struct forward *f,
 	return n;
 }
 
+/* What the sender is to hear of the one account that is behind the address. */
+static bool add_notice(const struct forward_ways *w, const struct forward *f, struct arena *mem,
+		       struct queue_add *out)
+{
+	const struct job *j = f->job;
+	int64_t now_us = clock_wall_us();
+
+	if (f->n != 1 || !notify_wants_success(j->notify, j->sender) ||
+	    !success_may_tell(w->deliver->success, j->account, j->sender, now_us))
+		return false;
+	success_item(j, JOB_DELIVERED, now_us, mem, out);
+	out->copy = 0;
+	return true;
+}
+
 WAITS static enum err deliver_here(const struct forward_ways *w, const struct forward *f,
 				   struct partition *to, struct change_deliver *c)
 {
 	struct deliver_copy *copies = xcalloc(f->n, sizeof *copies);
 	size_t *owner = xcalloc(f->n, sizeof *owner);
+	struct queue_add notice;
 	struct arena mem;
 	enum err e = E_OK;
 
@@ -110,6 +127,10 @@ WAITS static enum err deliver_here(const struct forward_ways *w, const struct fo
 	memcpy(c->trace_id, f->job->trace_id, sizeof c->trace_id);
 	c->copies = copies;
 	c->ncopies = fill_copies(w, f, &mem, copies, owner);
+	if (c->ncopies != 0 && add_notice(w, f, &mem, &notice)) {
+		c->items = &notice;
+		c->nitems = 1;
+	}
 	if (c->ncopies != 0)
 		e = store_change(to, &c->change);
 	for (size_t i = 0; e == E_OK && i < c->ncopies; i++)

@@ -11,6 +11,7 @@ static enum err seal(struct deliver *d, struct rcpt_token *t, const struct rpc_i
 	enum err e;
 
 	invariant(slice_to_str(slice_str(peer->name), t->frontend, sizeof t->frontend));
+	t->several = r->ntargets > 1;
 	if (r->address.n > sizeof t->address)
 		return E_INVALID;
 	t->address_n = (uint16_t)r->address.n;

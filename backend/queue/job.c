@@ -40,6 +40,8 @@ const char *job_action_name(enum job_action a)
 		return "delivered";
 	case JOB_ALERT:
 		return "alert";
+	case JOB_EXPANDED:
+		return "expanded";
 	}
 	return "unknown";
 }
@@ -140,7 +142,7 @@ enum err job_unpack(slice_t bytes, struct arena *mem, struct job *out)
 		return E_CORRUPT;
 	m = (const void *)base;
 	if (m->kind < POSTERN__JOB_KIND__JOB_EXPAND || m->kind > POSTERN__JOB_KIND__JOB_BAD ||
-	    m->action > POSTERN__JOB_ACTION__JOB_ALERT || m->txid.len != STORE_TXID_SIZE ||
+	    m->action > POSTERN__JOB_ACTION__JOB_EXPANDED || m->txid.len != STORE_TXID_SIZE ||
 	    m->trace_id.len != sizeof out->trace_id)
 		return E_CORRUPT;
 	*out = (struct job){

@@ -36,6 +36,7 @@ enum job_action {
 	JOB_RELAYED,
 	JOB_DELIVERED,
 	JOB_ALERT, /* to an administrator: what `account` does, and why it matters (last_error) */
+	JOB_EXPANDED,
 };
 
 /* Bits of content (proto/delivery.proto). */
@@ -53,6 +54,19 @@ enum { JOB_BY_RETURN = 1, JOB_BY_NOTIFY = 2, JOB_BY_TRACE = 4 };
 
 /* RFC 3461 section 4.1, bits of notify; 0: not given. */
 enum { NOTIFY_SUCCESS = 1, NOTIFY_FAILURE = 2, NOTIFY_DELAY = 4, NOTIFY_NEVER = 8 };
+
+/* Whether a success is to be told: nobody is told without a reverse-path. */
+static inline bool notify_wants_success(uint32_t notify, slice_t sender)
+{
+	return sender.n != 0 && (notify & (NOTIFY_SUCCESS | NOTIFY_NEVER)) == NOTIFY_SUCCESS;
+}
+
+/* What is left for each who is behind an address (RFC 3461 section 5.2.7.3, c): its success is told
+ * as that of the whole. Nothing left is not "not given". */
+static inline uint32_t notify_of_member(uint32_t notify)
+{
+	return notify == NOTIFY_SUCCESS ? NOTIFY_NEVER : notify & ~(uint32_t)NOTIFY_SUCCESS;
+}
 
 /* The due time, in the store, of what the runner does not look at. */
 #define QUEUE_PARKED_US (INT64_MAX - 1)

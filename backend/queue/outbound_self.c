@@ -170,9 +170,10 @@ static void notice_fails(const struct outbound_job *j UNUSED, enum err why,
 {
 	/* What else is wrong may be mended before its time is over. */
 	bool later = why != E_NOT_FOUND && why != E_DENIED && why != E_INVALID;
-	bool alert = v->job.action == JOB_ALERT; /* the log says it, too */
+	/* Nobody misses what is no failure; of an alert the log says it, too. */
+	bool missed = v->job.action == JOB_FAILED;
 
-	v->what = later ? OUTCOME_KEEP : alert ? OUTCOME_REMOVE : OUTCOME_BAD;
+	v->what = later ? OUTCOME_KEEP : missed ? OUTCOME_BAD : OUTCOME_REMOVE;
 	v->result.outcome = SCHED_OFF;
 	v->result.next_us = v->job.next_us = clock_wall_us() + NOTICE_WAIT_US;
 	if (!later)

@@ -225,6 +225,36 @@ WAITS static enum err queue_outside(struct task *t)
 	return e;
 }
 
+/* The sender wants to hear of a success, and more is behind the address than one mailbox: that is
+ * told now, once, and nothing of the single ones. What a worker reads has no other copy. */
+WAITS static enum err tell_success(struct task *t)
+{
+	struct deliver *d = t->runner->ways->deliver;
+	int64_t now_us = clock_wall_us();
+	size_t n = t->n + t->noutside;
+	struct change_deliver c;
+	struct queue_add notice;
+	enum err e = E_OK;
+
+	if (!notify_wants_success(t->job.notify, t->job.sender) || (n == 0 ? !t->reports : n == 1))
+		return E_OK;
+	if (success_may_tell(d->success, t->job.account, t->job.sender, now_us)) {
+		success_item(&t->job, n == 0 ? JOB_DELIVERED : JOB_EXPANDED, now_us, &t->mem,
+			     &notice);
+		notice.when = ADD_ALWAYS;
+		change_deliver_init(&c);
+		c.origin = t->job.origin;
+		memcpy(c.txid, t->job.txid, sizeof c.txid);
+		c.record_no = t->record_no;
+		c.items = &notice;
+		c.nitems = 1;
+		e = store_change(t->part, &c.change);
+	}
+	if (e == E_OK)
+		t->job.notify = notify_of_member(t->job.notify);
+	return e;
+}
+
 WAITS static enum err edit_item(struct task *t, enum queue_what what, int64_t due_us,
 				slice_t payload)
 {
@@ -368,6 +398,9 @@ WAITS static enum err work_on(struct task *t)
 	if (e == E_NOT_FOUND || e == E_DENIED)
 		t->n = 0; /* the address went away meanwhile */
 	else if (e != E_OK)
+		return keep_job(t, KEEP_ALL, e);
+	e = tell_success(t);
+	if (e != E_OK)
 		return keep_job(t, KEEP_ALL, e);
 	forward_groups(t);
 	e = queue_outside(t);

@@ -330,12 +330,17 @@ static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
 		.by_us = m->by_us,
 		.priority = m->priority,
 		.account = c->claims.account,
+		.leads = m->leads,
 		.server = server_of(c, m),
 		.rcpts = read_recipients(m->recipients, m->n_recipients, &c->mem),
 		.nrcpts = m->n_recipients,
 		.sent = MCALL_SLICE(m->sent),
 		.summary = summary,
 	};
+	if (c->peer->role == ROLE_BACKEND) {
+		out->account = m->account;
+		out->first_us = m->first_us;
+	}
 	read_others(m, &c->mem, out);
 	if (convert_txid(&m->txid, out->txid) != E_OK || m->trace_id.len > sizeof out->trace_id ||
 	    convert_summary(m->summary, &c->mem, summary) != E_OK ||

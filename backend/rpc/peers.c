@@ -388,6 +388,9 @@ WAITS static enum err commit_remote(struct rpc_link *l, const struct forward *f,
 	m.envid = MCALL_BYTES(j->envid);
 	m.trace_id = MCALL_BYTES(slice(j->trace_id, sizeof j->trace_id));
 	m.origin = arena_str(mem, j->origin);
+	m.content = j->content;
+	m.account = j->account;
+	m.first_us = j->first_us;
 	m.begun = MCALL_BYTES(begun);
 	e = call_long(l, &m.base, &call);
 	if (e != E_OK)

@@ -96,13 +96,18 @@ struct deliver_copy {
 	uint64_t email_id;
 };
 
-/* Which items a change adds. The last two stand for a recipient that was refused; they are added
- * only beside something that was taken: a copy, or an item of the first kind. */
+/* Which items a change adds. All but the first are added only beside something that was taken: a
+ * copy, or an item of the first kind. The next two stand for a recipient that was refused. */
 enum queue_add_when {
 	ADD_ALWAYS,
 	ADD_BESIDE,  /* it was refused before the change */
 	ADD_INSTEAD, /* when copies[copy] is refused */
+	/* Tells of what was taken, by this change or an earlier one: copies[copy] or, with
+	 * CHANGE_ANY, whatever it was. A retry without the bytes adds none. */
+	ADD_WITH,
 };
+
+#define CHANGE_ANY SIZE_MAX
 
 struct queue_add {
 	/* in */
@@ -110,7 +115,7 @@ struct queue_add {
 	slice_t payload;
 	int64_t due_us;
 	enum queue_add_when when;
-	size_t copy; /* ADD_INSTEAD */
+	size_t copy; /* ADD_INSTEAD, ADD_WITH */
 	/* out */
 	bool added; /* by this change or, a duplicate, by an earlier one */
 	bool duplicate;

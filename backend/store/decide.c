@@ -172,7 +172,8 @@ static enum err check_deliver(struct change *c)
 		const struct queue_add *q = &d->items[i];
 
 		if (q->payload.n > STORE_PAYLOAD_MAX || q->key.n > 1000 ||
-		    (q->when == ADD_INSTEAD && q->copy >= d->ncopies))
+		    (q->when == ADD_INSTEAD && q->copy >= d->ncopies) ||
+		    (q->when == ADD_WITH && q->copy >= d->ncopies && q->copy != CHANGE_ANY))
 			e = diag_set(&c->diag, E_INVALID, "queue item");
 	}
 	return e;

@@ -211,17 +211,33 @@ static enum err item_one(struct decide *d, struct delivering *x, struct queue_ad
 	return decide_op(d, &op);
 }
 
-/* Those of every change, or (rest) those that stand for what was refused. */
+/* Whether it is added, beside something that was taken. */
+static bool item_applies(const struct change_deliver *c, const struct queue_add *item)
+{
+	switch (item->when) {
+	case ADD_ALWAYS:
+	case ADD_BESIDE:
+		return true;
+	case ADD_INSTEAD:
+		return c->copies[item->copy].result != E_OK;
+	case ADD_WITH:
+		return item->copy == CHANGE_ANY || c->copies[item->copy].result == E_OK;
+	}
+	return false;
+}
+
+/* Those of every change, or (rest) those that need something beside them. */
 static enum err items_add(struct decide *d, struct delivering *x, bool rest, size_t *added_io)
 {
 	for (size_t i = 0; i < x->c->nitems; i++) {
 		struct queue_add *item = &x->c->items[i];
 		enum err e;
 
-		if ((item->when != ADD_ALWAYS) != rest ||
-		    (item->when == ADD_INSTEAD && x->c->copies[item->copy].result == E_OK))
+		if ((item->when != ADD_ALWAYS) != rest || !item_applies(x->c, item))
 			continue;
 		e = item_one(d, x, item);
+		if (e == E_NOT_FOUND && item->when == ADD_WITH && d->broken == E_OK)
+			continue; /* a retry: there was no such item */
 		if (e != E_OK)
 			return e;
 		++*added_io;

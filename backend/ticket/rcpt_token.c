@@ -6,6 +6,7 @@
 
 #define TOKEN_VERSION 1
 #define TOKEN_AAD     "postern recipient token"
+#define TOKEN_SEVERAL 1 /* a bit of the last byte, which is there if any is set */
 #define PLAIN_MAX     (RCPT_TOKEN_MAX - SEAL_OVERHEAD)
 
 METRIC_COUNTER(m_refused, "rcpt_tokens_refused_total", "Recipient tokens refused");
@@ -59,6 +60,8 @@ enum err rcpt_token_seal(struct tickets *t, struct rcpt_token *r, struct buf *ou
 	put_text(&plain, slice_str(r->frontend));
 	put_text(&plain, slice(r->address, r->address_n));
 	put_text(&plain, slice(r->detail, r->detail_n));
+	if (r->several)
+		buf_putc(&plain, TOKEN_SEVERAL);
 	if (buf_failed(&plain))
 		e = E_INVALID;
 	else
@@ -83,6 +86,12 @@ static bool take_text(slice_t *s, size_t max, slice_t *out)
 	return true;
 }
 
+static bool take_flags(slice_t s, struct rcpt_token *r)
+{
+	r->several = s.n != 0;
+	return s.n == 0 || (s.n == 1 && s.p[0] == TOKEN_SEVERAL);
+}
+
 static bool decode(slice_t s, struct rcpt_token *r)
 {
 	slice_t frontend, address, detail;
@@ -104,7 +113,7 @@ static bool decode(slice_t s, struct rcpt_token *r)
 	s = slice_from(s, ids);
 	if (!take_text(&s, sizeof(r->frontend) - 1, &frontend) ||
 	    !take_text(&s, sizeof(r->address), &address) ||
-	    !take_text(&s, sizeof(r->detail), &detail) || s.n != 0 ||
+	    !take_text(&s, sizeof(r->detail), &detail) || !take_flags(s, r) ||
 	    !slice_to_str(frontend, r->frontend, sizeof(r->frontend)))
 		return false;
 	r->address_n = (uint16_t)address.n;

@@ -27,6 +27,7 @@ struct rcpt_token {
 	int64_t expires_s;           /* set by rcpt_token_seal */
 	uint8_t naccounts;
 	uint64_t accounts[RCPT_TOKEN_ACCOUNTS];
+	bool several; /* behind the address are more than one, here or elsewhere */
 	uint16_t address_n, detail_n;
 	char address[DIR_ADDRESS_MAX]; /* as the sender wrote it (Original-Recipient, Sieve) */
 	char detail[64];

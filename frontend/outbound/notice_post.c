@@ -107,6 +107,8 @@ static enum notice_action action_of(enum outbound_action a)
 		return NOTICE_RELAYED;
 	case OUTBOUND_DELIVERED:
 		return NOTICE_DELIVERED;
+	case OUTBOUND_EXPANDED:
+		return NOTICE_EXPANDED;
 	case OUTBOUND_ALERT:
 		break;
 	}

@@ -324,6 +324,7 @@ static void pack_commit(const struct deliver *d, const struct deliver_meta *m,
 	req->by_us = m->by_us;
 	req->priority = m->priority;
 	req->sent = bytes(d->group.sent);
+	req->leads = !d->follows;
 }
 
 static enum err take_results(slice_t payload, size_t n, struct arena *a, enum err *results)

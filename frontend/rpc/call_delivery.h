@@ -150,6 +150,7 @@ struct deliver {
 	struct deliver_group group;
 	struct rpc_link *link; /* a reference while it is on its way */
 	struct rpc_call *begin;
+	bool follows;      /* another owner is the lead, and has committed */
 	bool staged;       /* all was sent, and it is not committed */
 	enum err err;      /* sticky: the owner cannot take it */
 	struct diag words; /* the owner's, of a commit that failed; may be empty */

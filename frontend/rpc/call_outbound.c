@@ -139,7 +139,7 @@ static enum err check_job(const Postern__OutboundJob *m)
 	if ((m->algorithm >> 8) != RECORD_SEAL_NONE || (m->algorithm & 0xFF) > RECORD_COMP_ZSTD)
 		return E_INVALID;
 	for (size_t i = 0; i < m->n_recipients; i++) {
-		if (m->recipients[i]->action > OUTBOUND_ALERT)
+		if (m->recipients[i]->action > OUTBOUND_EXPANDED)
 			return E_INVALID;
 	}
 	if (m->follows > OUTBOUND_FOLLOW_MAX || (m->follows != 0 && m->stored.len != 0))

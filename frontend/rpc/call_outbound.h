@@ -35,6 +35,7 @@ enum outbound_action {
 	OUTBOUND_RELAYED,
 	OUTBOUND_DELIVERED,
 	OUTBOUND_ALERT, /* of its account, to whom looks after them; there is no message */
+	OUTBOUND_EXPANDED,
 };
 
 struct outbound_rcpt {

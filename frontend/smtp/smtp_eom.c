@@ -122,6 +122,7 @@ static WAITS void other_commit(void *arg)
 	struct deliver_group *g = &o->owner->deliver.group;
 	enum err *results = arena_alloc(&o->s->tx.arena, g->n * sizeof *results);
 
+	o->owner->deliver.follows = true;
 	if (deliver_commit(&o->owner->deliver, &o->s->tx.meta, NULL, 0, results) != E_OK)
 		return;
 	log_results(o->s, g, results);

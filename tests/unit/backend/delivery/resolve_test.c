@@ -60,6 +60,7 @@ TEST_FIBER(resolve_to_one_owner)
 	CHECK_INT(t.accounts[0], alice);
 	CHECK_SLICE(slice(t.detail, t.detail_n), SL("lists"));
 	CHECK_STR(t.frontend, "fe1");
+	CHECK(!t.several);
 	CHECK_ERR(rcpt_token_open(r.tickets, a.r.targets[0].token, &fe2, &t, &d), E_NO_TICKET);
 	ask(&r, &a, "carol@example.org", 0); /* another node's */
 	CHECK_ERR(a.e, E_OK);
@@ -211,9 +212,16 @@ TEST_FIBER(resolve_group_of_several_owners)
 		CHECK_INT(t.kind, RCPT_ACCOUNTS);
 		CHECK_INT(t.partition, a.r.targets[i].partition);
 		CHECK_SLICE(slice(t.address, t.address_n), SL("all@example.org"));
+		CHECK(t.several); /* the partition's one, too */
 		accounts += t.naccounts;
 	}
 	CHECK_INT(accounts, 4);
+	/* One who is named in two ways is one. */
+	CHECK_ERR(rig_alias(&r.rig, "one@example.org", DIR_ALIAS, "a@example.org a@example.org"),
+		  E_OK);
+	ask(&r, &a, "one@example.org", 0);
+	REQUIRE(a.r.n == 1 && opened(&r, &a, 0, &t));
+	CHECK(!t.several);
 	arena_reset(&a.mem);
 	room_close(&r);
 }
@@ -237,6 +245,7 @@ TEST_FIBER(resolve_by_reference)
 {
 	struct asked a = {.e = E_OK};
 	struct diag d = {""};
+	struct rcpt_token t;
 	char name[40];
 	struct room r;
 
@@ -255,9 +264,11 @@ TEST_FIBER(resolve_by_reference)
 		E_OK);
 	ask(&r, &a, "out@example.org", 0);
 	check_job(&r, &a, "out@example.org");
+	CHECK(opened(&r, &a, 0, &t) && t.several);
 	/* Elsewhere, in a domain that we relay for. */
 	CHECK_ERR(rig_domain(&r.rig, "remote.test", DIR_DOMAIN_REMOTE, "", ""), E_OK);
 	ask(&r, &a, "x@remote.test", 0);
+	CHECK(opened(&r, &a, 0, &t) && !t.several);
 	check_job(&r, &a, "x@remote.test");
 	/* RESOLVE_OWNERS_MAX owners have tokens, one more has not. */
 	CHECK_ERR(rig_alias(&r.rig, "four@example.org", DIR_GROUP,

@@ -39,6 +39,10 @@ size_t room_items(struct room *r, uint32_t partition, struct due_item *out, size
 slice_t room_token(struct room *r, enum rcpt_kind kind, uint32_t partition,
 		   const uint64_t *accounts, size_t n, const char *address, struct arena *mem);
 
+/* The same, of one of several who are behind the address. */
+slice_t room_share(struct room *r, enum rcpt_kind kind, uint32_t partition,
+		   const uint64_t *accounts, size_t n, const char *address, struct arena *mem);
+
 /* A Commit in the making, of the record that seed stands for. */
 struct room_mail {
 	struct deliver_msg msg;

@@ -108,25 +108,40 @@ size_t room_items(struct room *r, uint32_t partition, struct due_item *out, size
 	return n;
 }
 
-slice_t room_token(struct room *r, enum rcpt_kind kind, uint32_t partition,
-		   const uint64_t *accounts, size_t n, const char *address, struct arena *mem)
+static slice_t seal_token(struct room *r, struct rcpt_token t, const uint64_t *accounts,
+			  const char *address, struct arena *mem)
 {
-	struct rcpt_token t = {.kind = kind,
-			       .partition = partition,
-			       .naccounts = (uint8_t)n,
-			       .address_n = (uint16_t)strlen(address)};
 	struct buf b;
 	slice_t out;
 
 	memcpy(t.frontend, room_peer.name, sizeof t.frontend);
+	t.address_n = (uint16_t)strlen(address);
 	memcpy(t.address, address, t.address_n);
-	if (n != 0)
-		memcpy(t.accounts, accounts, n * sizeof *accounts);
+	if (t.naccounts != 0)
+		memcpy(t.accounts, accounts, t.naccounts * sizeof *accounts);
 	buf_init(&b, RCPT_TOKEN_MAX, NULL);
 	CHECK_ERR(rcpt_token_seal(r->tickets, &t, &b), E_OK);
 	out = arena_dup(mem, buf_slice(&b));
 	buf_fini(&b);
 	return out;
+}
+
+slice_t room_token(struct room *r, enum rcpt_kind kind, uint32_t partition,
+		   const uint64_t *accounts, size_t n, const char *address, struct arena *mem)
+{
+	struct rcpt_token t = {
+		.kind = kind, .partition = partition, .naccounts = (uint8_t)n, .several = n > 1};
+
+	return seal_token(r, t, accounts, address, mem);
+}
+
+slice_t room_share(struct room *r, enum rcpt_kind kind, uint32_t partition,
+		   const uint64_t *accounts, size_t n, const char *address, struct arena *mem)
+{
+	struct rcpt_token t = {
+		.kind = kind, .partition = partition, .naccounts = (uint8_t)n, .several = true};
+
+	return seal_token(r, t, accounts, address, mem);
 }
 
 void room_mail(struct room *r, struct room_mail *m, unsigned txid, uint32_t partition,
@@ -143,6 +158,7 @@ void room_mail(struct room *r, struct room_mail *m, unsigned txid, uint32_t part
 				      .prefix = SL("Received: test\r\n"),
 				      .stage = util_stage(p, seed, RECORD_SIZE),
 				      .summary = &m->summary.s,
+				      .leads = true,
 				      .rcpts = m->rcpts,
 				      .others = m->others};
 	memset(m->msg.txid, (int)txid, sizeof m->msg.txid);

@@ -248,6 +248,34 @@ TEST_FIBER(outbound_bounces)
 	works_close(&w);
 }
 
+/* A sender that is nobody: the failure that it cannot be told of is kept, a success is not. */
+TEST_FIBER(outbound_notices_to_nobody)
+{
+	static const char *const status[] = {"2.0.0", "5.1.1"};
+	struct mail mail = {
+		1, 0, "nobody@example.org", {"x@elsewhere.test"}, NOTIFY_SUCCESS | NOTIFY_FAILURE};
+	struct works w;
+
+	REQUIRE(works_open(&w));
+	for (unsigned i = 0; i < ARRAY_LEN(status); i++) {
+		struct outbound_job *j;
+
+		mail.txid = 1 + i;
+		works_submit(&w, &mail);
+		j = works_take(&w);
+		REQUIRE(j != NULL);
+		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, status[i], "told"), E_OK);
+		CHECK_INT(works_items(&w), 1);
+		CHECK_INT(works_job_at(&w, 0).kind, JOB_NOTICE);
+		outbound_batch_fini(w.batch);
+		CHECK_ERR(outbound_take(w.worker, w.batch), E_OK);
+		CHECK_INT(w.batch->n, 0);
+		CHECK_INT(works_items(&w), i);
+	}
+	CHECK_INT(works_job_at(&w, 0).kind, JOB_BAD);
+	works_close(&w);
+}
+
 /* Of failures alone, and by the queue of the notice's partition. */
 TEST_FIBER(outbound_copies_of_bounces)
 {

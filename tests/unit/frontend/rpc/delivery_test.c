@@ -15,7 +15,7 @@ struct owner {
 	enum err commit;
 	unsigned commits_lost; /* the link breaks before so many answers */
 	unsigned commits, settled_tokens, aborts;
-	bool staged;
+	bool staged, leads;
 	uint8_t txid[DELIVER_TXID_BYTES];
 	size_t recipients, others, text, sigs;
 	size_t status; /* of each recipient */
@@ -53,6 +53,7 @@ static WAITS void on_commit(struct played_node *n, struct owner *o, struct rpc_r
 	o->commits++;
 	o->recipients = m->n_recipients;
 	o->others = m->n_others;
+	o->leads = m->leads;
 	o->text = m->text.len;
 	o->sigs = m->n_signatures;
 	for (size_t i = 0; i < o->sigs; i++) {
@@ -434,6 +435,10 @@ TEST_FIBER(deliver_small)
 	CHECK_SLICE(buf_slice(&owners[0].stored), SL("bytes of a record"));
 	CHECK_INT(owners[0].recipients, 2);
 	CHECK_INT(owners[0].others, 1);
+	CHECK(owners[0].leads);
+	x.d.follows = true;
+	CHECK_ERR(deliver_commit(&x.d, &x.m, NULL, 0, x.results), E_OK);
+	CHECK(!owners[0].leads);
 	CHECK_INT(owners[0].sigs, 2);
 	CHECK_ERR(x.results[0], E_QUOTA);
 	CHECK_ERR(x.results[1], E_QUOTA);

@@ -22,6 +22,7 @@ struct played_owner {
 	unsigned begun, committed, settled, aborted;
 	size_t recipients, told, settled_rcpts;
 	size_t others; /* groups named to the lead */
+	bool follows;  /* it was told that another is the lead */
 	unsigned sent; /* copies for the sender */
 	struct buf stored;
 };

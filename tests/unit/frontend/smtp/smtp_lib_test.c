@@ -210,6 +210,7 @@ WAITS enum err deliver_commit(struct deliver *d, const struct deliver_meta *m,
 	for (size_t i = 0; i < d->group.n; i++)
 		o->told += d->group.rcpts[i].told;
 	o->others = nothers;
+	o->follows = d->follows;
 	o->sent += slice_eq(d->group.sent, SL("copy"));
 	for (size_t i = 0; i < d->group.n; i++)
 		results[i] = i < 2 && played.each[d->group.partition][i] != E_OK

@@ -202,6 +202,7 @@ TEST_FIBER(smtp_several_owners)
 	CHECK_INT(played.owner[1].committed, 1);
 	CHECK_INT(played.owner[2].committed, 1);
 	CHECK_INT(played.owner[1].others, 0);
+	CHECK(!played.owner[0].follows && played.owner[1].follows && played.owner[2].follows);
 	ASK(&w, "NOOP", "250 ");
 	CHECK_INT(played.owner[1].settled, 1);
 	CHECK_INT(played.owner[2].settled, 1);
@@ -245,6 +246,7 @@ TEST_FIBER(smtp_owner_fails)
 	CHECK_INT(played.owner[0].committed, 0);
 	CHECK_INT(played.owner[1].committed, 1);
 	CHECK_INT(played.owner[1].others, 2);
+	CHECK(!played.owner[1].follows);
 	CHECK_INT(played.owner[2].committed, 0);
 	CHECK_INT(played.owner[2].settled, 0);
 	CHECK_INT(played.owner[2].aborted, 1);
