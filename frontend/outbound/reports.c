@@ -69,6 +69,22 @@ static size_t size_of(const struct outbound_report *r)
 	return n;
 }
 
+/* Nobody waits for these any more, and what they say could be taken for a later lease's. */
+static bool is_void(const struct outbound_job *j, const struct outbound_report *r)
+{
+	return r->end == OUTBOUND_UNTRIED && outbound_job_is_lost(j);
+}
+
+static void drop_void(struct outgoing *o)
+{
+	list_for_each_safe(i, &o->entries) {
+		struct entry *x = list_entry(i, struct entry, node);
+
+		if (is_void(x->job, &x->report))
+			entry_free(x);
+	}
+}
+
 /* The first ones, as many as one request holds. */
 static size_t gather(const struct outgoing *o, struct entry **entries, struct outbound_report *v)
 {
@@ -130,7 +146,7 @@ WAITS static void send_all(void *arg)
 	struct outbound_report v[OUTBOUND_RESULTS_MAX];
 	struct entry *entries[OUTBOUND_RESULTS_MAX];
 
-	while (!list_empty(&o->entries) && !fiber_cancelled()) {
+	for (drop_void(o); !list_empty(&o->entries) && !fiber_cancelled(); drop_void(o)) {
 		size_t n = gather(o, entries, v);
 		struct diag d = {""};
 		enum err e = call_outbound_report(o->partition, v, n, &d);
@@ -150,9 +166,15 @@ WAITS static void send_all(void *arg)
 
 void reports_put(struct outbound_job *j, const struct outbound_report *r)
 {
-	struct outgoing *o = outgoing_of(j->partition);
-	struct entry *x = xcalloc(1, sizeof *x);
+	struct outgoing *o;
+	struct entry *x;
 
+	if (is_void(j, r)) {
+		outbound_job_free(&j);
+		return;
+	}
+	o = outgoing_of(j->partition);
+	x = xcalloc(1, sizeof *x);
 	*x = (struct entry){.job = j, .report = *r, .until_ms = clock_mono_ms() + KEEP_MS};
 	x->report.lease = j->lease;
 	x->report.turn = j->turn;

@@ -85,10 +85,13 @@ struct outbound_route {
 /* Stored bytes that come with a job; of a longer message they are asked for. */
 #define OUTBOUND_FOLLOW_MAX (256u * 1024)
 
+struct outbound_stream; /* of jobs; they may outlive it */
+
 /* One message for recipients at one destination, or a notice about it. Its arena holds it all. */
 struct outbound_job {
 	struct arena mem;
-	struct list node; /* whoever has it */
+	struct outbound_stream *stream; /* a reference; NULL: a turn's, or nobody's */
+	struct list node;               /* whoever has it */
 	int64_t came_ms;
 	slice_t lease;
 	enum outbound_kind kind;
@@ -121,7 +124,11 @@ struct outbound_job {
 	uint32_t turn; /* whose it is; 0: of the way out */
 };
 void outbound_job_free(struct outbound_job **j);
-/* It is too late to begin with it. */
+/* Its stream has ended, and with it its lease: in a moment the back-end gives it to somebody else,
+ * who may be here. What is said of it now could be taken for that one's, so only what became of a
+ * message that was sent is. */
+bool outbound_job_is_lost(const struct outbound_job *j);
+/* It is too late to begin with it: it is lost, or its lease could end meanwhile. */
 bool outbound_job_is_late(const struct outbound_job *j);
 /* Bytes that it keeps in memory, about. */
 size_t outbound_job_memory(const struct outbound_job *j);
