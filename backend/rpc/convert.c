@@ -1,5 +1,23 @@
 #include "backend/rpc/convert.h"
 
+#include "proto/mail_bits.h"
+
+#define SAME(bit) \
+	_Static_assert((unsigned)(bit) == (unsigned)POSTERN__CONTENT__##bit, "as in the .proto")
+SAME(CONTENT_8BIT);
+SAME(CONTENT_UTF8);
+SAME(CONTENT_REQUIRETLS);
+SAME(CONTENT_TLS_OPTIONAL);
+SAME(CONTENT_LOSABLE);
+SAME(CONTENT_BINARY);
+#undef SAME
+#define SAME(bit) \
+	_Static_assert((unsigned)(bit) == (unsigned)POSTERN__DELIVER_BY__##bit, "as in the .proto")
+SAME(BY_RETURN);
+SAME(BY_NOTIFY);
+SAME(BY_TRACE);
+#undef SAME
+
 static void convert_parts_in(const Postern__Summary *m, struct arena *mem, struct summary *out)
 {
 	struct summary_part *parts = arena_alloc(mem, m->n_parts * sizeof *parts);

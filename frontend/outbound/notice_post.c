@@ -215,7 +215,7 @@ WAITS static enum err compose_alert(struct post *p, struct diag *d)
 	buf_init(&b, ALERT_BYTES_MAX, NULL);
 	e = alert_write(&a, &b, d);
 	if (e == E_OK) {
-		p->meta.content = alert_is_8bit(&a) ? DELIVER_8BIT | DELIVER_UTF8 : 0;
+		p->meta.content = alert_is_8bit(&a) ? CONTENT_8BIT | CONTENT_UTF8 : 0;
 		e = take_bytes(p, buf_slice(&b));
 	}
 	buf_fini(&b);
@@ -227,7 +227,7 @@ WAITS static enum err compose(struct post *p, struct diag *d)
 {
 	struct outbound_job *j = p->job;
 	/* RFC 8689 section 5: its way back may be another than its way here. */
-	bool secret = (j->content & DELIVER_REQUIRETLS) != 0;
+	bool secret = (j->content & CONTENT_REQUIRETLS) != 0;
 	slice_t languages[NOTICE_LANGUAGES_MAX];
 	struct notice_draft *draft = NULL;
 	struct outbound_body body;
@@ -237,9 +237,9 @@ WAITS static enum err compose(struct post *p, struct diag *d)
 		.sender = j->sender,
 		.arrival_s = j->first_us / 1000000,
 		.envid = j->envid,
-		.ret = j->ret == 1 && !secret  ? NOTICE_RET_FULL
-		       : j->ret == 2 || secret ? NOTICE_RET_HDRS
-					       : NOTICE_RET_NONE,
+		.ret = j->ret == RET_FULL && !secret  ? NOTICE_RET_FULL
+		       : j->ret == RET_HDRS || secret ? NOTICE_RET_HDRS
+						      : NOTICE_RET_NONE,
 		.languages = languages,
 		.nlanguages = notice_wanted_languages(look_at_header(j), languages),
 		.recipients = recipients(j),
@@ -253,9 +253,9 @@ WAITS static enum err compose(struct post *p, struct diag *d)
 	e = notice_new(&n, NULL, &draft, d);
 	outbound_body_fini(&body);
 	if (e == E_OK) {
-		p->meta.content = (notice_is_8bit(draft) ? DELIVER_8BIT : 0u) |
-				  (notice_is_utf8(draft) ? DELIVER_UTF8 : 0u) |
-				  (secret ? DELIVER_REQUIRETLS : 0u);
+		p->meta.content = (notice_is_8bit(draft) ? CONTENT_8BIT : 0u) |
+				  (notice_is_utf8(draft) ? CONTENT_UTF8 : 0u) |
+				  (secret ? CONTENT_REQUIRETLS : 0u);
 		e = notice_write(draft, take_bytes, p);
 	}
 	notice_free(&draft);
@@ -266,7 +266,7 @@ WAITS static enum err compose(struct post *p, struct diag *d)
 WAITS static enum err deliver_to(struct post *p, const struct deliver_target *t, uint64_t size)
 {
 	struct deliver_rcpt rcpt = {.token = t->token,
-				    .notify = 8 /* never: RFC 3461 section 6.1 */};
+				    .notify = NOTIFY_NEVER /* RFC 3461 section 6.1 */};
 	struct deliver d = {
 		.group = {
 			.rcpts = &rcpt, .n = 1, .backend = t->backend, .partition = t->partition}};

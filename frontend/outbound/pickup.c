@@ -224,8 +224,8 @@ static uint32_t content_of(const struct picking *p)
 
 	for (size_t i = 0; i < p->whose.n && !utf8; i++)
 		utf8 = !utf8_is_ascii(p->whose.rcpts[i]);
-	return (p->eight ? (uint32_t)DELIVER_8BIT : 0u) |
-	       (utf8 || !utf8_is_ascii(p->whose.path) ? (uint32_t)DELIVER_UTF8 : 0u);
+	return (p->eight ? (uint32_t)CONTENT_8BIT : 0u) |
+	       (utf8 || !utf8_is_ascii(p->whose.path) ? (uint32_t)CONTENT_UTF8 : 0u);
 }
 
 static void sign_with(struct picking *p, slice_t domain, const struct signing_key *key,

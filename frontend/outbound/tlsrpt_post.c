@@ -64,7 +64,7 @@ WAITS static enum err store(slice_t message, struct mime_parser *mime, struct bu
 WAITS static enum err deliver_to(const struct deliver_target *t, const struct deliver_meta *meta,
 				 slice_t stored, uint64_t size)
 {
-	struct deliver_rcpt rcpt = {.token = t->token, .notify = 8 /* never */};
+	struct deliver_rcpt rcpt = {.token = t->token, .notify = NOTIFY_NEVER};
 	struct deliver d = {
 		.group = {
 			.rcpts = &rcpt, .n = 1, .backend = t->backend, .partition = t->partition}};
@@ -98,7 +98,7 @@ WAITS static enum err send_to(struct rpc_link *l, const struct tls_report *r, sl
 			      slice_t gz, struct diag *d)
 {
 	struct deliver_target targets[DELIVER_TARGETS_MAX];
-	struct deliver_meta meta = {.content = DELIVER_TLS_OPTIONAL | DELIVER_LOSABLE};
+	struct deliver_meta meta = {.content = CONTENT_TLS_OPTIONAL | CONTENT_LOSABLE};
 	struct mime_parser *mime = mime_parser_new(NULL, NULL);
 	struct notice_sign sign;
 	struct buf message, stored;

@@ -106,8 +106,8 @@ struct outbound_job {
 	uint32_t ret;
 	slice_t envid;
 	uint8_t trace_id[DELIVER_TRACE_BYTES];
-	uint32_t content; /* DELIVER_8BIT, ... */
-	uint32_t by;      /* RFC 2852: 1 return, 2 notify; 4 trace; 0 not given */
+	uint32_t content; /* CONTENT_8BIT, ... */
+	uint32_t by;      /* BY_RETURN, ...; 0: not given */
 	int64_t by_us;
 	int32_t priority; /* RFC 6710 */
 	slice_t prefix;

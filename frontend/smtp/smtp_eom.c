@@ -51,17 +51,17 @@ static WAITS enum err judge(struct smtp *s, enum smtp_say *why_out)
  * servers with 8BITMIME let through. */
 static uint32_t content_of(const struct smtp_tx *tx)
 {
-	uint32_t content = tx->in->eight ? DELIVER_8BIT : 0;
+	uint32_t content = tx->in->eight ? CONTENT_8BIT : 0;
 
 	if (tx->binary)
-		content |= DELIVER_BINARY;
+		content |= CONTENT_BINARY;
 	if (tx->utf8 && (tx->utf8_addr || tx->in->header.eight))
-		content |= DELIVER_UTF8;
+		content |= CONTENT_UTF8;
 	/* RFC 8689 section 3: the field does not count beside the parameter. */
 	if (tx->requiretls)
-		content |= DELIVER_REQUIRETLS;
+		content |= CONTENT_REQUIRETLS;
 	else if (smtp_header_tls_optional(&tx->in->header))
-		content |= DELIVER_TLS_OPTIONAL;
+		content |= CONTENT_TLS_OPTIONAL;
 	return content;
 }
 

@@ -195,7 +195,7 @@ TEST_FIBER(courier_message_cannot_be_read)
 	rig_start(&r, script);
 	CHECK_ERR(rig_open(&r), E_OK);
 	REQUIRE(r.client != NULL);
-	j->content = DELIVER_8BIT;
+	j->content = CONTENT_8BIT;
 	j->plain_size = 100;
 	CHECK_ERR(send_job(r.client, "mx.example.org [192.0.2.1]", j, &why), E_OK);
 	CHECK(smtp_client_usable(r.client));
