@@ -278,6 +278,25 @@ Postern__Target **convert_targets(struct resolved *r, struct arena *mem)
 	return list;
 }
 
+static bool notify_ok(Postern__Recipient *const *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!notify_is_sound(v[i]->notify))
+			return false;
+	}
+	return true;
+}
+
+enum err convert_check_bits(const Postern__DeliverCommit *m)
+{
+	bool ok = content_is_sound(m->content) && by_is_sound(m->by) &&
+		  notify_ok(m->recipients, m->n_recipients);
+
+	for (size_t i = 0; ok && i < m->n_others; i++)
+		ok = notify_ok(m->others[i]->recipients, m->others[i]->n_recipients);
+	return ok ? E_OK : E_INVALID;
+}
+
 enum err convert_ip(const ProtobufCBinaryData *b, struct ipaddr *out)
 {
 	*out = (struct ipaddr){0};
