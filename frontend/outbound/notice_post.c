@@ -253,9 +253,13 @@ WAITS static enum err compose(struct post *p, struct diag *d)
 	e = notice_new(&n, NULL, &draft, d);
 	outbound_body_fini(&body);
 	if (e == E_OK) {
-		p->meta.content = (notice_is_8bit(draft) ? CONTENT_8BIT : 0u) |
-				  (notice_is_utf8(draft) ? CONTENT_UTF8 : 0u) |
-				  (secret ? CONTENT_REQUIRETLS : 0u);
+		const struct deliver_wants w = {
+			.eight = notice_is_8bit(draft),
+			.utf8 = notice_is_utf8(draft),
+			.requiretls = secret,
+		};
+
+		p->meta.content = deliver_content(&w);
 		e = notice_write(draft, take_bytes, p);
 	}
 	notice_free(&draft);

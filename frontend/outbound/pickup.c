@@ -218,14 +218,19 @@ WAITS static enum err feed_all(struct picking *p)
 	}
 }
 
+/* Nobody says SMTPUTF8 of a file: a header in UTF-8 says it, or an address. */
 static uint32_t content_of(const struct picking *p)
 {
-	bool utf8 = p->header.eight && utf8_valid(p->header.header);
+	struct deliver_wants w = {
+		.eight = p->eight,
+		.utf8 = (p->header.eight && utf8_valid(p->header.header)) ||
+			!utf8_is_ascii(p->whose.path),
+		.tls_optional = p->header.tls_optional,
+	};
 
-	for (size_t i = 0; i < p->whose.n && !utf8; i++)
-		utf8 = !utf8_is_ascii(p->whose.rcpts[i]);
-	return (p->eight ? (uint32_t)CONTENT_8BIT : 0u) |
-	       (utf8 || !utf8_is_ascii(p->whose.path) ? (uint32_t)CONTENT_UTF8 : 0u);
+	for (size_t i = 0; i < p->whose.n && !w.utf8; i++)
+		w.utf8 = !utf8_is_ascii(p->whose.rcpts[i]);
+	return deliver_content(&w);
 }
 
 static void sign_with(struct picking *p, slice_t domain, const struct signing_key *key,

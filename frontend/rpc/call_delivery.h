@@ -133,6 +133,32 @@ struct deliver_meta {
 	slice_t text;
 };
 
+/* What a message needs, and asks for. */
+struct deliver_wants {
+	bool eight, binary; /* of its body: bytes above 127; any bytes at all */
+	bool utf8;          /* a header, or an address, that must go as it is */
+	bool requiretls;
+	bool tls_optional; /* by its header: does not count beside the parameter (RFC 8689 section
+			      3) */
+};
+/* The same as bits of content. */
+static inline uint32_t deliver_content(const struct deliver_wants *w)
+{
+	uint32_t content = 0;
+
+	if (w->eight)
+		content |= CONTENT_8BIT;
+	if (w->binary)
+		content |= CONTENT_BINARY;
+	if (w->utf8)
+		content |= CONTENT_UTF8;
+	if (w->requiretls)
+		content |= CONTENT_REQUIRETLS;
+	else if (w->tls_optional)
+		content |= CONTENT_TLS_OPTIONAL;
+	return content;
+}
+
 /* Packs what the parser found, once for all owners, into the arena. */
 void deliver_meta_pack(struct deliver_meta *m, const struct mime_summary *s, struct arena *a);
 
