@@ -53,7 +53,7 @@ static enum err read_fully(int fd, char *to, size_t n)
 	while (n != 0) {
 		ssize_t got = read(fd, to, n);
 
-		if (got <= 0 && errno != EINTR)
+		if (got == 0 || (got < 0 && errno != EINTR))
 			return E_CLOSED;
 		if (got > 0) {
 			to += got;
@@ -184,7 +184,7 @@ static uint64_t memory_bytes(void)
 	s = slice_from(s, gap + 1);
 	if (!num_parse(slice_sub(s, 0, slice_find_char(s, ' ')), UINT32_MAX, &pages))
 		return 0;
-	return pages * 4096;
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 WAITS static void report_fiber(void *arg UNUSED)
