@@ -7,8 +7,6 @@
 
 #define REPORT_BYTES_MAX 49152u /* of one request, about: a frame holds 64 KiB */
 #define AGAIN_MS         1000   /* before what did not count is sent again */
-/* As long as a lease counts: a back-end that comes back sends again what it does not hear of. */
-#define KEEP_MS          (90 * 60 * 1000)
 
 struct entry {
 	struct list node;
@@ -175,7 +173,8 @@ void reports_put(struct outbound_job *j, const struct outbound_report *r)
 	}
 	o = outgoing_of(j->partition);
 	x = xcalloc(1, sizeof *x);
-	*x = (struct entry){.job = j, .report = *r, .until_ms = clock_mono_ms() + KEEP_MS};
+	*x = (struct entry){
+		.job = j, .report = *r, .until_ms = clock_mono_ms() + OUTBOUND_KEEP_REPORT_MS};
 	x->report.lease = j->lease;
 	x->report.turn = j->turn;
 	list_append(&o->entries, &x->node);

@@ -153,7 +153,7 @@ static enum err check_job(const Postern__OutboundJob *m)
 {
 	bool notice = m->kind == POSTERN__OUTBOUND_KIND__OUTBOUND_NOTICE;
 
-	if (m->n_recipients == 0 || m->n_recipients > OUTBOUND_RCPTS_MAX || m->lease.len == 0 ||
+	if (m->n_recipients == 0 || m->n_recipients > LEASE_ITEMS_MAX || m->lease.len == 0 ||
 	    m->destination[0] == '\0' || m->trace_id.len != DELIVER_TRACE_BYTES ||
 	    m->n_targets > DELIVER_TARGETS_MAX || m->plain_size > RECORD_PLAIN_MAX)
 		return E_INVALID;

@@ -10,17 +10,10 @@
 #include "common/net/ipaddr.h"
 #include "frontend/record/record_read.h"
 #include "frontend/rpc/call_delivery.h"
+#include "proto/outbound_limits.h"
 
-#define OUTBOUND_RCPTS_MAX   100 /* of a job */
-#define OUTBOUND_RESULTS_MAX 64  /* of one report */
-#define OUTBOUND_TLS_MAX     16  /* names, or fingerprints, of a destination */
-#define OUTBOUND_PIN_BYTES   32  /* SHA-256 */
-
-/* A job's lease counts for 90 minutes, and what is not reported by then is sent again. So it is
- * begun, on a connection that is there, so long after it came at the latest; and its message is
- * read so long, which leaves ten minutes for the answer to the last dot and some for the report. */
-#define OUTBOUND_BEGIN_MS (30 * 60 * 1000)
-#define OUTBOUND_READ_MS  (75 * 60 * 1000)
+#define OUTBOUND_TLS_MAX   16 /* names, or fingerprints, of a destination */
+#define OUTBOUND_PIN_BYTES 32 /* SHA-256 */
 
 #define OUTBOUND_TARGET_MAX 300 /* a host of 255 bytes, brackets and a port */
 #define OUTBOUND_LOGIN_MAX  255 /* a user's name, a password */
@@ -81,9 +74,6 @@ struct outbound_route {
 	struct ipaddr source4, source6; /* family 0: as to anybody */
 	bool source_only;               /* or, with this: that family is not used */
 };
-
-/* Stored bytes that come with a job; of a longer message they are asked for. */
-#define OUTBOUND_FOLLOW_MAX (256u * 1024)
 
 struct outbound_stream; /* of jobs; they may outlive it */
 

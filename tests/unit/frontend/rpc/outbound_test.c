@@ -90,7 +90,7 @@ static ProtobufCBinaryData bytes(size_t n)
 
 struct sample {
 	Postern__OutboundJob m;
-	Postern__OutboundRecipient rcpts[OUTBOUND_RCPTS_MAX + 1], *list[OUTBOUND_RCPTS_MAX + 1];
+	Postern__OutboundRecipient rcpts[LEASE_ITEMS_MAX + 1], *list[LEASE_ITEMS_MAX + 1];
 	Postern__Target target, *targets[DELIVER_TARGETS_MAX + 1];
 	Postern__OutboundTls tls;
 	char *names[OUTBOUND_TLS_MAX + 1];
@@ -154,7 +154,7 @@ static void no_recipients(struct sample *s)
 
 static void many_recipients(struct sample *s)
 {
-	s->m.n_recipients = OUTBOUND_RCPTS_MAX + 1;
+	s->m.n_recipients = LEASE_ITEMS_MAX + 1;
 }
 
 static void no_lease(struct sample *s)
@@ -350,7 +350,7 @@ TEST_FIBER(outbound_jobs)
 	sample(s);
 	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
 	CHECK_INT(taken, 1);
-	s->m.n_recipients = OUTBOUND_RCPTS_MAX;
+	s->m.n_recipients = LEASE_ITEMS_MAX;
 	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
 	CHECK_INT(taken, 1);
 	route_of(s)->gssapi = true;
