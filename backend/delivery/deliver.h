@@ -59,8 +59,8 @@ struct deliver_msg {
 	bool junk;
 	uint32_t ret;
 	slice_t envid;
-	uint32_t content; /* JOB_8BIT, JOB_UTF8 */
-	uint32_t by;      /* JOB_BY_RETURN, ... */
+	uint32_t content; /* CONTENT_REQUIRETLS, ... */
+	uint32_t by;      /* BY_RETURN, ... */
 	int64_t by_us;
 	int32_t priority;   /* RFC 6710 */
 	int64_t first_us;   /* when another back-end took it; 0: it comes just now */

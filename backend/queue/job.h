@@ -20,6 +20,7 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/log/log.h"
+#include "proto/mail_bits.h"
 
 enum job_kind {
 	JOB_EXPAND = 1,
@@ -38,22 +39,6 @@ enum job_action {
 	JOB_ALERT, /* to an administrator: what `account` does, and why it matters (last_error) */
 	JOB_EXPANDED,
 };
-
-/* Bits of content (proto/delivery.proto). */
-enum {
-	JOB_8BIT = 1,
-	JOB_UTF8 = 2,
-	JOB_REQUIRETLS = 4,
-	JOB_TLS_OPTIONAL = 8,
-	JOB_LOSABLE = 16,
-	JOB_BINARY = 32
-};
-
-/* RFC 2852, bits of by; 0: not given. */
-enum { JOB_BY_RETURN = 1, JOB_BY_NOTIFY = 2, JOB_BY_TRACE = 4 };
-
-/* RFC 3461 section 4.1, bits of notify; 0: not given. */
-enum { NOTIFY_SUCCESS = 1, NOTIFY_FAILURE = 2, NOTIFY_DELAY = 4, NOTIFY_NEVER = 8 };
 
 /* Whether a success is to be told: nobody is told without a reverse-path. */
 static inline bool notify_wants_success(uint32_t notify, slice_t sender)

@@ -21,6 +21,7 @@
 #include "backend/store/msg.h"
 #include "backend/ticket/lease_token.h"
 #include "common/conf/conf.h"
+#include "proto/outbound_limits.h"
 
 struct outbound;
 struct due_item;
@@ -42,8 +43,6 @@ void outbound_turned(struct outbound *o, struct partition *part, const struct du
 #define OUTBOUND_BATCH_MAX     128
 /* Stored bytes that go along with a job, so that a small message needs no question of its own. */
 #define OUTBOUND_INLINE_MAX    (32u * 1024)
-/* ... and behind it, to a worker that takes them so: most messages. */
-#define OUTBOUND_FOLLOW_MAX    (256u * 1024)
 /* Of a whole job, about: it is one frame of the RPC. More recipients are another job. */
 #define OUTBOUND_JOB_BYTES_MAX (56u * 1024)
 
@@ -103,8 +102,6 @@ struct outbound_result {
 	uint32_t ms;
 	bool crowded;
 };
-
-#define OUTBOUND_RESULTS_MAX 64
 
 /* Results of one partition of ours, in one change. E_OK: durable, and the leases are over. Else
  * (E_RETRY, E_FULL) nothing has happened: report again. */

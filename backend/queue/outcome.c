@@ -23,7 +23,7 @@ static enum outcome tell(struct job *j, enum job_action action, bool wanted, int
 		j->kind = JOB_BAD;
 		return OUTCOME_BAD;
 	}
-	if (j->sender.n == 0 && action == JOB_FAILED && (j->content & JOB_LOSABLE) == 0) {
+	if (j->sender.n == 0 && action == JOB_FAILED && (j->content & CONTENT_LOSABLE) == 0) {
 		j->kind = JOB_BAD;
 		return OUTCOME_BAD;
 	}
@@ -61,7 +61,7 @@ int64_t outcome_expire_at(const struct job *j, const struct outcome_times *t)
 	if (j->kind == JOB_NOTICE)
 		return j->notice_us + t->expire_us;
 	expire_us = job_start_us(j) + t->expire_us;
-	return (j->by & JOB_BY_RETURN) != 0 ? MIN(expire_us, j->by_us) : expire_us;
+	return (j->by & BY_RETURN) != 0 ? MIN(expire_us, j->by_us) : expire_us;
 }
 
 /* Passed on to a server that tells no more than that: of success (RFC 3461 section 5.2.2), or of
@@ -71,8 +71,8 @@ static bool wants_relayed(const struct job *j, const struct outcome_try *r)
 	if (j->kind == JOB_NOTICE)
 		return false;
 	return (r->no_dsn && wants(j, NOTIFY_SUCCESS)) ||
-	       (r->no_by && (j->by & JOB_BY_NOTIFY) != 0 && wants(j, NOTIFY_DELAY)) ||
-	       ((j->by & JOB_BY_TRACE) != 0 && (j->notify & NOTIFY_NEVER) == 0);
+	       (r->no_by && (j->by & BY_NOTIFY) != 0 && wants(j, NOTIFY_DELAY)) ||
+	       ((j->by & BY_TRACE) != 0 && (j->notify & NOTIFY_NEVER) == 0);
 }
 
 static int64_t pause_us(const struct outcome_times *t, uint32_t attempts)
@@ -124,7 +124,7 @@ int64_t outcome_warn_at(const struct job *j, const struct outcome_times *t)
 		return 0;
 	/* The sender's own time is instead of ours (RFC 2852); one that was over when the message
 	 * came was told by whom it came from. */
-	if ((j->by & JOB_BY_NOTIFY) != 0 && j->by_us > j->first_us)
+	if ((j->by & BY_NOTIFY) != 0 && j->by_us > j->first_us)
 		at_us = j->by_us;
 	return at_us < outcome_expire_at(j, t) ? at_us : 0;
 }

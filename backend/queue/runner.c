@@ -177,7 +177,7 @@ static void fill_report(struct task *t, struct queue_add *out)
 	j.route = JOB_TLS_REPORTS;
 	j.sender = SLICE_NONE;
 	j.notify = NOTIFY_NEVER;
-	j.content |= JOB_LOSABLE;
+	j.content |= CONTENT_LOSABLE;
 	j.by = 0;
 	j.naccounts = 0;
 	j.next_us = clock_wall_us();
@@ -285,7 +285,7 @@ static bool is_expired(const struct job *j)
 /* The sender's own time is over, after which it does not want it delivered (RFC 2852). */
 static bool is_late(const struct job *j)
 {
-	return (j->by & JOB_BY_RETURN) != 0 && clock_wall_us() >= j->by_us;
+	return (j->by & BY_RETURN) != 0 && clock_wall_us() >= j->by_us;
 }
 
 /* The sender wants to hear when its own time is over. What was not told now is told next time. */

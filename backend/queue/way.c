@@ -110,13 +110,18 @@ static void put_identity(struct way *w)
 	buf_fini(&b);
 }
 
-/* As its worker will see it: a notice goes on without REQUIRETLS where it must (section 5), and
- * REQUIRETLS comes before what a field says (section 3). */
+/* As its worker will see it. */
 static enum way_tls tls_of(const struct job *j)
 {
-	if ((j->content & JOB_REQUIRETLS) != 0)
-		return j->sender.n != 0 ? WAY_TLS_REQUIRED : WAY_TLS_ANY;
-	return (j->content & JOB_TLS_OPTIONAL) != 0 ? WAY_TLS_OPTIONAL : WAY_TLS_ANY;
+	switch (tls_wish_of(j->content, j->sender)) {
+	case TLS_WISH_REQUIRED:
+		return WAY_TLS_REQUIRED;
+	case TLS_WISH_INDIFFERENT:
+		return WAY_TLS_OPTIONAL;
+	case TLS_WISH_NONE:
+		break;
+	}
+	return WAY_TLS_ANY;
 }
 
 enum dir_route_action way_action(const struct way *w)

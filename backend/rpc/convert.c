@@ -1,5 +1,23 @@
 #include "backend/rpc/convert.h"
 
+#include "proto/mail_bits.h"
+
+#define SAME(bit) \
+	_Static_assert((unsigned)(bit) == (unsigned)POSTERN__CONTENT__##bit, "as in the .proto")
+SAME(CONTENT_8BIT);
+SAME(CONTENT_UTF8);
+SAME(CONTENT_REQUIRETLS);
+SAME(CONTENT_TLS_OPTIONAL);
+SAME(CONTENT_LOSABLE);
+SAME(CONTENT_BINARY);
+#undef SAME
+#define SAME(bit) \
+	_Static_assert((unsigned)(bit) == (unsigned)POSTERN__DELIVER_BY__##bit, "as in the .proto")
+SAME(BY_RETURN);
+SAME(BY_NOTIFY);
+SAME(BY_TRACE);
+#undef SAME
+
 static void convert_parts_in(const Postern__Summary *m, struct arena *mem, struct summary *out)
 {
 	struct summary_part *parts = arena_alloc(mem, m->n_parts * sizeof *parts);
@@ -258,6 +276,25 @@ Postern__Target **convert_targets(struct resolved *r, struct arena *mem)
 		list[i] = &rows[i];
 	}
 	return list;
+}
+
+static bool notify_ok(Postern__Recipient *const *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!notify_is_sound(v[i]->notify))
+			return false;
+	}
+	return true;
+}
+
+enum err convert_check_bits(const Postern__DeliverCommit *m)
+{
+	bool ok = content_is_sound(m->content) && by_is_sound(m->by) &&
+		  notify_ok(m->recipients, m->n_recipients);
+
+	for (size_t i = 0; ok && i < m->n_others; i++)
+		ok = notify_ok(m->others[i]->recipients, m->others[i]->n_recipients);
+	return ok ? E_OK : E_INVALID;
 }
 
 enum err convert_ip(const ProtobufCBinaryData *b, struct ipaddr *out)

@@ -35,6 +35,9 @@ Postern__PartTable *convert_parts(const struct msg_slice *s, unsigned row, struc
 Postern__Target **convert_targets(struct resolved *r, struct arena *mem);
 /* 16 bytes or E_INVALID. */
 enum err convert_txid(const ProtobufCBinaryData *b, uint8_t out[STORE_TXID_SIZE]) MUST_USE;
+/* A commit's content, BY and NOTIFY, also of other owners' recipients: bits that are known, none
+ * beside one that it excludes; or E_INVALID. */
+enum err convert_check_bits(const Postern__DeliverCommit *m) MUST_USE;
 /* An address of 4 or 16 bytes; none: family 0. E_INVALID. */
 enum err convert_ip(const ProtobufCBinaryData *b, struct ipaddr *out) MUST_USE;
 

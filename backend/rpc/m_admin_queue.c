@@ -393,11 +393,11 @@ static char *by_text(const struct job *j, struct arena *mem)
 	char *text;
 
 	buf_init(&b, 64, NULL);
-	if ((j->by & JOB_BY_RETURN) != 0)
+	if ((j->by & BY_RETURN) != 0)
 		put_word(&b, "return");
-	if ((j->by & JOB_BY_NOTIFY) != 0)
+	if ((j->by & BY_NOTIFY) != 0)
 		put_word(&b, "notify");
-	if ((j->by & JOB_BY_TRACE) != 0)
+	if ((j->by & BY_TRACE) != 0)
 		put_word(&b, "trace");
 	text = arena_str(mem, buf_slice(&b));
 	buf_fini(&b);
@@ -410,11 +410,11 @@ static char *content_text(const struct job *j, struct arena *mem)
 	char *text;
 
 	buf_init(&b, 64, NULL);
-	if ((j->content & JOB_8BIT) != 0)
+	if ((j->content & CONTENT_8BIT) != 0)
 		put_word(&b, "8bit");
-	if ((j->content & JOB_UTF8) != 0)
+	if ((j->content & CONTENT_UTF8) != 0)
 		put_word(&b, "utf8");
-	if ((j->content & JOB_BINARY) != 0)
+	if ((j->content & CONTENT_BINARY) != 0)
 		put_word(&b, "binary");
 	if (b.n == 0)
 		put_word(&b, "7bit");

@@ -346,6 +346,9 @@ static enum err read_commit(struct mcall *c, const Postern__DeliverCommit *m,
 	    convert_summary(m->summary, &c->mem, summary) != E_OK ||
 	    (m->n_recipients == 0 && (m->sent.len == 0 || out->nothers == 0)))
 		return diag_set(&c->diag, E_INVALID, "incomplete commit");
+	if (convert_check_bits(m) != E_OK)
+		return diag_set(&c->diag, E_INVALID,
+				"bits that are unknown, or exclude each other");
 	if (m->release_us != 0 && (c->claims.account == 0 || m->release_us < 0 ||
 				   m->release_us - clock_wall_us() > RELEASE_MAX_US))
 		return diag_set(&c->diag, E_INVALID, "not to be held back so");

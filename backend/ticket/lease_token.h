@@ -8,12 +8,10 @@
 #define BACKEND_TICKET_LEASE_TOKEN_H
 
 #include "backend/ticket/ticket.h"
+#include "proto/outbound_limits.h"
 
-/* A report may come so late: longer than any transaction takes, within the life of keys. */
-#define LEASE_TOKEN_LIFE_S (90 * 60)
-#define LEASE_ITEMS_MAX    100 /* recipients of one transaction (RFC 5321 section 4.5.3.1.8) */
-#define LEASE_TOKEN_MAX    1024
-#define LEASE_TRACE_BYTES  16
+#define LEASE_TOKEN_MAX   1024
+#define LEASE_TRACE_BYTES 16
 
 enum lease_kind { LEASE_SEND = 1, LEASE_NOTICE = 2 };
 

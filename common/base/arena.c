@@ -31,6 +31,15 @@ void arena_reset(struct arena *a)
 	a->left = 0;
 }
 
+void arena_wipe(struct arena *a)
+{
+	for (struct arena_chunk *c = a->head; c != NULL; c = c->next) {
+		asan_unpoison(c->data, c->size);
+		explicit_bzero(c->data, c->size);
+	}
+	arena_reset(a);
+}
+
 /* n bytes, which take `need` of the chunk. What nobody has asked for stays poisoned. */
 static void *arena_bump(struct arena *a, size_t n, size_t need)
 {

@@ -20,6 +20,8 @@ struct arena {
 void arena_init(struct arena *a, struct budget *budget);
 /* Frees everything; the arena may be used again. */
 void arena_reset(struct arena *a);
+/* The same, of one that held secrets: nothing of them stays behind. */
+void arena_wipe(struct arena *a);
 
 /* Zeroed, aligned for any type; never NULL: charges beyond the budget rather than fail. For sizes
  * that no peer chooses. */

@@ -232,6 +232,11 @@ bool rpc_call_readable(const struct rpc_call *c)
 	return c->s.in_first != NULL || c->s.end != E_OK || c->s.remote_closed;
 }
 
+bool rpc_call_is_over(const struct rpc_call *c)
+{
+	return c->s.end != E_OK || c->s.remote_closed;
+}
+
 void rpc_call_notify(struct rpc_call *c, struct event *e)
 {
 	c->notify = e;

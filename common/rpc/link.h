@@ -128,6 +128,8 @@ WAITS enum err rpc_call_response(struct rpc_call *c, slice_t *payload_out) MUST_
 WAITS enum err rpc_call_recv(struct rpc_call *c, slice_t *out) MUST_USE;
 /* True when a DATA frame, the end or an error can be had from rpc_call_recv without waiting. */
 bool rpc_call_readable(const struct rpc_call *c);
+/* True once nothing more comes than what has come: the link broke, or the server ended the call. */
+bool rpc_call_is_over(const struct rpc_call *c);
 /* For calls that wait beside other things (IDLE): sets *e when something arrives; NULL stops. */
 struct event;
 void rpc_call_notify(struct rpc_call *c, struct event *e);

@@ -10,6 +10,7 @@
 #include "common/parse/addr.h"
 #include "common/parse/cclass.h"
 #include "frontend/mime/hdr.h"
+#include "frontend/mime/tls_field.h"
 
 /* Longer than what comes in, for domains that are added. */
 #define HEADER_OUT_MAX (2 * HANDIN_HEADER_MAX + 4096)
@@ -25,6 +26,7 @@ enum field {
 	FIELD_RESENT_BCC,
 	FIELD_DATE,
 	FIELD_MESSAGE_ID,
+	FIELD_TLS,
 	FIELD_X_SENDER,
 	FIELD_X_RECEIVER,
 };
@@ -44,6 +46,7 @@ static const struct {
 	{{"Resent-Bcc", 10}, FIELD_RESENT_BCC},
 	{{"Date", 4}, FIELD_DATE},
 	{{"Message-ID", 10}, FIELD_MESSAGE_ID},
+	{{"TLS-Required", 12}, FIELD_TLS},
 	{{"X-Sender", 8}, FIELD_X_SENDER},
 	{{"X-Receiver", 10}, FIELD_X_RECEIVER},
 };
@@ -316,6 +319,10 @@ static enum err one_field(struct reader *r, slice_t name, slice_t raw)
 	switch (f) {
 	case FIELD_X_SENDER:
 		return sender_field(r, hdr_field_body(raw));
+	case FIELD_TLS:
+		r->out->tls_optional = tls_field_read(hdr_field_body(raw)) == TLS_FIELD_NO;
+		buf_put(&r->header, raw);
+		return E_OK;
 	case FIELD_OTHER:
 	case FIELD_DATE:
 	case FIELD_MESSAGE_ID:

@@ -45,12 +45,13 @@ struct handin {
 	/* In the arena. */
 	slice_t *rcpts; /* Mailbox, without < and >; each once */
 	size_t nrcpts;
-	slice_t author;   /* the first address of From, which may have been added */
-	slice_t sender;   /* x-sender, or else the author; empty: none of them */
-	bool null_sender; /* x-sender was there, and <> */
-	slice_t header;   /* lines end in CRLF; with the empty line */
-	bool eight;       /* the header has bytes above 127 */
-	size_t body_at;   /* where the body begins in what was read */
+	slice_t author;    /* the first address of From, which may have been added */
+	slice_t sender;    /* x-sender, or else the author; empty: none of them */
+	bool null_sender;  /* x-sender was there, and <> */
+	slice_t header;    /* lines end in CRLF; with the empty line */
+	bool eight;        /* the header has bytes above 127 */
+	bool tls_optional; /* it says so (frontend/mime/tls_field) */
+	size_t body_at;    /* where the body begins in what was read */
 };
 
 /* Reads the header at the beginning of s, whose lines end in CRLF. A line that is no field ends

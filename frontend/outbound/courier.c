@@ -96,18 +96,23 @@ static void push(struct dest *d, struct outbound_job *j)
 	metric_add(&m_waiting, 1);
 }
 
-static struct outbound_job *pop_first(struct dest *d)
+static void out_of_line(struct dest *d, struct outbound_job *j)
 {
-	struct list *n = list_pop(&d->jobs);
-	struct outbound_job *j;
-
-	if (n == NULL)
-		return NULL;
-	j = list_entry(n, struct outbound_job, node);
+	list_remove(&j->node);
 	d->njobs--;
 	c.held -= outbound_job_memory(j);
 	metric_add(&m_waiting, -1);
 	waitq_wake_all(&c.room);
+}
+
+static struct outbound_job *pop_first(struct dest *d)
+{
+	struct outbound_job *j;
+
+	if (list_empty(&d->jobs))
+		return NULL;
+	j = list_entry(d->jobs.next, struct outbound_job, node);
+	out_of_line(d, j);
 	return j;
 }
 
@@ -369,12 +374,31 @@ static void nobody_there(struct courier *k, struct outbound_job *j, const struct
 	while ((j = pop(d)) != NULL);
 }
 
+/* A connection for the job. False: it is not to be sent, and has gone. */
+WAITS static bool reach(struct courier *k, struct outbound_job *j)
+{
+	struct smtp_result why;
+	enum err e = k->client != NULL ? E_OK : connect_any(k, j, &why);
+
+	if (e == E_CANCELLED)
+		k->gave_up = true;
+	if (e == E_CANCELLED || outbound_job_is_lost(j) || (e == E_OK && outbound_job_is_late(j)))
+		reports_put_untried(j);
+	else if (e == E_DENIED || (e == E_RETRY && asks_too_much(k, &why)))
+		send_report_refused(j, &why);
+	else if (e != E_OK)
+		nobody_there(k, j, &why);
+	else
+		return true;
+	return false;
+}
+
 /* Takes the job. */
 WAITS static void carry(struct courier *k, struct outbound_job *j)
 {
 	struct smtp_result why;
-	enum err e = E_OK;
 	bool fresh;
+	enum err e;
 
 	if (j->route.drop) {
 		drop_job(j);
@@ -386,37 +410,16 @@ WAITS static void carry(struct courier *k, struct outbound_job *j)
 	}
 	if (k->client != NULL && !fits(k, j))
 		quit(k);
-	fresh = k->client == NULL;
 	do {
-		if (k->client == NULL)
-			e = connect_any(k, j, &why);
-		if (e == E_CANCELLED) {
-			reports_put_untried(j);
-			k->gave_up = true;
+		fresh = k->client == NULL;
+		if (!reach(k, j))
 			return;
-		}
-		if (e == E_DENIED || (e == E_RETRY && asks_too_much(k, &why))) {
-			send_report_refused(j, &why);
-			return;
-		}
-		if (e != E_OK) {
-			nobody_there(k, j, &why);
-			return;
-		}
-		if (outbound_job_is_late(j)) {
-			reports_put_untried(j);
-			return;
-		}
 		e = send_job(k->client, k->remote, j, &why);
 		k->messages++;
 		if (e != E_OK || !smtp_client_usable(k->client) || k->messages >= MESSAGES_MAX)
 			quit(k);
 		/* A server that has closed a connection which was idle has not seen the message. */
-		if (e != E_NOT_FOUND || fresh)
-			break;
-		fresh = true;
-		e = E_OK;
-	} while (true);
+	} while (e == E_NOT_FOUND && !fresh);
 	if (e == E_NOT_FOUND)
 		send_report_untaken(j, k->remote, &why);
 }
@@ -553,6 +556,22 @@ WAITS void couriers_take(struct outbound_job *j)
 	push(d, j);
 	put_to_work(d);
 	settle(d);
+}
+
+void couriers_drop_lost(void)
+{
+	list_for_each(i, &c.dests) {
+		struct dest *d = list_entry(i, struct dest, node);
+
+		list_for_each_safe(n, &d->jobs) {
+			struct outbound_job *j = list_entry(n, struct outbound_job, node);
+
+			if (!outbound_job_is_lost(j))
+				continue;
+			out_of_line(d, j);
+			reports_put_untried(j);
+		}
+	}
 }
 
 WAITS void couriers_stop(int64_t deadline_ms)

@@ -5,6 +5,9 @@
  *
  * Where no server takes a connection, one job tells it and the others go back to the queue untried:
  * the back-end decides when somebody looks again.
+ *
+ * A job whose stream has ended (outbound_job_is_lost) is not begun: the back-end gives it out anew.
+ * What is in a transaction then goes on, and is reported.
  */
 #ifndef FRONTEND_OUTBOUND_COURIER_H
 #define FRONTEND_OUTBOUND_COURIER_H
@@ -17,6 +20,8 @@ struct tls_ctx;
 void couriers_init(struct tls_ctx *tls);
 /* Takes the job. Waits while there is more than this worker should hold. */
 WAITS void couriers_take(struct outbound_job *j);
+/* A stream of jobs has ended: those of its jobs that are not begun are somebody else's. */
+void couriers_drop_lost(void);
 /* No new ones: what waits goes back, what is on its way is awaited until the deadline. */
 WAITS void couriers_stop(int64_t deadline_ms);
 

@@ -1,21 +1,16 @@
 #include "frontend/outbound/notice_post.h"
 
-#include "common/crypto/random.h"
 #include "common/log/log.h"
 #include "common/loop/fiber.h"
 #include "frontend/core/policy.h"
 #include "frontend/mime/hdr.h"
-#include "frontend/mime/mime.h"
 #include "frontend/outbound/alert.h"
 #include "frontend/outbound/notice.h"
-#include "frontend/outbound/notice_sign.h"
+#include "frontend/outbound/own_mail.h"
 #include "frontend/outbound/reports.h"
-#include "frontend/record/record_write.h"
 
 #define HEADER_LOOK (16u * 1024) /* so much of the original is searched for a language */
-#define POST_MS     (2 * 60 * 1000)
-#define RECORD_MAX  (NOTICE_ORIGINAL_MAX * 4u + 1024u * 1024) /* with words for 100 recipients */
-#define OUT_MAX     (2u * RECORD_MAX)
+#define NOTICE_MAX  (NOTICE_ORIGINAL_MAX * 4u + 1024u * 1024) /* with words for 100 recipients */
 
 /* ---- the language ---- */
 
@@ -144,6 +139,7 @@ static struct notice_recipient *recipients(struct outbound_job *j)
 			.diagnostic = diagnostic(r, &j->mem),
 			.last_attempt_s = r->last_us / 1000000,
 			.retry_until_s = r->expire_us / 1000000,
+			.senders_time = (j->by & BY_RETURN) != 0,
 		};
 		split_remote(r->remote, &rows[i]);
 	}
@@ -155,49 +151,16 @@ static struct notice_recipient *recipients(struct outbound_job *j)
 struct post {
 	struct outbound_job *job;
 	slice_t host; /* our name all along, whatever the setting becomes; in the job's arena */
-	struct mime_parser *mime;
-	struct record_write record;
-	struct notice_sign sign;
-	struct buf stored; /* the record: notices are small */
-	struct deliver_meta meta;
+	struct own_mail mail;
 };
-
-WAITS static enum err take_stored(void *arg, slice_t stored)
-{
-	struct post *p = arg;
-
-	buf_put(&p->stored, stored);
-	return buf_failed(&p->stored) ? E_TOO_BIG : E_OK;
-}
-
-WAITS static enum err take_bytes(void *arg, slice_t bytes)
-{
-	struct post *p = arg;
-
-	mime_parser_feed(p->mime, bytes);
-	notice_sign_feed(&p->sign, bytes);
-	return record_write_feed(&p->record, bytes);
-}
 
 static void post_init(struct post *p, struct outbound_job *j)
 {
-	uint8_t id[RECORD_ID_SIZE];
-
-	*p = (struct post){.job = j, .host = arena_dup(&j->mem, slice_str(policy()->hostname))};
-	random_bytes(id, sizeof id);
-	buf_init(&p->stored, OUT_MAX, NULL);
-	record_write_init(&p->record, id, RECORD_COMP_ZSTD, RECORD_MAX, NULL, take_stored, p);
-	p->mime = mime_parser_new(NULL, NULL);
-	memcpy(p->meta.txid, j->txid, sizeof p->meta.txid);
-	memcpy(p->meta.trace_id, j->trace_id, sizeof p->meta.trace_id);
-}
-
-static void post_fini(struct post *p)
-{
-	mime_parser_free(&p->mime);
-	record_write_fini(&p->record);
-	notice_sign_fini(&p->sign);
-	buf_fini(&p->stored);
+	p->job = j;
+	p->host = arena_dup(&j->mem, slice_str(policy()->hostname));
+	own_mail_init(&p->mail, NOTICE_MAX);
+	memcpy(p->mail.meta.txid, j->txid, sizeof j->txid);
+	memcpy(p->mail.meta.trace_id, j->trace_id, sizeof j->trace_id);
 }
 
 /* The alert into the record. */
@@ -217,8 +180,8 @@ WAITS static enum err compose_alert(struct post *p, struct diag *d)
 	buf_init(&b, ALERT_BYTES_MAX, NULL);
 	e = alert_write(&a, &b, d);
 	if (e == E_OK) {
-		p->meta.content = alert_is_8bit(&a) ? DELIVER_8BIT | DELIVER_UTF8 : 0;
-		e = take_bytes(p, buf_slice(&b));
+		p->mail.meta.content = alert_is_8bit(&a) ? CONTENT_8BIT | CONTENT_UTF8 : 0;
+		e = own_mail_write(&p->mail, buf_slice(&b));
 	}
 	buf_fini(&b);
 	return e;
@@ -229,7 +192,7 @@ WAITS static enum err compose(struct post *p, struct diag *d)
 {
 	struct outbound_job *j = p->job;
 	/* RFC 8689 section 5: its way back may be another than its way here. */
-	bool secret = (j->content & DELIVER_REQUIRETLS) != 0;
+	bool secret = (j->content & CONTENT_REQUIRETLS) != 0;
 	slice_t languages[NOTICE_LANGUAGES_MAX];
 	struct notice_draft *draft = NULL;
 	struct outbound_body body;
@@ -239,9 +202,9 @@ WAITS static enum err compose(struct post *p, struct diag *d)
 		.sender = j->sender,
 		.arrival_s = j->first_us / 1000000,
 		.envid = j->envid,
-		.ret = j->ret == 1 && !secret  ? NOTICE_RET_FULL
-		       : j->ret == 2 || secret ? NOTICE_RET_HDRS
-					       : NOTICE_RET_NONE,
+		.ret = j->ret == RET_FULL && !secret  ? NOTICE_RET_FULL
+		       : j->ret == RET_HDRS || secret ? NOTICE_RET_HDRS
+						      : NOTICE_RET_NONE,
 		.languages = languages,
 		.nlanguages = notice_wanted_languages(look_at_header(j), languages),
 		.recipients = recipients(j),
@@ -255,48 +218,25 @@ WAITS static enum err compose(struct post *p, struct diag *d)
 	e = notice_new(&n, NULL, &draft, d);
 	outbound_body_fini(&body);
 	if (e == E_OK) {
-		p->meta.content = (notice_is_8bit(draft) ? DELIVER_8BIT : 0u) |
-				  (notice_is_utf8(draft) ? DELIVER_UTF8 : 0u) |
-				  (secret ? DELIVER_REQUIRETLS : 0u);
-		e = notice_write(draft, take_bytes, p);
+		const struct deliver_wants w = {
+			.eight = notice_is_8bit(draft),
+			.utf8 = notice_is_utf8(draft),
+			.requiretls = secret,
+		};
+
+		p->mail.meta.content = deliver_content(&w);
+		e = notice_write(draft, own_mail_write, &p->mail);
 	}
 	notice_free(&draft);
 	return e;
 }
 
-/* One owner of the sender's mailbox, or whoever sends the notice on. */
-WAITS static enum err deliver_to(struct post *p, const struct deliver_target *t, uint64_t size)
-{
-	struct deliver_rcpt rcpt = {.token = t->token,
-				    .notify = 8 /* never: RFC 3461 section 6.1 */};
-	struct deliver d = {
-		.group = {
-			.rcpts = &rcpt, .n = 1, .backend = t->backend, .partition = t->partition}};
-	enum err result = E_RETRY, e;
-
-	deliver_begin(&d, &p->meta, size, deadline_in(POST_MS));
-	deliver_send(&d, buf_slice(&p->stored));
-	deliver_send_end(&d);
-	e = deliver_commit(&d, &p->meta, NULL, 0, &result);
-	deliver_end(&d, &p->meta);
-	return e == E_OK ? result : e;
-}
-
+/* To the owners of the sender's mailbox, or to whoever sends the notice on. */
 WAITS static enum err deliver_all(struct post *p)
 {
-	struct mime_summary summary;
-	struct record_info info;
-	enum err e = record_write_finish(&p->record, &info);
+	enum err e = own_mail_end(&p->mail, &p->job->mem);
 
-	if (e == E_OK)
-		e = mime_parser_end(p->mime, &summary);
-	if (e == E_OK) {
-		deliver_meta_pack(&p->meta, &summary, &p->job->mem);
-		notice_sign_end(&p->sign, &p->meta, &p->job->mem);
-	}
-	for (size_t i = 0; e == E_OK && i < p->job->ntargets; i++)
-		e = deliver_to(p, &p->job->targets[i], info.plain_size);
-	return e;
+	return e == E_OK ? own_mail_deliver(&p->mail, p->job->targets, p->job->ntargets) : e;
 }
 
 static struct outbound_rcpt_result result_of(enum err e)
@@ -326,7 +266,7 @@ WAITS void notice_post(struct outbound_job *j)
 	enum err e;
 
 	post_init(&p, j);
-	e = notice_sign_init(&p.sign, p.host, &d);
+	e = notice_sign_init(&p.mail.sign, p.host, &d);
 	if (e == E_OK)
 		e = j->rcpts[0].action == OUTBOUND_ALERT ? compose_alert(&p, &d) : compose(&p, &d);
 	if (e == E_OK)
@@ -334,6 +274,6 @@ WAITS void notice_post(struct outbound_job *j)
 	LOG(e == E_OK ? LOG_INFO : LOG_WARN, NULL, "outbound.notice",
 	    LF_HEX("trace", slice(j->trace_id, sizeof j->trace_id)), LF_SLICE("to", j->sender),
 	    LF_UINT("recipients", j->n), LF_ERR("result", e), LF_STR("why", d.text));
-	post_fini(&p);
+	own_mail_fini(&p.mail);
 	tell(j, e);
 }

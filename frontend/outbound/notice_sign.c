@@ -2,9 +2,8 @@
 
 #include <stdio.h>
 
-#include "common/base/clock.h"
 #include "common/log/log.h"
-#include "frontend/mailauth/dkim_hash.h"
+#include "frontend/outbound/mail_sign.h"
 
 WAITS enum err notice_sign_init(struct notice_sign *s, slice_t host, struct diag *d)
 {
@@ -36,42 +35,16 @@ void notice_sign_feed(struct notice_sign *s, slice_t bytes)
 		dkim_hash_feed(s->hash, bytes);
 }
 
-static void sign_with(struct notice_sign *s, const struct signing_key *key, struct arena *mem,
-		      struct deliver_sig *out)
-{
-	struct dkim_sig sig = {
-		.algorithm = sign_name(key->algorithm),
-		.domain = slice_str(s->domain),
-		.selector = slice_str(key->selector),
-		.now_s = clock_wall_s(),
-	};
-	struct buf b;
-
-	buf_init(&b, DKIM_OPEN_MAX, NULL);
-	dkim_hash_sig(s->hash, &sig, &b, out->digest);
-	invariant(!buf_failed(&b)); /* all of its parts are bounded */
-	out->algorithm = key->algorithm;
-	out->selector = sig.selector;
-	out->field = arena_dup(mem, buf_slice(&b));
-	buf_fini(&b);
-}
-
 void notice_sign_end(struct notice_sign *s, struct deliver_meta *m, struct arena *mem)
 {
-	struct deliver_sig *sigs;
-
 	if (s->hash == NULL)
 		return;
 	if (dkim_hash_end(s->hash) != E_OK) {
 		LOG_SELDOM(LOG_WARN, NULL, "outbound.notice_unsigned", LF_STR("from", s->author));
 		return;
 	}
-	sigs = arena_alloc(mem, s->keys.n * sizeof *sigs);
-	for (size_t i = 0; i < s->keys.n; i++)
-		sign_with(s, &s->keys.v[i], mem, &sigs[i]);
 	m->author = slice_str(s->author);
-	m->sigs = sigs;
-	m->nsigs = s->keys.n;
+	mail_sign(s->hash, slice_str(s->domain), &s->keys, mem, m);
 }
 
 void notice_sign_fini(struct notice_sign *s)

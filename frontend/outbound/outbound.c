@@ -96,7 +96,7 @@ WAITS static void stream_run(void *arg)
 		/* A back-end that comes back hears first what it does not know. */
 		reports_flush(deadline_in(FLUSH_FIRST_MS));
 		e = call_outbound_work(l, take, NULL);
-
+		couriers_drop_lost();
 		LOG(LOG_INFO, NULL, "outbound.work_ended",
 		    LF_STR("backend", rpc_link_peer(l)->name), LF_ERR("why", e));
 		(void)fiber_sleep("outbound.work_again", AGAIN_MS);

@@ -16,6 +16,8 @@
  *   sevenbit          a message made 7-bit on its way
  *   reports           results on their way back
  *   notice_post       a notice job: composed here, delivered as any message
+ *   own_mail          a message of ours as a record, and its delivery
+ *   mail_sign         what its owner, or a submission's, is to sign
  *   notice*           delivery status notifications (RFC 3464)
  *   smtp_client*      a connection to a server; smtp_client.h has its parts
  */

@@ -15,10 +15,10 @@
 #include "common/parse/addr.h"
 #include "common/rpc/link.h"
 #include "frontend/core/policy.h"
-#include "frontend/mailauth/dkim_hash.h"
 #include "frontend/mime/handin.h"
 #include "frontend/mime/hdr.h"
 #include "frontend/mime/mime.h"
+#include "frontend/outbound/mail_sign.h"
 #include "frontend/record/record_write.h"
 #include "frontend/rpc/call_ingest.h"
 
@@ -218,33 +218,19 @@ WAITS static enum err feed_all(struct picking *p)
 	}
 }
 
+/* Nobody says SMTPUTF8 of a file: a header in UTF-8 says it, or an address. */
 static uint32_t content_of(const struct picking *p)
 {
-	bool utf8 = p->header.eight && utf8_valid(p->header.header);
-
-	for (size_t i = 0; i < p->whose.n && !utf8; i++)
-		utf8 = !utf8_is_ascii(p->whose.rcpts[i]);
-	return (p->eight ? (uint32_t)DELIVER_8BIT : 0u) |
-	       (utf8 || !utf8_is_ascii(p->whose.path) ? (uint32_t)DELIVER_UTF8 : 0u);
-}
-
-static void sign_with(struct picking *p, slice_t domain, const struct signing_key *key,
-		      struct deliver_sig *out)
-{
-	struct dkim_sig sig = {
-		.algorithm = sign_name(key->algorithm),
-		.domain = domain,
-		.selector = slice_str(key->selector),
-		.now_s = clock_wall_s(),
+	struct deliver_wants w = {
+		.eight = p->eight,
+		.utf8 = (p->header.eight && utf8_valid(p->header.header)) ||
+			!utf8_is_ascii(p->whose.path),
+		.tls_optional = p->header.tls_optional,
 	};
-	struct buf b;
 
-	buf_init(&b, DKIM_OPEN_MAX, NULL);
-	dkim_hash_sig(p->dkim, &sig, &b, out->digest);
-	out->algorithm = key->algorithm;
-	out->selector = sig.selector;
-	out->field = arena_dup(&p->mem, buf_slice(&b));
-	buf_fini(&b);
+	for (size_t i = 0; i < p->whose.n && !w.utf8; i++)
+		w.utf8 = !utf8_is_ascii(p->whose.rcpts[i]);
+	return deliver_content(&w);
 }
 
 /* As a submission's: with the keys of the author's domain, where the author is the account. */
@@ -254,16 +240,11 @@ static void sign(struct picking *p)
 	const char *at = author.n != 0 ? memrchr(author.p, '@', author.n) : NULL;
 	const struct signing_keys *keys = &p->whose.keys;
 	char room[DOMAIN_MAX + 1];
-	struct deliver_sig *sigs;
 
 	if (at == NULL || keys->n == 0 || dkim_hash_end(p->dkim) != E_OK ||
 	    domain_normalise(slice_from(author, (size_t)(at - author.p) + 1), room) != E_OK)
 		return;
-	sigs = arena_alloc(&p->mem, keys->n * sizeof *sigs);
-	for (size_t i = 0; i < keys->n; i++)
-		sign_with(p, arena_dup(&p->mem, slice_str(room)), &keys->v[i], &sigs[i]);
-	p->meta.sigs = sigs;
-	p->meta.nsigs = keys->n;
+	mail_sign(p->dkim, slice_str(room), keys, &p->mem, &p->meta);
 }
 
 WAITS static enum err commit(struct picking *p)

@@ -7,8 +7,6 @@
 
 #define REPORT_BYTES_MAX 49152u /* of one request, about: a frame holds 64 KiB */
 #define AGAIN_MS         1000   /* before what did not count is sent again */
-/* As long as a lease counts: a back-end that comes back sends again what it does not hear of. */
-#define KEEP_MS          (90 * 60 * 1000)
 
 struct entry {
 	struct list node;
@@ -67,6 +65,22 @@ static size_t size_of(const struct outbound_report *r)
 	for (size_t i = 0; i < r->n; i++)
 		n += r->results[i].status.n + r->results[i].text.n + 16;
 	return n;
+}
+
+/* Nobody waits for these any more, and what they say could be taken for a later lease's. */
+static bool is_void(const struct outbound_job *j, const struct outbound_report *r)
+{
+	return r->end == OUTBOUND_UNTRIED && outbound_job_is_lost(j);
+}
+
+static void drop_void(struct outgoing *o)
+{
+	list_for_each_safe(i, &o->entries) {
+		struct entry *x = list_entry(i, struct entry, node);
+
+		if (is_void(x->job, &x->report))
+			entry_free(x);
+	}
 }
 
 /* The first ones, as many as one request holds. */
@@ -130,7 +144,7 @@ WAITS static void send_all(void *arg)
 	struct outbound_report v[OUTBOUND_RESULTS_MAX];
 	struct entry *entries[OUTBOUND_RESULTS_MAX];
 
-	while (!list_empty(&o->entries) && !fiber_cancelled()) {
+	for (drop_void(o); !list_empty(&o->entries) && !fiber_cancelled(); drop_void(o)) {
 		size_t n = gather(o, entries, v);
 		struct diag d = {""};
 		enum err e = call_outbound_report(o->partition, v, n, &d);
@@ -150,10 +164,17 @@ WAITS static void send_all(void *arg)
 
 void reports_put(struct outbound_job *j, const struct outbound_report *r)
 {
-	struct outgoing *o = outgoing_of(j->partition);
-	struct entry *x = xcalloc(1, sizeof *x);
+	struct outgoing *o;
+	struct entry *x;
 
-	*x = (struct entry){.job = j, .report = *r, .until_ms = clock_mono_ms() + KEEP_MS};
+	if (is_void(j, r)) {
+		outbound_job_free(&j);
+		return;
+	}
+	o = outgoing_of(j->partition);
+	x = xcalloc(1, sizeof *x);
+	*x = (struct entry){
+		.job = j, .report = *r, .until_ms = clock_mono_ms() + OUTBOUND_KEEP_REPORT_MS};
 	x->report.lease = j->lease;
 	x->report.turn = j->turn;
 	list_append(&o->entries, &x->node);

@@ -11,7 +11,7 @@
 /* What became of a job, which is owned from now on. The lease is the job's; what else the report
  * borrows lies in the job's arena, or is a literal. */
 void reports_put(struct outbound_job *j, const struct outbound_report *r);
-/* Given back as it was. */
+/* Given back as it was; one that is lost (outbound_job_is_lost) has gone back already. */
 void reports_put_untried(struct outbound_job *j);
 /* Waits until none is left, or the deadline. */
 WAITS void reports_flush(int64_t deadline_ms);

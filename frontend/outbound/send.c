@@ -51,10 +51,10 @@ static void fill_msg(struct outbound_job *j, struct smtp_msg *m)
 		.rcpts = arena_alloc(&j->mem, j->n * sizeof *m->rcpts),
 		.n = j->n,
 		.size = j->prefix.n + j->plain_size,
-		.needs = ((j->content & DELIVER_8BIT) != 0 ? SMTP_NEED_8BIT : 0u) |
-			 ((j->content & DELIVER_UTF8) != 0 ? SMTP_NEED_UTF8 : 0u) |
-			 ((j->content & DELIVER_BINARY) != 0 ? SMTP_NEED_BINARY : 0u) |
-			 ((j->content & DELIVER_REQUIRETLS) != 0 ? SMTP_NEED_TLS : 0u),
+		.needs = ((j->content & CONTENT_8BIT) != 0 ? SMTP_NEED_8BIT : 0u) |
+			 ((j->content & CONTENT_UTF8) != 0 ? SMTP_NEED_UTF8 : 0u) |
+			 ((j->content & CONTENT_BINARY) != 0 ? SMTP_NEED_BINARY : 0u) |
+			 ((j->content & CONTENT_REQUIRETLS) != 0 ? SMTP_NEED_TLS : 0u),
 		.ret = j->ret,
 		.envid = j->envid,
 		.by = j->route.lmtp ? 0 : j->by, /* that is delivery */

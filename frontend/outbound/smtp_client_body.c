@@ -152,11 +152,11 @@ WAITS static enum err end_for_nobody(struct smtp_send *t, struct smtp_result *wh
 WAITS enum err smtp_send_by_data(struct smtp_send *t, struct smtp_result *why)
 {
 	slice_t chunk;
-	enum err e, sent = E_OK;
+	enum err e = E_OK, sent = E_OK;
 
 	if (t->taken == 0)
 		return end_for_nobody(t, why);
-	while ((e = next_chunk(t, &chunk)) == E_OK && sent == E_OK)
+	while (sent == E_OK && (e = next_chunk(t, &chunk)) == E_OK)
 		sent = write_stuffed(t, chunk, why);
 	if (sent != E_OK)
 		return sent;

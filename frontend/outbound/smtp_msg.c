@@ -30,7 +30,7 @@ static void unfit(struct smtp_result *why, const char *status, const char *words
 static bool unfit_in_time(const struct smtp_msg *m, const struct smtp_offer *o,
 			  struct smtp_result *why)
 {
-	if ((m->by & SMTP_BY_RETURN) == 0)
+	if ((m->by & BY_RETURN) == 0)
 		return false;
 	if (m->by_s <= 0)
 		unfit(why, "5.4.7", "the time in which it was to be delivered is over");
@@ -101,8 +101,8 @@ static void put_by(struct buf *out, const struct smtp_msg *m)
 {
 	int64_t s = MIN(MAX(m->by_s, -(int64_t)SMTP_BY_SENT_MAX), (int64_t)SMTP_BY_SENT_MAX);
 
-	buf_printf(out, " BY=%lld;%s%s", (long long)s, (m->by & SMTP_BY_RETURN) ? "R" : "N",
-		   (m->by & SMTP_BY_TRACE) ? "T" : "");
+	buf_printf(out, " BY=%lld;%s%s", (long long)s, (m->by & BY_RETURN) ? "R" : "N",
+		   (m->by & BY_TRACE) ? "T" : "");
 }
 
 void smtp_msg_put_mail(struct buf *out, const struct smtp_msg *m, const struct smtp_offer *o,
@@ -129,7 +129,7 @@ void smtp_msg_put_mail(struct buf *out, const struct smtp_msg *m, const struct s
 		buf_printf(out, " MT-PRIORITY=%d", m->priority);
 	if (smtp_offers(o, SMTP_EXT_DSN)) {
 		if (m->ret != 0)
-			buf_puts(out, m->ret == SMTP_RET_FULL ? " RET=FULL" : " RET=HDRS");
+			buf_puts(out, m->ret == RET_FULL ? " RET=FULL" : " RET=HDRS");
 		put_xtext_param(out, " ENVID=", m->envid, SMTP_ENVID_SENT_MAX);
 	}
 	buf_puts(out, "\r\n");
@@ -141,13 +141,13 @@ static void put_notify(struct buf *out, uint32_t notify)
 		uint32_t bit;
 		const char *word;
 	} words[] = {
-		{SMTP_NOTIFY_SUCCESS, "SUCCESS"},
-		{SMTP_NOTIFY_FAILURE, "FAILURE"},
-		{SMTP_NOTIFY_DELAY, "DELAY"},
+		{NOTIFY_SUCCESS, "SUCCESS"},
+		{NOTIFY_FAILURE, "FAILURE"},
+		{NOTIFY_DELAY, "DELAY"},
 	};
 	const char *before = " NOTIFY=";
 
-	if (notify & SMTP_NOTIFY_NEVER) {
+	if (notify & NOTIFY_NEVER) {
 		buf_puts(out, " NOTIFY=NEVER");
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "common/base/err.h"
 #include "frontend/outbound/smtp_offer.h"
 #include "frontend/outbound/smtp_result.h"
+#include "proto/mail_bits.h"
 
 /* What a message needs of its peer, as bits. */
 enum smtp_need {
@@ -18,17 +19,6 @@ enum smtp_need {
 	SMTP_NEED_BINARY = 4, /* lines of any length, any bytes */
 	SMTP_NEED_TLS = 8,    /* REQUIRETLS (RFC 8689) */
 };
-/* RET and NOTIFY (RFC 3461), as they are in the queue. */
-enum { SMTP_RET_FULL = 1, SMTP_RET_HDRS = 2 };
-enum {
-	SMTP_NOTIFY_SUCCESS = 1,
-	SMTP_NOTIFY_FAILURE = 2,
-	SMTP_NOTIFY_DELAY = 4,
-	SMTP_NOTIFY_NEVER = 8,
-};
-
-/* BY (RFC 2852), as it is in the queue. */
-enum { SMTP_BY_RETURN = 1, SMTP_BY_NOTIFY = 2, SMTP_BY_TRACE = 4 };
 
 /* The least and the most that BY can say (section 4). */
 #define SMTP_BY_SENT_MAX    999999999

@@ -57,13 +57,6 @@ static struct metric *basis_metric(enum tls_basis b)
 	return &m_message;
 }
 
-enum tls_wish tls_wish_of(uint32_t content, slice_t sender)
-{
-	if ((content & DELIVER_REQUIRETLS) != 0)
-		return sender.n != 0 ? TLS_WISH_REQUIRED : TLS_WISH_NONE;
-	return (content & DELIVER_TLS_OPTIONAL) != 0 ? TLS_WISH_INDIFFERENT : TLS_WISH_NONE;
-}
-
 /* ---- plans ---- */
 
 static void bar(struct tls_plan *p, enum smtp_verdict v, const char *status, const char *words)

@@ -19,17 +19,8 @@
 #include "frontend/outbound/hosts.h"
 #include "frontend/outbound/smtp_client.h"
 #include "frontend/rpc/call_outbound.h"
+#include "proto/mail_bits.h"
 #include "proto/tls_results.h"
-
-/* What a message asks for. */
-enum tls_wish {
-	TLS_WISH_NONE,
-	TLS_WISH_REQUIRED,    /* REQUIRETLS: servers that we know, and that pass it on */
-	TLS_WISH_INDIFFERENT, /* TLS-Required: No */
-};
-/* As the content of a message with this sender says. Notices go on without REQUIRETLS where they
- * must (RFC 8689 section 5): they wish nothing. */
-enum tls_wish tls_wish_of(uint32_t content, slice_t sender);
 
 /* Where a demand comes from: for the log, and for who reports on it. */
 enum tls_basis {

@@ -9,74 +9,20 @@
 #include "common/parse/idn.h"
 #include "common/rpc/link.h"
 #include "frontend/dns/resolver.h"
-#include "frontend/mime/mime.h"
 #include "frontend/outbound/https.h"
-#include "frontend/outbound/notice_sign.h"
+#include "frontend/outbound/own_mail.h"
 #include "frontend/outbound/tlsrpt_json.h"
 #include "frontend/outbound/tlsrpt_mail.h"
 #include "frontend/outbound/tlsrpt_record.h"
-#include "frontend/record/record_write.h"
 #include "frontend/rpc/call_tls.h"
 
 #define DNS_MS   30000
-#define POST_MS  (2 * 60 * 1000)
 #define SITE_MS  60000
 #define AGAIN_MS 2000 /* before a stream that has ended is opened again */
 
 #define SITE_ANSWER_MAX (64 * 1024) /* words that nobody reads */
 
 /* ---- one message ---- */
-
-WAITS static enum err take_stored(void *arg, slice_t stored)
-{
-	struct buf *to = arg;
-
-	buf_put(to, stored);
-	return buf_failed(to) ? E_TOO_BIG : E_OK;
-}
-
-/* The message as a record, and what is said of it; that borrows from the parser. */
-WAITS static enum err store(slice_t message, struct mime_parser *mime, struct buf *stored,
-			    struct deliver_meta *meta, struct arena *mem, uint64_t *size)
-{
-	uint8_t id[RECORD_ID_SIZE];
-	struct mime_summary summary;
-	struct record_write w;
-	struct record_info info;
-	enum err e;
-
-	random_bytes(id, sizeof id);
-	record_write_init(&w, id, RECORD_COMP_ZSTD, TLSRPT_MAIL_MAX, NULL, take_stored, stored);
-	mime_parser_feed(mime, message);
-	e = record_write_feed(&w, message);
-	if (e == E_OK)
-		e = record_write_finish(&w, &info);
-	if (e == E_OK)
-		e = mime_parser_end(mime, &summary);
-	if (e == E_OK) {
-		deliver_meta_pack(meta, &summary, mem);
-		*size = info.plain_size;
-	}
-	record_write_fini(&w);
-	return e;
-}
-
-WAITS static enum err deliver_to(const struct deliver_target *t, const struct deliver_meta *meta,
-				 slice_t stored, uint64_t size)
-{
-	struct deliver_rcpt rcpt = {.token = t->token, .notify = 8 /* never */};
-	struct deliver d = {
-		.group = {
-			.rcpts = &rcpt, .n = 1, .backend = t->backend, .partition = t->partition}};
-	enum err result = E_RETRY, e;
-
-	deliver_begin(&d, meta, size, deadline_in(POST_MS));
-	deliver_send(&d, stored);
-	deliver_send_end(&d);
-	e = deliver_commit(&d, meta, NULL, 0, &result);
-	deliver_end(&d, meta);
-	return e == E_OK ? result : e;
-}
 
 /* The same at each try: a report that was taken, and whose answer got lost, is not sent twice. */
 static void derive_txid(const struct tls_report *r, slice_t address,
@@ -98,40 +44,35 @@ WAITS static enum err send_to(struct rpc_link *l, const struct tls_report *r, sl
 			      slice_t gz, struct diag *d)
 {
 	struct deliver_target targets[DELIVER_TARGETS_MAX];
-	struct deliver_meta meta = {.content = DELIVER_TLS_OPTIONAL | DELIVER_LOSABLE};
-	struct mime_parser *mime = mime_parser_new(NULL, NULL);
-	struct notice_sign sign;
-	struct buf message, stored;
+	struct own_mail mail;
+	struct buf message;
 	struct arena mem;
-	uint64_t size = 0;
 	size_t n = 0;
 	enum err e;
 
 	arena_init(&mem, NULL);
 	buf_init(&message, TLSRPT_MAIL_MAX, NULL);
-	buf_init(&stored, 2 * TLSRPT_MAIL_MAX, NULL);
-	derive_txid(r, address, meta.txid);
-	random_bytes(meta.trace_id, sizeof meta.trace_id);
-	e = notice_sign_init_as(&sign, r->contact, d);
+	own_mail_init(&mail, TLSRPT_MAIL_MAX);
+	mail.meta.content = CONTENT_TLS_OPTIONAL | CONTENT_LOSABLE;
+	derive_txid(r, address, mail.meta.txid);
+	random_bytes(mail.meta.trace_id, sizeof mail.meta.trace_id);
+	e = notice_sign_init_as(&mail.sign, r->contact, d);
 	if (e == E_OK)
 		e = tlsrpt_mail(r, address, gz, &message);
 	if (e == E_OK)
-		e = store(buf_slice(&message), mime, &stored, &meta, &mem, &size);
-	if (e == E_OK) {
-		notice_sign_feed(&sign, buf_slice(&message));
-		notice_sign_end(&sign, &meta, &mem);
+		e = own_mail_write(&mail, buf_slice(&message));
+	if (e == E_OK)
+		e = own_mail_end(&mail, &mem);
+	if (e == E_OK)
 		e = call_tls_resolve(l, r->id, address, &mem, targets, &n, d);
-	}
-	for (size_t i = 0; e == E_OK && i < n; i++)
-		e = deliver_to(&targets[i], &meta, buf_slice(&stored), size);
+	if (e == E_OK)
+		e = own_mail_deliver(&mail, targets, n);
 	LOG(e == E_OK ? LOG_INFO : LOG_WARN, NULL, "tlsrpt.report", LF_SLICE("domain", r->domain),
 	    LF_SLICE("to", address), LF_SLICE("id", r->report_id),
-	    LF_HEX("trace", slice(meta.trace_id, sizeof meta.trace_id)), LF_ERR("result", e),
-	    LF_STR("why", d->text));
-	notice_sign_fini(&sign);
-	mime_parser_free(&mime);
+	    LF_HEX("trace", slice(mail.meta.trace_id, sizeof mail.meta.trace_id)),
+	    LF_ERR("result", e), LF_STR("why", d->text));
+	own_mail_fini(&mail);
 	buf_fini(&message);
-	buf_fini(&stored);
 	arena_reset(&mem);
 	return e;
 }

@@ -15,23 +15,13 @@
 #include "common/parse/idn.h"
 #include "frontend/core/session.h"
 #include "frontend/mime/summary.h"
+#include "proto/mail_bits.h"
 
 #define DELIVER_TXID_BYTES  16
 #define DELIVER_TRACE_BYTES 16
 #define DELIVER_TARGETS_MAX 4    /* owners of one address */
 #define DELIVER_TOKEN_MAX   1024 /* bytes of a sealed recipient */
 #define DELIVER_PREFIX_MAX  (16u * 1024)
-
-/* Bits of content, as proto/delivery.proto: bytes above 127 in the body; in the header or an
- * address; a body of any bytes. */
-enum {
-	DELIVER_8BIT = 1,
-	DELIVER_UTF8 = 2,
-	DELIVER_REQUIRETLS = 4,
-	DELIVER_TLS_OPTIONAL = 8,
-	DELIVER_LOSABLE = 16, /* a report: nobody misses it where it cannot be sent */
-	DELIVER_BINARY = 32,
-};
 
 struct rpc_link;
 struct rpc_call;
@@ -100,7 +90,7 @@ WAITS enum err call_notice_keys(slice_t address, char domain_out[DOMAIN_MAX + 1]
 struct deliver_rcpt {
 	slice_t token;
 	slice_t orcpt;   /* RFC 3461, decoded: "rfc822;..." */
-	uint32_t notify; /* bits: 1 success, 2 failure, 4 delay, 8 never; 0 not given */
+	uint32_t notify; /* NOTIFY_SUCCESS, ...; 0: not given */
 	bool told;       /* the client hears of this one's own result (LMTP) */
 };
 
@@ -128,10 +118,10 @@ struct deliver_meta {
 	const struct ticket *ticket; /* submission; else NULL */
 	slice_t sender;              /* reverse-path, empty for <> */
 	slice_t envid;
-	uint32_t ret;       /* 1 FULL, 2 HDRS, 0 not given */
-	uint32_t content;   /* DELIVER_8BIT, ... */
+	uint32_t ret;       /* RET_FULL, ...; 0: not given */
+	uint32_t content;   /* CONTENT_8BIT, ... */
 	int64_t release_us; /* nobody gets it before (RFC 4865); 0: at once */
-	uint32_t by;        /* RFC 2852: 1 return, 2 notify; 4 trace; 0 not given */
+	uint32_t by;        /* BY_RETURN, ...; 0: not given */
 	int64_t by_us;
 	int32_t priority; /* -9 to 9 (RFC 6710) */
 	slice_t prefix;
@@ -142,6 +132,32 @@ struct deliver_meta {
 	const void *summary; /* by deliver_meta_pack */
 	slice_t text;
 };
+
+/* What a message needs, and asks for. */
+struct deliver_wants {
+	bool eight, binary; /* of its body: bytes above 127; any bytes at all */
+	bool utf8;          /* a header, or an address, that must go as it is */
+	bool requiretls;
+	bool tls_optional; /* by its header: does not count beside the parameter (RFC 8689 section
+			      3) */
+};
+/* The same as bits of content. */
+static inline uint32_t deliver_content(const struct deliver_wants *w)
+{
+	uint32_t content = 0;
+
+	if (w->eight)
+		content |= CONTENT_8BIT;
+	if (w->binary)
+		content |= CONTENT_BINARY;
+	if (w->utf8)
+		content |= CONTENT_UTF8;
+	if (w->requiretls)
+		content |= CONTENT_REQUIRETLS;
+	else if (w->tls_optional)
+		content |= CONTENT_TLS_OPTIONAL;
+	return content;
+}
 
 /* Packs what the parser found, once for all owners, into the arena. */
 void deliver_meta_pack(struct deliver_meta *m, const struct mime_summary *s, struct arena *a);

@@ -11,17 +11,40 @@
 
 /* ---- jobs ---- */
 
+struct outbound_stream {
+	unsigned refs;         /* the fiber that reads it, and its jobs */
+	struct rpc_call *call; /* NULL: nobody reads it any more */
+};
+
+static void stream_unref(struct outbound_stream **ps)
+{
+	struct outbound_stream *s = *ps;
+
+	*ps = NULL;
+	if (s != NULL && --s->refs == 0)
+		xfree(&s);
+}
+
 void outbound_job_free(struct outbound_job **pj)
 {
 	if (*pj == NULL)
 		return;
+	stream_unref(&(*pj)->stream);
 	arena_reset(&(*pj)->mem);
 	xfree(pj);
 }
 
+/* Who reads the stream may be waiting for room here while it ends. */
+bool outbound_job_is_lost(const struct outbound_job *j)
+{
+	const struct outbound_stream *s = j->stream;
+
+	return s != NULL && (s->call == NULL || rpc_call_is_over(s->call));
+}
+
 bool outbound_job_is_late(const struct outbound_job *j)
 {
-	return clock_mono_ms() - j->came_ms > OUTBOUND_BEGIN_MS;
+	return outbound_job_is_lost(j) || clock_mono_ms() - j->came_ms > OUTBOUND_BEGIN_MS;
 }
 
 size_t outbound_job_memory(const struct outbound_job *j)
@@ -130,7 +153,7 @@ static enum err check_job(const Postern__OutboundJob *m)
 {
 	bool notice = m->kind == POSTERN__OUTBOUND_KIND__OUTBOUND_NOTICE;
 
-	if (m->n_recipients == 0 || m->n_recipients > OUTBOUND_RCPTS_MAX || m->lease.len == 0 ||
+	if (m->n_recipients == 0 || m->n_recipients > LEASE_ITEMS_MAX || m->lease.len == 0 ||
 	    m->destination[0] == '\0' || m->trace_id.len != DELIVER_TRACE_BYTES ||
 	    m->n_targets > DELIVER_TARGETS_MAX || m->plain_size > RECORD_PLAIN_MAX)
 		return E_INVALID;
@@ -270,27 +293,29 @@ WAITS static enum err take_behind(struct rpc_call *call, uint32_t n, char *room)
 
 /* One job, and what is behind it. One that cannot be is left to its lease, and its bytes are read
  * over, lest a stranger's message be taken for jobs. */
-WAITS static enum err take_next(struct rpc_call *call, struct outbound_job **out)
+WAITS static enum err take_next(struct outbound_stream *s, struct outbound_job **out)
 {
 	uint32_t follows;
 	slice_t frame;
 	char *room;
-	enum err e = rpc_call_recv(call, &frame);
+	enum err e = rpc_call_recv(s->call, &frame);
 
 	*out = NULL;
 	if (e != E_OK)
 		return e;
 	if (job_new(frame, out, &follows) != E_OK) {
 		LOG_SELDOM(LOG_ERROR, NULL, "outbound.bad_job");
-		return follows <= OUTBOUND_FOLLOW_MAX ? take_behind(call, follows, NULL)
+		return follows <= OUTBOUND_FOLLOW_MAX ? take_behind(s->call, follows, NULL)
 						      : E_CORRUPT;
 	}
+	(*out)->stream = s;
+	s->refs++;
 	if (follows == 0)
 		return E_OK;
 	/* Bounded: take_job has looked. */
 	room = arena_room(&(*out)->mem, follows);
 	(*out)->stored = slice(room, follows);
-	e = take_behind(call, follows, room);
+	e = take_behind(s->call, follows, room);
 	if (e != E_OK)
 		outbound_job_free(out);
 	return e;
@@ -300,6 +325,7 @@ WAITS enum err call_outbound_work(struct rpc_link *l,
 				  WAITS void (*take)(struct outbound_job *j, void *arg), void *arg)
 {
 	Postern__OutboundWork req = POSTERN__OUTBOUND_WORK__INIT;
+	struct outbound_stream *s;
 	struct rpc_call *call;
 	enum err e;
 
@@ -308,18 +334,21 @@ WAITS enum err call_outbound_work(struct rpc_link *l,
 			    NO_DEADLINE, &call);
 	if (e != E_OK)
 		return e;
+	s = xcalloc(1, sizeof *s);
+	*s = (struct outbound_stream){.refs = 1, .call = call};
 	e = rpc_call_response(call, NULL);
 	while (e == E_OK) {
 		struct outbound_job *j;
 
-		e = take_next(call, &j);
+		e = take_next(s, &j);
 		if (j != NULL)
 			take(j, arg);
 	}
 	if (e == E_CORRUPT)
 		LOG(LOG_ERROR, NULL, "outbound.bad_stream",
 		    LF_STR("backend", rpc_link_peer(l)->name));
-	rpc_call_free(&call);
+	rpc_call_free(&s->call);
+	stream_unref(&s);
 	return e;
 }
 

@@ -10,17 +10,10 @@
 #include "common/net/ipaddr.h"
 #include "frontend/record/record_read.h"
 #include "frontend/rpc/call_delivery.h"
+#include "proto/outbound_limits.h"
 
-#define OUTBOUND_RCPTS_MAX   100 /* of a job */
-#define OUTBOUND_RESULTS_MAX 64  /* of one report */
-#define OUTBOUND_TLS_MAX     16  /* names, or fingerprints, of a destination */
-#define OUTBOUND_PIN_BYTES   32  /* SHA-256 */
-
-/* A job's lease counts for 90 minutes, and what is not reported by then is sent again. So it is
- * begun, on a connection that is there, so long after it came at the latest; and its message is
- * read so long, which leaves ten minutes for the answer to the last dot and some for the report. */
-#define OUTBOUND_BEGIN_MS (30 * 60 * 1000)
-#define OUTBOUND_READ_MS  (75 * 60 * 1000)
+#define OUTBOUND_TLS_MAX   16 /* names, or fingerprints, of a destination */
+#define OUTBOUND_PIN_BYTES 32 /* SHA-256 */
 
 #define OUTBOUND_TARGET_MAX 300 /* a host of 255 bytes, brackets and a port */
 #define OUTBOUND_LOGIN_MAX  255 /* a user's name, a password */
@@ -83,13 +76,13 @@ struct outbound_route {
 	bool source_only;               /* or, with this: that family is not used */
 };
 
-/* Stored bytes that come with a job; of a longer message they are asked for. */
-#define OUTBOUND_FOLLOW_MAX (256u * 1024)
+struct outbound_stream; /* of jobs; they may outlive it */
 
 /* One message for recipients at one destination, or a notice about it. Its arena holds it all. */
 struct outbound_job {
 	struct arena mem;
-	struct list node; /* whoever has it */
+	struct outbound_stream *stream; /* a reference; NULL: a turn's, or nobody's */
+	struct list node;               /* whoever has it */
 	int64_t came_ms;
 	slice_t lease;
 	enum outbound_kind kind;
@@ -104,8 +97,8 @@ struct outbound_job {
 	uint32_t ret;
 	slice_t envid;
 	uint8_t trace_id[DELIVER_TRACE_BYTES];
-	uint32_t content; /* DELIVER_8BIT, ... */
-	uint32_t by;      /* RFC 2852: 1 return, 2 notify; 4 trace; 0 not given */
+	uint32_t content; /* CONTENT_8BIT, ... */
+	uint32_t by;      /* BY_RETURN, ...; 0: not given */
 	int64_t by_us;
 	int32_t priority; /* RFC 6710 */
 	slice_t prefix;
@@ -122,7 +115,11 @@ struct outbound_job {
 	uint32_t turn; /* whose it is; 0: of the way out */
 };
 void outbound_job_free(struct outbound_job **j);
-/* It is too late to begin with it. */
+/* Its stream has ended, and with it its lease: in a moment the back-end gives it to somebody else,
+ * who may be here. What is said of it now could be taken for that one's, so only what became of a
+ * message that was sent is. */
+bool outbound_job_is_lost(const struct outbound_job *j);
+/* It is too late to begin with it: it is lost, or its lease could end meanwhile. */
 bool outbound_job_is_late(const struct outbound_job *j);
 /* Bytes that it keeps in memory, about. */
 size_t outbound_job_memory(const struct outbound_job *j);

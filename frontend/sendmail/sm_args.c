@@ -56,10 +56,10 @@ static int set_notify(struct sm_args *a, const char *text)
 		slice_t word;
 		uint32_t bit;
 	} words[] = {
-		{{"success", 7}, SMTP_NOTIFY_SUCCESS},
-		{{"failure", 7}, SMTP_NOTIFY_FAILURE},
-		{{"delay", 5}, SMTP_NOTIFY_DELAY},
-		{{"never", 5}, SMTP_NOTIFY_NEVER},
+		{{"success", 7}, NOTIFY_SUCCESS},
+		{{"failure", 7}, NOTIFY_FAILURE},
+		{{"delay", 5}, NOTIFY_DELAY},
+		{{"never", 5}, NOTIFY_NEVER},
 	};
 	slice_t rest = slice_str(text);
 
@@ -75,7 +75,7 @@ static int set_notify(struct sm_args *a, const char *text)
 		a->notify |= words[i].bit;
 		rest = slice_from(rest, word.n + 1);
 	}
-	if ((a->notify & SMTP_NOTIFY_NEVER) != 0 && a->notify != SMTP_NOTIFY_NEVER)
+	if ((a->notify & NOTIFY_NEVER) != 0 && a->notify != NOTIFY_NEVER)
 		return sm_fail(EX_USAGE, "-N %s: never stands alone", text);
 	return EX_OK;
 }
@@ -85,9 +85,9 @@ static int set_ret(struct sm_args *a, const char *text)
 	slice_t word = slice_str(text);
 
 	if (slice_ieq(word, SL("full")))
-		a->ret = SMTP_RET_FULL;
+		a->ret = RET_FULL;
 	else if (slice_ieq(word, SL("hdrs")))
-		a->ret = SMTP_RET_HDRS;
+		a->ret = RET_HDRS;
 	else
 		return sm_fail(EX_USAGE, "-R %s: full or hdrs", text);
 	return EX_OK;

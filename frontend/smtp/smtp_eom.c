@@ -47,22 +47,18 @@ static WAITS enum err judge(struct smtp *s, enum smtp_say *why_out)
 	return in->from_err;
 }
 
-/* What servers on the way must offer. 8-bit header fields without SMTPUTF8 are an old habit that
- * servers with 8BITMIME let through. */
+/* 8-bit header fields without SMTPUTF8 are an old habit that servers with 8BITMIME let through. */
 static uint32_t content_of(const struct smtp_tx *tx)
 {
-	uint32_t content = tx->in->eight ? DELIVER_8BIT : 0;
+	const struct deliver_wants w = {
+		.eight = tx->in->eight,
+		.binary = tx->binary,
+		.utf8 = tx->utf8 && (tx->utf8_addr || tx->in->header.eight),
+		.requiretls = tx->requiretls,
+		.tls_optional = smtp_header_tls_optional(&tx->in->header),
+	};
 
-	if (tx->binary)
-		content |= DELIVER_BINARY;
-	if (tx->utf8 && (tx->utf8_addr || tx->in->header.eight))
-		content |= DELIVER_UTF8;
-	/* RFC 8689 section 3: the field does not count beside the parameter. */
-	if (tx->requiretls)
-		content |= DELIVER_REQUIRETLS;
-	else if (smtp_header_tls_optional(&tx->in->header))
-		content |= DELIVER_TLS_OPTIONAL;
-	return content;
+	return deliver_content(&w);
 }
 
 /* The prefix and the summary, for all owners alike. */

@@ -1,8 +1,9 @@
 #include "frontend/smtp/smtp_header.h"
 
+#include "frontend/mime/tls_field.h"
+
 enum { AT_LINE, IN_NAME, IN_BODY, OVER };
 enum { FIELD_OTHER, FIELD_FROM, FIELD_SENDER, FIELD_TLS };
-enum { TLS_NOTHING, TLS_N, TLS_NO, TLS_ELSE };
 
 void smtp_header_init(struct smtp_header *h, struct budget *budget)
 {
@@ -25,20 +26,7 @@ bool smtp_header_over(const struct smtp_header *h)
 
 bool smtp_header_tls_optional(const struct smtp_header *h)
 {
-	return h->tls == TLS_NO;
-}
-
-/* [FWS] "No" [FWS] */
-static void tls_byte(struct smtp_header *h, char c)
-{
-	if (c == ' ' || c == '\t' || c == '\n')
-		h->tls = h->tls == TLS_N ? TLS_ELSE : h->tls;
-	else if (h->tls == TLS_NOTHING && ascii_lower(c) == 'n')
-		h->tls = TLS_N;
-	else if (h->tls == TLS_N && ascii_lower(c) == 'o')
-		h->tls = TLS_NO;
-	else
-		h->tls = TLS_ELSE;
+	return h->tls == TLS_FIELD_NO;
 }
 
 static void put_body(struct smtp_header *h, char c)
@@ -48,7 +36,7 @@ static void put_body(struct smtp_header *h, char c)
 	else if (h->field == FIELD_SENDER)
 		buf_putc(&h->sender, c);
 	else if (h->field == FIELD_TLS)
-		tls_byte(h, c);
+		h->tls = (uint8_t)tls_field_byte((enum tls_field)h->tls, c);
 }
 
 /* The colon: which field is it? */
@@ -71,7 +59,7 @@ static void name_ends(struct smtp_header *h)
 		h->has_sender = true;
 	} else if (slice_ieq(name, SL("tls-required"))) {
 		h->field = FIELD_TLS;
-		h->tls = TLS_NOTHING;
+		h->tls = TLS_FIELD_EMPTY;
 	}
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/parse/addr.h"
 #include "frontend/smtp/smtp_reply.h"
+#include "proto/mail_bits.h"
 
 #define SMTP_HELO_MAX   255 /* RFC 5321 section 4.5.3.1.2: a domain, or an address literal */
 #define SMTP_ENVID_MAX  100 /* RFC 3461 section 4.4, encoded */
@@ -14,12 +15,6 @@
 #define SMTP_PARAMS_MAX 16  /* of one command: more than there are */
 
 enum smtp_params { SMTP_NO_PARAMS, SMTP_PARAMS }; /* after HELO, after EHLO */
-
-enum { RET_FULL = 1, RET_HDRS = 2 };
-enum { NOTIFY_SUCCESS = 1, NOTIFY_FAILURE = 2, NOTIFY_DELAY = 4, NOTIFY_NEVER = 8 };
-
-/* BY (RFC 2852): return or notify, and trace. */
-enum { BY_RETURN = 1, BY_NOTIFY = 2, BY_TRACE = 4 };
 
 /* HOLDFOR and HOLDUNTIL (RFC 4865): either. */
 enum smtp_hold { HOLD_NONE, HOLD_FOR, HOLD_UNTIL };

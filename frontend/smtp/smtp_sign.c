@@ -3,7 +3,7 @@
 #include "common/base/clock.h"
 #include "common/base/map.h"
 #include "common/log/metric.h"
-#include "frontend/mailauth/dkim_hash.h"
+#include "frontend/outbound/mail_sign.h"
 #include "frontend/smtp/smtp.h"
 #include "frontend/smtp/smtp_intake.h"
 
@@ -67,38 +67,6 @@ static WAITS enum err find_keys(struct smtp *s, slice_t domain, struct signing_k
 	return e;
 }
 
-static void sign_with(struct smtp *s, slice_t domain, const struct signing_key *key,
-		      struct deliver_sig *out)
-{
-	struct arena *a = &s->tx.arena;
-	struct dkim_sig sig = {
-		.algorithm = sign_name(key->algorithm),
-		.domain = domain,
-		.selector = slice_str(key->selector),
-		.now_s = clock_wall_s(),
-	};
-	struct buf b;
-
-	buf_init(&b, DKIM_OPEN_MAX, NULL);
-	dkim_hash_sig(s->tx.in->dkim, &sig, &b, out->digest);
-	invariant(!buf_failed(&b)); /* all of its parts are bounded */
-	out->algorithm = key->algorithm;
-	out->selector = arena_dup(a, sig.selector);
-	out->field = arena_dup(a, buf_slice(&b));
-	buf_fini(&b);
-}
-
-static void sign_all(struct smtp *s, slice_t domain, const struct signing_keys *keys)
-{
-	struct deliver_meta *m = &s->tx.meta;
-	struct deliver_sig *sigs = arena_alloc(&s->tx.arena, keys->n * sizeof *sigs);
-
-	for (size_t i = 0; i < keys->n; i++)
-		sign_with(s, domain, &keys->v[i], &sigs[i]);
-	m->sigs = sigs;
-	m->nsigs = keys->n;
-}
-
 WAITS enum err smtp_sign(struct smtp *s, enum smtp_say *why_out)
 {
 	char room[DOMAIN_MAX + 1];
@@ -117,7 +85,7 @@ WAITS enum err smtp_sign(struct smtp *s, enum smtp_say *why_out)
 	if (keys.n == 0)
 		return E_OK;
 	if (dkim_hash_end(s->tx.in->dkim) == E_OK) {
-		sign_all(s, domain, &keys);
+		mail_sign(s->tx.in->dkim, domain, &keys, &s->tx.arena, &s->tx.meta);
 	} else {
 		metric_add(&m_unsigned, 1);
 		LOG(LOG_WARN, &s->base.log, "smtp.unsigned", LF_STR("trace", s->tx.trace_hex));

@@ -2,20 +2,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/arena.h"
+#include "common/crypto/secret.h"
 #include "common/log/log.h"
 
 enum err certs_read_file(const char *path, struct buf *out, struct diag *d)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	enum err e = E_OK;
+	struct stat st;
 	ssize_t n = 1;
 
 	buf_reset(out);
 	if (fd < 0)
 		return diag_set(d, E_IO, "%s: %s", path, log_errno(errno));
+	/* It may be a key, of which a buffer that grows would leave parts behind. */
+	if (fstat(fd, &st) == 0 && st.st_size < PEM_FILE_MAX)
+		(void)buf_expect(out, (size_t)st.st_size + 4096);
 	while (e == E_OK && n > 0) {
 		char *to = buf_reserve(out, 4096);
 
@@ -44,6 +50,7 @@ void certs_fini(struct certs *c)
 {
 	for (size_t i = 0; i < TLS_CERTS_MAX; i++) {
 		buf_fini(&c->cert[i]);
+		secret_wipe_buf(&c->key[i]);
 		buf_fini(&c->key[i]);
 	}
 }
@@ -65,7 +72,7 @@ enum err certs_context(const slice_t *cert, const slice_t *key, size_t n, struct
 		if (at_out != NULL)
 			*at_out = i;
 	}
-	arena_reset(&a);
+	arena_wipe(&a);
 	if (e == E_OK)
 		*out = made;
 	else

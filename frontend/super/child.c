@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/crypto/secret.h"
 #include "common/log/log.h"
 #include "common/net/stream.h"
 
@@ -164,18 +165,26 @@ static void encode_setup(const struct child *w, const struct conf *c, const stru
 	setup_encode(&s, out);
 }
 
+/* For keys: one that grew would leave copies. */
+static void setup_buf_init(struct buf *b)
+{
+	buf_init(b, SETUP_BYTES_MAX, NULL);
+	(void)buf_expect(b, SETUP_BYTES_MAX);
+}
+
 enum err child_check_setup(const struct child *w, const struct conf *c, const struct pems *p,
 			   struct diag *d)
 {
 	enum err e = E_OK;
 	struct buf b;
 
-	buf_init(&b, SETUP_BYTES_MAX, NULL);
+	setup_buf_init(&b);
 	encode_setup(w, c, p, &b);
 	if (buf_failed(&b))
 		e = diag_set(d, E_TOO_BIG,
 			     "a worker's certificates are together larger than %d KiB",
 			     SETUP_BYTES_MAX / 1024);
+	secret_wipe_buf(&b);
 	buf_fini(&b);
 	return e;
 }
@@ -211,13 +220,14 @@ void child_send_setup(struct child *w, const struct conf *c, const struct pems *
 {
 	struct buf b;
 
-	buf_init(&b, SETUP_BYTES_MAX, NULL);
+	setup_buf_init(&b);
 	encode_setup(w, c, p, &b);
 	/* The socket's buffer was made to hold it; the worker reads it first of all. */
 	if (buf_failed(&b) ||
 	    send(w->control, b.p, b.n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)b.n)
 		LOG(LOG_ERROR, NULL, "worker.setup_not_sent", LF_INT("pid", w->pid),
 		    LF_UINT("bytes", b.n));
+	secret_wipe_buf(&b);
 	buf_fini(&b);
 }
 

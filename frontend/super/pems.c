@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/crypto/secret.h"
 #include "common/log/log.h"
 
 #define ROOT_ANCHORS "/usr/share/dns/root.key" /* of the package dns-root-data */
@@ -48,6 +49,7 @@ void pems_free(struct pems **pp)
 	certs_fini(&p->https);
 	for (size_t i = 0; i <= SERVICE_LAST; i++) {
 		buf_fini(&p->cert[i]);
+		secret_wipe_buf(&p->key[i]);
 		buf_fini(&p->key[i]);
 	}
 	xfree(pp);

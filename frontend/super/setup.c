@@ -1,6 +1,7 @@
 #include "frontend/super/setup.h"
 
 #include "common/base/num.h"
+#include "common/crypto/secret.h"
 
 static void put_u32(struct buf *b, uint32_t v)
 {
@@ -109,4 +110,18 @@ enum err setup_decode(slice_t in, struct worker_setup *out)
 	s.rpc_listen = rpc_listen != 0;
 	*out = s;
 	return E_OK;
+}
+
+static void wipe(slice_t *key)
+{
+	if (key->n != 0)
+		secret_wipe((void *)(uintptr_t)key->p, key->n);
+	*key = SLICE_NONE;
+}
+
+void setup_wipe_keys(struct worker_setup *s)
+{
+	wipe(&s->key_pem);
+	for (size_t i = 0; i < s->ncerts; i++)
+		wipe(&s->tls_key_pem[i]);
 }

@@ -55,5 +55,8 @@ struct worker_setup {
  * bytes. E_INVALID for bytes that are not one whole message. */
 void setup_encode(const struct worker_setup *s, struct buf *out);
 enum err setup_decode(slice_t message, struct worker_setup *out) MUST_USE;
+/* Zeroes the private keys, in the bytes of the message too, once they were made use of; those bytes
+ * are memory that may be written to. */
+void setup_wipe_keys(struct worker_setup *s);
 
 #endif

@@ -53,7 +53,7 @@ static enum err read_fully(int fd, char *to, size_t n)
 	while (n != 0) {
 		ssize_t got = read(fd, to, n);
 
-		if (got <= 0 && errno != EINTR)
+		if (got == 0 || (got < 0 && errno != EINTR))
 			return E_CLOSED;
 		if (got > 0) {
 			to += got;
@@ -113,7 +113,7 @@ static enum err make_cluster_tls(const struct worker_setup *s, struct tls_ctx **
 	c.key_pem = arena_str(&a, s->key_pem);
 	c.ca_pem = arena_str(&a, s->ca_pem);
 	e = tls_ctx_new(&c, out, d);
-	arena_reset(&a);
+	arena_wipe(&a);
 	return e;
 }
 
@@ -164,6 +164,8 @@ WAITS static void control_fiber(void *arg UNUSED)
 			LOG(LOG_INFO, NULL, "worker.certificates_renewed");
 		else if (e == E_OK)
 			LOG(LOG_ERROR, NULL, "worker.certificates_refused", LF_STR("why", d.text));
+		if (e == E_OK)
+			setup_wipe_keys(&setup);
 		stream_consume(s, n + 4);
 	}
 	stream_close(&s,
@@ -184,7 +186,7 @@ static uint64_t memory_bytes(void)
 	s = slice_from(s, gap + 1);
 	if (!num_parse(slice_sub(s, 0, slice_find_char(s, ' ')), UINT32_MAX, &pages))
 		return 0;
-	return pages * 4096;
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 WAITS static void report_fiber(void *arg UNUSED)
@@ -440,6 +442,7 @@ static enum err prepare(struct loop *loop, struct diag *d)
 		loop_in_batches();
 	if (e == E_OK)
 		e = make_public_tls(&worker.setup, &tls, d);
+	setup_wipe_keys(&worker.setup);
 	if (e != E_OK)
 		return e;
 	session_tls_set(tls);

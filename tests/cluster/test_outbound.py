@@ -6,6 +6,7 @@ import os
 import re
 import smtplib
 import socket
+import threading
 import unittest
 import uuid
 
@@ -373,6 +374,43 @@ class Signed(unittest.TestCase):
         self.assertEqual(dkim_check.verify([changed], {k["record_name"]: k["record"]
                                                        for k in self.keys}),
                          [{s: False for s in selectors}])
+
+
+class Restart(unittest.TestCase):
+    """A back-end that goes away while a worker has more of its mail than it can send at once."""
+
+    def all_are(self, state):
+        self.assertTrue(until(lambda: {r["state"] for r in queue()} == {state}), queue())
+
+    def route(self, *argv):
+        status, _, err = postern.postern("route", *argv)
+        self.assertEqual(status, 0, err)
+
+    def test_what_waits_in_line_comes_once(self):
+        go = threading.Event()
+        self.addCleanup(go.set)
+        self.route("add", "late.out.test", "hold")
+        self.addCleanup(self.route, "remove", "late.out.test")
+        with Sink(LATE, PORT) as late:
+            late.does["dot"] = lambda: go.wait() and None
+            sent = {submit(["x%d@late.out.test" % i]) for i in range(6)}
+            self.all_are("held")
+            self.route("edit", "late.out.test", "--action", "mx",
+                       "--connections", "1")
+            self.assertTrue(late.wait_sessions(1))
+            self.all_are("leased")
+            for b in cluster()["backends"]:
+                cluster_command("kill", b["name"], "KILL")
+                cluster_command("start", b["name"])
+            self.all_are("leased")  # given out anew
+            go.set()
+            self.assertTrue(until(lambda: not queue()))
+            with late.changed:  # what is in line anywhere is over when nobody is there any more
+                self.assertTrue(late.changed.wait_for(lambda: not late.open, TAKES))
+            came = [email.message_from_bytes(m.data)["Subject"] for m in late.mails]
+        self.assertEqual(set(came), sent)
+        # That of the transaction that was under way came again, since nobody knew of its end.
+        self.assertLessEqual(len(came), 7)
 
 
 class Operator(unittest.TestCase):

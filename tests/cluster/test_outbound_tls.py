@@ -9,10 +9,11 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+import uuid
 
 import dnszone
 from outgoing import fields, notice, queue, submit, waiting
-from postern import cluster, log_lines, log_size, message, postern, smtp, tls, until
+from postern import account, cluster, log_lines, log_size, message, postern, smtp, tls, until
 from sink import Sink
 
 CLUSTER = ["--accounts", "4", "--set", "dns={dns}", "--set", "dns_anchors={anchors}",
@@ -408,6 +409,17 @@ class OutboundTls(unittest.TestCase):
     def test_tls_required_no(self):
         s = self.sink("badno")
         submit(["no@badno.signed.test"], headers={"TLS-Required": "No"})
+        self.assertIsNotNone(self.taken(s).tls)
+
+    def test_tls_required_no_of_a_file(self):
+        s = self.sink("badno")
+        folder = os.path.join(cluster()["backends"][0]["data"], "areas", "default-submission",
+                              "pickup")
+        name = uuid.uuid4().hex
+        with open(os.path.join(folder, "." + name), "w") as f:
+            f.write("x-sender: %s\nx-receiver: no@badno.signed.test\nTLS-Required: No\n\nHello.\n"
+                    % account(0)["address"])
+        os.rename(f.name, os.path.join(folder, name))
         self.assertIsNotNone(self.taken(s).tls)
 
 

@@ -84,7 +84,7 @@ TEST_FIBER(success_is_told_with_the_copy)
 	REQUIRE(asks_open(&a));
 	a.m.msg.envid = SL("QQ314159");
 	a.m.msg.ret = 2;
-	a.m.msg.content = JOB_REQUIRETLS;
+	a.m.msg.content = CONTENT_REQUIRETLS;
 	a.m.msg.account = 42;
 	to(&a, a.alice, "alice+x@example.org", NOTIFY_SUCCESS | NOTIFY_DELAY);
 	a.m.rcpts[0].orcpt = SL("rfc822;ali@example.org");
@@ -106,7 +106,7 @@ TEST_FIBER(success_is_told_with_the_copy)
 	CHECK_SLICE(j.envid, SL("QQ314159"));
 	CHECK_SLICE(j.orcpt, SL("rfc822;ali@example.org"));
 	CHECK_INT(j.ret, 2);
-	CHECK_INT(j.content, JOB_REQUIRETLS);
+	CHECK_INT(j.content, CONTENT_REQUIRETLS);
 	CHECK_INT(j.account, 42);
 	CHECK_INT(j.naccounts, 0);
 	CHECK(j.first_us >= now_us && j.next_us >= now_us && j.notice_us == j.next_us &&

@@ -110,7 +110,7 @@ TEST(outcome_never_answers_a_notice)
 	CHECK_INT(j.kind, JOB_BAD);
 	j = outside(NOTIFY_NEVER);
 	j.sender = SLICE_NONE;
-	j.content = JOB_LOSABLE; /* nobody misses it */
+	j.content = CONTENT_LOSABLE; /* nobody misses it */
 	CHECK_INT(outcome_of_try(&j, &t, &times), OUTCOME_REMOVE);
 	j = outside(NOTIFY_SUCCESS);
 	j.sender = SLICE_NONE;
@@ -181,16 +181,16 @@ TEST(outcome_by_the_senders_time)
 		uint32_t notify;
 		int64_t expire_us, warn_us;
 	} cases[] = {
-		{JOB_BY_RETURN, HOUR_US, 0, HOUR_US, 0},
-		{JOB_BY_RETURN, DAY_US, 0, DAY_US, 1000 + 12 * HOUR_US},
-		{JOB_BY_RETURN, 9 * DAY_US, 0, 1000 + 2 * DAY_US, 1000 + 12 * HOUR_US},
-		{JOB_BY_NOTIFY, HOUR_US, 0, 1000 + 2 * DAY_US, HOUR_US},
-		{JOB_BY_NOTIFY, DAY_US, NOTIFY_DELAY, 1000 + 2 * DAY_US, DAY_US},
-		{JOB_BY_NOTIFY, HOUR_US, NOTIFY_FAILURE, 1000 + 2 * DAY_US, 0},
-		{JOB_BY_NOTIFY, HOUR_US, NOTIFY_NEVER, 1000 + 2 * DAY_US, 0},
-		{JOB_BY_NOTIFY, 9 * DAY_US, 0, 1000 + 2 * DAY_US, 0},
+		{BY_RETURN, HOUR_US, 0, HOUR_US, 0},
+		{BY_RETURN, DAY_US, 0, DAY_US, 1000 + 12 * HOUR_US},
+		{BY_RETURN, 9 * DAY_US, 0, 1000 + 2 * DAY_US, 1000 + 12 * HOUR_US},
+		{BY_NOTIFY, HOUR_US, 0, 1000 + 2 * DAY_US, HOUR_US},
+		{BY_NOTIFY, DAY_US, NOTIFY_DELAY, 1000 + 2 * DAY_US, DAY_US},
+		{BY_NOTIFY, HOUR_US, NOTIFY_FAILURE, 1000 + 2 * DAY_US, 0},
+		{BY_NOTIFY, HOUR_US, NOTIFY_NEVER, 1000 + 2 * DAY_US, 0},
+		{BY_NOTIFY, 9 * DAY_US, 0, 1000 + 2 * DAY_US, 0},
 		/* Over when it came: told by whom it came from. */
-		{JOB_BY_NOTIFY, -HOUR_US, 0, 1000 + 2 * DAY_US, 1000 + 12 * HOUR_US},
+		{BY_NOTIFY, -HOUR_US, 0, 1000 + 2 * DAY_US, 1000 + 12 * HOUR_US},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -218,15 +218,15 @@ TEST(outcome_by_tells_where_it_went)
 		bool no_by;
 		enum outcome what;
 	} cases[] = {
-		{JOB_BY_NOTIFY, 0, false, OUTCOME_REMOVE},
-		{JOB_BY_NOTIFY, 0, true, OUTCOME_NOTICE},
-		{JOB_BY_NOTIFY, NOTIFY_DELAY, true, OUTCOME_NOTICE},
-		{JOB_BY_NOTIFY, NOTIFY_FAILURE, true, OUTCOME_REMOVE},
-		{JOB_BY_NOTIFY, NOTIFY_NEVER, true, OUTCOME_REMOVE},
-		{JOB_BY_NOTIFY | JOB_BY_TRACE, NOTIFY_FAILURE, false, OUTCOME_NOTICE},
-		{JOB_BY_RETURN | JOB_BY_TRACE, 0, false, OUTCOME_NOTICE},
-		{JOB_BY_RETURN | JOB_BY_TRACE, NOTIFY_NEVER, false, OUTCOME_REMOVE},
-		{JOB_BY_RETURN, 0, false, OUTCOME_REMOVE},
+		{BY_NOTIFY, 0, false, OUTCOME_REMOVE},
+		{BY_NOTIFY, 0, true, OUTCOME_NOTICE},
+		{BY_NOTIFY, NOTIFY_DELAY, true, OUTCOME_NOTICE},
+		{BY_NOTIFY, NOTIFY_FAILURE, true, OUTCOME_REMOVE},
+		{BY_NOTIFY, NOTIFY_NEVER, true, OUTCOME_REMOVE},
+		{BY_NOTIFY | BY_TRACE, NOTIFY_FAILURE, false, OUTCOME_NOTICE},
+		{BY_RETURN | BY_TRACE, 0, false, OUTCOME_NOTICE},
+		{BY_RETURN | BY_TRACE, NOTIFY_NEVER, false, OUTCOME_REMOVE},
+		{BY_RETURN, 0, false, OUTCOME_REMOVE},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

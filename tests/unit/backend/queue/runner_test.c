@@ -250,7 +250,7 @@ TEST_FIBER(runner_has_reports_read)
 			CHECK_SLICE(job_destination(&j), JOB_TLS_REPORTS);
 			CHECK_INT(j.sender.n, 0);
 			CHECK_INT(j.notify, NOTIFY_NEVER);
-			CHECK((j.content & JOB_LOSABLE) != 0);
+			CHECK((j.content & CONTENT_LOSABLE) != 0);
 		}
 	}
 	works_close(&w);
@@ -432,7 +432,7 @@ TEST_FIBER(runner_waits_for_the_release)
 /* RFC 2852: returned when the sender's time is over, to the second; never delivered later. */
 TEST_FIBER(runner_returns_by_the_senders_time)
 {
-	struct wish wish = {.by = JOB_BY_RETURN, .by_us = clock_wall_us() + DAY_US / 24};
+	struct wish wish = {.by = BY_RETURN, .by_us = clock_wall_us() + DAY_US / 24};
 	struct works w;
 	struct job j;
 
@@ -459,7 +459,7 @@ TEST_FIBER(runner_returns_by_the_senders_time)
 /* ... or told, once, and tried on. */
 TEST_FIBER(runner_tells_by_the_senders_time)
 {
-	struct wish wish = {.by = JOB_BY_NOTIFY, .by_us = clock_wall_us() + DAY_US / 24};
+	struct wish wish = {.by = BY_NOTIFY, .by_us = clock_wall_us() + DAY_US / 24};
 	struct works w;
 	struct job j;
 

@@ -103,22 +103,22 @@ TEST_FIBER(way_by_what_a_message_asks_of_tls)
 
 	REQUIRE(rig_open(&r));
 	way_down_init(&down);
-	j.content = JOB_8BIT | JOB_UTF8 | JOB_LOSABLE | JOB_BINARY;
+	j.content = CONTENT_8BIT | CONTENT_UTF8 | CONTENT_LOSABLE | CONTENT_BINARY;
 	CHECK_SLICE(name(&r, &j, &plain), SL("a.test"));
 	CHECK(!way_is_special(&plain));
-	j.content = JOB_REQUIRETLS;
+	j.content = CONTENT_REQUIRETLS;
 	CHECK(slice_starts(name(&r, &j, &secure), SL("a.test#")));
 	CHECK(way_is_special(&secure) && secure.kind == WAY_DNS);
 	CHECK_SLICE(secure.domain, SL("a.test"));
-	j.content = JOB_TLS_OPTIONAL;
+	j.content = CONTENT_TLS_OPTIONAL;
 	CHECK(slice_starts(name(&r, &j, &any), SL("a.test#")));
 	CHECK(!slice_eq(way_destination(&any), way_destination(&secure)));
 	/* The one before the other, and neither for a notice that must go on. */
-	j.content = JOB_REQUIRETLS | JOB_TLS_OPTIONAL;
+	j.content = CONTENT_REQUIRETLS | CONTENT_TLS_OPTIONAL;
 	CHECK_SLICE(name(&r, &j, &w), way_destination(&secure));
 	j.sender = SLICE_NONE;
 	CHECK_SLICE(name(&r, &j, &w), SL("a.test"));
-	j.content = JOB_TLS_OPTIONAL;
+	j.content = CONTENT_TLS_OPTIONAL;
 	CHECK_SLICE(name(&r, &j, &w), way_destination(&any));
 	/* At a relay, and where an administrator sent it, too. */
 	j.route = SL("[10.0.0.1]:2525");

@@ -106,6 +106,39 @@ TEST(a_null_sender_is_not_the_writer)
 	arena_reset(&mem);
 }
 
+/* RFC 8689 section 3; smtp_header_test has the field's forms. */
+TEST(tls_that_is_of_no_importance)
+{
+	static const struct {
+		slice_t header;
+		bool optional;
+	} cases[] = {
+		{SL("Subject: TLS-Required: No\r\n\r\nTLS-Required: No\r\n"), false},
+		{SL("TLS-Required: No\r\n\r\n"), true},
+		{SL("tls-required:\r\n\tnO \r\n\r\n"), true},
+		{SL("TLS-Required: No"), true},
+		{SL("TLS-Required: N o\r\n\r\n"), false},
+		{SL("TLS-Required: None\r\n\r\n"), false},
+		{SL("TLS-Required: Yes\r\nTLS-Required: No\r\n\r\n"), true},
+		{SL("TLS-Required: No\r\nTLS-Required:\r\n\r\n"), false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct handin_opts o = options(HANDIN_TO);
+		struct handin h;
+		struct arena mem;
+		struct diag d;
+
+		check_note("case %zu", i);
+		arena_init(&mem, NULL);
+		CHECK_ERR(handin_read(cases[i].header, &o, &mem, &h, &d), E_OK);
+		CHECK_INT(h.tls_optional, cases[i].optional);
+		/* It goes on as it stands. */
+		CHECK(slice_starts(h.header, slice_sub(cases[i].header, 0, 16)));
+		arena_reset(&mem);
+	}
+}
+
 static enum err read_one(slice_t in, struct diag *d)
 {
 	struct handin_opts o = options(HANDIN_TO | HANDIN_ENVELOPE);

@@ -91,11 +91,11 @@ TEST_FIBER(one_write_with_pipelining)
 	mail_init(&m, &r, 2, TEXT);
 	m.msg.size = 32;
 	m.msg.needs = SMTP_NEED_8BIT;
-	m.msg.ret = SMTP_RET_HDRS;
+	m.msg.ret = RET_HDRS;
 	m.msg.envid = SL("a+b");
-	m.rcpts[0].notify = SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_DELAY;
+	m.rcpts[0].notify = NOTIFY_SUCCESS | NOTIFY_DELAY;
 	m.rcpts[0].orcpt = SL("rfc822;q=x@example.org");
-	m.rcpts[1].notify = SMTP_NOTIFY_NEVER;
+	m.rcpts[1].notify = NOTIFY_NEVER;
 	CHECK_ERR(smtp_client_send(r.client, &m.msg), E_OK);
 	CHECK(m.msg.dsn_passed);
 	CHECK_RESULT(result(&m, 0), SMTP_AT_DOT, SMTP_TAKEN, 250, "2.0.0", "done");

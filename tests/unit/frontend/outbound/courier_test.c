@@ -19,16 +19,54 @@ static const char *const map[] = {"be1"};
 
 /* What the back-end heard last. */
 struct heard {
-	unsigned results;
+	unsigned reports, results;
 	Postern__OutboundOutcome outcome;
 	char status[16]; /* of the first recipient */
 	char text[128], remote[64];
 	struct event now;
+	/* What its stream of work gives, and what ends that. */
+	struct outbound_job *give;
+	size_t ngive;
+	bool refuses; /* a report does not count */
+	struct event over;
 };
 
 static void hear(const char *said, char *out, size_t size)
 {
 	CHECK(slice_to_str(slice_str(said), out, size));
+}
+
+static ProtobufCBinaryData bytes(slice_t s)
+{
+	return (ProtobufCBinaryData){s.n, (uint8_t *)(uintptr_t)s.p};
+}
+
+/* So many jobs like the one, then nothing until it is over. */
+WAITS static void work(struct heard *h, struct rpc_req *r)
+{
+	Postern__OutboundRecipient to = POSTERN__OUTBOUND_RECIPIENT__INIT, *list = &to;
+	Postern__OutboundTls tls = POSTERN__OUTBOUND_TLS__INIT;
+	Postern__OutboundJob m = POSTERN__OUTBOUND_JOB__INIT;
+	char destination[OUTBOUND_TARGET_MAX];
+	uint8_t packed[512];
+
+	CHECK(slice_to_str(h->give->destination, destination, sizeof destination));
+	to.address = bytes(h->give->rcpts[0].address);
+	tls.level = POSTERN__OUTBOUND_TLS_LEVEL__OUTBOUND_TLS_NONE;
+	m.tls = &tls;
+	m.lease = bytes(h->give->lease);
+	m.destination = destination;
+	m.connections = 1;
+	m.recipients = &list;
+	m.n_recipients = 1;
+	m.trace_id = bytes(slice(h->give->trace_id, sizeof h->give->trace_id));
+	m.prefix = bytes(h->give->prefix);
+	CHECK_ERR(rpc_req_reply(r, E_OK, SLICE_NONE, RPC_BODY), E_OK);
+	for (size_t i = 0; i < h->ngive; i++)
+		CHECK_ERR(rpc_req_send(r, slice(packed, postern__outbound_job__pack(&m, packed))),
+			  E_OK);
+	if (event_wait(&h->over, "test.over", NO_DEADLINE) == E_OK)
+		CHECK_ERR(rpc_req_send_end(r), E_OK);
 }
 
 /* Reports count; a message cannot be read. */
@@ -38,8 +76,18 @@ WAITS static void answer(struct played_node *n, struct rpc_req *r)
 	const Postern__OutboundReport *report;
 	ProtobufCMessage *m;
 
+	if (rpc_req_method(r) == POSTERN__METHOD__METHOD_OUTBOUND_WORK) {
+		work(h, r);
+		return;
+	}
 	if (rpc_req_method(r) != POSTERN__METHOD__METHOD_OUTBOUND_REPORT) {
 		played_reply(r, E_BUSY, NULL);
+		return;
+	}
+	h->reports++;
+	if (h->refuses) {
+		played_reply(r, E_RETRY, NULL);
+		event_set(&h->now);
 		return;
 	}
 	m = played_message(r, &postern__outbound_report__descriptor);
@@ -64,6 +112,7 @@ static void begin(struct played_node *be, struct heard *h)
 {
 	*h = (struct heard){.results = 0};
 	event_init(&h->now);
+	event_init(&h->over);
 	*be = (struct played_node){.name = map[0], .answer = answer, .arg = h};
 	played_begin(map, ARRAY_LEN(map));
 	policy_init("fe1.test");
@@ -146,7 +195,7 @@ TEST_FIBER(courier_message_cannot_be_read)
 	rig_start(&r, script);
 	CHECK_ERR(rig_open(&r), E_OK);
 	REQUIRE(r.client != NULL);
-	j->content = DELIVER_8BIT;
+	j->content = CONTENT_8BIT;
 	j->plain_size = 100;
 	CHECK_ERR(send_job(r.client, "mx.example.org [192.0.2.1]", j, &why), E_OK);
 	CHECK(smtp_client_usable(r.client));
@@ -301,4 +350,140 @@ TEST_FIBER(courier_report_after_an_outage)
 	CHECK_INT(h.results, 1);
 	end(&be);
 	clock_replace(NULL, NULL);
+}
+
+WAITS static void take(struct outbound_job *j, void *arg)
+{
+	unsigned *came = arg;
+
+	couriers_take(j);
+	++*came;
+}
+
+struct worker {
+	unsigned came;
+	struct event ended;
+};
+
+WAITS static bool have_come(const struct worker *w, unsigned n)
+{
+	int64_t deadline = deadline_in(WIRE_MS);
+
+	while (w->came < n && clock_mono_ms() < deadline)
+		fiber_yield();
+	return w->came == n;
+}
+
+WAITS static void worker_run(void *arg)
+{
+	struct worker *w = arg;
+
+	CHECK(call_outbound_work(rpc_client_any(), take, &w->came) != E_OK);
+	event_set(&w->ended);
+}
+
+WAITS static void server_ends(struct played_node *be)
+{
+	struct heard *h = be->arg;
+
+	event_set(&h->over);
+}
+
+WAITS static void link_breaks(struct played_node *be)
+{
+	played_down(be);
+	played_up(be);
+}
+
+/* What waits in line when its stream ends is given out anew by the back-end, so it is not sent from
+ * here, and nothing is said of it; what is under way is finished, and told. */
+TEST_FIBER(courier_line_of_a_lost_stream)
+{
+	static WAITS void (*const ends[])(struct played_node *) = {server_ends, link_breaks};
+	static const char *const script[] = {
+		"> 220 mx.example.org ESMTP",
+		"~ EHLO ",
+		"> 250 mx.example.org",
+		"~ MAIL FROM:",
+		"> 250 ok",
+		"~ RCPT TO:",
+		"> 250 ok",
+		"< DATA",
+		"> 354 go",
+		"!body",
+		"!stall",
+		"> 250 taken",
+		"< QUIT",
+		"> 221 bye",
+		"!end",
+		NULL,
+	};
+	struct played_node be;
+	struct heard h;
+
+	begin(&be, &h);
+	played_up(&be);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		struct worker w = {.came = 0};
+		struct rig r;
+
+		check_note("case %zu", i);
+		event_init(&w.ended);
+		h.results = 0;
+		rig_start(&r, script);
+		h.give = job_for(&r);
+		h.ngive = 3;
+		CHECK_ERR(fiber_start("test.worker", worker_run, &w, NULL), E_OK);
+		REQUIRE(comes_to(&r, 10));
+		REQUIRE(have_come(&w, 3));
+		ends[i](&be);
+		CHECK_ERR(event_wait(&w.ended, "test.ended", deadline_in(WIRE_MS)), E_OK);
+		event_set(&r.resume);
+		CHECK_ERR(event_wait(&h.now, "test.heard", deadline_in(WIRE_MS)), E_OK);
+		CHECK(comes_to(&r, ARRAY_LEN(script) - 1));
+		CHECK_INT(h.results, 1);
+		CHECK_STR(h.status, "2.0.0");
+		outbound_job_free(&h.give);
+		rig_end(&r);
+	}
+	end(&be);
+}
+
+WAITS static void give_back(struct outbound_job *j, void *arg)
+{
+	reports_put_untried(j);
+	event_set(arg);
+}
+
+WAITS static void giver_run(void *arg)
+{
+	CHECK_ERR(call_outbound_work(rpc_client_any(), give_back, arg), E_CLOSED);
+	event_set(arg);
+}
+
+/* One that is given back, while that does not count yet, is not given back once more when its
+ * stream has ended: it may have been leased again meanwhile. */
+TEST_FIBER(courier_given_back_to_a_lost_stream)
+{
+	struct played_node be;
+	struct event now;
+	struct heard h;
+
+	begin(&be, &h);
+	played_up(&be);
+	event_init(&now);
+	h.give = job_of(0);
+	h.ngive = 1;
+	h.refuses = true;
+	CHECK_ERR(fiber_start("test.giver", giver_run, &now, NULL), E_OK);
+	CHECK_ERR(event_wait(&now, "test.given", deadline_in(WIRE_MS)), E_OK);
+	CHECK_ERR(event_wait(&h.now, "test.heard", deadline_in(WIRE_MS)), E_OK);
+	event_set(&h.over);
+	CHECK_ERR(event_wait(&now, "test.ended", deadline_in(WIRE_MS)), E_OK);
+	h.refuses = false;
+	reports_flush(deadline_in(WIRE_MS));
+	CHECK_INT(h.reports, 1);
+	CHECK_INT(h.results, 0);
+	outbound_job_free(&h.give);
+	end(&be);
 }

@@ -79,7 +79,7 @@ TEST(mail_parameters)
 {
 	struct smtp_msg m = {.sender = SL("a@example.org"),
 			     .size = 77,
-			     .ret = SMTP_RET_FULL,
+			     .ret = RET_FULL,
 			     .envid = SL("e+1\r\nDATA"),
 			     .needs = SMTP_NEED_8BIT | SMTP_NEED_TLS};
 	char longest[SMTP_ENVID_SENT_MAX + 1];
@@ -108,12 +108,12 @@ TEST(deliver_by)
 		int64_t by_s;
 		const char *want;
 	} rows[] = {
-		{SMTP_BY_RETURN, 59, "MAIL FROM:<> BY=59;R\r\n"},
-		{SMTP_BY_RETURN | SMTP_BY_TRACE, 1, "MAIL FROM:<> BY=1;RT\r\n"},
-		{SMTP_BY_NOTIFY, 0, "MAIL FROM:<> BY=0;N\r\n"},
-		{SMTP_BY_NOTIFY | SMTP_BY_TRACE, -5, "MAIL FROM:<> BY=-5;NT\r\n"},
-		{SMTP_BY_NOTIFY, INT64_MIN, "MAIL FROM:<> BY=-999999999;N\r\n"},
-		{SMTP_BY_NOTIFY, INT64_MAX, "MAIL FROM:<> BY=999999999;N\r\n"},
+		{BY_RETURN, 59, "MAIL FROM:<> BY=59;R\r\n"},
+		{BY_RETURN | BY_TRACE, 1, "MAIL FROM:<> BY=1;RT\r\n"},
+		{BY_NOTIFY, 0, "MAIL FROM:<> BY=0;N\r\n"},
+		{BY_NOTIFY | BY_TRACE, -5, "MAIL FROM:<> BY=-5;NT\r\n"},
+		{BY_NOTIFY, INT64_MIN, "MAIL FROM:<> BY=-999999999;N\r\n"},
+		{BY_NOTIFY, INT64_MAX, "MAIL FROM:<> BY=999999999;N\r\n"},
 		{0, 7, "MAIL FROM:<>\r\n"},
 	};
 
@@ -145,13 +145,13 @@ TEST(what_is_to_be_returned_in_time)
 		unsigned min;
 		const char *status; /* NULL: it may be sent */
 	} rows[] = {
-		{SMTP_BY_RETURN, 60, SMTP_EXT_DELIVERBY, 0, NULL},
-		{SMTP_BY_RETURN, 60, SMTP_EXT_DELIVERBY, 60, NULL},
-		{SMTP_BY_RETURN, 60, SMTP_EXT_DELIVERBY, 61, "5.4.7"},
-		{SMTP_BY_RETURN, 0, SMTP_EXT_DELIVERBY, 0, "5.4.7"},
-		{SMTP_BY_RETURN | SMTP_BY_TRACE, 60, 0, 0, "5.3.3"},
-		{SMTP_BY_NOTIFY, -60, SMTP_EXT_DELIVERBY, 60, NULL},
-		{SMTP_BY_NOTIFY, 60, 0, 0, NULL},
+		{BY_RETURN, 60, SMTP_EXT_DELIVERBY, 0, NULL},
+		{BY_RETURN, 60, SMTP_EXT_DELIVERBY, 60, NULL},
+		{BY_RETURN, 60, SMTP_EXT_DELIVERBY, 61, "5.4.7"},
+		{BY_RETURN, 0, SMTP_EXT_DELIVERBY, 0, "5.4.7"},
+		{BY_RETURN | BY_TRACE, 60, 0, 0, "5.3.3"},
+		{BY_NOTIFY, -60, SMTP_EXT_DELIVERBY, 60, NULL},
+		{BY_NOTIFY, 60, 0, 0, NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -168,8 +168,7 @@ TEST(what_is_to_be_returned_in_time)
 TEST(rcpt_parameters)
 {
 	struct smtp_msg_rcpt r = {.address = SL("b@example.org"),
-				  .notify = SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE |
-					    SMTP_NOTIFY_DELAY,
+				  .notify = NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY,
 				  .orcpt = SL("rfc822;B=b@example.org")};
 	char longest[SMTP_ORCPT_SENT_MAX + 1];
 
@@ -177,7 +176,7 @@ TEST(rcpt_parameters)
 		   "RCPT TO:<b@example.org> NOTIFY=SUCCESS,FAILURE,DELAY "
 		   "ORCPT=rfc822;B+3Db@example.org\r\n");
 	check_rcpt(&r, &nothing, "RCPT TO:<b@example.org>\r\n");
-	r.notify = SMTP_NOTIFY_NEVER;
+	r.notify = NOTIFY_NEVER;
 	r.orcpt = SL("no type");
 	check_rcpt(&r, &everything, "RCPT TO:<b@example.org> NOTIFY=NEVER\r\n");
 	r.notify = 0;
@@ -231,13 +230,12 @@ TEST(the_longest_commands_fit)
 {
 	char local[64], orcpt[SMTP_ORCPT_SENT_MAX], envid[SMTP_ENVID_SENT_MAX];
 	struct smtp_msg m = {.size = UINT64_MAX,
-			     .ret = SMTP_RET_FULL,
-			     .by = SMTP_BY_NOTIFY | SMTP_BY_TRACE,
+			     .ret = RET_FULL,
+			     .by = BY_NOTIFY | BY_TRACE,
 			     .by_s = INT64_MIN,
 			     .priority = -9,
 			     .needs = SMTP_NEED_BINARY | SMTP_NEED_TLS};
-	struct smtp_msg_rcpt r = {.notify = SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE |
-					    SMTP_NOTIFY_DELAY};
+	struct smtp_msg_rcpt r = {.notify = NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY};
 	struct buf address, out;
 	bool utf8;
 

@@ -448,11 +448,11 @@ TEST(wishes)
 		enum tls_wish wish;
 	} rows[] = {
 		{0, SL("a@example.org"), TLS_WISH_NONE},
-		{DELIVER_8BIT | DELIVER_UTF8, SL("a@example.org"), TLS_WISH_NONE},
-		{DELIVER_REQUIRETLS, SL("a@example.org"), TLS_WISH_REQUIRED},
-		{DELIVER_TLS_OPTIONAL, SL("a@example.org"), TLS_WISH_INDIFFERENT},
-		{DELIVER_REQUIRETLS | DELIVER_TLS_OPTIONAL, SL("a@example.org"), TLS_WISH_REQUIRED},
-		{DELIVER_REQUIRETLS, SL(""), TLS_WISH_NONE},
+		{CONTENT_8BIT | CONTENT_UTF8, SL("a@example.org"), TLS_WISH_NONE},
+		{CONTENT_REQUIRETLS, SL("a@example.org"), TLS_WISH_REQUIRED},
+		{CONTENT_TLS_OPTIONAL, SL("a@example.org"), TLS_WISH_INDIFFERENT},
+		{CONTENT_REQUIRETLS | CONTENT_TLS_OPTIONAL, SL("a@example.org"), TLS_WISH_REQUIRED},
+		{CONTENT_REQUIRETLS, SL(""), TLS_WISH_NONE},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -420,6 +420,30 @@ static WAITS void send_all(struct sending *x, slice_t stored)
 	deliver_send_end(&x->d);
 }
 
+TEST(deliver_content_of_what_is_wanted)
+{
+	static const struct {
+		struct deliver_wants w;
+		uint32_t content;
+	} cases[] = {
+		{{.eight = false}, 0},
+		{{.eight = true}, CONTENT_8BIT},
+		{{.binary = true}, CONTENT_BINARY},
+		{{.utf8 = true}, CONTENT_UTF8},
+		{{.requiretls = true}, CONTENT_REQUIRETLS},
+		{{.tls_optional = true}, CONTENT_TLS_OPTIONAL},
+		{{.requiretls = true, .tls_optional = true}, CONTENT_REQUIRETLS},
+		{{true, true, true, false, true},
+		 CONTENT_8BIT | CONTENT_BINARY | CONTENT_UTF8 | CONTENT_TLS_OPTIONAL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		check_note("case %zu", i);
+		CHECK_INT(deliver_content(&cases[i].w), cases[i].content);
+		CHECK(content_is_sound(cases[i].content));
+	}
+}
+
 TEST_FIBER(deliver_small)
 {
 	struct deliver_group other;

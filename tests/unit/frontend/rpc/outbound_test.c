@@ -21,6 +21,7 @@ struct giver {
 	size_t cut;        /* frames of so many bytes */
 	bool behind;       /* the bytes come behind each job, too */
 	struct buf report; /* the last one, packed */
+	struct event *end; /* of the stream of jobs; NULL: at once */
 };
 
 WAITS static void give_stored(struct giver *g, struct rpc_req *r)
@@ -45,7 +46,8 @@ WAITS static void give_jobs(struct giver *g, struct rpc_req *r)
 			give_stored(g, r);
 		xfree(&bytes);
 	}
-	(void)rpc_req_send_end(r);
+	if (g->end == NULL || event_wait(g->end, "test.end", deadline_in(WIRE_MS)) == E_OK)
+		(void)rpc_req_send_end(r);
 }
 
 WAITS static void give_bytes(struct giver *g, struct rpc_req *r)
@@ -88,7 +90,7 @@ static ProtobufCBinaryData bytes(size_t n)
 
 struct sample {
 	Postern__OutboundJob m;
-	Postern__OutboundRecipient rcpts[OUTBOUND_RCPTS_MAX + 1], *list[OUTBOUND_RCPTS_MAX + 1];
+	Postern__OutboundRecipient rcpts[LEASE_ITEMS_MAX + 1], *list[LEASE_ITEMS_MAX + 1];
 	Postern__Target target, *targets[DELIVER_TARGETS_MAX + 1];
 	Postern__OutboundTls tls;
 	char *names[OUTBOUND_TLS_MAX + 1];
@@ -131,9 +133,6 @@ WAITS static void count(struct outbound_job *j, void *arg)
 
 	++*n;
 	CHECK_SLICE(j->destination, SL("example.test"));
-	CHECK(!outbound_job_is_late(j));
-	j->came_ms -= OUTBOUND_BEGIN_MS + 1;
-	CHECK(outbound_job_is_late(j));
 	outbound_job_free(&j);
 }
 
@@ -155,7 +154,7 @@ static void no_recipients(struct sample *s)
 
 static void many_recipients(struct sample *s)
 {
-	s->m.n_recipients = OUTBOUND_RCPTS_MAX + 1;
+	s->m.n_recipients = LEASE_ITEMS_MAX + 1;
 }
 
 static void no_lease(struct sample *s)
@@ -351,7 +350,7 @@ TEST_FIBER(outbound_jobs)
 	sample(s);
 	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
 	CHECK_INT(taken, 1);
-	s->m.n_recipients = OUTBOUND_RCPTS_MAX;
+	s->m.n_recipients = LEASE_ITEMS_MAX;
 	CHECK_ERR(work(&be, s, &taken), E_CLOSED);
 	CHECK_INT(taken, 1);
 	route_of(s)->gssapi = true;
@@ -461,6 +460,72 @@ WAITS static enum err read_all(const struct outbound_job *j, struct buf *out)
 		buf_put(out, piece);
 	outbound_body_fini(&b);
 	return e;
+}
+
+/* Two jobs of a stream that then ends, or whose link breaks. */
+struct kept {
+	struct played_node *be;
+	struct outbound_job *jobs[2];
+	size_t n;
+	bool breaks;
+};
+
+WAITS static void keep_job(struct outbound_job *j, void *arg)
+{
+	struct kept *k = arg;
+	struct giver *g = k->be->arg;
+
+	CHECK(!outbound_job_is_lost(j));
+	CHECK(!outbound_job_is_late(j));
+	j->came_ms -= OUTBOUND_BEGIN_MS + 1;
+	CHECK(!outbound_job_is_lost(j));
+	CHECK(outbound_job_is_late(j));
+	j->came_ms += OUTBOUND_BEGIN_MS + 1;
+	k->jobs[k->n++] = j;
+	if (k->n != ARRAY_LEN(k->jobs))
+		return;
+	if (k->breaks)
+		played_down(k->be);
+	else
+		event_set(g->end);
+	/* Known while somebody waits for room here, too. */
+	for (int64_t until = deadline_in(WIRE_MS);
+	     !outbound_job_is_lost(j) && clock_mono_ms() < until;)
+		fiber_yield();
+	CHECK(outbound_job_is_lost(k->jobs[0]));
+	CHECK(outbound_job_is_late(k->jobs[0]));
+}
+
+TEST_FIBER(outbound_jobs_of_a_lost_stream)
+{
+	struct event over;
+	struct giver g = {.njobs = 2, .end = &over};
+	struct played_node be = {.name = "be1", .answer = answer, .arg = &g};
+	struct sample *s = xcalloc(1, sizeof *s);
+	Postern__OutboundJob jobs[2];
+
+	played_begin(map, 1);
+	sample(s);
+	jobs[0] = jobs[1] = s->m;
+	g.jobs = jobs;
+	for (int breaks = 0; breaks < 2; breaks++) {
+		struct kept k = {.be = &be, .breaks = breaks == 1};
+
+		check_note("breaks: %d", breaks);
+		event_init(&over);
+		if (be.ask == NULL)
+			played_up(&be);
+		CHECK_ERR(call_outbound_work(rpc_client_any(), keep_job, &k),
+			  k.breaks ? E_RETRY : E_CLOSED);
+		CHECK_INT(k.n, 2);
+		for (size_t i = 0; i < k.n; i++) {
+			CHECK(outbound_job_is_lost(k.jobs[i]));
+			outbound_job_free(&k.jobs[i]);
+		}
+	}
+	xfree(&s);
+	played_down(&be);
+	played_end();
 }
 
 TEST_FIBER(outbound_message)

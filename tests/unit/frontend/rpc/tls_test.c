@@ -184,7 +184,7 @@ TEST_FIBER(a_report_is_sent_to_who_asks)
 	CHECK_INT(w.step, POSTERN__TLS_REPORT_STEP__TLS_REPORT_SENT);
 	CHECK_STR(w.address, "r@a.test");
 	CHECK_INT(w.committed, 1);
-	CHECK_INT(w.content, DELIVER_TLS_OPTIONAL | DELIVER_LOSABLE);
+	CHECK_INT(w.content, CONTENT_TLS_OPTIONAL | CONTENT_LOSABLE);
 	one_report();
 	send_report("TXT", "v=TLSRPTv1; rua=mailto:r@a.test,mailto:s@a.test");
 	CHECK_INT(w.resolved, 2);

@@ -96,12 +96,12 @@ TEST(notices)
 	struct sm_args a;
 
 	CHECK_INT(parse(good, &a), EX_OK);
-	CHECK_INT(a.notify, SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_DELAY);
-	CHECK_INT(a.ret, SMTP_RET_HDRS);
+	CHECK_INT(a.notify, NOTIFY_SUCCESS | NOTIFY_DELAY);
+	CHECK_INT(a.ret, RET_HDRS);
 	CHECK_STR(a.envid, "id");
 	CHECK_INT(parse(never, &a), EX_OK);
-	CHECK_INT(a.notify, SMTP_NOTIFY_NEVER);
-	CHECK_INT(a.ret, SMTP_RET_FULL);
+	CHECK_INT(a.notify, NOTIFY_NEVER);
+	CHECK_INT(a.ret, RET_FULL);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		CHECK_INT(parse(bad[i], &a), EX_USAGE);
 }

@@ -187,7 +187,7 @@ TEST_FIBER(bdat_binary)
 		chunk(&w, slice_from(all, cut), " LAST");
 		ASK(&w, NULL, "250 2.0.0");
 		CHECK_SLICE(buf_slice(&played.plain), all);
-		CHECK_INT(played.content, DELIVER_BINARY | DELIVER_8BIT);
+		CHECK_INT(played.content, CONTENT_BINARY | CONTENT_8BIT);
 	}
 	mx_close(&w);
 }

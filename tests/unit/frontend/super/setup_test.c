@@ -85,6 +85,25 @@ TEST(setup_round_trip)
 	buf_fini(&b);
 }
 
+/* What is not secret stays: a worker goes on to borrow from it. */
+TEST(setup_keys_are_wiped)
+{
+	struct worker_setup in = sample(), out;
+	struct buf b;
+
+	buf_init(&b, SETUP_BYTES_MAX, NULL);
+	setup_encode(&in, &b);
+	CHECK_ERR(setup_decode(buf_slice(&b), &out), E_OK);
+	setup_wipe_keys(&out);
+	CHECK_INT(slice_find(buf_slice(&b), SL("public key")), b.n);
+	CHECK_INT(slice_find(buf_slice(&b), SL("its key")), b.n);
+	in.key_pem = in.tls_key_pem[0] = in.tls_key_pem[1] = SLICE_NONE;
+	check_same(&out, &in);
+	CHECK_ERR(setup_decode(buf_slice(&b), &out), E_OK);
+	CHECK_SLICE(out.key_pem, SL("\0\0\0"));
+	buf_fini(&b);
+}
+
 /* In memory of exactly its size, so that a read beyond it is found. */
 static enum err decode_copy(slice_t bytes)
 {
