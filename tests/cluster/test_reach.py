@@ -8,7 +8,7 @@ import unittest
 
 import dnszone
 from outgoing import queue, submit, waiting
-from postern import account, cluster, postern, setting, until
+from postern import account, cluster, postern, put_in_force, setting, until
 from sink import Sink
 
 CLUSTER = ["--frontends", "2", "--accounts", "10", "--set", "dns={dns}",
@@ -63,7 +63,7 @@ class Reach(unittest.TestCase):
         self.addCleanup(postern, "queue", "remove", "--all")
 
     def set(self, key, value):
-        setting(key, value)
+        put_in_force(key, value)
         self.addCleanup(postern, "setting", "unset", key)
 
     def sink(self, host):
