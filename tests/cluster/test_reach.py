@@ -14,7 +14,7 @@ from sink import Sink
 CLUSTER = ["--frontends", "2", "--accounts", "10", "--set", "dns={dns}",
            "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=1s",
            "--set", "outbound.retry_second=1s", "--set", "outbound.retry_third=2s",
-           "--set", "outbound.retry_later=1s"]
+           "--set", "outbound.retry_later=1s", "--set", "submission.limit_minute=0"]
 
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 MUTE, FOUR, SIX = "127.0.6.1", "127.0.6.2", "::1"
