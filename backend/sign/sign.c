@@ -126,9 +126,11 @@ size_t signer_keys(const struct signer *s, slice_t domain, struct signer_key out
 	return n;
 }
 
+/* A front-end that asks with a published key was told by a back-end that it is active: that one's
+ * copy of the directory is ahead of ours. */
 static bool may_sign(const struct sign_entry *x)
 {
-	if (x->state == DIR_DKIM_ACTIVE)
+	if (x->state == DIR_DKIM_ACTIVE || x->state == DIR_DKIM_PUBLISHED)
 		return true;
 	return x->state == DIR_DKIM_RETIRED && clock_wall_s() - x->retired_s <= SIGN_GRACE_S;
 }
@@ -208,7 +210,7 @@ static void prepare(struct signer *s, slice_t domain, const struct sign_ask *ask
 		struct dir_dkim_key row;
 
 		if (x == NULL) {
-			left_out(domain, ask, "no such key, or none that is active");
+			left_out(domain, ask, "no such key, or none that is in use");
 			continue;
 		}
 		if (!dkim_sig_is_open(ask->open, sign_name(ask->algorithm), domain,

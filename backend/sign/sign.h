@@ -45,8 +45,9 @@ struct sign_ask {
 	const uint8_t *digest; /* SHA256_LEN */
 };
 /* Appends the signed fields. An ask that this node's keys cannot answer (no such key, or none that
- * is active; a field that is not as it should be) is logged, counted and left out: a message
- * without a signature is better than none. At most DKIM_SIGS_MAX asks. E_BUSY, E_CANCELLED: nothing
+ * is active, is published and so may be active elsewhere already, or was until a moment ago; a
+ * field that is not as it should be) is logged, counted and left out: a message without a signature
+ * is better than none. At most DKIM_SIGS_MAX asks. E_BUSY, E_CANCELLED: nothing
  * was appended. */
 WAITS enum err signer_fields(struct signer *s, slice_t domain, const struct sign_ask *asks,
 			     size_t n, struct buf *out) MUST_USE;

@@ -1,6 +1,7 @@
 #include "frontend/core/policy.h"
 
 #include "common/conf/conf.h"
+#include "common/log/log.h"
 #include "common/loop/loan.h"
 #include "proto/settings.h"
 
@@ -145,9 +146,31 @@ void policy_begin(void)
 	state.next = conf_new(settings_table, settings_table_len);
 }
 
+/* Whoever has changed a setting may read where, and since when, it is in force. */
+static void tell_changes(void)
+{
+	for (size_t i = 0; i < settings_table_len; i++) {
+		const char *name = settings_table[i].name;
+		struct buf was, is;
+
+		buf_init(&was, SETTINGS_VALUE_MAX, NULL);
+		buf_init(&is, SETTINGS_VALUE_MAX, NULL);
+		conf_text(state.live, name, &was);
+		conf_text(state.next, name, &is);
+		if (!slice_eq(buf_slice(&was), buf_slice(&is)))
+			LOG(LOG_INFO, NULL, "policy.changed", LF_STR("key", name),
+			    LF_SLICE("value", buf_slice(&is)));
+		buf_fini(&was);
+		buf_fini(&is);
+	}
+}
+
 void policy_apply(void)
 {
 	invariant(state.next != NULL);
+	/* What a worker begins with is no change. */
+	if (state.change > 1)
+		tell_changes();
 	read_all(state.next, &state.current);
 	if (state.live != NULL)
 		conf_free(&state.live);

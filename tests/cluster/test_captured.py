@@ -147,8 +147,8 @@ class CapturedFrontend(unittest.TestCase):
                 fields = next(f for _, n, f in methods() if short(n) == name)
                 self.assertEqual(c.call(name, **plausible(fields))[0], "denied")
             self.assertEqual(metric("be1", "rpc_refused_total", reason="role"), before + 1)
-            self.assertTrue(log_lines("be1", "event=rpc.denied", "frontend/fe1/" + service,
-                                      since=since))
+            self.assertTrue(until(lambda: log_lines("be1", "event=rpc.denied",
+                                                    "frontend/fe1/" + service, since=since)))
 
     def test_unknown_and_administrative_numbers(self):
         for service in ("imap", "smtp"):
@@ -192,7 +192,7 @@ class CapturedFrontend(unittest.TestCase):
                                         counted + len(statuses))
                 refused = "no-ticket" in statuses.values()
                 event = "event=rpc.ticket_refused" if refused else "event=rpc.denied"
-                self.assertTrue(log_lines("be1", event, thief, since=since))
+                self.assertTrue(until(lambda: log_lines("be1", event, thief, since=since)))
             self.assertEqual(mine.call("MAILBOX_LIST", ticket=ticket)[0], "ok")
         self.assertEqual(self.folders(), before)
 

@@ -5,7 +5,7 @@ import unittest
 
 import dnszone
 from outgoing import submit
-from postern import setting
+from postern import put_in_force, setting
 from sink import Sink
 
 CLUSTER = ["--accounts", "4", "--set", "dns={dns}", "--set", "dns_anchors={anchors}",
@@ -46,10 +46,10 @@ class Connections(unittest.TestCase):
     def test_fewer_are_allowed_while_some_are_idle(self):
         """Who has one too many ends, and its mail goes over one that stays, at once."""
         def once():
-            setting("outbound.connections_per_destination", "20")
+            put_in_force("outbound.connections_per_destination", "20")
             self.at_once(4)
             sessions = self.sink.sessions
-            setting("outbound.connections_per_destination", "1")
+            put_in_force("outbound.connections_per_destination", "1")
             have = len(self.sink.mails)
             submit(["y@one.out.test"])
             self.assertEqual(len(self.sink.wait(have + 1)), have + 1)

@@ -6,7 +6,7 @@ import unittest
 import uuid
 
 from outgoing import submit, submit_bytes, waiting
-from postern import account, cluster, deliver, imap, message, postern, subjects, until
+from postern import account, change, cluster, deliver, imap, message, postern, subjects, until
 
 CLUSTER = ["--backends", "2", "--accounts", "6", "--set", "drop.files_max=5",
            "--set", "outbound.retry_first=2s", "--set", "outbound.retry_second=2s",
@@ -47,7 +47,7 @@ def dropped(subject):
 class Drop(unittest.TestCase):
     def setUp(self):
         self.domain = "d%s.test" % uuid.uuid4().hex[:10]
-        run("route", "add", self.domain, "drop", SERVER)
+        change("route", "add", self.domain, "drop", SERVER)
 
     def tearDown(self):
         run("route", "remove", self.domain)
@@ -74,9 +74,9 @@ class Drop(unittest.TestCase):
 
     def test_a_home_of_its_own(self):
         """What comes after it moved lies in the other folder."""
-        run("server", "add", "shop", "--listen", "fe1/192.0.2.2:25")
+        change("server", "add", "shop", "--listen", "fe1/192.0.2.2:25")
         self.addCleanup(run, "server", "remove", "shop")
-        run("route", "edit", self.domain, "--target", "shop")
+        change("route", "edit", self.domain, "--target", "shop")
 
         def came(home):
             subject = submit(["x@" + self.domain])
@@ -90,12 +90,12 @@ class Drop(unittest.TestCase):
         self.assertIn("files in its folder drop now", postern("server", "edit", "shop", "--set",
                                                               "home=sites/shop")[2])
         os.unlink(path)
-        run("server", "edit", "shop", "--set", "home=sites/shop")
+        change("server", "edit", "shop", "--set", "home=sites/shop")
         os.unlink(came("sites/shop"))
 
     def test_a_domain_of_others_mail(self):
         """Whole-domain intake, from strangers."""
-        run("domain", "add", self.domain, "--kind", "remote")
+        change("domain", "add", self.domain, "--kind", "remote")
         self.addCleanup(run, "domain", "remove", self.domain)
         subject = deliver("anybody@" + self.domain)
         m = email.message_from_bytes(dropped(subject)[1])
@@ -126,10 +126,10 @@ class Drop(unittest.TestCase):
         dropped(last)
 
     def test_there_is_no_such_server(self):
-        run("route", "edit", self.domain, "--target", "no-such-server")
+        change("route", "edit", self.domain, "--target", "no-such-server")
         subject = submit(["x@" + self.domain])
         self.assertEqual(waiting("x@" + self.domain)["status"], "4.3.0")
-        run("route", "edit", self.domain, "--target", SERVER)
+        change("route", "edit", self.domain, "--target", SERVER)
         dropped(subject)
 
     def test_what_is_dropped_can_be_picked_up(self):

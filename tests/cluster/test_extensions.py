@@ -11,7 +11,7 @@ import uuid
 import dnszone
 import postern
 from outgoing import fields, notice, submit
-from postern import account, imap, subjects, tls, until
+from postern import account, imap, put_in_force, setting, subjects, tls, until
 from sink import Sink
 
 CLUSTER = ["--frontends", "1", "--accounts", "10", "--partitions", "2", "--set", "dns={dns}",
@@ -125,6 +125,7 @@ class Extensions(unittest.TestCase):
         self.assertEqual((told["Action"], told["Status"]), ("failed", "5.3.3"))
         self.assertFalse(self.sink.mails)
         self.sink.offers.append("DELIVERBY 300")
+        self.sink.drop_sessions()  # one session serves one list of offers
         submit(["late@out.test"], options=["BY=120;R"], who=5)
         told = told_of(5, "late@out.test")
         self.assertEqual((told["Action"], told["Status"]), ("failed", "5.4.7"))
@@ -146,7 +147,7 @@ class Extensions(unittest.TestCase):
 
     def test_priority_is_passed_on_and_lowered(self):
         self.sink.offers.append("MT-PRIORITY")
-        run("setting", "set", "submission.priority_max", "3")
+        put_in_force("submission.priority_max", "3")
         try:
             with login(8) as s:
                 a = account(8)["address"]
@@ -156,7 +157,7 @@ class Extensions(unittest.TestCase):
                     reply = s.data("From: %s\r\nSubject: x\r\n\r\nx\r\n" % a)
                     self.assertEqual(reply[1][:len(code)], code)
         finally:
-            run("setting", "unset", "submission.priority_max")
+            setting("submission.priority_max")
         got = {m.rcpts[0].partition(b"<")[2].partition(b"@")[0]: m for m in self.taken(3)}
         for name, said in ((b"p3", b"3"), (b"p4", b"-4"), (b"p9", b"3")):
             self.assertIn(b" MT-PRIORITY=" + said + b"\r\n", got[name].sender)
@@ -174,7 +175,7 @@ class Extensions(unittest.TestCase):
         folders = (("Sent", ()), ("Gesendet", (("RENAME", "Sent", "Gesendet"),)),
                    ("Sent", (("DELETE", "Gesendet"), ("CREATE", "Sent"))),
                    ("INBOX", (("DELETE", "Sent"),)))
-        run("setting", "set", "submission.save_sent", "true")
+        put_in_force("submission.save_sent", "true")
         try:
             for to in ("x@out.test", account(4)["address"], account(5)["address"]):
                 with self.subTest(to):
@@ -191,7 +192,7 @@ class Extensions(unittest.TestCase):
                     subject = submit([account(5)["address"]], who=4)
                     self.assertIn(subject.encode(), kept(folder)[1])
         finally:
-            run("setting", "unset", "submission.save_sent")
+            put_in_force("submission.save_sent")
         self.taken(1)
         submit([account(5)["address"]], who=4)
         self.assertIn(subject.encode(), kept("INBOX")[1])

@@ -221,7 +221,7 @@ class Hostile(unittest.TestCase):
                 with self.subTest(role=role, what=what):
                     self.assertTrue(self.ends(s), "not closed")
                     self.assertTrue(until(lambda: log_lines("be1", "event=rpc.fault", role,
-                                                            since=since), 5), "no line")
+                                                            since=since)), "no line")
                     self.assertGreater(metric("be1", "rpc_faults_total"), faults)
 
     def test_bad_hello(self):
@@ -237,7 +237,7 @@ class Hostile(unittest.TestCase):
                 with self.subTest(role=role, what=what):
                     self.assertTrue(self.ends(s))
                     self.assertTrue(until(lambda: log_lines("be1", "event=rpc.fault", role, "why=",
-                                                            since=since), 5), "no line")
+                                                            since=since)), "no line")
 
     def test_malformed_messages(self):
         """A request that is no message is refused; the link goes on."""
@@ -254,8 +254,9 @@ class Hostile(unittest.TestCase):
         self.assertEqual(statuses.pop(len(bad) + 2), 0)
         self.assertNotIn(0, statuses.values())
         self.assertGreater(metric("be1", "rpc_refused_total", reason="malformed"), before)
-        self.assertTrue(log_lines("be1", "event=rpc.malformed", "peer=frontend/fe1/imap",
-                                  "method=Ticket.Renew", "why=", since=since))
+        self.assertTrue(until(lambda: log_lines("be1", "event=rpc.malformed",
+                                                "peer=frontend/fe1/imap", "method=Ticket.Renew",
+                                                "why=", since=since)))
         s.close()
 
     def test_malformed_management(self):
@@ -285,11 +286,14 @@ class Hostile(unittest.TestCase):
                 "be1", "event=rpc.malformed", "peer=" + ADMIN, "ip=127.0.0.1", "method=" + method,
                 "error=", "why=", since=since)) >= count), method)
         for event in ("event=rpc.denied", "event=rpc.request_too_big"):
-            self.assertTrue(log_lines("be1", event, "peer=" + ADMIN, since=since), event)
-        record = json.loads(postern.postern("--json", "audit", "list", "--limit", "50")[1])
-        self.assertGreaterEqual(sum(
-            (r["who"], r["method"]) == (ADMIN, "account.add") and r["result"] != "ok"
-            for r in record), n)
+            self.assertTrue(until(lambda: log_lines("be1", event, "peer=" + ADMIN,
+                                                    since=since)), event)
+
+        def recorded():
+            rows = json.loads(postern.postern("--json", "audit", "list", "--limit", "50")[1])
+            return sum((r["who"], r["method"]) == (ADMIN, "account.add") and r["result"] != "ok"
+                       for r in rows)
+        self.assertTrue(until(lambda: recorded() >= n), recorded())
         s.close()
 
     def test_slow_management(self):
@@ -440,6 +444,8 @@ class Hostile(unittest.TestCase):
         who = account(account_of("be1", 6))
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        # By loopback's segments the other end would get room for megabytes of answers.
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         s.connect(self.address())
         s = self.context("frontend/fe1/imap").wrap_socket(s)
         s.sendall(hello("frontend/fe1/imap") + request(1, ms=0xffffffff))
@@ -485,19 +491,11 @@ class Hostile(unittest.TestCase):
         s.close()
 
     def test_many_links_of_one_identity(self):
-        links, refused = [], 0
-        for _ in range(80):
-            s = self.link("frontend/fe1/smtp")
-            s.settimeout(0.05)
-            try:
-                got = s.recv(1)
-                refused += got == b""
-            except socket.timeout:
-                pass
-            except OSError:
-                refused += 1
-            links.append(s)
-        self.assertGreater(refused, 0)
+        since = log_size("be1")
+        links = [self.link("frontend/fe1/smtp") for _ in range(80)]
+        self.assertTrue(until(lambda: log_lines("be1", "event=rpc.too_many_links",
+                                                "peer=frontend/fe1/smtp", since=since)))
+        self.assertTrue(any(self.ends(s, 0.05) for s in links[::-1]))
         for s in links:
             s.close()
 
@@ -563,7 +561,7 @@ class Hostile(unittest.TestCase):
                         return False
             except OSError:
                 return True
-        self.assertTrue(until(refused, 5))
+        self.assertTrue(until(refused))
 
     # ---- public listeners ----
 
@@ -587,7 +585,7 @@ class Hostile(unittest.TestCase):
                         pass
                     # Who, and why it ended.
                     self.assertTrue(until(lambda: log_lines("fe1", "event=session.end", peer,
-                                                            "reason=", since=since), 5), peer)
+                                                            "reason=", since=since)), peer)
                 w.close()
 
     def test_noise_inside_tls(self):

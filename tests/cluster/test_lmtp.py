@@ -5,7 +5,7 @@ import uuid
 
 import postern
 import raw
-from postern import account, account_of, deliver, imap, message, subjects, until
+from postern import account, account_of, change, deliver, imap, message, subjects, until
 
 CLUSTER = ["--frontends", "1", "--backends", "2", "--accounts", "12"]
 
@@ -62,7 +62,7 @@ class Lmtp(unittest.TestCase):
             for who in (full, near):
                 box = imap(who)
                 has = int(box.select("INBOX", readonly=True)[1][0])
-                ok("account", "quota", account(who)["address"], "--items", str(has + 1))
+                change("account", "quota", account(who)["address"], "--items", str(has + 1))
                 self.addCleanup(ok, "account", "quota", account(who)["address"], "--items", "none")
             s, codes = self.begin(*[account(i)["address"] for i in (taker, full, near)])
             self.assertEqual(codes, [250] * 3)

@@ -21,7 +21,7 @@ from sink import Sink
 CLUSTER = ["--frontends", "2", "--accounts", "10", "--set", "dns={dns}",
            "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=1s",
            "--set", "outbound.retry_second=1s", "--set", "outbound.retry_third=2s",
-           "--set", "outbound.retry_later=1s"]
+           "--set", "outbound.retry_later=1s", "--set", "submission.limit_minute=0"]
 TAKES = 30  # seconds
 
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
@@ -292,19 +292,11 @@ class Kills(unittest.TestCase):
     def has_job(self, name):
         """Who has a connection to the sink: by the worker's own sockets."""
         fe = next(f for f in postern.cluster()["frontends"] if f["name"] == name)
-        pids = {p for p in fe["pids"]}
-        for pid in pids:
-            with open("/proc/%d/net/tcp" % pid) as f:
-                lines = f.read()
-            inodes = set(re.findall(r"socket:\[(\d+)\]", " ".join(
-                os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir(
-                    "/proc/%d/fd" % pid))))
-            address = "%08X" % int.from_bytes(socket.inet_aton(LATE), "little")
-            for line in lines.splitlines()[1:]:
-                w = line.split()
-                if w[2].startswith(address) and w[9] in inodes:
-                    return True
-        return False
+        inodes = postern.sockets_of(fe["pids"])
+        address = "%08X" % int.from_bytes(socket.inet_aton(LATE), "little")
+        with open("/proc/net/tcp") as f:
+            rows = [x.split() for x in f][1:]
+        return any(r[2].startswith(address) and r[9] in inodes for r in rows)
 
     def test_the_queue_outlives_the_back_end(self):
         for i in range(5):
@@ -353,7 +345,7 @@ class Signed(unittest.TestCase):
 
     def test_notices(self):
         self.assertEqual(self.verified(self.told()), set())  # fe1 is below no domain
-        self.run_ok("setting", "set", "hostname", "MX.deep.%s" % self.domain)
+        postern.put_in_force("hostname", "MX.deep.%s" % self.domain)
         self.addCleanup(self.run_ok, "setting", "unset", "hostname")
         selectors = {k["selector"] for k in self.keys}
         got = until(lambda: next((m for m in [self.told()] if self.verified(m) == selectors), None),

@@ -8,8 +8,8 @@ import unittest
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from postern import account, cluster, cluster_command, imap, linked, log_lines, log_size, \
-    owners, postern, restore, subjects, until
+from postern import account, cluster, cluster_command, everybody_knows, imap, linked, log_lines, \
+    log_size, postern, restore, subjects, until
 
 CLUSTER = ["--backends", "2", "--accounts", "6", "--set", "drop.files_max=5",
            "--set", "outbound.retry_first=2s", "--set", "outbound.retry_second=2s",
@@ -226,6 +226,7 @@ class Pickup(unittest.TestCase):
         put(letter(self.a, self.b, subject=self.subject), node=1, server="sites/One")
         received(1, self.subject)
         server("stop", "site")
+        everybody_knows()
         path = put(letter(self.a, self.b, subject=self.subject + " 2"), node=1, server="sites/One")
         for change in (("--set", "home=elsewhere"), ("--unset", "home")):
             self.assertIn("be2 has 1 files in its folder pickup now",

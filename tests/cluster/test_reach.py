@@ -8,13 +8,13 @@ import unittest
 
 import dnszone
 from outgoing import queue, submit, waiting
-from postern import account, cluster, postern, setting, until
+from postern import account, cluster, postern, put_in_force, setting, until
 from sink import Sink
 
 CLUSTER = ["--frontends", "2", "--accounts", "10", "--set", "dns={dns}",
            "--set", "smtp.port_out={out}", "--set", "outbound.retry_first=1s",
            "--set", "outbound.retry_second=1s", "--set", "outbound.retry_third=2s",
-           "--set", "outbound.retry_later=1s"]
+           "--set", "outbound.retry_later=1s", "--set", "submission.limit_minute=0"]
 
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 MUTE, FOUR, SIX = "127.0.6.1", "127.0.6.2", "::1"
@@ -63,7 +63,7 @@ class Reach(unittest.TestCase):
         self.addCleanup(postern, "queue", "remove", "--all")
 
     def set(self, key, value):
-        setting(key, value)
+        put_in_force(key, value)
         self.addCleanup(postern, "setting", "unset", key)
 
     def sink(self, host):

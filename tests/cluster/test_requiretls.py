@@ -24,7 +24,8 @@ import uuid
 import authority
 import dnszone
 from outgoing import fields, notice, submit, waiting
-from postern import BUILD, TOP, frontend, message, postern, setting, subjects, until
+from postern import (BUILD, TOP, frontend, message, postern, put_in_force, setting, subjects,
+                     until)
 from sink import Sink
 
 CLUSTER = ["--accounts", "2", "--domain", "a.signed.test", "--set", "dns={dns}",
@@ -128,7 +129,7 @@ def setUpModule():
     except BaseException:
         zone.close()
         raise
-    setting("smtp.port_out", str(second.port))
+    put_in_force("smtp.port_out", str(second.port))
 
 
 def tearDownModule():

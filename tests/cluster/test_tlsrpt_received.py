@@ -40,8 +40,12 @@ def setUpModule():
     read_from(ADDRESS)
 
 
+# It stays when midnight passes; days are those of UTC.
+TODAY = datetime.datetime.now(datetime.timezone.utc).date()
+
+
 def day(ago=1):
-    return datetime.date.today() - datetime.timedelta(days=ago)
+    return TODAY - datetime.timedelta(days=ago)
 
 
 def report(organization, domain="example.org", ago=1, **more):

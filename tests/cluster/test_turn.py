@@ -8,11 +8,12 @@ import uuid
 
 import dnszone
 import postern
-from postern import account, message, tls, until
+from postern import account, change, message, tls, until
 from sink import Sink
 
+# One worker of SMTP: what one session is offered, the next one has too.
 CLUSTER = ["--frontends", "2", "--backends", "2", "--accounts", "4", "--set", "dns={dns}",
-           "--set", "smtp.port_out={out}"]
+           "--set", "smtp.port_out={out}", "--set", "workers.smtp=1"]
 
 PORT = int(os.environ.get("POSTERN_TEST_OUT", 0))
 MX, RELAY = "127.0.1.21", "127.0.1.22"
@@ -61,7 +62,7 @@ class Case(unittest.TestCase):
 
     def forget(self):
         for r in ok("route", "list"):
-            ok("route", "remove", r["domain"])
+            change("route", "remove", r["domain"])
         for r in ok("queue", "list"):
             ok("queue", "remove", "--id", r["id"])
 
@@ -153,7 +154,7 @@ class Atrn(Case):
         return c
 
     def fetched_by(self, who=1, *more):
-        ok("route", "add", self.node, "hold", "--atrn", account(who)["address"], *more)
+        change("route", "add", self.node, "hold", "--atrn", account(who)["address"], *more)
 
     def ready(self, who=1, fe=0):
         """A customer with whom roles have turned."""
@@ -180,7 +181,7 @@ class Atrn(Case):
 
     def test_who_may(self):
         self.fetched_by(1)
-        ok("route", "add", "sub." + self.node, "hold")
+        change("route", "add", "sub." + self.node, "hold")
         submit("x@" + self.node)
         submit("x@sub." + self.node)
         self.assertTrue(held(2))
@@ -205,7 +206,7 @@ class Atrn(Case):
             self.assertEqual(s.docmd("ATRN")[0], 500)
         self.assertTrue(held(2))
         # Another account's from now on, at once.
-        ok("route", "edit", self.node, "--atrn", account(2)["address"])
+        change("route", "edit", self.node, "--atrn", account(2)["address"])
         self.assertTrue(until(lambda: self.customer().atrn(self.node) == refused))
         c = self.customer(2)
         self.assertTrue(until(lambda: c.atrn(self.node)[0] == 250))
@@ -282,7 +283,7 @@ class Atrn(Case):
 class Etrn(Case):
     def test_the_route_s_host_gets_it_from_every_back_end(self):
         mx = self.sink(MX)
-        ok("route", "add", self.node, "hold", "--etrn", "127.0.0.0/8")
+        change("route", "add", self.node, "hold", "--etrn", "127.0.0.0/8")
         sent = {submit("x@" + self.node, who) for who in range(4)}
         self.assertTrue(held(4))
         self.assertEqual(mx.mails, [])
@@ -299,8 +300,8 @@ class Etrn(Case):
 
     def test_a_relay_of_its_own_and_what_is_below(self):
         mx, relay = self.sink(MX), self.sink(RELAY)
-        ok("route", "add", "." + self.node, "hold", "[%s]" % RELAY, "--etrn", "any")
-        ok("route", "add", self.node, "hold", "--etrn", "any")
+        change("route", "add", "." + self.node, "hold", "[%s]" % RELAY, "--etrn", "any")
+        change("route", "add", self.node, "hold", "--etrn", "any")
         a, b = submit("x@sub." + self.node), submit("x@" + self.node, 1)
         self.assertTrue(held(2))
         self.assertTrue(self.offered())
@@ -310,9 +311,9 @@ class Etrn(Case):
         self.assertEqual(self.subjects(mx, 1), {b})
 
     def test_nobody_learns_what_is_held(self):
-        ok("route", "add", self.node, "hold")
-        ok("route", "add", "x." + self.node, "hold", "--etrn", "192.0.2.1")
-        ok("route", "add", "y." + self.node, "mx")
+        change("route", "add", self.node, "hold")
+        change("route", "add", "x." + self.node, "hold", "--etrn", "192.0.2.1")
+        change("route", "add", "y." + self.node, "mx")
         submit("x@" + self.node)
         self.assertTrue(held(1))
         self.assertTrue(self.offered())
@@ -336,12 +337,12 @@ class Etrn(Case):
     def test_offered_only_where_something_may_be_asked_for(self):
         self.assertTrue(self.offered(False))
         self.assertEqual(self.etrn(self.node)[0], 500)
-        ok("route", "add", self.node, "hold")
+        change("route", "add", self.node, "hold")
         self.assertTrue(self.offered(False))
-        ok("route", "edit", self.node, "--etrn", "any")
+        change("route", "edit", self.node, "--etrn", "any")
         self.assertTrue(self.offered())
         self.assertTrue(self.offered(False, service="submission"))
-        ok("route", "edit", self.node, "--etrn", "none")
+        change("route", "edit", self.node, "--etrn", "none")
         self.assertTrue(self.offered(False))
 
 

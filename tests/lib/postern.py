@@ -157,6 +157,39 @@ def ailing():
     return ""
 
 
+def everybody_knows():
+    """Waits until every back-end has what was changed before: the one that was told has it at once,
+    the others follow the directory. Each confirms a look at it that began after this."""
+    asked = sql("select to_char(clock_timestamp() at time zone 'UTC',"
+                " 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), pg_notify('postern_dir', '')")[0][0]
+
+    def confirmed():
+        status, out, _ = postern("status", "--json")
+        return status == 0 and all(b["confirmed"] > asked for b in json.loads(out)["backends"])
+    assert until(confirmed), postern("status")
+
+
+def change(*argv, text_in=None):
+    """Changes the directory by a command: every back-end knows it then."""
+    status, _, err = postern(*argv, text_in=text_in)
+    assert status == 0, (argv, err)
+    everybody_knows()
+
+
+def put_in_force(key, value=None):
+    """As setting(), for what front-ends go by: every worker has taken it then. Nothing is awaited
+    where it was so before."""
+    def shown():
+        return json.loads(postern("--json", "setting", "show", key)[1])["value"]
+    was, since = shown(), {f["name"]: log_size(f["name"]) for f in cluster()["frontends"]}
+    n = workers()
+    setting(key, value)
+    everybody_knows()
+    if shown() != was:
+        assert until(lambda: sum(len(log_lines(f, "event=policy.changed", "key=%s " % key, since=at))
+                                 for f, at in since.items()) >= n), key
+
+
 def restore():
     """Whatever a test has stopped runs again, and all that it had shaken is well."""
     c = cluster()

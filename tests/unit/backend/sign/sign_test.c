@@ -220,6 +220,29 @@ TEST_FIBER(sign_leaves_out)
 	world_close(&w);
 }
 
+/* While another node has activated it, and this one has not heard of that. */
+TEST_FIBER(sign_before_activation)
+{
+	struct signer_key key = {.algorithm = SIGN_ED25519_SHA256, .selector = "next"};
+	struct signer_key told[DKIM_SIGS_MAX];
+	struct world w;
+	struct diag d;
+
+	REQUIRE(world_open(&w));
+	REQUIRE(make_named(&w, "next") == E_OK);
+	CHECK_INT(signs(&w, &key), 0); /* in DNS nobody has seen it */
+	CHECK_ERR(
+		dir_dkim_sight(w.r.d, &rig_actor, SL("example.org"), SL("next"), DIR_DKIM_SEEN, &d),
+		E_OK);
+	CHECK_INT(keys(&w, told), 0); /* we tell nobody to use it */
+	CHECK(signs(&w, &key) > 0);
+	CHECK_ERR(
+		dir_dkim_sight(w.r.d, &rig_actor, SL("example.org"), SL("next"), DIR_DKIM_GONE, &d),
+		E_OK);
+	CHECK_INT(signs(&w, &key), 0);
+	world_close(&w);
+}
+
 TEST_FIBER(sign_after_retirement)
 {
 	struct signer_key k[DKIM_SIGS_MAX];

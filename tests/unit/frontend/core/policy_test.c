@@ -1,6 +1,8 @@
 /* The pushed policy: defaults, values, bounds, and that a bad value never gets in force. */
 #include "frontend/core/policy.h"
 
+#include "common/base/buf.h"
+#include "common/log/log.h"
 #include "proto/settings.h"
 #include "tests/lib/check.h"
 
@@ -102,6 +104,41 @@ TEST(policy_sets_are_whole)
 	CHECK_INT(p->smtp_hops_max, 100);
 	CHECK_STR(p->hostname, "fe1");
 	CHECK_STR(p->default_domain, "example.org");
+	policy_begin();
+	policy_apply();
+}
+
+static void set_alone(slice_t key, slice_t value)
+{
+	policy_begin();
+	CHECK_ERR(policy_set(key, value), E_OK);
+	policy_apply();
+}
+
+static void keep_line(slice_t line, void *arg)
+{
+	size_t n = slice_find(line, SL("event="));
+
+	buf_put(arg, n < line.n ? slice_from(line, n) : line);
+}
+
+/* Each value that is another one than before, once; not what there was from the start. */
+TEST(policy_changes_are_logged)
+{
+	struct buf lines;
+
+	policy_init("fe1");
+	set_alone(SL("smtp.hops_max"), SL("40"));
+	buf_init(&lines, 4096, NULL);
+	log_redirect(keep_line, &lines);
+	set_alone(SL("smtp.hops_max"), SL("40"));
+	CHECK_INT(lines.n, 0);
+	set_alone(SL("outbound.connect_timeout"), SL("1s"));
+	log_redirect(NULL, NULL);
+	CHECK_SLICE(buf_slice(&lines),
+		    SL("event=policy.changed key=smtp.hops_max value=100\n"
+		       "event=policy.changed key=outbound.connect_timeout value=1s\n"));
+	buf_fini(&lines);
 	policy_begin();
 	policy_apply();
 }
