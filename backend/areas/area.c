@@ -24,17 +24,26 @@ const char *area_name(enum area_kind k)
 	return kinds[k];
 }
 
-static enum err failed(const char *what, const char *path)
+/* Never E_NOT_FOUND: of what must be there. */
+static enum err broken(const char *what, const char *path)
 {
 	int no = errno;
 
-	if (no == ENOENT || no == ELOOP)
-		return E_NOT_FOUND;
 	LOG_SELDOM(LOG_ERROR, NULL, "area.failed", LF_STR("what", what), LF_STR("path", path),
 		   LF_ERRNO("errno", no));
-	if (no == ENOTDIR)
-		return E_NOT_FOUND; /* a file stands where the folder belongs: none is there */
 	return no == ENOSPC || no == EDQUOT ? E_FULL : E_IO;
+}
+
+static enum err failed(const char *what, const char *path)
+{
+	int no = errno;
+	enum err e;
+
+	if (no == ENOENT || no == ELOOP)
+		return E_NOT_FOUND;
+	e = broken(what, path);
+	/* A file stands where the folder belongs: none is there. */
+	return no == ENOTDIR ? E_NOT_FOUND : e;
 }
 
 enum err area_path(const char *folder, slice_t home, enum area_kind k, char out[DISK_PATH_MAX])
@@ -93,37 +102,52 @@ enum err area_make(const char *folder, slice_t home)
 
 /* ---- files ---- */
 
-static int64_t ns_of(struct timespec t)
+static int64_t ns_of(struct statx_timestamp t)
 {
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void fill(const char *name, const struct stat *st, struct area_file *out)
+/* False: it is not there, or is no plain file. With an empty path, what dir is open of. */
+static bool fill(int dir, const char *path, const char *name, struct area_file *out)
 {
+	struct statx st;
+
+	if (statx(dir, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
+		  &st) != 0 ||
+	    !S_ISREG(st.stx_mode))
+		return false;
 	*out = (struct area_file){
-		.ino = (uint64_t)st->st_ino,
-		.size = (uint64_t)st->st_size,
-		.mtime_ns = ns_of(st->st_mtim),
-		.ctime_ns = ns_of(st->st_ctim),
+		.ino = st.stx_ino,
+		.size = st.stx_size,
+		.mtime_ns = ns_of(st.stx_mtime),
+		.ctime_ns = ns_of(st.stx_ctime),
+		.born_ns = (st.stx_mask & STATX_BTIME) != 0 ? ns_of(st.stx_btime) : 0,
 	};
 	memcpy(out->name, name, strlen(name) + 1);
+	return true;
 }
 
+/* Numbers are given again, and times of change are copied: that of the inode is not. */
 bool area_same(const struct area_file *a, const struct area_file *b)
 {
-	return a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns;
+	return a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns &&
+	       a->ctime_ns == b->ctime_ns;
+}
+
+/* Of a file that was read just now: somebody may have changed its mode or its links meanwhile, as
+ * backups and careful programs do, and it is the same nevertheless if it was made when that was. */
+static bool is_still(const struct area_file *a, const struct area_file *b)
+{
+	return area_same(a, b) ||
+	       (a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns &&
+		a->born_ns != 0 && a->born_ns == b->born_ns);
 }
 
 /* One that its users see: no link, and nothing that is still being written. */
 static bool look_up(int dir, const char *name, struct area_file *out)
 {
-	struct stat st;
-
-	if (name[0] == '.' || strlen(name) > AREA_NAME_MAX ||
-	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
-		return false;
-	fill(name, &st, out);
-	return true;
+	return name[0] != '\0' && name[0] != '.' && strlen(name) <= AREA_NAME_MAX &&
+	       fill(dir, name, name, out);
 }
 
 /* Calls fn for every plain file; false from it ends the walk. */
@@ -196,15 +220,12 @@ static enum err open_same(int dir, const char *path, const struct area_file *f, 
 {
 	/* Whoever put a pipe there would have us wait for its other end. */
 	int fd = openat(dir, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct area_file now = {.ino = 0};
-	struct stat st;
+	struct area_file now;
 
 	*fd_out = -1;
 	if (fd < 0)
 		return failed("open", path);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		fill(f->name, &st, &now);
-	if (!area_same(f, &now)) {
+	if (!fill(fd, "", f->name, &now) || !area_same(f, &now)) {
 		close(fd);
 		return E_NOT_FOUND;
 	}
@@ -270,21 +291,19 @@ static enum err sync_folder(int dir, const char *path)
 	return fsync(dir) == 0 ? E_OK : failed("fsync", path);
 }
 
-/* The folder and that very file in it, or an error. */
+/* The folder with that file still in it, or an error. */
 static enum err at_file(const char *path, const struct area_file *f, int *dir_out)
 {
-	int dir = open_folder(path), fd;
-	enum err e;
+	int dir = open_folder(path);
+	struct area_file now;
 
 	*dir_out = -1;
 	if (dir < 0)
 		return failed("open", path);
-	e = open_same(dir, path, f, &fd);
-	if (e != E_OK) {
+	if (!look_up(dir, f->name, &now) || !is_still(f, &now)) {
 		close(dir);
-		return e;
+		return E_NOT_FOUND;
 	}
-	close(fd);
 	*dir_out = dir;
 	return E_OK;
 }
@@ -318,13 +337,16 @@ static enum err write_reason(int dir, const char *path, const char *name, slice_
 	bool ok;
 
 	snprintf(file, sizeof file, "%.*s%s", (int)(AREA_NAME_MAX - strlen(REASON)), name, REASON);
-	fd = openat(dir, file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, REASON_MODE);
+	/* A link that waits there, or the reason of one that is gone. */
+	if (unlinkat(dir, file, 0) != 0 && errno != ENOENT)
+		return broken("unlink", path);
+	fd = openat(dir, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, REASON_MODE);
 	if (fd < 0)
-		return failed("open", path);
+		return broken("open", path);
 	why = slice_sub(why, 0, AREA_REASON_MAX);
 	ok = write(fd, why.p, why.n) == (ssize_t)why.n && write(fd, "\n", 1) == 1 && fsync(fd) == 0;
 	if (close(fd) != 0 || !ok)
-		return failed("write", path);
+		return broken("write", path);
 	return E_OK;
 }
 
@@ -336,7 +358,8 @@ static enum err move_to(int from, int to, const char *to_path, const struct area
 
 	bad_name(f, "", name);
 	if (faccessat(to, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		snprintf(number, sizeof number, ".%llu", (unsigned long long)f->ino);
+		/* Unlike its number no other file of that name has had it. */
+		snprintf(number, sizeof number, ".%lld", (long long)f->ctime_ns);
 		bad_name(f, number, name);
 	}
 	e = write_reason(to, to_path, name, why);
@@ -354,7 +377,7 @@ enum err area_reject(const char *path, const char *bad, const struct area_file *
 		return e;
 	to = open_folder(bad);
 	if (to < 0)
-		return failed("open", bad);
+		return broken("open", bad);
 	e = at_file(path, f, &from);
 	if (e == E_OK) {
 		e = move_to(from, to, bad, f, why);

@@ -98,9 +98,9 @@ static void txid_of(const struct pickup *p, const struct pickup_file *f,
 	struct buf b;
 
 	buf_init(&b, DISK_PATH_MAX + AREA_NAME_MAX + 200, NULL);
-	buf_printf(&b, "pickup %s %s %llu %llu %lld %s", dir_node_name(p->conf.dir),
+	buf_printf(&b, "pickup %s %s %llu %llu %lld %lld %s", dir_node_name(p->conf.dir),
 		   f->server->name, (unsigned long long)f->f.ino, (unsigned long long)f->f.size,
-		   (long long)f->f.mtime_ns, f->f.name);
+		   (long long)f->f.mtime_ns, (long long)f->f.ctime_ns, f->f.name);
 	invariant(!buf_failed(&b));
 	sha256(buf_slice(&b), digest);
 	memcpy(out, digest, STORE_TXID_SIZE);

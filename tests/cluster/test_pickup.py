@@ -135,22 +135,37 @@ class Pickup(unittest.TestCase):
         self.assertTrue(received(1, self.subject).get_payload().endswith("The end.\r\n"))
 
     def test_the_same_file_again(self):
-        """As when a back-end dies between the commit and the file's end."""
+        """Name, bytes, time of change and even the inode are those of the last one: it is another
+        message, for somebody put it there again."""
         text = letter(self.a, self.b, subject=self.subject)
         with tempfile.NamedTemporaryFile(dir=os.path.dirname(folder())) as f:
             f.write(text.encode())
             f.flush()
             path = os.path.join(folder(), "twice.eml")
-            for _ in range(2):
+            for n in (1, 2):
                 hidden = os.path.join(folder(), ".twice")
                 os.link(f.name, hidden)
                 os.rename(hidden, path)
                 self.assertTrue(gone(path))
-                received(1, self.subject)
-        last = "last " + uuid.uuid4().hex
-        put(letter(self.a, self.b, subject=last))
-        received(1, last)
-        self.assertEqual(len(messages(1, self.subject)), 1)
+                self.assertTrue(until(lambda: len(messages(1, self.subject)) == n, 60), n)
+
+    def test_killed_while_it_takes_them(self):
+        """Whatever the back-end has told of a file that it leaves behind, its message comes once."""
+        names = ["%s %d" % (self.subject, i) for i in range(40)]
+        for n in range(3):
+            paths = [put(letter(self.a, self.b, subject=s)) for s in names[n::3]]
+            self.assertTrue(until(lambda: not all(map(os.path.exists, paths)), 60))
+            since = log_size("be1")
+            cluster_command("kill", "be1", "KILL")
+            restore()
+            self.assertTrue(linked("be1", since, 1))
+            self.assertTrue(all(gone(p) for p in paths))
+
+        def came():
+            with imap(1) as box:
+                return sorted(s for s in subjects(box) if s.startswith(self.subject))
+        self.assertTrue(until(lambda: len(came()) >= len(names), 60))
+        self.assertEqual(came(), sorted(names))
 
     def test_bad_ones(self):
         self.assertIn("recipient", self.bad(put("From: %s\n\nx\n" % self.a)))
