@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/map.h"
+#include "common/crypto/random.h"
 #include "common/log/log.h"
 
 #define HOME_MODE   0750 /* what it holds is the back-end's to make */
@@ -169,28 +172,106 @@ static enum err each_file(const char *path,
 	return E_OK;
 }
 
-struct listing {
-	struct area_file *out;
-	size_t n, max;
-};
-
-static bool list_one(int dir UNUSED, const struct area_file *f, void *arg)
+uint64_t area_mark(const struct area_file *f)
 {
-	struct listing *l = arg;
+	const uint64_t v[] = {f->ino, f->size, (uint64_t)f->mtime_ns, (uint64_t)f->ctime_ns};
 
-	if (l->n == l->max)
-		return false;
-	l->out[l->n++] = *f;
-	return true;
+	return map_hash(slice(v, sizeof v));
 }
 
-enum err area_list(const char *path, struct area_file *out, size_t max, size_t *n_out)
-{
-	struct listing l = {.out = out, .max = max};
-	enum err e = each_file(path, list_one, &l);
+/* Kept ones fill out from its beginning on, chosen ones (names alone, at first) from `first` on. */
+struct looking {
+	int dir;
+	struct area_known *known;
+	size_t nknown;
+	struct area_file *out;
+	size_t kept, first, max;
+	uint64_t others; /* all of them */
+};
 
-	*n_out = l.n;
-	return e;
+static int by_name(const void *a, const void *b)
+{
+	const struct area_known *x = a, *y = b;
+
+	return x->name < y->name ? -1 : x->name > y->name;
+}
+
+static void choose(struct looking *l, const char *name)
+{
+	uint64_t room = l->max - l->first, at = l->others++;
+
+	if (at >= room)
+		at = random_u64() % l->others;
+	if (at < room)
+		memcpy(l->out[l->first + at].name, name, strlen(name) + 1);
+}
+
+static void look_at_name(struct looking *l, const char *name)
+{
+	struct area_known key = {.name = map_hash(slice_str(name))};
+	struct area_known *k =
+		l->nknown != 0 ? bsearch(&key, l->known, l->nknown, sizeof *l->known, by_name)
+			       : NULL;
+	struct area_file f;
+
+	if (k == NULL || k->as == AREA_NEW) {
+		choose(l, name);
+	} else if (look_up(l->dir, name, &f)) {
+		k->seen = k->as == AREA_KEEP || area_mark(&f) == k->same;
+		if (k->as == AREA_KEEP && l->kept < l->first)
+			l->out[l->kept++] = f;
+		else if (!k->seen)
+			choose(l, name);
+	}
+	if (k != NULL && k->as == AREA_NEW)
+		k->seen = true;
+}
+
+static bool may_be_file(const struct dirent *e)
+{
+	return e->d_name[0] != '.' && strlen(e->d_name) <= AREA_NAME_MAX &&
+	       (e->d_type == DT_REG || e->d_type == DT_UNKNOWN);
+}
+
+/* What was chosen, behind what was kept. */
+static size_t end_look(struct looking *l)
+{
+	size_t chosen = (size_t)MIN(l->others, (uint64_t)(l->max - l->first)), n = l->kept;
+
+	for (size_t i = 0; i < chosen; i++) {
+		struct area_file f;
+
+		if (look_up(l->dir, l->out[l->first + i].name, &f))
+			l->out[n++] = f;
+	}
+	return n;
+}
+
+enum err area_look(const char *path, struct area_known *known, size_t nknown, struct area_file *out,
+		   size_t max, size_t *n_out, bool *more_out)
+{
+	struct looking l = {.known = known, .nknown = nknown, .out = out, .max = max};
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	*n_out = 0;
+	*more_out = false;
+	if (d == NULL)
+		return failed("opendir", path);
+	l.dir = dirfd(d);
+	for (size_t i = 0; i < nknown; i++)
+		l.first += known[i].as == AREA_KEEP;
+	invariant(l.first <= max);
+	if (nknown != 0)
+		qsort(known, nknown, sizeof *known, by_name);
+	while ((e = readdir(d)) != NULL) {
+		if (may_be_file(e))
+			look_at_name(&l, e->d_name);
+	}
+	*n_out = end_look(&l);
+	*more_out = l.others > max - l.first;
+	closedir(d);
+	return E_OK;
 }
 
 static int open_folder(const char *path)

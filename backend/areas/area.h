@@ -44,8 +44,23 @@ enum err area_path(const char *folder, slice_t home, enum area_kind k,
 		   char out[DISK_PATH_MAX]) MUST_USE;
 /* Makes what is missing of a server's folders. */
 enum err area_make(const char *folder, slice_t home) MUST_USE;
-/* Plain files whose names do not begin with a dot, in no order; at most max. */
-enum err area_list(const char *path, struct area_file *out, size_t max, size_t *n_out) MUST_USE;
+/* What is known of a folder's files, by map_hash() of their names. */
+struct area_known {
+	uint64_t name, same; /* same: area_mark() */
+	enum {
+		AREA_KEEP, /* it is to be told what the file is now */
+		AREA_SKIP, /* not unless it is another file now */
+		AREA_NEW,  /* it is nothing to go by */
+	} as;
+	bool seen; /* afterwards: a file of that name is there; of AREA_SKIP, that very file */
+};
+/* All that makes it the same (area_same). */
+uint64_t area_mark(const struct area_file *f);
+/* Plain files whose names do not begin with a dot, in no order: all that are AREA_KEEP, and of the
+ * others as many as there is room for, which chance chooses, so that none is passed over for ever;
+ * *more_out: there are others. known is sorted. Of it at most max are AREA_KEEP. */
+enum err area_look(const char *path, struct area_known *known, size_t nknown, struct area_file *out,
+		   size_t max, size_t *n_out, bool *more_out) MUST_USE;
 /* Looks at the files of n names; one that is not there, or is no plain file, has no number (ino 0)
  * afterwards. */
 enum err area_find(const char *path, struct area_file *files, size_t n) MUST_USE;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/buf.h"
+#include "common/base/map.h"
 #include "proto/servers.h"
 #include "tests/lib/check.h"
 #include "tests/unit/backend/areas/files.h"
@@ -29,8 +30,9 @@ static void place_make(struct place *p)
 static size_t list(const char *path, struct area_file out[SEEN])
 {
 	size_t n = 0;
+	bool more;
 
-	CHECK_ERR(area_list(path, out, SEEN, &n), E_OK);
+	CHECK_ERR(area_look(path, NULL, 0, out, SEEN, &n, &more), E_OK);
 	return n;
 }
 
@@ -74,6 +76,46 @@ TEST(plain_files_alone_are_seen)
 	for (char name[2] = "a"; name[0] < 'a' + SEEN; name[0]++)
 		files_put(p.in, name, SL("x"));
 	CHECK_INT(list(p.in, f), SEEN); /* one more is there */
+}
+
+/* What is known is told or passed over; of the others chance chooses, so that each has its turn. */
+TEST(what_is_known_of_a_folder)
+{
+	struct area_known known[3] = {{.as = AREA_KEEP}, {.as = AREA_SKIP}, {.as = AREA_NEW}};
+	struct area_file f[SEEN];
+	bool more, seen[6] = {false};
+	struct place p;
+	size_t n;
+
+	place_make(&p);
+	for (char name[2] = "0"; name[0] < '6'; name[0]++)
+		files_put(p.in, name, SL("x"));
+	known[0].name = map_hash(SL("0"));
+	known[1].name = map_hash(SL("1"));
+	REQUIRE(list(p.in, f) == 6);
+	for (size_t i = 0; i < 6; i++) {
+		if (f[i].name[0] == '1')
+			known[1].same = area_mark(&f[i]);
+	}
+	known[2].name = map_hash(SL("none"));
+	for (int round = 0; round < 200; round++) {
+		for (size_t i = 0; i < 3; i++)
+			known[i].seen = false;
+		CHECK_ERR(area_look(p.in, known, 3, f, 2, &n, &more), E_OK);
+		REQUIRE(n == 2);
+		CHECK(more);
+		CHECK_STR(f[0].name, "0");
+		seen[f[1].name[0] - '0'] = true;
+		for (size_t i = 0; i < 3; i++)
+			CHECK(known[i].seen == (known[i].as != AREA_NEW));
+	}
+	CHECK(!seen[0] && !seen[1] && seen[2] && seen[3] && seen[4] && seen[5]);
+	/* Another file now. */
+	files_put(p.in, "1", SL("another"));
+	CHECK_ERR(area_look(p.in, known, 3, f, 6, &n, &more), E_OK);
+	CHECK_INT(n, 6);
+	CHECK(!more);
+	CHECK_ERR(area_look("/nowhere/at/all", NULL, 0, f, 6, &n, &more), E_NOT_FOUND);
 }
 
 TEST(a_file_is_the_one_it_was)
