@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/map.h"
+#include "common/crypto/random.h"
 #include "common/log/log.h"
 
 #define HOME_MODE   0750 /* what it holds is the back-end's to make */
@@ -24,17 +27,26 @@ const char *area_name(enum area_kind k)
 	return kinds[k];
 }
 
-static enum err failed(const char *what, const char *path)
+/* Never E_NOT_FOUND: of what must be there. */
+static enum err broken(const char *what, const char *path)
 {
 	int no = errno;
 
-	if (no == ENOENT || no == ELOOP)
-		return E_NOT_FOUND;
 	LOG_SELDOM(LOG_ERROR, NULL, "area.failed", LF_STR("what", what), LF_STR("path", path),
 		   LF_ERRNO("errno", no));
-	if (no == ENOTDIR)
-		return E_NOT_FOUND; /* a file stands where the folder belongs: none is there */
 	return no == ENOSPC || no == EDQUOT ? E_FULL : E_IO;
+}
+
+static enum err failed(const char *what, const char *path)
+{
+	int no = errno;
+	enum err e;
+
+	if (no == ENOENT || no == ELOOP)
+		return E_NOT_FOUND;
+	e = broken(what, path);
+	/* A file stands where the folder belongs: none is there. */
+	return no == ENOTDIR ? E_NOT_FOUND : e;
 }
 
 enum err area_path(const char *folder, slice_t home, enum area_kind k, char out[DISK_PATH_MAX])
@@ -93,37 +105,52 @@ enum err area_make(const char *folder, slice_t home)
 
 /* ---- files ---- */
 
-static int64_t ns_of(struct timespec t)
+static int64_t ns_of(struct statx_timestamp t)
 {
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void fill(const char *name, const struct stat *st, struct area_file *out)
+/* False: it is not there, or is no plain file. With an empty path, what dir is open of. */
+static bool fill(int dir, const char *path, const char *name, struct area_file *out)
 {
+	struct statx st;
+
+	if (statx(dir, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
+		  &st) != 0 ||
+	    !S_ISREG(st.stx_mode))
+		return false;
 	*out = (struct area_file){
-		.ino = (uint64_t)st->st_ino,
-		.size = (uint64_t)st->st_size,
-		.mtime_ns = ns_of(st->st_mtim),
-		.ctime_ns = ns_of(st->st_ctim),
+		.ino = st.stx_ino,
+		.size = st.stx_size,
+		.mtime_ns = ns_of(st.stx_mtime),
+		.ctime_ns = ns_of(st.stx_ctime),
+		.born_ns = (st.stx_mask & STATX_BTIME) != 0 ? ns_of(st.stx_btime) : 0,
 	};
 	memcpy(out->name, name, strlen(name) + 1);
+	return true;
 }
 
+/* Numbers are given again, and times of change are copied: that of the inode is not. */
 bool area_same(const struct area_file *a, const struct area_file *b)
 {
-	return a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns;
+	return a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns &&
+	       a->ctime_ns == b->ctime_ns;
+}
+
+/* Of a file that was read just now: somebody may have changed its mode or its links meanwhile, as
+ * backups and careful programs do, and it is the same nevertheless if it was made when that was. */
+static bool is_still(const struct area_file *a, const struct area_file *b)
+{
+	return area_same(a, b) ||
+	       (a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns &&
+		a->born_ns != 0 && a->born_ns == b->born_ns);
 }
 
 /* One that its users see: no link, and nothing that is still being written. */
 static bool look_up(int dir, const char *name, struct area_file *out)
 {
-	struct stat st;
-
-	if (name[0] == '.' || strlen(name) > AREA_NAME_MAX ||
-	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
-		return false;
-	fill(name, &st, out);
-	return true;
+	return name[0] != '\0' && name[0] != '.' && strlen(name) <= AREA_NAME_MAX &&
+	       fill(dir, name, name, out);
 }
 
 /* Calls fn for every plain file; false from it ends the walk. */
@@ -145,28 +172,106 @@ static enum err each_file(const char *path,
 	return E_OK;
 }
 
-struct listing {
-	struct area_file *out;
-	size_t n, max;
-};
-
-static bool list_one(int dir UNUSED, const struct area_file *f, void *arg)
+uint64_t area_mark(const struct area_file *f)
 {
-	struct listing *l = arg;
+	const uint64_t v[] = {f->ino, f->size, (uint64_t)f->mtime_ns, (uint64_t)f->ctime_ns};
 
-	if (l->n == l->max)
-		return false;
-	l->out[l->n++] = *f;
-	return true;
+	return map_hash(slice(v, sizeof v));
 }
 
-enum err area_list(const char *path, struct area_file *out, size_t max, size_t *n_out)
-{
-	struct listing l = {.out = out, .max = max};
-	enum err e = each_file(path, list_one, &l);
+/* Kept ones fill out from its beginning on, chosen ones (names alone, at first) from `first` on. */
+struct looking {
+	int dir;
+	struct area_known *known;
+	size_t nknown;
+	struct area_file *out;
+	size_t kept, first, max;
+	uint64_t others; /* all of them */
+};
 
-	*n_out = l.n;
-	return e;
+static int by_name(const void *a, const void *b)
+{
+	const struct area_known *x = a, *y = b;
+
+	return x->name < y->name ? -1 : x->name > y->name;
+}
+
+static void choose(struct looking *l, const char *name)
+{
+	uint64_t room = l->max - l->first, at = l->others++;
+
+	if (at >= room)
+		at = random_u64() % l->others;
+	if (at < room)
+		memcpy(l->out[l->first + at].name, name, strlen(name) + 1);
+}
+
+static void look_at_name(struct looking *l, const char *name)
+{
+	struct area_known key = {.name = map_hash(slice_str(name))};
+	struct area_known *k =
+		l->nknown != 0 ? bsearch(&key, l->known, l->nknown, sizeof *l->known, by_name)
+			       : NULL;
+	struct area_file f;
+
+	if (k == NULL || k->as == AREA_NEW) {
+		choose(l, name);
+	} else if (look_up(l->dir, name, &f)) {
+		k->seen = k->as == AREA_KEEP || area_mark(&f) == k->same;
+		if (k->as == AREA_KEEP && l->kept < l->first)
+			l->out[l->kept++] = f;
+		else if (!k->seen)
+			choose(l, name);
+	}
+	if (k != NULL && k->as == AREA_NEW)
+		k->seen = true;
+}
+
+static bool may_be_file(const struct dirent *e)
+{
+	return e->d_name[0] != '.' && strlen(e->d_name) <= AREA_NAME_MAX &&
+	       (e->d_type == DT_REG || e->d_type == DT_UNKNOWN);
+}
+
+/* What was chosen, behind what was kept. */
+static size_t end_look(struct looking *l)
+{
+	size_t chosen = (size_t)MIN(l->others, (uint64_t)(l->max - l->first)), n = l->kept;
+
+	for (size_t i = 0; i < chosen; i++) {
+		struct area_file f;
+
+		if (look_up(l->dir, l->out[l->first + i].name, &f))
+			l->out[n++] = f;
+	}
+	return n;
+}
+
+enum err area_look(const char *path, struct area_known *known, size_t nknown, struct area_file *out,
+		   size_t max, size_t *n_out, bool *more_out)
+{
+	struct looking l = {.known = known, .nknown = nknown, .out = out, .max = max};
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	*n_out = 0;
+	*more_out = false;
+	if (d == NULL)
+		return failed("opendir", path);
+	l.dir = dirfd(d);
+	for (size_t i = 0; i < nknown; i++)
+		l.first += known[i].as == AREA_KEEP;
+	invariant(l.first <= max);
+	if (nknown != 0)
+		qsort(known, nknown, sizeof *known, by_name);
+	while ((e = readdir(d)) != NULL) {
+		if (may_be_file(e))
+			look_at_name(&l, e->d_name);
+	}
+	*n_out = end_look(&l);
+	*more_out = l.others > max - l.first;
+	closedir(d);
+	return E_OK;
 }
 
 static int open_folder(const char *path)
@@ -196,15 +301,12 @@ static enum err open_same(int dir, const char *path, const struct area_file *f, 
 {
 	/* Whoever put a pipe there would have us wait for its other end. */
 	int fd = openat(dir, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct area_file now = {.ino = 0};
-	struct stat st;
+	struct area_file now;
 
 	*fd_out = -1;
 	if (fd < 0)
 		return failed("open", path);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		fill(f->name, &st, &now);
-	if (!area_same(f, &now)) {
+	if (!fill(fd, "", f->name, &now) || !area_same(f, &now)) {
 		close(fd);
 		return E_NOT_FOUND;
 	}
@@ -270,21 +372,19 @@ static enum err sync_folder(int dir, const char *path)
 	return fsync(dir) == 0 ? E_OK : failed("fsync", path);
 }
 
-/* The folder and that very file in it, or an error. */
+/* The folder with that file still in it, or an error. */
 static enum err at_file(const char *path, const struct area_file *f, int *dir_out)
 {
-	int dir = open_folder(path), fd;
-	enum err e;
+	int dir = open_folder(path);
+	struct area_file now;
 
 	*dir_out = -1;
 	if (dir < 0)
 		return failed("open", path);
-	e = open_same(dir, path, f, &fd);
-	if (e != E_OK) {
+	if (!look_up(dir, f->name, &now) || !is_still(f, &now)) {
 		close(dir);
-		return e;
+		return E_NOT_FOUND;
 	}
-	close(fd);
 	*dir_out = dir;
 	return E_OK;
 }
@@ -318,13 +418,16 @@ static enum err write_reason(int dir, const char *path, const char *name, slice_
 	bool ok;
 
 	snprintf(file, sizeof file, "%.*s%s", (int)(AREA_NAME_MAX - strlen(REASON)), name, REASON);
-	fd = openat(dir, file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, REASON_MODE);
+	/* A link that waits there, or the reason of one that is gone. */
+	if (unlinkat(dir, file, 0) != 0 && errno != ENOENT)
+		return broken("unlink", path);
+	fd = openat(dir, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, REASON_MODE);
 	if (fd < 0)
-		return failed("open", path);
+		return broken("open", path);
 	why = slice_sub(why, 0, AREA_REASON_MAX);
 	ok = write(fd, why.p, why.n) == (ssize_t)why.n && write(fd, "\n", 1) == 1 && fsync(fd) == 0;
 	if (close(fd) != 0 || !ok)
-		return failed("write", path);
+		return broken("write", path);
 	return E_OK;
 }
 
@@ -336,7 +439,8 @@ static enum err move_to(int from, int to, const char *to_path, const struct area
 
 	bad_name(f, "", name);
 	if (faccessat(to, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		snprintf(number, sizeof number, ".%llu", (unsigned long long)f->ino);
+		/* Unlike its number no other file of that name has had it. */
+		snprintf(number, sizeof number, ".%lld", (long long)f->ctime_ns);
 		bad_name(f, number, name);
 	}
 	e = write_reason(to, to_path, name, why);
@@ -354,7 +458,7 @@ enum err area_reject(const char *path, const char *bad, const struct area_file *
 		return e;
 	to = open_folder(bad);
 	if (to < 0)
-		return failed("open", bad);
+		return broken("open", bad);
 	e = at_file(path, f, &from);
 	if (e == E_OK) {
 		e = move_to(from, to, bad, f, why);

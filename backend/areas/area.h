@@ -36,6 +36,7 @@ struct area_file {
 	char name[AREA_NAME_MAX + 1];
 	uint64_t ino, size;
 	int64_t mtime_ns, ctime_ns;
+	int64_t born_ns; /* 0: the file system does not say */
 };
 
 /* FOLDER/HOME/KIND. */
@@ -43,11 +44,27 @@ enum err area_path(const char *folder, slice_t home, enum area_kind k,
 		   char out[DISK_PATH_MAX]) MUST_USE;
 /* Makes what is missing of a server's folders. */
 enum err area_make(const char *folder, slice_t home) MUST_USE;
-/* Plain files whose names do not begin with a dot, in no order; at most max. */
-enum err area_list(const char *path, struct area_file *out, size_t max, size_t *n_out) MUST_USE;
+/* What is known of a folder's files, by map_hash() of their names. */
+struct area_known {
+	uint64_t name, same; /* same: area_mark() */
+	enum {
+		AREA_KEEP, /* it is to be told what the file is now */
+		AREA_SKIP, /* not unless it is another file now */
+		AREA_NEW,  /* it is nothing to go by */
+	} as;
+	bool seen; /* afterwards: a file of that name is there; of AREA_SKIP, that very file */
+};
+/* All that makes it the same (area_same). */
+uint64_t area_mark(const struct area_file *f);
+/* Plain files whose names do not begin with a dot, in no order: all that are AREA_KEEP, and of the
+ * others as many as there is room for, which chance chooses, so that none is passed over for ever;
+ * *more_out: there are others. known is sorted. Of it at most max are AREA_KEEP. */
+enum err area_look(const char *path, struct area_known *known, size_t nknown, struct area_file *out,
+		   size_t max, size_t *n_out, bool *more_out) MUST_USE;
 /* Looks at the files of n names; one that is not there, or is no plain file, has no number (ino 0)
  * afterwards. */
 enum err area_find(const char *path, struct area_file *files, size_t n) MUST_USE;
+/* As it was, its mode and links, too. */
 bool area_same(const struct area_file *a, const struct area_file *b);
 /* E_NOT_FOUND: it is gone, or has changed. */
 enum err area_open(const char *path, const struct area_file *f, int *fd_out) MUST_USE;
@@ -55,10 +72,12 @@ enum err area_open(const char *path, const struct area_file *f, int *fd_out) MUS
 enum err area_read(int fd, uint64_t off, char *to, size_t n, size_t *got_out) MUST_USE;
 /* Whether the words stand in its first AREA_HEAD_MAX bytes, in any case of ASCII letters. */
 enum err area_mentions(int fd, slice_t words, bool *out) MUST_USE;
-/* Durable when it returns. E_NOT_FOUND: it was gone, or another one. */
+/* Durable when it returns. E_NOT_FOUND: it was gone, or another one; its mode and links alone may
+ * have changed, where the file system says when a file was made. */
 enum err area_remove(const char *path, const struct area_file *f) MUST_USE;
 /* To another folder of the same disk, with a reason beside it; there a name that is taken gets the
- * file's number behind it. */
+ * time of the file's last change behind it. E_NOT_FOUND as above; what is wrong with the other
+ * folder is another error. */
 enum err area_reject(const char *path, const char *bad, const struct area_file *f,
 		     slice_t why) MUST_USE;
 /* Removes what a lost process was writing: before anybody writes there. */

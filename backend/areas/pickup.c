@@ -5,29 +5,11 @@
 #include "common/loop/folder.h"
 #include "common/loop/work.h"
 
-#define LOOK_MS   10000 /* at whole folders, whatever was told of them */
-#define SOON_MS   1000  /* at files that are to become whole; what has failed is tried again */
 #define EXPIRE_MS (60 * 60 * 1000)
-
-/* ---- arrivals ---- */
-
-static void on_arrival(slice_t name, void *arg)
-{
-	struct pickup_server *s = arg;
-
-	if (name.n != 0 && name.p[0] == '.')
-		return;
-	/* Beyond that they are found by looking. */
-	if (name.n != 0 && s->arrived.count < AREA_FILES_MAX)
-		(void)map_put(&s->arrived, name, s);
-	else
-		s->missed = true;
-	event_set(&s->pickup->wake);
-}
 
 /* ---- files ---- */
 
-static bool is_idle(const struct pickup_file *f)
+bool pickup_file_idle(const struct pickup_file *f)
 {
 	return f->state != FILE_LEASED && f->state != FILE_MOVING;
 }
@@ -47,26 +29,22 @@ void pickup_file_be(struct pickup_file *f, enum pickup_state state)
 		/* All: one may have as many as it can have. */
 		waitq_wake_all(&p->takers);
 		break;
-	case FILE_LATER:
-		f->until_ms = clock_mono_ms() + p->conf.again_ms;
-		list_append(&p->later, &f->node);
-		event_set(&p->wake);
-		break;
 	case FILE_LEASED:
 	case FILE_MOVING:
 		break;
 	}
 }
 
-static struct pickup_file *file_new(struct pickup_server *s, const char *name)
+struct pickup_file *pickup_file_new(struct pickup_server *s, const struct area_file *found)
 {
 	struct pickup_file *f = xcalloc(1, sizeof *f);
 
 	f->server = s;
+	f->f = *found;
 	list_init(&f->node);
 	list_init(&f->held);
 	pickup_file_be(f, FILE_SETTLING);
-	(void)map_put(&s->files, slice_str(name), f);
+	(void)map_put(&s->files, slice_str(found->name), f);
 	return f;
 }
 
@@ -75,11 +53,13 @@ void pickup_file_free(struct pickup_file *f)
 	struct pickup_server *s = f->server;
 
 	invariant(f->holder == NULL);
+	pickup_wait_lost(f);
 	(void)map_del(&s->files, slice_str(f->f.name));
 	list_remove(&f->node);
 	xfree(&f);
-	/* There is room for those that were passed over: they come by the hundred. */
-	if (s->more && s->files.count <= AREA_FILES_MAX / 2) {
+	/* There is room for those that were passed over: they come by the hundred. Where there are
+	 * more that cannot be taken than are remembered, those alone would keep us busy. */
+	if (s->more && s->files.count <= AREA_FILES_MAX / 2 && s->waits.count < PICKUP_LATER_MAX) {
 		s->missed = true;
 		event_set(&s->pickup->wake);
 	}
@@ -138,13 +118,15 @@ WAITS static struct pickup_server *server_new(struct pickup *p, const struct nam
 	map_init(&s->arrived);
 	map_init(&s->arriving);
 	map_init(&s->ended);
+	map_init(&s->waits);
+	map_init(&s->groups);
 	if (area_path(p->folder, m.home, AREA_PICKUP, s->path) != E_OK ||
 	    area_path(p->folder, m.home, AREA_BADMAIL, s->bad) != E_OK ||
 	    work_run("pickup.make", run_make, &m) != E_OK || m.result != E_OK) {
 		xfree(&s);
 		return NULL;
 	}
-	if (folder_watch(s->path, on_arrival, s, &s->watch, &d) != E_OK)
+	if (folder_watch(s->path, pickup_arrived, s, &s->watch, &d) != E_OK)
 		LOG(LOG_WARN, NULL, "pickup.not_watched", LF_STR("why", d.text));
 	list_append(&p->servers, &s->node);
 	return s;
@@ -156,14 +138,15 @@ static void server_free(struct pickup_server *s)
 	void *f;
 
 	/* Whoever moved it was told of files that lay there then. */
-	if (s->files.count != 0 && !s->pickup->stop)
+	if (s->files.count + s->waits.count != 0 && !s->pickup->stop)
 		LOG(LOG_WARN, NULL, "pickup.left", LF_STR("server", s->name),
-		    LF_STR("path", s->path), LF_UINT("files", s->files.count));
+		    LF_STR("path", s->path), LF_UINT("files", s->files.count + s->waits.count));
 	folder_unwatch(&s->watch);
 	if (s->pickup->last == s)
 		s->pickup->last = NULL;
 	while (map_next(&s->files, &it, NULL, &f))
 		pickup_file_free(f);
+	pickup_wait_fini(s);
 	map_fini(&s->files);
 	map_fini(&s->arrived);
 	map_fini(&s->arriving);
@@ -220,7 +203,7 @@ static bool is_in_use(const struct pickup_server *s)
 	void *f;
 
 	while (map_next(&s->files, &it, NULL, &f)) {
-		if (!is_idle(f))
+		if (!pickup_file_idle(f))
 			return true;
 	}
 	return false;
@@ -256,168 +239,17 @@ static void on_change(const struct dir_event *ev, void *arg)
 {
 	struct pickup *p = arg;
 
+	if (ev->kind == DIR_EV_ACCOUNT) {
+		list_for_each(i, &p->servers)
+			pickup_wait_now(list_entry(i, struct pickup_server, node), ev->account->id);
+	}
 	if (ev->kind != DIR_EV_SERVERS && ev->kind != DIR_EV_SETTINGS)
 		return;
 	p->changed = true;
 	event_set(&p->wake);
 }
 
-/* ---- looking ---- */
-
-/* At a whole folder, or at the files of n names. */
-struct look {
-	const char *path;
-	struct area_file *files; /* AREA_FILES_MAX */
-	size_t n;
-	enum err result;
-};
-
-static void run_list(void *arg)
-{
-	struct look *l = arg;
-
-	l->result = area_list(l->path, l->files, AREA_FILES_MAX, &l->n);
-}
-
-static void run_find(void *arg)
-{
-	struct look *l = arg;
-
-	l->result = area_find(l->path, l->files, l->n);
-}
-
-/* Somebody was seen to close it or to move it here, or it has been as it is for long enough. */
-static bool is_whole(const struct pickup *p, const struct pickup_server *s,
-		     const struct area_file *f)
-{
-	int64_t quiet_us = clock_wall_us() - f->ctime_ns / 1000;
-
-	if (map_get(&s->arrived, slice_str(f->name)) != NULL ||
-	    map_get(&s->arriving, slice_str(f->name)) != NULL)
-		return true;
-	/* A clock that was set back must not keep it for ever. */
-	return quiet_us < -p->conf.quiet_ms * 1000 || quiet_us >= p->conf.quiet_ms * 1000;
-}
-
-/* NULL: there is no room for it, or it is gone. */
-static struct pickup_file *merge_one(struct pickup *p, struct pickup_server *s,
-				     const struct area_file *found)
-{
-	struct pickup_file *f = map_get(&s->files, slice_str(found->name));
-
-	/* It was there when the folder was read; what has its name now comes with the next look. */
-	if (f == NULL && map_get(&s->ended, slice_str(found->name)) != NULL)
-		return NULL;
-	if (f == NULL && s->files.count >= AREA_FILES_MAX) {
-		s->more = true;
-		return NULL;
-	}
-	if (f == NULL)
-		f = file_new(s, found->name);
-	if (!is_idle(f))
-		return f;
-	if (!area_same(&f->f, found) && f->state != FILE_SETTLING)
-		pickup_file_be(f, FILE_SETTLING);
-	f->f = *found;
-	if (f->state == FILE_SETTLING && is_whole(p, s, found))
-		pickup_file_be(f, FILE_READY);
-	return f;
-}
-
-/* What was not found is gone; of a folder with more files than are looked at nobody can tell. */
-static void forget_unseen(struct pickup_server *s)
-{
-	struct map_iter it = {0};
-	void *v;
-
-	while (map_next(&s->files, &it, NULL, &v)) {
-		struct pickup_file *f = v;
-
-		if (!f->seen && !s->more && is_idle(f))
-			pickup_file_free(f);
-		else
-			f->seen = false;
-	}
-}
-
-static void begin_look(struct pickup_server *s, int64_t now_ms)
-{
-	map_fini(&s->arriving);
-	s->arriving = s->arrived;
-	map_init(&s->arrived);
-	s->settle_ms = now_ms + SOON_MS;
-}
-
-WAITS static void look_at_all(struct pickup *p, struct pickup_server *s, struct look *l)
-{
-	int64_t now_ms = clock_mono_ms();
-
-	begin_look(s, now_ms);
-	s->missed = false;
-	s->look_ms = now_ms + LOOK_MS;
-	l->path = s->path;
-	if (work_run("pickup.look", run_list, l) != E_OK || l->result != E_OK)
-		return;
-	s->more = l->n == AREA_FILES_MAX;
-	for (size_t i = 0; i < l->n; i++) {
-		struct pickup_file *f = merge_one(p, s, &l->files[i]);
-
-		if (f != NULL)
-			f->seen = true;
-	}
-	forget_unseen(s);
-}
-
-static void add_name(struct look *l, slice_t name)
-{
-	if (l->n < AREA_FILES_MAX && slice_to_str(name, l->files[l->n].name, AREA_NAME_MAX + 1))
-		l->n++;
-}
-
-/* Those that were told of, and those that settle; what there is no room for is found by the next
- * look at the whole folder. */
-WAITS static void look_at_some(struct pickup *p, struct pickup_server *s, struct look *l)
-{
-	struct map_iter it = {0};
-	slice_t name;
-	void *unused;
-
-	begin_look(s, clock_mono_ms());
-	l->path = s->path;
-	l->n = 0;
-	while (map_next(&s->arriving, &it, &name, &unused))
-		add_name(l, name);
-	list_for_each(i, &s->settling) {
-		const char *settling = list_entry(i, struct pickup_file, node)->f.name;
-
-		if (map_get(&s->arriving, slice_str(settling)) == NULL)
-			add_name(l, slice_str(settling));
-	}
-	if (work_run("pickup.look", run_find, l) != E_OK || l->result != E_OK)
-		return;
-	for (size_t i = 0; i < l->n; i++) {
-		struct pickup_file *f = map_get(&s->files, slice_str(l->files[i].name));
-
-		if (l->files[i].ino != 0)
-			(void)merge_one(p, s, &l->files[i]);
-		else if (f != NULL && is_idle(f))
-			pickup_file_free(f);
-	}
-}
-
-WAITS static void look_at(struct pickup *p, struct pickup_server *s, struct look *l)
-{
-	int64_t now_ms = clock_mono_ms();
-
-	s->looking = true;
-	if (s->missed || now_ms >= s->look_ms)
-		look_at_all(p, s, l);
-	else if (s->arrived.count != 0 || (!list_empty(&s->settling) && now_ms >= s->settle_ms))
-		look_at_some(p, s, l);
-	s->looking = false;
-	map_fini(&s->ended);
-	map_init(&s->ended);
-}
+/* ---- old bad mail ---- */
 
 struct expiry {
 	const char *path;
@@ -445,58 +277,18 @@ WAITS static void expire(struct pickup *p, struct pickup_server *s)
 		    LF_UINT("files", x.removed));
 }
 
-/* When to look again, though nobody tells anything. */
-static int64_t next_look(const struct pickup *p)
-{
-	int64_t next = clock_mono_ms() + (p->changed ? SOON_MS : LOOK_MS);
-
-	list_for_each(i, &p->servers) {
-		const struct pickup_server *s = list_entry(i, struct pickup_server, node);
-
-		if (!s->here)
-			continue;
-		next = MIN(next, s->look_ms);
-		if (!list_empty(&s->settling))
-			next = MIN(next, s->settle_ms);
-	}
-	return next;
-}
-
-WAITS static void look(struct pickup *p, struct look *l)
+/* Before folders are looked at: which they are, and what has lain in badmail for long enough. */
+WAITS void pickup_keep(struct pickup *p)
 {
 	bool expiring = clock_mono_ms() >= p->expire_ms;
 
 	if (p->changed)
 		follow(p);
-	for (struct list *i = p->servers.next; i != &p->servers && !p->stop; i = i->next) {
-		struct pickup_server *s = list_entry(i, struct pickup_server, node);
-
-		if (expiring)
-			expire(p, s);
-		if (s->here)
-			look_at(p, s, l);
-	}
-	if (expiring)
-		p->expire_ms = clock_mono_ms() + EXPIRE_MS;
-}
-
-WAITS static void look_run(void *arg)
-{
-	struct pickup *p = arg;
-	struct look l = {.files = xcalloc(AREA_FILES_MAX, sizeof *l.files)};
-
-	while (!p->stop) {
-		int64_t ready_ms;
-		enum err e;
-
-		look(p, &l);
-		ready_ms = pickup_pass_time(p, clock_mono_ms());
-		e = event_wait(&p->wake, "pickup.look", MIN(ready_ms, next_look(p)));
-		if (e != E_OK && e != E_TIMEOUT)
-			break;
-	}
-	xfree(&l.files);
-	event_set(&p->ended);
+	if (!expiring)
+		return;
+	for (struct list *i = p->servers.next; i != &p->servers && !p->stop; i = i->next)
+		expire(p, list_entry(i, struct pickup_server, node));
+	p->expire_ms = clock_mono_ms() + EXPIRE_MS;
 }
 
 /* ---- life ---- */
@@ -535,7 +327,6 @@ WAITS enum err pickup_start(const struct pickup_conf *c, struct pickup **out)
 	if (p->conf.lease_ms == 0)
 		p->conf.lease_ms = PICKUP_LEASE_MS;
 	list_init(&p->servers);
-	list_init(&p->later);
 	list_init(&p->leased);
 	map_init(&p->leases);
 	waitq_init(&p->takers);
@@ -544,7 +335,7 @@ WAITS enum err pickup_start(const struct pickup_conf *c, struct pickup **out)
 	p->sub = (struct dir_sub){.fn = on_change, .arg = p};
 	dir_subscribe(c->dir, &p->sub);
 	follow(p);
-	e = fiber_start("pickup", look_run, p, NULL);
+	e = fiber_start("pickup", pickup_look_run, p, NULL);
 	if (e == E_OK)
 		*out = p;
 	else

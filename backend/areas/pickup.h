@@ -20,8 +20,13 @@
 #define PICKUP_LEASES_MAX  8
 /* A file that nobody was seen to close is whole when it has not changed for so long. */
 #define PICKUP_QUIET_MS    5000
-/* One that could not be taken just now is given out again after so long. */
+/* One that could not be taken just now is given out again after so long, then twice as long, and
+ * so on, up to so many times that. */
 #define PICKUP_AGAIN_MS    30000
+#define PICKUP_AGAIN_TIMES 10
+/* Of one folder's files that could not be taken so many are remembered. */
+#define PICKUP_LATER_MAX   10000
+#define PICKUP_WHY_MAX     200
 /* Who has a file for so long has hung, or wants it to lie: an honest worker is done, or gives up,
  * within the hour that a delivery may take. */
 #define PICKUP_LEASE_MS    (65 * 60 * 1000)
@@ -63,11 +68,24 @@ WAITS enum err pickup_take(struct pickup_worker *w, struct pickup_job *out) MUST
 WAITS enum err pickup_open(struct pickup_worker *w, slice_t lease, struct pickup_job *job_out,
 			   int *fd_out) MUST_USE;
 
+/* Whose message the leased file turned out to be: the account's that sends it, 0 where there is
+ * none; shown as sender. Should it be PICKUP_LATER, it waits with that account's others. */
+void pickup_sent_by(struct pickup_worker *w, slice_t lease, uint64_t account, slice_t sender);
+
 enum pickup_outcome { PICKUP_TAKEN, PICKUP_BAD, PICKUP_LATER };
 
 /* Ends a lease. E_OK: what was asked for is durable. E_NOT_FOUND: no such lease. Others: the disk
  * refused it; the file is given out again later. */
 WAITS enum err pickup_done(struct pickup_worker *w, slice_t lease, enum pickup_outcome outcome,
 			   slice_t why) MUST_USE;
+
+/* ---- to be shown ---- */
+
+struct pickup_waiting {
+	uint64_t files;                                 /* that could not be taken just now */
+	char why[DIR_ADDRESS_MAX + 2 + PICKUP_WHY_MAX]; /* most of them; empty: there are none */
+};
+/* Of the server's folder. */
+void pickup_waiting(const struct pickup *p, slice_t server, struct pickup_waiting *out);
 
 #endif

@@ -40,6 +40,7 @@ static void lease_begin(struct pickup_worker *w, struct pickup_file *f)
 	random_bytes(f->lease, sizeof f->lease);
 	(void)map_put(&p->leases, lease_of(f), f);
 	f->holder = w;
+	f->asked = false;
 	list_append(&w->holds, &f->held);
 	w->leases++;
 }
@@ -76,18 +77,13 @@ static struct pickup_file *first_of(const struct list *l)
 int64_t pickup_pass_time(struct pickup *p, int64_t now_ms)
 {
 	struct pickup_file *f;
-	int64_t next = INT64_MAX;
 
 	while ((f = first_of(&p->leased)) != NULL && f->until_ms <= now_ms) {
 		LOG(LOG_WARN, NULL, "pickup.lease_ended", LF_STR("server", f->server->name),
 		    LF_STR("file", f->f.name));
 		lease_end(f, FILE_READY);
 	}
-	if (f != NULL)
-		next = f->until_ms;
-	while ((f = first_of(&p->later)) != NULL && f->until_ms <= now_ms)
-		pickup_file_be(f, FILE_READY);
-	return f != NULL ? MIN(next, f->until_ms) : next;
+	return f != NULL ? f->until_ms : INT64_MAX;
 }
 
 /* The same for the same file, and no other's. */
@@ -98,9 +94,9 @@ static void txid_of(const struct pickup *p, const struct pickup_file *f,
 	struct buf b;
 
 	buf_init(&b, DISK_PATH_MAX + AREA_NAME_MAX + 200, NULL);
-	buf_printf(&b, "pickup %s %s %llu %llu %lld %s", dir_node_name(p->conf.dir),
+	buf_printf(&b, "pickup %s %s %llu %llu %lld %lld %s", dir_node_name(p->conf.dir),
 		   f->server->name, (unsigned long long)f->f.ino, (unsigned long long)f->f.size,
-		   (long long)f->f.mtime_ns, f->f.name);
+		   (long long)f->f.mtime_ns, (long long)f->f.ctime_ns, f->f.name);
 	invariant(!buf_failed(&b));
 	sha256(buf_slice(&b), digest);
 	memcpy(out, digest, STORE_TXID_SIZE);
@@ -157,18 +153,39 @@ static void run_ending(void *arg)
 					       : area_reject(x->path, x->bad, &x->f, x->why);
 }
 
-static void log_end(const struct pickup_file *f, enum pickup_outcome outcome, slice_t why,
-		    enum err e)
+static void log_end(enum log_level level, const struct pickup_file *f, enum pickup_outcome outcome,
+		    slice_t why, enum err e)
 {
 	static const char *const events[] = {"pickup.taken", "pickup.bad", "pickup.later"};
 
+	LOG(level, NULL, events[outcome], LF_STR("server", f->server->name),
+	    LF_STR("file", f->f.name), LF_UINT("bytes", f->f.size),
+	    LF_STR("sender", f->asked ? f->sender : ""), LF_SLICE("why", why), LF_ERR("result", e));
+}
+
+static void count_end(enum pickup_outcome outcome)
+{
 	metric_add(outcome == PICKUP_TAKEN ? &m_taken
 		   : outcome == PICKUP_BAD ? &m_bad
 					   : &m_later,
 		   1);
-	LOG(outcome == PICKUP_TAKEN && e == E_OK ? LOG_INFO : LOG_WARN, NULL, events[outcome],
-	    LF_STR("server", f->server->name), LF_STR("file", f->f.name),
-	    LF_UINT("bytes", f->f.size), LF_SLICE("why", why), LF_ERR("result", e));
+}
+
+/* One that waits is told once, and so is the first of a sender's. */
+static void put_off(struct pickup_file *f, enum pickup_outcome outcome, slice_t why, enum err e)
+{
+	switch (pickup_wait_put(f, e == E_OK ? why : slice_str(err_name(e)))) {
+	case PICKUP_NEWS:
+		log_end(LOG_WARN, f, outcome, why, e);
+		break;
+	case PICKUP_NO_NEWS:
+		log_end(LOG_DEBUG, f, outcome, why, e);
+		break;
+	case PICKUP_CROWDED:
+		LOG_SELDOM(LOG_WARN, NULL, "pickup.crowded", LF_STR("server", f->server->name),
+			   LF_UINT("waiting", PICKUP_LATER_MAX));
+		break;
+	}
 }
 
 /* The file is FILE_MOVING, so that nobody else has it. */
@@ -187,14 +204,19 @@ WAITS static enum err end_file(struct pickup_file *f, enum pickup_outcome outcom
 		if (e == E_OK)
 			e = x.result == E_NOT_FOUND ? E_OK : x.result;
 	}
-	log_end(f, outcome, why, e);
+	count_end(outcome);
+	if (outcome != PICKUP_LATER)
+		pickup_wait_probed(f);
 	if (e == E_OK && outcome != PICKUP_LATER) {
-		if (f->server->looking)
-			(void)map_put(&f->server->ended, slice_str(f->f.name), f->server);
-		pickup_file_free(f);
-		return E_OK;
+		log_end(outcome == PICKUP_TAKEN ? LOG_INFO : LOG_WARN, f, outcome, why, e);
+	} else {
+		/* What the disk refuses is nothing of its sender's. */
+		f->asked = f->asked && e == E_OK;
+		put_off(f, outcome, why, e);
 	}
-	pickup_file_be(f, FILE_LATER);
+	if (f->server->looking)
+		(void)map_put(&f->server->ended, slice_str(f->f.name), f->server);
+	pickup_file_free(f);
 	return e;
 }
 
@@ -272,6 +294,17 @@ WAITS enum err pickup_open(struct pickup_worker *w, slice_t lease, struct pickup
 	e = work_run("pickup.open", run_open, &x);
 	*fd_out = x.fd;
 	return e == E_OK ? x.result : e;
+}
+
+void pickup_sent_by(struct pickup_worker *w, slice_t lease, uint64_t account, slice_t sender)
+{
+	struct pickup_file *f = leased(w, lease);
+
+	if (f == NULL)
+		return;
+	f->asked = true;
+	f->account = account;
+	snprintf(f->sender, sizeof f->sender, "%.*s", (int)sender.n, sender.p);
 }
 
 WAITS enum err pickup_done(struct pickup_worker *w, slice_t lease, enum pickup_outcome outcome,

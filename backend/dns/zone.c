@@ -315,7 +315,8 @@ bool zone_word(slice_t *rest, slice_t *word)
 	return true;
 }
 
-size_t zone_pick(const struct ask_answer *a, const char *version, slice_t *first_out)
+size_t zone_pick(const struct ask_answer *a, const char *version, const char *ends,
+		 slice_t *first_out)
 {
 	slice_t v = slice_str(version);
 	size_t n = 0;
@@ -323,8 +324,8 @@ size_t zone_pick(const struct ask_answer *a, const char *version, slice_t *first
 	for (size_t i = 0; i < a->n; i++) {
 		slice_t s = a->records[i];
 
-		/* "v=spf1" and no more, or a space or semicolon behind it. */
-		if (!slice_istarts(s, v) || (s.n > v.n && s.p[v.n] != ' ' && s.p[v.n] != ';'))
+		if (!slice_istarts(s, v) ||
+		    (s.n > v.n && (s.p[v.n] == '\0' || strchr(ends, s.p[v.n]) == NULL)))
 			continue;
 		if (n++ == 0)
 			*first_out = s;
@@ -332,63 +333,97 @@ size_t zone_pick(const struct ask_answer *a, const char *version, slice_t *first
 	return n;
 }
 
+/* What a record's faults say is its row's. */
+static void note_faults(struct zone_look *l, struct zone_row *r, const struct zone_faults *f)
+{
+	if (f->n == 0)
+		return;
+	zone_note(r, ZONE_DIFFERS, "");
+	r->note = arena_dup(l->mem, buf_slice(&f->text));
+}
+
 WAITS static void check_spf(struct zone_look *l)
 {
 	struct zone_row *r = zone_row(l, "TXT", ZONE_REQUIRED, l->w->domain, SL("v=spf1 mx -all"));
-	struct ask_answer a;
 	slice_t record = SLICE_NONE;
-	const char *fault;
-	size_t n;
+	struct zone_faults f;
+	struct ask_answer a;
 
 	if (!zone_ask(l, r, l->w->domain, ASK_TXT, &a))
 		return;
-	r->found = zone_pick(&a, "v=spf1", &record) > 0 ? record : SLICE_NONE;
-	fault = zone_spf_fault(&a, l->addrs, l->naddrs, &n);
-	if (fault != NULL)
-		zone_note(r, n == 0 ? ZONE_MISSING : ZONE_DIFFERS, fault);
+	r->found = zone_pick(&a, "v=spf1", " ", &record) > 0 ? record : SLICE_NONE;
+	zone_faults_init(&f);
+	if (zone_spf_faults(&a, l->addrs, l->naddrs, &f) == 0)
+		zone_note(r, ZONE_MISSING, "");
+	note_faults(l, r, &f);
+	zone_faults_fini(&f);
+}
+
+/* How a record begins. */
+enum version {
+	VERSION_NOT,
+	VERSION_LIKE, /* as those that nobody takes for one do, but who wrote it */
+	VERSION_IS,
+};
+
+/* "v=DMARC1;" with spaces around = and before ;, which only DMARC allows. */
+static enum version version_of(slice_t record, const char *word)
+{
+	size_t is = slice_find_char(record, '=');
+	slice_t w = slice_str(word), rest = slice_trim(slice_from(record, is + 1)), end;
+
+	if (!slice_ieq(slice_trim(slice_sub(record, 0, is)), SL("v")) || !slice_istarts(rest, w))
+		return VERSION_NOT;
+	end = slice_from(rest, w.n);
+	if (end.n > 0 && cclass(end.p[0], CC_LETDIG))
+		return VERSION_NOT;
+	end = slice_trim(end);
+	return slice_starts(rest, w) && (end.n == 0 || end.p[0] == ';') ? VERSION_IS : VERSION_LIKE;
+}
+
+/* Those that are of the version; where none is, those that are like it. */
+static size_t pick_policy(const struct ask_answer *a, const char *word, slice_t *first_out)
+{
+	size_t n[VERSION_IS + 1] = {0};
+	slice_t first[VERSION_IS + 1];
+
+	for (size_t i = 0; i < a->n; i++) {
+		enum version v = version_of(a->records[i], word);
+
+		if (n[v]++ == 0)
+			first[v] = a->records[i];
+	}
+	for (enum version v = VERSION_IS; v > VERSION_NOT; v--) {
+		if (n[v] != 0) {
+			*first_out = first[v];
+			return n[v];
+		}
+	}
+	return 0;
 }
 
 /* One record of a name that begins with its version. */
 WAITS static void check_policy(struct zone_look *l, const char *prefix, enum zone_need need,
 			       const char *version, slice_t value,
-			       const char *(*fault)(slice_t record))
+			       void (*faults)(slice_t record, struct zone_faults *f))
 {
 	slice_t name = zone_name(l, prefix, l->w->domain), record = SLICE_NONE;
 	struct zone_row *r = zone_row(l, "TXT", need, name, value);
-	const char *why = NULL;
+	struct zone_faults f;
 	struct ask_answer a;
 	size_t n;
 
 	if (!zone_ask(l, r, name, ASK_TXT, &a))
 		return;
-	n = zone_pick(&a, version, &record);
+	n = pick_policy(&a, version, &record);
+	zone_faults_init(&f);
 	if (n == 1)
-		why = fault(record);
+		faults(record, &f);
 	else
-		why = n == 0 ? "what is there is something else" : "there are several";
-	if (why != NULL)
-		zone_note(r, ZONE_DIFFERS, why);
-}
-
-const char *zone_dmarc_fault(slice_t record)
-{
-	slice_t rest = record;
-
-	for (size_t at = 0; rest.n > 0; at++) {
-		size_t end = slice_find_char(rest, ';');
-		slice_t tag = slice_trim(slice_sub(rest, 0, end));
-		size_t is = slice_find_char(tag, '=');
-		slice_t value = slice_trim(slice_from(tag, is + 1));
-
-		rest = slice_from(rest, end + 1);
-		if (!slice_ieq(slice_trim(slice_sub(tag, 0, is)), SL("p")))
-			continue;
-		if (slice_ieq(value, SL("none")) || slice_ieq(value, SL("quarantine")) ||
-		    slice_ieq(value, SL("reject")))
-			return NULL;
-		return "p= is neither none, quarantine nor reject";
-	}
-	return "there is no p=";
+		zone_fault(&f, SLICE_NONE,
+			   n == 0 ? "what is there is something else" : "there are several");
+	note_faults(l, r, &f);
+	zone_faults_fini(&f);
 }
 
 /* An address in a mailto: of such a record, where some characters are not themselves (RFC 3986
@@ -421,11 +456,6 @@ static slice_t tlsrpt_record(struct zone_look *l)
 	return zone_text(l, "v=TLSRPTv1; rua=mailto:%.*s", (int)to.n, to.p);
 }
 
-static const char *tlsrpt_fault(slice_t record)
-{
-	return slice_find(record, SL("rua=")) < record.n ? NULL : "there is no rua=";
-}
-
 /* ---- MTA-STS ---- */
 
 /* A host of the domain that front-ends serve; it may be an alias. */
@@ -452,7 +482,7 @@ WAITS static void check_sts(struct zone_look *l)
 	size_t n;
 
 	if (zone_ask(l, r, name, ASK_TXT, &a)) {
-		n = zone_pick(&a, "v=STSv1", &record);
+		n = zone_pick(&a, "v=STSv1", " ;", &record);
 		why = n == 1   ? sts_own_fault(record, id)
 		      : n == 0 ? "what is there is something else"
 			       : "there are several";
@@ -546,12 +576,13 @@ WAITS enum err zone_check(const struct zone_wants *w, struct arena *mem, struct 
 	if (w->kind != DIR_DOMAIN_REMOTE) {
 		check_spf(l);
 		check_keys(l);
-		check_policy(l, "_dmarc.", ZONE_REQUIRED, "v=DMARC1",
+		check_policy(l, "_dmarc.", ZONE_REQUIRED, "DMARC1",
 			     zone_text(l, "v=DMARC1; p=none; rua=mailto:postmaster@%.*s",
 				       (int)w->domain.n, w->domain.p),
-			     zone_dmarc_fault);
+			     zone_dmarc_faults);
 	}
-	check_policy(l, "_smtp._tls.", ZONE_OPTIONAL, "v=TLSRPTv1", tlsrpt_record(l), tlsrpt_fault);
+	check_policy(l, "_smtp._tls.", ZONE_OPTIONAL, "TLSRPTv1", tlsrpt_record(l),
+		     zone_tlsrpt_faults);
 	if (w->sts_id.n != 0)
 		check_sts(l);
 	if (w->kind != DIR_DOMAIN_REMOTE) {

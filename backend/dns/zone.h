@@ -11,6 +11,7 @@
 
 #include "backend/directory/dir_dkim.h"
 #include "backend/dns/asking.h"
+#include "common/base/buf.h"
 #include "common/net/ipaddr.h"
 
 #define ZONE_HOSTS_MAX 16 /* as the setting dns.mx_hosts */
@@ -19,6 +20,8 @@
 
 /* Name servers that leave the first questions open leave the others open too, each for seconds. */
 #define ZONE_SILENT_MAX 3
+/* Faults of one record that are told. */
+#define ZONE_FAULTS_MAX 8
 
 enum zone_verdict {
 	ZONE_OK = 1,
@@ -71,13 +74,23 @@ WAITS enum err zone_check(const struct zone_wants *w, struct arena *mem,
 
 /* ---- what is judged without asking ---- */
 
-/* Does the domain's SPF record (RFC 7208) let these addresses, the MX hosts', send? a: all TXT of
- * the domain, of which *found_out are SPF. Names, includes and redirects are not followed: where
- * there are any, nothing is said against it. At most ZONE_HOSTS_MAX * ZONE_ADDRS_MAX addresses.
- * NULL: all is well. */
-const char *zone_spf_fault(const struct ask_answer *a, const struct ipaddr *addrs, size_t naddrs,
-			   size_t *found_out);
-/* Of a record of _dmarc (RFC 7489 section 6.3). NULL: all is well. */
-const char *zone_dmarc_fault(slice_t record);
+/* What is wrong with a record, "TERM: what; TERM: what": the first ZONE_FAULTS_MAX of n. */
+struct zone_faults {
+	size_t n;
+	struct buf text;
+};
+void zone_faults_init(struct zone_faults *f);
+void zone_faults_fini(struct zone_faults *f);
+
+/* The domain's SPF record (RFC 7208): its grammar, what is in vain, and whether it lets these
+ * addresses, the MX hosts', send. a: all TXT of the domain, of which so many are SPF. Names of
+ * others, includes and redirects are not followed: where there are any, nothing is said against
+ * what they may decide. At most ZONE_HOSTS_MAX * ZONE_ADDRS_MAX addresses. */
+size_t zone_spf_faults(const struct ask_answer *a, const struct ipaddr *addrs, size_t naddrs,
+		       struct zone_faults *f) MUST_USE;
+/* Of a record of _dmarc (RFC 7489 sections 6.3 and 6.4). */
+void zone_dmarc_faults(slice_t record, struct zone_faults *f);
+/* Of a record of _smtp._tls (RFC 8460 section 3). */
+void zone_tlsrpt_faults(slice_t record, struct zone_faults *f);
 
 #endif

@@ -29,9 +29,30 @@ WAITS bool zone_ask(struct zone_look *l, struct zone_row *r, slice_t name, enum 
 		    struct ask_answer *a);
 /* All records of an answer as one text. */
 slice_t zone_join(struct zone_look *l, const struct ask_answer *a);
-/* Of those that begin with that word, in any case, the number; *first_out. */
-size_t zone_pick(const struct ask_answer *a, const char *version, slice_t *first_out);
+/* Of those that begin with that word, in any case, and have one of `ends` or nothing behind it,
+ * the number; *first_out. */
+size_t zone_pick(const struct ask_answer *a, const char *version, const char *ends,
+		 slice_t *first_out);
 /* Is there a word in text, which spaces separate, *rest going on behind it? */
 bool zone_word(slice_t *rest, slice_t *word);
+
+/* ---- zone_fault.c ---- */
+
+/* term: whose it is; empty: the record's. */
+void zone_fault(struct zone_faults *f, slice_t term, const char *what);
+/* Has it the scheme ("mailto:"), in any case, and no bytes but those that a URI may have? Nor , ;
+ * or !, which lists of URIs take for their own (RFC 7489 section 6.2, RFC 8460 section 3). */
+bool zone_uri(slice_t uri, const char *scheme);
+/* A mailto: of one address. */
+bool zone_mailto(slice_t uri);
+
+/* A part of "a=b; c = d". */
+struct zone_tag {
+	slice_t whole, name, value;
+	bool pair;  /* there is a = behind a name */
+	bool empty; /* there is nothing */
+};
+/* Takes the next one off; one ; may end them. */
+bool zone_tag_next(slice_t *rest, struct zone_tag *out);
 
 #endif

@@ -45,6 +45,16 @@ static struct place place_of(const struct dir_server *s, struct arena *mem)
 			      arena_dup(mem, dir_server_home(s->name, s->settings))};
 }
 
+static void add_waiting(const struct mcall *c, slice_t server, struct arena *mem,
+			Postern__AdminArea *row)
+{
+	struct pickup_waiting w;
+
+	pickup_waiting(c->be->pickup, server, &w);
+	row->waiting = w.files;
+	row->why = admin_str(mem, slice_str(w.why));
+}
+
 WAITS static enum err send_area(struct mcall *c, const struct place *at, enum area_kind k)
 {
 	Postern__AdminArea row = POSTERN__ADMIN_AREA__INIT;
@@ -62,6 +72,8 @@ WAITS static enum err send_area(struct mcall *c, const struct place *at, enum ar
 	row.files = n.count.files;
 	row.size_bytes = n.count.bytes;
 	row.oldest_us = n.count.oldest_s * 1000000;
+	if (k == AREA_PICKUP)
+		add_waiting(c, at->server, &mem, &row);
 	row.path = admin_str(&mem, slice_str(n.path));
 	e = admin_send_rows(c, &postern__admin_area_page__descriptor, 0, rows, 1);
 	arena_reset(&mem);

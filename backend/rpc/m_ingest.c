@@ -191,6 +191,20 @@ WAITS static enum err sender_account(struct mcall *c, slice_t sender, int fd,
 	return e == E_OK && !m.found ? E_DENIED : e;
 }
 
+/* Files that cannot go wait with others of whose account that is, or of nobody's. */
+static void note_account(const struct mcall *c, const struct dir_account *a)
+{
+	const Postern__IngestOpen *m = (const void *)c->msg;
+	struct pickup_worker *w = worker_of(c);
+
+	if (w == NULL)
+		return;
+	if (a != NULL)
+		pickup_sent_by(w, MCALL_SLICE(m->lease), a->id, slice_str(a->address));
+	else
+		pickup_sent_by(w, MCALL_SLICE(m->lease), 0, SL("senders who are not of ours"));
+}
+
 /* Mail of others is the postmaster's. */
 static enum err postmaster(struct mcall *c, struct dir_account *out)
 {
@@ -203,6 +217,7 @@ static enum err postmaster(struct mcall *c, struct dir_account *out)
 		e = E_NOT_FOUND;
 	if (e != E_NOT_FOUND)
 		return e;
+	note_account(c, NULL);
 	LOG_SELDOM(LOG_ERROR, NULL, "pickup.no_postmaster", LF_STR("address", address));
 	return diag_set(&c->diag, E_RETRY, "there is no postmaster who could send it");
 }
@@ -293,6 +308,8 @@ WAITS static enum err answer(struct mcall *c, const struct pickup_job *j, int fd
 	slice_t path;
 	enum err e = choose_account(c, MCALL_SLICE(m->sender), fd, &a, &path);
 
+	if (e == E_OK)
+		note_account(c, &a);
 	reply.tokens = arena_alloc(&c->mem, m->n_recipients * sizeof *reply.tokens);
 	for (size_t i = 0; e == E_OK && i < m->n_recipients; i++)
 		e = m->recipients[i].len != 0

@@ -212,7 +212,9 @@ class DnsShow(unittest.TestCase):
                 ("", "missing", ""),
                 ('@ TXT "v=spf1 ip4:192.0.2.0/24 -all"', "differs", "does not let our hosts"),
                 ('@ TXT "v=spf1 mx +all"', "differs", "all the world"),
-                ('@ TXT "v=spf1 mx -all"\n@ TXT "v=spf1 a -all"', "differs", "several")):
+                ('@ TXT "v=spf1 mx -all"\n@ TXT "v=spf1 a -all"', "differs", "several"),
+                ('@ TXT "v=spf1 mx -all a/33"', "differs", "a/33: nobody reads it, for it stands "
+                 "behind all; a/33: a net's length")):
             with self.subTest(text):
                 self.put({"spf": text})
                 self.fault("TXT", "example.org", state, note=note)
@@ -224,10 +226,23 @@ class DnsShow(unittest.TestCase):
                 ("", "missing", ""),
                 ('_dmarc TXT "v=DMARC1; rua=mailto:x@example.org"', "differs", "no p="),
                 ('_dmarc TXT "v=DMARC1; p=perhaps"', "differs", "neither"),
+                ('_dmarc TXT "v=dmarc1; p=none"', "differs", "v=dmarc1: not v=DMARC1"),
+                ('_dmarc TXT "v=DMARC1; p=none; pct=200; rua=x@y"', "differs",
+                 "pct=200: not a number from 0 to 100; rua=x@y: not mailto:"),
+                ('_dmarc TXT "v=dmarc1; p=none"\n_dmarc TXT "v=DMARC1; p=no"', "differs",
+                 "p=no: neither"),
                 ('_dmarc TXT "hello"', "differs", "something else")):
             with self.subTest(text):
                 self.put({"dmarc": text})
                 self.fault("TXT", "_dmarc.example.org", state, note=note)
+
+    def test_tlsrpt(self):
+        for text, note in (
+                ('_smtp._tls TXT "v=tlsrptv1; rua=mailto:x@y"', "v=tlsrptv1: not v=TLSRPTv1"),
+                ('_smtp._tls TXT "v=TLSRPTv1; rua=ftp://x"', "rua=ftp://x: neither mailto:")):
+            with self.subTest(text):
+                self.put({"tlsrpt": text})
+                self.fault("TXT", "_smtp._tls.example.org", "differs", note=note, status=0)
 
     def test_dkim(self):
         name = self.keys[0]["record_name"]

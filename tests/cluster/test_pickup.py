@@ -110,6 +110,45 @@ class Pickup(unittest.TestCase):
         finally:
             postern("alias", "remove", "postmaster@" + cluster()["domain"])
 
+    def waiting(self):
+        """How many files wait that could not be taken, and why."""
+        rows = json.loads(postern("--json", "area", "show", SERVER)[1])
+        return next((r["waiting"], r["why"]) for r in rows
+                    if (r["area"], r["backend"]) == ("pickup", "be1"))
+
+    def test_a_held_sender(self):
+        """Its files wait, and say why; others' do not; one warning tells of all of them."""
+        n, since = 40, log_size("be1")
+        self.assertEqual(postern("account", "hold", self.a)[0], 0)
+        self.addCleanup(postern, "account", "release", self.a)
+        paths = [put(letter(self.a, "x%d@elsewhere.example" % i, subject=self.subject))
+                 for i in range(n)]
+        self.assertTrue(until(lambda: self.waiting()[0] == n, 60), self.waiting())
+        self.assertIn(self.a + ": ", self.waiting()[1])
+        put(letter(self.c, self.b, subject=self.subject))
+        received(1, self.subject)
+        self.assertTrue(all(os.path.exists(p) for p in paths))
+        self.assertEqual(len(log_lines("be1", "level=warn", "event=pickup.later", since=since)), 1)
+        self.assertEqual(postern("account", "release", self.a)[0], 0)
+        for p in paths:
+            self.assertTrue(gone(p))
+        self.assertEqual(self.waiting(), (0, ""))
+
+    def test_nobody_answers_for_it(self):
+        """No postmaster: the list tells why it lies there."""
+        who = json.loads(postern("--json", "setting", "show", "directory.postmaster")[1])["value"]
+        self.assertEqual(postern("setting", "unset", "directory.postmaster")[0], 0)
+        self.addCleanup(postern, "setting", "set", "directory.postmaster", who)
+        path = os.path.join(folder(), "nobodys.eml")
+        self.addCleanup(os.unlink, path)
+
+        def waits():
+            if not os.path.exists(path):  # it was taken: not every node knew yet
+                put(letter("app@elsewhere.example", self.b, subject=self.subject), "nobodys.eml")
+            return self.waiting()[0] == 1
+        self.assertTrue(until(waits, 60))
+        self.assertIn("no postmaster", self.waiting()[1])
+
     def test_signed(self):
         status, _, err = postern("dkim", "add", cluster()["domain"])
         self.assertEqual(status, 0, err)
@@ -135,22 +174,37 @@ class Pickup(unittest.TestCase):
         self.assertTrue(received(1, self.subject).get_payload().endswith("The end.\r\n"))
 
     def test_the_same_file_again(self):
-        """As when a back-end dies between the commit and the file's end."""
+        """Name, bytes, time of change and even the inode are those of the last one: it is another
+        message, for somebody put it there again."""
         text = letter(self.a, self.b, subject=self.subject)
         with tempfile.NamedTemporaryFile(dir=os.path.dirname(folder())) as f:
             f.write(text.encode())
             f.flush()
             path = os.path.join(folder(), "twice.eml")
-            for _ in range(2):
+            for n in (1, 2):
                 hidden = os.path.join(folder(), ".twice")
                 os.link(f.name, hidden)
                 os.rename(hidden, path)
                 self.assertTrue(gone(path))
-                received(1, self.subject)
-        last = "last " + uuid.uuid4().hex
-        put(letter(self.a, self.b, subject=last))
-        received(1, last)
-        self.assertEqual(len(messages(1, self.subject)), 1)
+                self.assertTrue(until(lambda: len(messages(1, self.subject)) == n, 60), n)
+
+    def test_killed_while_it_takes_them(self):
+        """Whatever the back-end has told of a file that it leaves behind, its message comes once."""
+        names = ["%s %d" % (self.subject, i) for i in range(40)]
+        for n in range(3):
+            paths = [put(letter(self.a, self.b, subject=s)) for s in names[n::3]]
+            self.assertTrue(until(lambda: not all(map(os.path.exists, paths)), 60))
+            since = log_size("be1")
+            cluster_command("kill", "be1", "KILL")
+            restore()
+            self.assertTrue(linked("be1", since, 1))
+            self.assertTrue(all(gone(p) for p in paths))
+
+        def came():
+            with imap(1) as box:
+                return sorted(s for s in subjects(box) if s.startswith(self.subject))
+        self.assertTrue(until(lambda: len(came()) >= len(names), 60))
+        self.assertEqual(came(), sorted(names))
 
     def test_bad_ones(self):
         self.assertIn("recipient", self.bad(put("From: %s\n\nx\n" % self.a)))

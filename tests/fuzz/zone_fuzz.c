@@ -1,5 +1,6 @@
 /* Records of DNS as a back-end judges them. First byte: which. A record of DKIM that counts holds
- * the key; an SPF record that lets the MX hosts send is not said to refuse them. */
+ * the key; an SPF record that lets the MX hosts send is not said to refuse them; a policy without
+ * faults has two parts at least. */
 #include "backend/dns/dkim_text.h"
 #include "backend/dns/zone.h"
 #include "common/base/buf.h"
@@ -39,27 +40,49 @@ static void fuzz_dkim(const struct ask_answer *a)
 	FUZZ_CHECK(sight == DKIM_OTHER || (a->n == 1 && holds_key(a->records[0])));
 }
 
+/* What is wrong is said; nothing is said of what is right. */
+static void check_told(const struct zone_faults *f)
+{
+	FUZZ_CHECK((f->n == 0) == (f->text.n == 0));
+	FUZZ_CHECK(!buf_failed(&f->text));
+}
+
 static void fuzz_spf(const struct ask_answer *a)
 {
 	struct ask_answer more = {.outcome = ASK_OK, .n = 1};
 	struct ipaddr addr = {.family = 4, .b = {192, 0, 2, 1}};
-	const char *fault;
+	slice_t refused = SL("does not let our hosts send"), s;
+	struct zone_faults f;
 	struct buf b;
-	slice_t s;
-	size_t n;
 
-	(void)zone_spf_fault(a, &addr, 1, &n);
-	FUZZ_CHECK(n <= a->n);
+	zone_faults_init(&f);
+	FUZZ_CHECK(zone_spf_faults(a, &addr, 1, &f) <= a->n);
+	check_told(&f);
+	zone_faults_fini(&f);
+	/* What stands before everything decides. */
 	buf_init(&b, 1u << 20, NULL);
-	buf_puts(&b, "v=spf1 ");
+	buf_puts(&b, "v=spf1 mx ");
 	buf_put(&b, a->records[0]);
-	buf_puts(&b, " mx");
 	s = buf_slice(&b);
 	more.records = &s;
-	fault = zone_spf_fault(&more, &addr, 1, &n);
-	FUZZ_CHECK(n == 1);
-	FUZZ_CHECK(fault == NULL || strcmp(fault, "it lets all the world send") == 0);
+	zone_faults_init(&f);
+	FUZZ_CHECK(zone_spf_faults(&more, &addr, 1, &f) == 1);
+	check_told(&f);
+	FUZZ_CHECK(slice_find(buf_slice(&f.text), refused) == f.text.n ||
+		   slice_find(a->records[0], refused) < a->records[0].n);
+	zone_faults_fini(&f);
 	buf_fini(&b);
+}
+
+static void fuzz_policy(slice_t record, void (*faults)(slice_t record, struct zone_faults *f))
+{
+	struct zone_faults f;
+
+	zone_faults_init(&f);
+	faults(record, &f);
+	check_told(&f);
+	FUZZ_CHECK(f.n != 0 || slice_find_char(record, ';') < record.n);
+	zone_faults_fini(&f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -71,16 +94,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	a.n = records_of(&in, records);
 	if (a.n == 0)
 		return 0;
-	switch (which % 3) {
+	switch (which % 4) {
 	case 0:
 		fuzz_dkim(&a);
 		break;
 	case 1:
 		fuzz_spf(&a);
 		break;
+	case 2:
+		fuzz_policy(a.records[0], zone_dmarc_faults);
+		break;
 	default:
-		FUZZ_CHECK(zone_dmarc_fault(a.records[0]) == NULL ||
-			   zone_dmarc_fault(a.records[0])[0] != '\0');
+		fuzz_policy(a.records[0], zone_tlsrpt_faults);
 	}
 	return 0;
 }

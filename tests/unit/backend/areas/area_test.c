@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/buf.h"
+#include "common/base/map.h"
 #include "proto/servers.h"
 #include "tests/lib/check.h"
 #include "tests/unit/backend/areas/files.h"
@@ -29,8 +30,9 @@ static void place_make(struct place *p)
 static size_t list(const char *path, struct area_file out[SEEN])
 {
 	size_t n = 0;
+	bool more;
 
-	CHECK_ERR(area_list(path, out, SEEN, &n), E_OK);
+	CHECK_ERR(area_look(path, NULL, 0, out, SEEN, &n, &more), E_OK);
 	return n;
 }
 
@@ -76,6 +78,46 @@ TEST(plain_files_alone_are_seen)
 	CHECK_INT(list(p.in, f), SEEN); /* one more is there */
 }
 
+/* What is known is told or passed over; of the others chance chooses, so that each has its turn. */
+TEST(what_is_known_of_a_folder)
+{
+	struct area_known known[3] = {{.as = AREA_KEEP}, {.as = AREA_SKIP}, {.as = AREA_NEW}};
+	struct area_file f[SEEN];
+	bool more, seen[6] = {false};
+	struct place p;
+	size_t n;
+
+	place_make(&p);
+	for (char name[2] = "0"; name[0] < '6'; name[0]++)
+		files_put(p.in, name, SL("x"));
+	known[0].name = map_hash(SL("0"));
+	known[1].name = map_hash(SL("1"));
+	REQUIRE(list(p.in, f) == 6);
+	for (size_t i = 0; i < 6; i++) {
+		if (f[i].name[0] == '1')
+			known[1].same = area_mark(&f[i]);
+	}
+	known[2].name = map_hash(SL("none"));
+	for (int round = 0; round < 200; round++) {
+		for (size_t i = 0; i < 3; i++)
+			known[i].seen = false;
+		CHECK_ERR(area_look(p.in, known, 3, f, 2, &n, &more), E_OK);
+		REQUIRE(n == 2);
+		CHECK(more);
+		CHECK_STR(f[0].name, "0");
+		seen[f[1].name[0] - '0'] = true;
+		for (size_t i = 0; i < 3; i++)
+			CHECK(known[i].seen == (known[i].as != AREA_NEW));
+	}
+	CHECK(!seen[0] && !seen[1] && seen[2] && seen[3] && seen[4] && seen[5]);
+	/* Another file now. */
+	files_put(p.in, "1", SL("another"));
+	CHECK_ERR(area_look(p.in, known, 3, f, 6, &n, &more), E_OK);
+	CHECK_INT(n, 6);
+	CHECK(!more);
+	CHECK_ERR(area_look("/nowhere/at/all", NULL, 0, f, 6, &n, &more), E_NOT_FOUND);
+}
+
 TEST(a_file_is_the_one_it_was)
 {
 	struct area_file f[SEEN];
@@ -105,6 +147,63 @@ TEST(a_file_is_the_one_it_was)
 	CHECK_INT(fd, -1);
 }
 
+/* Name, number, size and time of change are as they were, and it was put there anew. */
+TEST(another_file_that_looks_the_same)
+{
+	struct timespec then[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+	char path[DISK_PATH_MAX + 8], hidden[DISK_PATH_MAX + 8];
+	struct area_file a[SEEN], b[SEEN];
+	struct place p;
+	int fd;
+
+	place_make(&p);
+	snprintf(path, sizeof path, "%s/one", p.in);
+	snprintf(hidden, sizeof hidden, "%s/.one", p.in);
+	files_put(p.in, "one", SL("12345"));
+	CHECK_INT(utimensat(AT_FDCWD, path, then, 0), 0);
+	REQUIRE(list(p.in, a) == 1);
+	/* The clock of inodes goes in steps. */
+	for (b[0] = a[0]; b[0].ctime_ns == a[0].ctime_ns;) {
+		CHECK_INT(rename(path, hidden), 0);
+		CHECK_INT(rename(hidden, path), 0);
+		REQUIRE(list(p.in, b) == 1);
+	}
+	CHECK_INT(b[0].ino, a[0].ino);
+	CHECK_INT(b[0].mtime_ns, a[0].mtime_ns);
+	CHECK(!area_same(&a[0], &b[0]));
+	CHECK_ERR(area_open(p.in, &a[0], &fd), E_NOT_FOUND);
+	/* Whoever read the first has its message; is it this one? Its birth says. */
+	a[0].born_ns = b[0].born_ns - 1;
+	CHECK_ERR(area_remove(p.in, &a[0]), E_NOT_FOUND);
+	CHECK_ERR(area_reject(p.in, p.bad, &a[0], SL("x")), E_NOT_FOUND);
+	a[0].born_ns = 0; /* nobody knows */
+	CHECK_ERR(area_remove(p.in, &a[0]), E_NOT_FOUND);
+	CHECK(files_has(p.in, "one"));
+	CHECK_ERR(area_remove(p.in, &b[0]), E_OK);
+}
+
+/* A backup, a chmod after the copy: not another message. */
+TEST(a_mode_that_changes_while_it_is_read)
+{
+	char path[DISK_PATH_MAX + 8];
+	struct area_file a[SEEN], b[SEEN];
+	struct place p;
+
+	place_make(&p);
+	snprintf(path, sizeof path, "%s/one", p.in);
+	files_put(p.in, "one", SL("12345"));
+	REQUIRE(list(p.in, a) == 1);
+	if (a[0].born_ns == 0)
+		return; /* this file system does not say */
+	for (b[0] = a[0]; b[0].ctime_ns == a[0].ctime_ns;) {
+		CHECK_INT(chmod(path, 0600), 0);
+		REQUIRE(list(p.in, b) == 1);
+	}
+	CHECK(!area_same(&a[0], &b[0]));
+	CHECK_ERR(area_remove(p.in, &a[0]), E_OK);
+	CHECK(!files_has(p.in, "one"));
+}
+
 TEST(rejected_with_a_reason)
 {
 	char long_name[AREA_NAME_MAX + 1], why[AREA_REASON_MAX + 100];
@@ -121,7 +220,7 @@ TEST(rejected_with_a_reason)
 	}
 	CHECK_SLICE(files_get(p.bad, "one"), SL("bytes"));
 	CHECK_SLICE(files_get(p.bad, "one.reason"), SL("why\n"));
-	CHECK_INT(list(p.bad, f), 4); /* the second one has its number in its name */
+	CHECK_INT(list(p.bad, f), 4); /* the second one has its time in its name */
 	snprintf(elsewhere, sizeof elsewhere, "%s.old", p.bad);
 	memset(long_name, 'n', AREA_NAME_MAX);
 	long_name[AREA_NAME_MAX] = '\0';
@@ -141,6 +240,49 @@ TEST(rejected_with_a_reason)
 	REQUIRE(list(p.in, f) == 1);
 	CHECK_ERR(area_reject(p.in, p.bad, &f[0], SL("x")), E_OK);
 	CHECK_INT(list(p.bad, f), 2);
+}
+
+static bool reject_one(const struct place *p, enum err want)
+{
+	struct area_file f[SEEN];
+
+	files_put(p->in, "one", SL("bytes"));
+	if (list(p->in, f) != 1)
+		return false;
+	CHECK_ERR(area_reject(p->in, p->bad, &f[0], SL("why")), want);
+	return files_has(p->in, "one") == (want != E_OK);
+}
+
+/* Nobody's links are followed, and nothing that stands in the way is taken for a file that is gone:
+ * it would come back for ever. */
+TEST(what_stands_in_the_way_of_a_reason)
+{
+	char path[DISK_PATH_MAX + 16], elsewhere[DISK_PATH_MAX + 8];
+	struct place p;
+
+	place_make(&p);
+	files_put(p.folder, "secret", SL("old"));
+	snprintf(path, sizeof path, "%s/one.reason", p.bad);
+	CHECK_INT(symlink("../../secret", path), 0);
+	CHECK(reject_one(&p, E_OK));
+	CHECK_SLICE(files_get(p.folder, "secret"), SL("old"));
+	CHECK_SLICE(files_get(p.bad, "one.reason"), SL("why\n"));
+	files_remove(p.bad, "one");
+	files_put(p.bad, "one.reason", SL("a longer one of before"));
+	CHECK(reject_one(&p, E_OK));
+	CHECK_SLICE(files_get(p.bad, "one.reason"), SL("why\n"));
+	files_remove(p.bad, "one");
+	files_remove(p.bad, "one.reason");
+	CHECK_INT(mkdir(path, 0700), 0);
+	CHECK(reject_one(&p, E_IO));
+	/* The folder itself. */
+	snprintf(elsewhere, sizeof elsewhere, "%s.old", p.bad);
+	CHECK_INT(rename(p.bad, elsewhere), 0);
+	CHECK_INT(symlink("nowhere", p.bad), 0);
+	CHECK(reject_one(&p, E_IO));
+	CHECK_INT(unlink(p.bad), 0);
+	files_put(p.folder, "one/badmail", SL("a file"));
+	CHECK(reject_one(&p, E_IO));
 }
 
 TEST(words_in_a_file)

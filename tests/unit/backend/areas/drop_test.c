@@ -68,6 +68,7 @@ TEST_FIBER(a_file_appears_when_it_is_whole)
 	struct shelf s;
 	struct drop *f;
 	size_t n;
+	bool more;
 
 	shelf_open(&s, 10, 1000);
 	REQUIRE(begin(&s, 1, 9, &f) == E_OK);
@@ -75,7 +76,7 @@ TEST_FIBER(a_file_appears_when_it_is_whole)
 	CHECK_ERR(drop_write(f, SL("6789")), E_OK);
 	CHECK(!files_has(s.path, NAME));
 	CHECK_INT(names(&s), 1);
-	CHECK_ERR(area_list(s.path, files, 2, &n), E_OK);
+	CHECK_ERR(area_look(s.path, NULL, 0, files, 2, &n, &more), E_OK);
 	CHECK_INT(n, 0);
 	CHECK_ERR(drop_commit(&f), E_OK);
 	CHECK(f == NULL);

@@ -20,7 +20,7 @@ struct works {
 	struct scope scope;
 	struct pickup_job got[64];
 	size_t ngot;
-	int64_t lease_ms; /* of the next start */
+	int64_t lease_ms, again_ms; /* of the next start; 0: as is usual, a millisecond */
 	struct event one;
 	enum err ended;
 };
@@ -41,7 +41,7 @@ WAITS static bool start(struct works *x, int64_t quiet_ms)
 	struct pickup_conf c = {.dir = x->rig.d,
 				.folder = x->folder,
 				.quiet_ms = quiet_ms,
-				.again_ms = 1,
+				.again_ms = x->again_ms != 0 ? x->again_ms : 1,
 				.lease_ms = x->lease_ms};
 
 	if (pickup_start(&c, &x->p) != E_OK)
@@ -494,5 +494,233 @@ TEST_FIBER(more_files_than_are_known)
 		CHECK_ERR(done(&x, i % ARRAY_LEN(x.got), PICKUP_TAKEN), E_OK);
 	}
 	CHECK_INT(x.ngot, n);
+	works_close(&x);
+}
+
+/* ---- files that cannot be taken ---- */
+
+WAITS static void sent_by(struct works *x, size_t i, uint64_t account)
+{
+	pickup_sent_by(x->w, slice(x->got[i % ARRAY_LEN(x->got)].lease, PICKUP_LEASE_BYTES),
+		       account, SL("somebody@ours.test"));
+}
+
+WAITS static void put_numbered(struct works *x, char letter, size_t n)
+{
+	char name[16];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "%c%zu", letter, i);
+		files_put(x->in, name, SL("x"));
+	}
+}
+
+/* Until a file whose name begins so was given out; all others are put off, as that account's. */
+WAITS static bool refuse_until(struct works *x, size_t *at, char letter, uint64_t account)
+{
+	for (;; (*at)++) {
+		while (x->ngot <= *at) {
+			if (event_wait(&x->one, "t.given", deadline_in(20000)) != E_OK)
+				return false;
+		}
+		if (x->got[*at % ARRAY_LEN(x->got)].file.name[0] == letter)
+			return true;
+		sent_by(x, *at, account);
+		if (done(x, *at % ARRAY_LEN(x->got), PICKUP_LATER) != E_OK)
+			return false;
+	}
+}
+
+/* Anew, with tries that are so far from one another. */
+WAITS static bool start_again(struct works *x, int64_t again_ms)
+{
+	stop(x);
+	x->again_ms = again_ms;
+	return start(x, 1);
+}
+
+/* More files of one whose mail is not taken than are known of a folder: what comes after them is
+ * taken, whether anybody was told of it or not. */
+TEST_FIBER(files_that_wait_stop_no_others)
+{
+	size_t at = 0;
+	struct works x;
+
+	REQUIRE(works_open(&x, PATIENT));
+	put_numbered(&x, 'h', AREA_FILES_MAX + 100);
+	REQUIRE(start_again(&x, PATIENT));
+	/* Which of them is found first is chance. */
+	files_put(x.in, "good", SL("x"));
+	REQUIRE(refuse_until(&x, &at, 'g', 9));
+	CHECK_ERR(done(&x, at % ARRAY_LEN(x.got), PICKUP_TAKEN), E_OK);
+	while (at < AREA_FILES_MAX + 100) {
+		files_put(x.in, "g", SL("x"));
+		at++;
+		REQUIRE(refuse_until(&x, &at, 'g', 9));
+		CHECK_ERR(done(&x, at % ARRAY_LEN(x.got), PICKUP_TAKEN), E_OK);
+	}
+	works_close(&x);
+}
+
+static struct pickup_waiting waiting_of(const struct works *x)
+{
+	struct pickup_waiting w;
+
+	pickup_waiting(x->p, SL(SERVER), &w);
+	return w;
+}
+
+/* All of them once; then one for all, until that one is taken. */
+TEST_FIBER(one_is_tried_for_all)
+{
+	static const size_t n = 20;
+	struct pickup_server *s;
+	int64_t look_ms;
+	struct works x;
+
+	REQUIRE(works_open(&x, PATIENT));
+	REQUIRE(start_again(&x, PATIENT));
+	s = server_of(&x, SERVER);
+	REQUIRE(s != NULL);
+	put_numbered(&x, 'f', n);
+	for (size_t i = 0; i < n; i++) {
+		while (x.ngot <= i)
+			REQUIRE(event_wait(&x.one, "t.given", deadline_in(20000)) == E_OK);
+		sent_by(&x, i, 9);
+		CHECK_ERR(done(&x, i, PICKUP_LATER), E_OK);
+	}
+	CHECK_INT(waiting_of(&x).files, n);
+	CHECK_STR(waiting_of(&x).why, "somebody@ours.test: why");
+	/* Another's change is none of theirs. */
+	look_ms = s->look_ms;
+	pickup_wait_now(s, 8);
+	CHECK_INT(s->look_ms, look_ms);
+	for (size_t i = 0; i < 3; i++) {
+		pickup_wait_now(s, 9);
+		REQUIRE(given(&x, n + i + 1));
+		CHECK_INT(waiting_of(&x).files, n - 1);
+		/* Each in its turn. */
+		CHECK(i == 0 || strcmp(x.got[n + i].file.name, x.got[n + i - 1].file.name) != 0);
+		sent_by(&x, n + i, 9);
+		CHECK_ERR(done(&x, n + i, PICKUP_LATER), E_OK);
+	}
+	pickup_wait_now(s, 9);
+	REQUIRE(given(&x, n + 4));
+	CHECK_ERR(done(&x, n + 3, PICKUP_TAKEN), E_OK);
+	for (size_t i = n + 4; i < 2 * n + 3; i++) {
+		while (x.ngot <= i)
+			REQUIRE(event_wait(&x.one, "t.given", deadline_in(20000)) == E_OK);
+		CHECK_ERR(done(&x, i, PICKUP_TAKEN), E_OK);
+	}
+	CHECK_INT(waiting_of(&x).files, 0);
+	CHECK_STR(waiting_of(&x).why, "");
+	works_close(&x);
+}
+
+/* The file for all the others is taken away; or all of them are. */
+TEST_FIBER(waiting_files_that_are_gone)
+{
+	struct pickup_server *s;
+	struct works x;
+
+	REQUIRE(works_open(&x, PATIENT));
+	REQUIRE(start_again(&x, PATIENT));
+	s = server_of(&x, SERVER);
+	REQUIRE(s != NULL);
+	put_numbered(&x, 'f', 3);
+	REQUIRE(given(&x, 3));
+	for (size_t i = 0; i < 3; i++) {
+		sent_by(&x, i, 9);
+		CHECK_ERR(done(&x, i, PICKUP_LATER), E_OK);
+	}
+	files_remove(x.in, "f0");
+	files_remove(x.in, "f1");
+	pickup_wait_now(s, 9);
+	REQUIRE(given(&x, 4));
+	CHECK_STR(x.got[3].file.name, "f2");
+	CHECK_INT(waiting_of(&x).files, 0);
+	files_remove(x.in, "f2");
+	CHECK_ERR(done(&x, 3, PICKUP_TAKEN), E_OK);
+	CHECK_INT(s->groups.count, 0);
+	works_close(&x);
+}
+
+/* What has come into the place of one that waits is another file, and waits for nobody. */
+TEST_FIBER(a_waiting_file_that_is_replaced)
+{
+	struct works x;
+
+	REQUIRE(works_open(&x, PATIENT));
+	REQUIRE(start_again(&x, PATIENT));
+	files_put(x.in, "one", SL("x"));
+	REQUIRE(given(&x, 1));
+	sent_by(&x, 0, 9);
+	CHECK_ERR(done(&x, 0, PICKUP_LATER), E_OK);
+	files_put(x.in, "one", SL("another"));
+	REQUIRE(given(&x, 2));
+	CHECK_INT(x.got[1].file.size, 7);
+	CHECK_INT(waiting_of(&x).files, 0);
+	works_close(&x);
+}
+
+/* Nobody has asked whose it is: it waits for itself, longer each time. */
+TEST_FIBER(a_file_that_waits_for_itself)
+{
+	int64_t before = clock_mono_ms();
+	struct pickup_server *s;
+	struct works x;
+
+	REQUIRE(works_open(&x, PATIENT));
+	REQUIRE(start_again(&x, 400));
+	files_put(x.in, "one", SL("x"));
+	for (size_t i = 0; i < 3; i++) {
+		REQUIRE(given(&x, i + 1));
+		CHECK_ERR(done(&x, i, PICKUP_LATER), E_OK);
+		CHECK_STR(waiting_of(&x).why, "why");
+	}
+	/* 400, 800; each look at the folder is a second from the last one. */
+	CHECK(clock_mono_ms() - before >= 1200);
+	s = server_of(&x, SERVER);
+	REQUIRE(s != NULL);
+	CHECK_INT(s->groups.count, 0);
+	works_close(&x);
+}
+
+WAITS static enum pickup_news put_off_one(struct pickup_server *s, const char *name)
+{
+	struct area_file found = {.ino = 1};
+	enum pickup_news news;
+	struct pickup_file *f;
+
+	snprintf(found.name, sizeof found.name, "%s", name);
+	f = pickup_file_new(s, &found);
+	news = pickup_wait_put(f, SL("why"));
+	pickup_file_free(f);
+	return news;
+}
+
+/* So many are remembered, and forgotten when they are gone. */
+TEST_FIBER(so_many_wait)
+{
+	int64_t deadline = deadline_in(20000);
+	struct pickup_server *s;
+	struct works x;
+	char name[16];
+
+	REQUIRE(works_open(&x, PATIENT));
+	REQUIRE(start_again(&x, PATIENT));
+	s = server_of(&x, SERVER);
+	REQUIRE(s != NULL);
+	for (int i = 0; i < PICKUP_LATER_MAX; i++) {
+		snprintf(name, sizeof name, "f%d", i);
+		REQUIRE(put_off_one(s, name) == PICKUP_NEWS);
+	}
+	CHECK_INT(put_off_one(s, "more"), PICKUP_CROWDED);
+	CHECK_INT(waiting_of(&x).files, PICKUP_LATER_MAX);
+	s->missed = true;
+	event_set(&x.p->wake);
+	while (s->waits.count != 0 && clock_mono_ms() < deadline)
+		fiber_yield();
+	CHECK_INT(s->waits.count, 0);
 	works_close(&x);
 }
