@@ -226,6 +226,15 @@ class Sendmail(unittest.TestCase):
         self.send(EX_USAGE, "-bs")
         self.send(EX_CONFIG, "x", path=os.path.join(self.folder, "none"))
 
+    def test_a_file_with_a_name_that_is_none(self):
+        path = conf(self.folder)
+        with open(path) as f:
+            text = f.read()
+        with open(path, "w") as f:
+            f.write(re.sub('domain = "[^"]*"', 'domain = "bü.example"', text))
+        out = self.send(EX_CONFIG, account(BOB)["address"], text="Subject: x\n\nx\n", path=path)
+        self.assertIn("mail.domain: a name is written in ASCII: xn--b-eha.example", out)
+
     def test_newaliases(self):
         self.assertIn("directory", self.send(EX_OK, name="newaliases", path="/nowhere"))
         self.send(EX_OK, "-q", path="/nowhere")

@@ -236,6 +236,10 @@ TEST(files_that_cannot_be)
 		"server = { address = [\"h:25\"]; user = \"u\"; };",
 		"server = { address = [\"h:25\"]; user = \"u\"; password_file = \"f\"; "
 		"tls = \"none\"; };",
+		"server = { address = [\"h:25\"]; }; mail = { domain = \"b\xc3\xbc.example\"; };",
+		"server = { address = [\"h:25\"]; }; mail = { domain = \"a b\"; };",
+		"server = { address = [\"h:25\"]; }; mail = { from = \"nobody\"; };",
+		"server = { address = [\"h:25\"]; name = \"a b\"; };",
 	};
 	char path[600];
 
