@@ -195,6 +195,18 @@ class Queue(unittest.TestCase):
             run("queue", *argv, want=USAGE)
         run("queue", "list", "--id", "7", want=DATA)
         run("queue", "list", "--trace", "00", want=DATA)
+        for empty in ([x, ""] for x in ("--sender", "--to", "--destination", "--server", "--trace",
+                                        "--id")):
+            for verb in ("list", "remove"):
+                status, _, err = postern("queue", verb, "--state", "down", *empty)
+                self.assertEqual(status, DATA, err)
+                self.assertIn("%s: the condition is empty" % empty[0][2:], err)
+        for nothing in (["--older", "0"], ["--older", "500ms"], ["--larger", "0"],
+                        ["--limit", "0"], ["--limit", "none"]):
+            run("queue", "remove", "--state", "down", *nothing, want=DATA)
+        run("queue", "remove", "--all", "--limit", "0", want=DATA)
+        run("queue", "list", "--state", "", want=USAGE)
+        run("queue", "list", "--state", "STATE_HELD", want=USAGE)
         for reason in ("two\nlines", "x" * 513):
             run("queue", "hold", "--to", "x@y.test", "--reason", reason, want=DATA)
 
