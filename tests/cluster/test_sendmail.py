@@ -87,6 +87,14 @@ class Sendmail(unittest.TestCase):
         self.assertTrue(m["Date"] and m["Message-ID"])
         self.assertEqual(m.get_payload(), "out\r\n.\r\nput\r\n")
 
+    def test_cron_with_several(self):
+        who = [account(n)["address"] for n in (BOB, 2)]
+        self.send(EX_OK, "-FCronDaemon", "-i", "-B8BITMIME", "-oem", ",".join(who),
+                  text="From: root (Cron Daemon)\nTo: %s\nSubject: %s\n\nout\n" %
+                  (", ".join(who), self.subject))
+        for n in (BOB, 2):
+            self.assertEqual(received(self.subject, n).get_payload(), "out\r\n")
+
     def test_git(self):
         self.send(EX_OK, "-i", account(BOB)["address"],
                   text="From: A <%s>\nTo: list@elsewhere.example\nBcc: x@elsewhere.example\n"
