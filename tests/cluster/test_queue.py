@@ -184,7 +184,7 @@ class Queue(unittest.TestCase):
             self.assertEqual(self.ordered("reroute", "--via", via, *mine), (1, 0, 0))
             self.assertEqual([r["destination"] for r in self.listed()], [want])
             self.assertEqual(rows("queue", "show", self.listed()[0]["id"])["destination"], want)
-        for via in ("", "a b", "x:0", "x:65536", "[x", "[x]y", "[]", ":25"):
+        for via in ("", "*", "-x", "<notices>", "127.0.1.1:25:1", "a_b", "a b", "x:0", "x:65536", "[x", "[x]y", "[]", ":25"):
             run("queue", "reroute", "--via", via, *mine, want=DATA)
 
     def test_usage(self):
