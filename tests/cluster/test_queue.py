@@ -175,6 +175,15 @@ class Queue(unittest.TestCase):
         self.assertEqual(self.ordered("requeue", "--to", "@" + self.domain), (1, 0, 0))
         self.assertEqual([r["kind"] for r in self.listed()], ["outside"])
 
+    def test_columns_line_up_across_back_ends(self):
+        for i, (be, skip) in enumerate(BOTH):
+            self.fill(account_of(be, skip), "a" * (5 + 15 * i), "b" * (5 + 15 * i))
+        lines = run("queue", "list", "--to", "@" + self.domain).splitlines()
+        self.assertEqual(len(lines), 1 + 2 * len(BOTH))
+        at = lines[0].index("destination")
+        for line in lines[1:]:
+            self.assertEqual(line[at:].split()[0], self.domain, lines)
+
     def test_reroute(self):
         self.fill(0, "a")
         mine = ["--to", "@" + self.domain]
