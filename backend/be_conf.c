@@ -5,7 +5,8 @@
 #define MIB (1024LL * 1024)
 
 static const struct conf_def table[] = {
-	{"name", CONF_STRING, NULL, 1, 63, CONF_REQUIRED, "This node's name in the cluster", NULL},
+	{"name", CONF_STRING, NULL, 1, 63, CONF_REQUIRED, "This node's name in the cluster",
+	 "host"},
 	{"data", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED, "Folder of the node's data", NULL},
 	{"areas", CONF_STRING, "", 0, 700, 0,
 	 "Folder of the virtual servers' folders for mail as files; empty: areas, in that of the "

@@ -4,7 +4,8 @@
 #include "common/net/tls.h"
 
 static const struct conf_def table[] = {
-	{"name", CONF_STRING, NULL, 1, 63, CONF_REQUIRED, "This node's name in the cluster", NULL},
+	{"name", CONF_STRING, NULL, 1, 63, CONF_REQUIRED, "This node's name in the cluster",
+	 "host"},
 	{"backends", CONF_ADDRS, NULL, 0, 64, 0, "Back-ends to begin with, ADDRESS:7411", NULL},
 	{"rpc.certs", CONF_STRING, NULL, 1, 4000, CONF_REQUIRED,
 	 "Folder with ca.pem and, for each service, SERVICE.pem and SERVICE.key", NULL},

@@ -18,11 +18,11 @@ _Static_assert(SERVER_DOMAIN_MAX == DOMAIN_MAX, "a domain fits");
 
 const struct conf_def servers_table[] = {
 	{"hostname", CONF_STRING, "", 0, 255, CONF_LIVE,
-	 "Name in greetings and Received fields; empty: the cluster's", NULL},
+	 "Name in greetings and Received fields; empty: the cluster's", "host"},
 	{"banner", CONF_STRING, "", 0, 200, CONF_LIVE, "Text of the greeting, after the name",
-	 NULL},
+	 "ascii"},
 	{"default_domain", CONF_STRING, "", 0, 255, CONF_LIVE,
-	 "Added to bare user names at log-in, and to <Postmaster>; empty: the cluster's", NULL},
+	 "Added to bare user names at log-in, and to <Postmaster>; empty: the cluster's", "domain"},
 	{"home", CONF_STRING, "", 0, SERVER_HOME_MAX, CONF_LIVE,
 	 "Folder of its files on back-ends, below their areas; empty: its name", NULL},
 	{"tls", CONF_WORD, "offered", 0, 0, CONF_LIVE,
@@ -67,15 +67,16 @@ const struct conf_def servers_table[] = {
 	{"hide_program", CONF_BOOL, "false", 0, 0, CONF_LIVE,
 	 "Submissions lose User-Agent, X-Mailer and the like", NULL},
 	{"masquerade_domain", CONF_STRING, "", 0, 255, CONF_LIVE,
-	 "A domain of ours that stands in submissions for those of hosts; empty: none does", NULL},
+	 "A domain of ours that stands in submissions for those of hosts; empty: none does",
+	 "domain"},
 	{"masquerade_from", CONF_STRINGS, NULL, 0, SERVER_MASQUERADES_MAX, CONF_LIVE,
-	 "These are replaced by it: a domain, or .suffix; empty: all below it", NULL},
+	 "These are replaced by it: a domain, or .suffix; empty: all below it", "suffix"},
 	{"command_timeout", CONF_DURATION, "5m", 1000, HOUR, CONF_LIVE, "Silence between commands",
 	 NULL},
 	{"data_timeout", CONF_DURATION, "10m", 1000, 4 * HOUR, CONF_LIVE,
 	 "Time for the whole of one message", NULL},
 	{"outbound.helo", CONF_STRING, "", 0, 255, CONF_LIVE,
-	 "Our name in EHLO when its mail goes to other systems; empty: the cluster's", NULL},
+	 "Our name in EHLO when its mail goes to other systems; empty: the cluster's", "host"},
 	{"outbound.source", CONF_STRINGS, NULL, 0, SERVER_SOURCES_MAX, CONF_LIVE,
 	 "FRONTEND/ADDRESS: our end of connections with its mail; no other front-end sends it",
 	 NULL},
@@ -257,16 +258,6 @@ static enum err check_sources(const struct conf *c, struct diag *d)
 	return E_OK;
 }
 
-/* What goes into lines that others read has no control characters. */
-static enum err check_text(const struct conf *c, const char *name, struct diag *d)
-{
-	for (const char *p = conf_str(c, name); *p != '\0'; p++) {
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
-			return diag_set(d, E_INVALID, "%s: printable ASCII only", name);
-	}
-	return E_OK;
-}
-
 enum err servers_check(const struct conf *c, enum rpc_service service, struct diag *d)
 {
 	enum server_auth auth = servers_auth(c, service);
@@ -280,16 +271,6 @@ enum err servers_check(const struct conf *c, enum rpc_service service, struct di
 		e = check_sources(c, d);
 	if (e == E_OK)
 		e = check_relay(c, service, d);
-	if (e == E_OK)
-		e = check_text(c, "hostname", d);
-	if (e == E_OK)
-		e = check_text(c, "outbound.helo", d);
-	if (e == E_OK && strchr(conf_str(c, "outbound.helo"), ' ') != NULL)
-		e = diag_set(d, E_INVALID, "outbound.helo: a name has no spaces");
-	if (e == E_OK)
-		e = check_text(c, "banner", d);
-	if (e == E_OK)
-		e = check_text(c, "default_domain", d);
 	if (e == E_OK && conf_str(c, "home")[0] != '\0' &&
 	    !servers_home_ok(slice_str(conf_str(c, "home"))))
 		e = diag_set(d, E_INVALID,

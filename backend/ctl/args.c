@@ -166,15 +166,27 @@ const char *ctl_args_get(const struct ctl_args *a, const char *name)
 
 /* ---- filling of requests ---- */
 
-/* "LOCAL" of DOMAIN_KIND_LOCAL: the value's name without what all of the enum's begin with. */
+static bool is_word(slice_t name, slice_t text)
+{
+	bool same = name.n == text.n;
+
+	for (size_t i = 0; same && i < name.n; i++)
+		same = ascii_lower(name.p[i]) == ascii_lower(text.p[i]) ||
+		       (name.p[i] == '_' && text.p[i] == '-');
+	return same;
+}
+
+/* "LOCAL" of DOMAIN_KIND_LOCAL, as it is shown: what follows the name that the value 0 has without
+ * its NONE. */
 static bool parse_enum(const ProtobufCEnumDescriptor *e, slice_t text, int *out)
 {
+	const ProtobufCEnumValue *none = protobuf_c_enum_descriptor_get_value(e, 0);
+	size_t skip = strlen(none->name) - strlen("NONE");
+
 	for (unsigned i = 0; i < e->n_values; i++) {
 		slice_t name = slice_str(e->values[i].name);
 
-		if (e->values[i].value != 0 && name.n > text.n &&
-		    name.p[name.n - text.n - 1] == '_' &&
-		    slice_ieq(slice_from(name, name.n - text.n), text)) {
+		if (e->values[i].value != 0 && is_word(slice_from(name, skip), text)) {
 			*out = e->values[i].value;
 			return true;
 		}

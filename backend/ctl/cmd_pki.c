@@ -157,7 +157,8 @@ int pki_issue_prepare(struct ctl *c, const struct ctl_args *a, bool *done)
 		return status;
 	if (!rpc_identity_parse(names.cn, &parsed))
 		return ctl_fail(c, EX_DATAERR,
-				"%s: not frontend/NAME/SERVICE, backend/NAME or admin/NAME",
+				"%s: not frontend/NAME/SERVICE, backend/NAME, admin/NAME or "
+				"operator/NAME",
 				identity);
 	status = read_ca(c, ctl_args_get(a, "--dir"), &ca_cert, &ca_key);
 	if (status != EX_OK)

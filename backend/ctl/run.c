@@ -8,18 +8,20 @@
 #include "proto/admin.pb-c.h"
 
 #define GROUPS_MAX 4
+#define TABLE_ROWS 1000 /* that wait for one another, so that their columns line up */
 
 /* An answer of pages on its way to the output. */
 struct printer {
 	struct ctl *c;
 	const struct ctl_command *cmd;
 	struct show_table table;
-	size_t rows; /* printed */
-	bool away;
+	size_t rows;                              /* printed */
+	bool away, came;                          /* a back-end is missing; a page was there */
 	int (*order)(const void *, const void *); /* ANSWER_ROWS that wait, too */
 	void (*seen)(const ProtobufCMessage *page, void *arg);
 	void *seen_arg;
-	/* ANSWER_GROUPS: rows wait until all are there, since pages mix them. */
+	/* ANSWER_GROUPS: rows wait until all are there, since pages mix them. Those of a table wait
+	 * for its columns. */
 	struct group {
 		const ProtobufCFieldDescriptor *field;
 		ProtobufCMessage **rows;
@@ -122,16 +124,38 @@ static void keep_page(const ProtobufCMessage *page, struct printer *p)
 	}
 }
 
+static void free_rows(struct group *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		protobuf_c_message_free_unpacked(g->rows[i], NULL);
+	g->n = 0;
+}
+
+/* Each back-end's pages would have columns of their own. */
+static void print_kept(struct printer *p)
+{
+	if (p->order != NULL && p->groups[0].n > 1)
+		qsort(p->groups[0].rows, p->groups[0].n, sizeof *p->groups[0].rows, p->order);
+	if (p->came)
+		print_rows(p, p->groups[0].rows, p->groups[0].n);
+	free_rows(&p->groups[0]);
+}
+
 static int take_page(const ProtobufCMessage *page, void *arg)
 {
 	struct printer *p = arg;
+	bool rows = p->cmd->kind == ANSWER_ROWS && p->order == NULL;
 
+	p->came = true;
 	if (p->seen != NULL)
 		p->seen(page, p->seen_arg);
-	if (p->cmd->kind == ANSWER_ROWS && p->order == NULL)
+	if (rows && p->c->json) {
 		print_page(page, p);
-	else
-		keep_page(page, p);
+		return EX_OK;
+	}
+	keep_page(page, p);
+	if (rows && p->groups[0].n >= TABLE_ROWS)
+		print_kept(p);
 	return EX_OK;
 }
 
@@ -176,18 +200,10 @@ static void print_groups(struct printer *p)
 		fputs("\n}\n", p->c->out);
 }
 
-static void print_sorted(struct printer *p, const struct group *g)
-{
-	if (g->n > 1)
-		qsort(g->rows, g->n, sizeof(*g->rows), p->order);
-	print_rows(p, g->rows, g->n);
-}
-
 static void free_groups(struct printer *p)
 {
 	for (size_t i = 0; i < p->ngroups; i++) {
-		for (size_t r = 0; r < p->groups[i].n; r++)
-			protobuf_c_message_free_unpacked(p->groups[i].rows[r], NULL);
+		free_rows(&p->groups[i]);
 		xfree(&p->groups[i].rows);
 	}
 }
@@ -205,8 +221,7 @@ static void begin(struct printer *p)
 	case ANSWER_ROWS:
 		show_table_init(&p->table, p->c->out, answer->fields[0].descriptor,
 				p->cmd->columns);
-		if (p->order != NULL)
-			init_groups(p);
+		init_groups(p);
 		return;
 	case ANSWER_GROUPS:
 		init_groups(p);
@@ -239,8 +254,7 @@ static void end(struct printer *p, const struct ctl_call *call)
 		print_one(p, call->reply);
 		return;
 	case ANSWER_ROWS:
-		if (p->order != NULL)
-			print_sorted(p, &p->groups[0]);
+		print_kept(p);
 		if (p->c->json)
 			fputs(p->rows == 0 ? "[]\n" : "\n]\n", p->c->out);
 		return;
@@ -266,6 +280,10 @@ WAITS static int print_answer(struct printer *p, const ProtobufCMessage *m)
 		call.each = take_page;
 	begin(p);
 	status = ctl_call(c, &call);
+	/* What came before a failure is told, too. */
+	if (p->cmd->kind == ANSWER_ROWS && !c->json && p->order == NULL &&
+	    (status != EX_OK || call.result != E_OK))
+		print_kept(p);
 	if (status == EX_OK && call.result != E_OK)
 		status = ctl_fail_err(c, call.result, &call.diag);
 	else if (status == EX_OK)

@@ -110,6 +110,9 @@ struct dir_account_spec {
 };
 #define DIR_PARTITION_ANY UINT32_MAX
 
+/* Bytes of why an account is held: one line of a table. */
+#define DIR_HELD_WHY_MAX 200
+
 struct dir_account_row {
 	uint64_t id;
 	slice_t address, display_name;

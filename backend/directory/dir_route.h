@@ -117,6 +117,10 @@ struct dir_route_page {
 	size_t n;
 };
 
+/* host, [host], [address], each with or without :port, as people type it, in the form that is
+ * stored. E_INVALID. */
+enum err dir_route_host_form(slice_t s, struct buf *out, struct diag *diag) MUST_USE;
+
 WAITS enum err dir_route_add(struct dir *d, const struct dir_actor *by,
 			     const struct dir_route_spec *s, struct diag *diag) MUST_USE;
 /* Replaces all of the route of that domain and sender, but for the password, if none is given and

@@ -56,8 +56,7 @@ static enum err sender_form(slice_t s, char out[DIR_ADDRESS_MAX + 1], struct dia
 	return E_OK;
 }
 
-/* host, [host], [address], each with or without :port. */
-static enum err host_form(slice_t s, struct buf *out, struct diag *diag)
+enum err dir_route_host_form(slice_t s, struct buf *out, struct diag *diag)
 {
 	bool bracket = slice_starts(s, SL("["));
 	size_t end = slice_find_char(s, bracket ? ']' : ':');
@@ -95,7 +94,6 @@ static enum err text_form(slice_t s, struct buf *out, struct diag *diag)
 	return E_OK;
 }
 
-/* Whether there is such a server matters when there is mail: they come and go. */
 static enum err server_form(slice_t s, struct buf *out, struct diag *diag)
 {
 	if (!servers_name_ok(s))
@@ -112,14 +110,14 @@ static enum err target_form(const struct dir_route *r, struct buf *out, struct d
 	case DIR_ROUTE_HOLD:
 		if (r->target.n == 0)
 			return E_OK;
-		return r->etrn.n != 0 ? host_form(r->target, out, diag)
+		return r->etrn.n != 0 ? dir_route_host_form(r->target, out, diag)
 				      : bad(diag, r->target, "only for what may be asked for");
 	case DIR_ROUTE_RELAY:
-		return host_form(r->target, out, diag);
+		return dir_route_host_form(r->target, out, diag);
 	case DIR_ROUTE_LMTP:
 		/* LMTP has no MX (RFC 2033 section 5): the host itself is meant. */
 		if (slice_starts(r->target, SL("[")))
-			return host_form(r->target, out, diag);
+			return dir_route_host_form(r->target, out, diag);
 		buf_putc(out, '[');
 		buf_put(out, slice_sub(r->target, 0, slice_find_char(r->target, ':')));
 		buf_putc(out, ']');
@@ -145,7 +143,7 @@ static enum err check_target(const struct dir_route *r, char out[DIR_ROUTE_TARGE
 	buf_init(&again, DIR_ROUTE_TARGET_MAX, NULL);
 	e = target_form(r, &b, diag);
 	if (e == E_OK && r->action == DIR_ROUTE_LMTP) /* put in brackets above, not looked at */
-		e = host_form(buf_slice(&b), &again, diag);
+		e = dir_route_host_form(buf_slice(&b), &again, diag);
 	if (e == E_OK &&
 	    (buf_failed(&b) || !slice_to_str(buf_slice(r->action == DIR_ROUTE_LMTP ? &again : &b),
 					     out, DIR_ROUTE_TARGET_MAX + 1)))
@@ -368,6 +366,24 @@ static void detail(struct dir_call *c, const struct dir_route_spec *s, const str
 		buf_puts(&c->detail, " password=new");
 }
 
+/* One that goes later leaves the mail waiting: it may come back. One that never was is a slip. */
+WAITS static enum err check_server(struct dir_call *c, const struct dir_route *r, struct diag *diag)
+{
+	struct pg_args a = {.n = 0};
+	struct pg_result *res = NULL;
+	enum err e;
+
+	if (r->action != DIR_ROUTE_DROP)
+		return E_OK;
+	pg_text(&a, r->target);
+	e = dir_call_query(c, dir_sql_server_name, &a, &res, diag);
+	if (e == E_OK && pg_rows(res) == 0)
+		e = diag_set(diag, E_NOT_FOUND, "there is no virtual server %.*s", (int)r->target.n,
+			     r->target.p);
+	pg_result_free(&res);
+	return e;
+}
+
 WAITS static enum err write_route(struct dir_call *c, const char *sql,
 				  const struct dir_route_spec *s, uint64_t *id_out,
 				  struct diag *diag)
@@ -377,6 +393,8 @@ WAITS static enum err write_route(struct dir_call *c, const char *sql,
 	struct form f;
 	enum err e = check(c->d, s, &f, diag);
 
+	if (e == E_OK)
+		e = check_server(c, &s->r, diag);
 	if (e != E_OK)
 		return e;
 	detail(c, s, &f);

@@ -145,9 +145,10 @@ WAITS static enum err check_all(struct dir_call *c, const struct dir_server_spec
 	if (e != E_OK)
 		return e;
 	if (pg_get_u64(r, 0, 0) > SERVERS_MAX)
-		e = diag_set(diag, E_LIMIT, "a cluster has at most %d servers", SERVERS_MAX);
+		e = diag_set(diag, E_TOO_BIG, "a cluster has at most %d servers", SERVERS_MAX);
 	else if (pg_get_u64(r, 0, 1) > SERVERS_BYTES_MAX)
-		e = diag_set(diag, E_LIMIT, "all servers together have more than %d bytes of text",
+		e = diag_set(diag, E_TOO_BIG,
+			     "all servers together have more than %d bytes of text",
 			     SERVERS_BYTES_MAX);
 	else if (pg_get(r, 0, 2).n > 0)
 		e = diag_set(diag, E_EXISTS, "the server %.*s has one of these listeners",
@@ -164,7 +165,7 @@ static enum err check_lengths(const struct dir_server_spec *s, struct diag *diag
 {
 	if (s->listeners.n > DIR_SERVER_TEXT_MAX || s->settings.n > DIR_SERVER_TEXT_MAX ||
 	    s->operators.n > DIR_SERVER_TEXT_MAX)
-		return diag_set(diag, E_LIMIT, "a list of a server is longer than %d bytes",
+		return diag_set(diag, E_TOO_BIG, "a list of a server is longer than %d bytes",
 				DIR_SERVER_TEXT_MAX);
 	return E_OK;
 }

@@ -413,6 +413,7 @@ const char dir_sql_server_state[] =
 	" WHERE name = $1 OR $1 = ''";
 const char dir_sql_server_remove[] =
 	"DELETE FROM smtp_servers WHERE name = $1 AND listeners <> '{}'";
+const char dir_sql_server_name[] = "SELECT name FROM smtp_servers WHERE name = $1";
 
 /* ---- TLS of other systems' servers ---- */
 

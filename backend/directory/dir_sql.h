@@ -131,6 +131,7 @@ extern const char dir_sql_server_check
 	[]; /* name -> how many, bytes of all, who shares a listener, a folder */
 extern const char dir_sql_server_state[];  /* name or "", state */
 extern const char dir_sql_server_remove[]; /* name */
+extern const char dir_sql_server_name[];   /* name: itself */
 
 /* ---- TLS of other systems' servers ---- */
 extern const char dir_sql_tls_set[];    /* destination, level, peers text[] */

@@ -1,6 +1,7 @@
 #include "backend/directory/dir_tls.h"
 
 #include "backend/directory/dir_call.h"
+#include "backend/directory/dir_route.h"
 #include "common/parse/cclass.h"
 
 static const char *const level_names[] = {
@@ -60,21 +61,18 @@ bool dir_tls_peer(slice_t *peers, slice_t *out)
 
 /* ---- what people type ---- */
 
-/* [host] or [host]:port as a route has it: visible ASCII in lower case. */
+/* [host] or [host]:port as a route has it. */
 static enum err check_route(slice_t in, char out[256], struct diag *diag)
 {
-	size_t end = slice_find_char(in, ']');
-	enum err e = E_OK;
+	struct buf b;
+	enum err e;
 
-	if (end < 2 || end == in.n || in.n > DIR_TLS_DESTINATION_MAX)
-		e = E_INVALID;
-	for (size_t i = 0; e == E_OK && i < in.n; i++) {
-		if ((unsigned char)in.p[i] <= 32 || (unsigned char)in.p[i] >= 127)
-			e = E_INVALID;
-		out[i] = ascii_lower(in.p[i]);
-	}
-	out[MIN(in.n, 255u)] = '\0';
-	return e == E_OK ? e : diag_set(diag, e, "not a [host] or [host]:port");
+	buf_init(&b, DIR_TLS_DESTINATION_MAX, NULL);
+	e = dir_route_host_form(in, &b, diag);
+	if (e == E_OK && (buf_failed(&b) || !slice_to_str(buf_slice(&b), out, 256)))
+		e = diag_set(diag, E_INVALID, "not a [host] or [host]:port");
+	buf_fini(&b);
+	return e;
 }
 
 static enum err check_destination(slice_t in, char out[256], struct diag *diag)

@@ -18,6 +18,17 @@ struct dir_actor admin_actor(struct mcall *c)
 	};
 }
 
+enum err admin_check_line(struct mcall *c, const char *what, slice_t text, size_t max)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if ((unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f)
+			return diag_set(&c->diag, E_INVALID, "%s has control characters", what);
+	}
+	if (text.n > max)
+		return diag_set(&c->diag, E_INVALID, "%s has more than %zu bytes", what, max);
+	return E_OK;
+}
+
 /* ---- pages ---- */
 
 WAITS static enum err send_page(struct mcall *c, const ProtobufCMessageDescriptor *page,

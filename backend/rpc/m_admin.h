@@ -16,6 +16,10 @@ struct dir_actor admin_actor(struct mcall *c);
 /* An administrator any virtual server and what it took; an operator what names him. */
 bool admin_may_manage(const struct mcall *c, const char *server);
 
+/* What stands in logs, tables and mail is one line: no control characters, at most so many bytes.
+ * E_INVALID: `what` is not. */
+enum err admin_check_line(struct mcall *c, const char *what, slice_t text, size_t max) MUST_USE;
+
 /* A string for a message; lives as long as the arena. */
 static inline char *admin_str(struct arena *mem, slice_t s)
 {

@@ -307,7 +307,10 @@ WAITS enum err m_admin_account_hold(struct mcall *c)
 	const Postern__AdminAccountHold *m = (const void *)c->msg;
 	struct dir_actor by = admin_actor(c);
 	slice_t why = m->why[0] != '\0' ? slice_str(m->why) : SL("by hand");
+	enum err e = admin_check_line(c, "why", why, DIR_HELD_WHY_MAX);
 
+	if (e != E_OK)
+		return e;
 	return dir_account_hold(c->be->dir, &by, slice_str(m->address), why, &c->diag);
 }
 

@@ -61,11 +61,37 @@ static enum err read_state(struct mcall *c, Postern__QueueState state, struct qu
 	return E_OK;
 }
 
+/* "" and 0 would be no condition at all, and mean what nobody meant. */
+static enum err check_said(struct mcall *c, const Postern__AdminQueueList *m)
+{
+	const struct {
+		const char *name;
+		bool is_empty;
+	} conditions[] = {
+		{"id", m->has_id && m->id[0] == '\0'},
+		{"sender", m->has_sender && m->sender[0] == '\0'},
+		{"to", m->has_to && m->to[0] == '\0'},
+		{"destination", m->has_destination && m->destination[0] == '\0'},
+		{"trace", m->has_trace && m->trace[0] == '\0'},
+		{"server", m->has_server && m->server[0] == '\0'},
+		{"older", m->has_older_s && m->older_s == 0},
+		{"larger", m->has_larger_bytes && m->larger_bytes == 0},
+		{"limit", m->has_limit && m->limit == 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(conditions); i++) {
+		if (conditions[i].is_empty)
+			return diag_set(&c->diag, E_INVALID, "%s: the condition is empty",
+					conditions[i].name);
+	}
+	return E_OK;
+}
+
 static enum err read_filter(struct mcall *c, const Postern__AdminQueueList *m,
 			    struct queue_filter *out)
 {
 	struct dir_account a;
-	enum err e;
+	enum err e = check_said(c, m);
 
 	*out = (struct queue_filter){
 		.sender = slice_str(m->sender),
@@ -74,6 +100,8 @@ static enum err read_filter(struct mcall *c, const Postern__AdminQueueList *m,
 		.server = slice_str(m->server),
 		.larger = m->larger_bytes,
 	};
+	if (e != E_OK)
+		return e;
 	if (m->id[0] != '\0' && queue_filter_id(slice_str(m->id), out) != E_OK)
 		return diag_set(&c->diag, E_INVALID, "%.60s: an id is PARTITION.NUMBER", m->id);
 	if (m->older_s > AGE_MAX_S)

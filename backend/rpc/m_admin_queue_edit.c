@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-#include "common/base/num.h"
+#include "backend/directory/dir_route.h"
+#include "common/net/ipaddr.h"
 #include "proto/method.pb-c.h"
 
 #define EDIT_MS 600000 /* of each other back-end */
@@ -12,41 +13,32 @@
 
 /* HOST, HOST:PORT, [HOST] or [HOST]:PORT, as the way out takes it: in brackets. An IPv6 address
  * with a port needs its own. */
-static enum err read_route(struct mcall *c, const char *via, slice_t *out)
+static enum err read_route(struct mcall *c, slice_t via, slice_t *out)
 {
-	slice_t host = slice_str(via), port = SLICE_NONE;
-	size_t end = host.n;
-	uint64_t n;
-	struct buf b;
+	size_t host = slice_find_char(via, ':');
+	struct ipaddr addr;
+	struct buf typed, b;
+	enum err e;
 
-	if (slice_eq(host, SL("none")))
+	if (slice_eq(via, SL("none")))
 		return E_OK;
-	if (host.n != 0 && host.p[0] == '[') {
-		end = slice_find_char(host, ']');
-		if (end == host.n || (end + 1 < host.n && host.p[end + 1] != ':'))
-			return diag_set(&c->diag, E_INVALID, "%.80s: not a host", via);
-		port = slice_from(host, end + 1);
-		host = slice_sub(host, 1, end - 1);
-	} else if ((end = slice_find_char(host, ':')) != host.n &&
-		   slice_find_char(slice_from(host, end + 1), ':') == host.n - end - 1) {
-		port = slice_from(host, end);
-		host = slice_sub(host, 0, end);
-	}
-	for (size_t i = 0; i < host.n; i++) {
-		if (host.p[i] <= ' ' || host.p[i] == 0x7f || host.p[i] == '[' || host.p[i] == ']')
-			host.n = 0;
-	}
-	if (host.n == 0 || host.n > 255 ||
-	    (port.n != 0 && (!num_parse(slice_from(port, 1), UINT16_MAX, &n) || n == 0)))
-		return diag_set(&c->diag, E_INVALID, "%.80s: not HOST or HOST:PORT", via);
+	buf_init(&typed, via.n + 2, NULL);
 	buf_init(&b, SCHED_NAME_MAX, NULL);
-	buf_putc(&b, '[');
-	buf_put(&b, host);
-	buf_putc(&b, ']');
-	buf_put(&b, port);
+	if (ipaddr_parse(via, &addr))
+		host = via.n;
+	if (slice_starts(via, SL("["))) {
+		buf_put(&typed, via);
+	} else {
+		buf_printf(&typed, "[%.*s]", (int)host, via.p);
+		buf_put(&typed, slice_from(via, host));
+	}
+	e = dir_route_host_form(buf_slice(&typed), &b, &c->diag);
+	if (e == E_OK && buf_failed(&b))
+		e = diag_set(&c->diag, E_INVALID, "the host's name is too long");
 	*out = arena_dup(&c->mem, buf_slice(&b));
 	buf_fini(&b);
-	return E_OK;
+	buf_fini(&typed);
+	return e;
 }
 
 static enum err read_action(struct mcall *c, Postern__QueueAction action, enum queue_action *out)
@@ -68,20 +60,6 @@ static enum err read_action(struct mcall *c, Postern__QueueAction action, enum q
 	return E_OK;
 }
 
-/* It stands in the log, in the row, and in a notice: one line. */
-static enum err read_reason(struct mcall *c, const char *text, slice_t *out)
-{
-	*out = slice_str(text);
-	for (size_t i = 0; i < out->n; i++) {
-		if ((unsigned char)out->p[i] < ' ' || out->p[i] == 0x7f)
-			return diag_set(&c->diag, E_INVALID, "the reason has control characters");
-	}
-	if (out->n > QUEUE_REASON_MAX)
-		return diag_set(&c->diag, E_INVALID, "the reason has more than %d bytes",
-				QUEUE_REASON_MAX);
-	return E_OK;
-}
-
 static enum err read_order(struct mcall *c, const Postern__AdminQueueEdit *m,
 			   struct queue_order *out)
 {
@@ -97,10 +75,11 @@ static enum err read_order(struct mcall *c, const Postern__AdminQueueEdit *m,
 	if (e == E_OK)
 		e = read_action(c, m->action, &out->action);
 	if (e == E_OK)
-		e = read_reason(c, m->reason, &out->reason);
+		e = admin_check_line(c, "the reason", slice_str(m->reason), QUEUE_REASON_MAX);
+	out->reason = slice_str(m->reason);
 	if (e == E_OK && (out->action == QUEUE_ACT_REROUTE) != (m->via[0] != '\0'))
 		e = diag_set(&c->diag, E_INVALID, "where to is for rerouting, and needed there");
-	return e == E_OK && m->via[0] != '\0' ? read_route(c, m->via, &out->route) : e;
+	return e == E_OK && m->via[0] != '\0' ? read_route(c, slice_str(m->via), &out->route) : e;
 }
 
 /* ---- doing it ---- */

@@ -15,6 +15,13 @@ static void values_free(struct conf_value **values, size_t n)
 	xfree(values);
 }
 
+static void check_words(const struct conf_def *def)
+{
+	bool string = def->type == CONF_STRING || def->type == CONF_STRINGS;
+
+	invariant(string ? conf_form_known(def) : (def->type == CONF_WORD) == (def->words != NULL));
+}
+
 struct conf *conf_new(const struct conf_def *table, size_t n)
 {
 	struct conf *c = xcalloc(1, sizeof *c);
@@ -31,7 +38,7 @@ struct conf *conf_new(const struct conf_def *table, size_t n)
 
 		invariant(strlen(table[i].name) < CONF_NAME_MAX);
 		invariant(conf_find(c, slice_str(table[i].name)) == i);
-		invariant((def.type == CONF_WORD) == (def.words != NULL));
+		check_words(&def);
 		/* "No value" may lie outside of the bounds for values. */
 		if (text == NULL || *text == '\0')
 			def.min = def.max = 0;
@@ -39,6 +46,7 @@ struct conf *conf_new(const struct conf_def *table, size_t n)
 			text = def.type == CONF_STRING ? "" : "0";
 		if (text == NULL && def.type == CONF_WORD) {
 			def.type = CONF_STRING;
+			def.words = NULL;
 			text = "";
 		}
 		invariant(conf_value_parse_text(&def, slice_str(text), WHERE_DEFAULT,

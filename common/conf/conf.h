@@ -21,15 +21,25 @@
  * byte order of the names; later ones win. A setting may stand once in each file.
  *
  * Values, as text:
- *   CONF_STRING    anything; min and max bound its length
+ *   CONF_STRING    min and max bound its length; of what form it is stands in `words`
  *   CONF_INT       decimal, may be negative
  *   CONF_BOOL      true, false (yes, no, on, off, 1, 0)
  *   CONF_BYTES     number with k, m, g (1024); in bytes
  *   CONF_DURATION  number with ms, s, m, h, d (bare: seconds); in milliseconds
  *   CONF_WORD      one of a set; the set stands in `words`, separated by spaces
  *   CONF_ADDRS     list of HOST:PORT; HOST is an IPv4 literal, [IPv6 literal] or a host name
- *   CONF_STRINGS   list of strings; min and max bound the count
+ *   CONF_STRINGS   list of strings, each of that form; min and max bound the count
  * In one text (default, command line) the elements of a list are separated by commas.
+ *
+ * Forms of strings, the first word of `words`; words that follow it are values of their own. An
+ * empty CONF_STRING is always allowed. NULL: anything.
+ *   host, domain   a name as it is said to others: ASCII (a U-label is refused with its A-label)
+ *   suffix         a domain, or .domain: what is below it
+ *   domains        domains with spaces between them
+ *   address        of mail, with a domain
+ *   ip, ip4, ip6   an address
+ *   mark           one character that may stand in a local part, no letter or digit
+ *   text           UTF-8 without controls; ascii: printable ASCII; word: that without spaces
  *
  * Not thread-safe: one owner reads files and reloads; others take values from it.
  */
@@ -63,7 +73,7 @@ struct conf_def {
 	int64_t min, max;  /* both 0: no bounds */
 	unsigned flags;
 	const char *help;
-	const char *words; /* CONF_WORD */
+	const char *words; /* CONF_WORD: the set; strings: the form */
 };
 
 #define CONF_FILE_MAX  (1024 * 1024) /* bytes of one file: far above any real one */

@@ -33,7 +33,14 @@ bool conf_value_eq(const struct conf_def *def, const struct conf_value *a,
 		   const struct conf_value *b);
 void conf_value_format(const struct conf_def *def, const struct conf_value *v, struct buf *out);
 bool conf_type_is_list(enum conf_type t);
+bool conf_is_word_of(slice_t s, slice_t words);
 bool conf_addr_parse(slice_t text, struct conf_addr *out) MUST_USE;
+
+/* conf_form.c: does s, a string's value or one of a list, have the row's form? */
+enum err conf_form_check(const struct conf_def *def, slice_t s, const char *where,
+			 struct diag *d) MUST_USE;
+/* The form that the row names, if any, exists. */
+bool conf_form_known(const struct conf_def *def);
 
 /* conf_file.c: reads path and its drop-ins into values (c->n of them, empty at first). */
 enum err conf_file_read(const struct conf *c, const char *path, struct conf_value *values,

@@ -66,16 +66,14 @@ static bool parse_unit(bool (*parse)(slice_t, uint64_t *), slice_t s, int64_t *o
 	return true;
 }
 
-static bool is_word_of(slice_t s, const char *words)
+bool conf_is_word_of(slice_t s, slice_t words)
 {
-	slice_t rest = slice_str(words);
+	while (words.n != 0 && s.n != 0) {
+		size_t n = slice_find_char(words, ' ');
 
-	while (rest.n != 0 && s.n != 0) {
-		size_t n = slice_find_char(rest, ' ');
-
-		if (slice_eq(slice_sub(rest, 0, n), s))
+		if (slice_eq(slice_sub(words, 0, n), s))
 			return true;
-		rest = slice_from(rest, n + 1);
+		words = slice_from(words, n + 1);
 	}
 	return false;
 }
@@ -136,7 +134,7 @@ static enum err check_item(const struct conf_def *def, slice_t s, const char *wh
 	case CONF_STRING:
 		if (out_of_bounds(def, (int64_t)s.n))
 			return refuse_bounds(def, where, d, "its length");
-		return E_OK;
+		return conf_form_check(def, s, where, d);
 	case CONF_INT:
 		if (!parse_int(s, num))
 			return refuse(def, where, d, "wants a number");
@@ -154,7 +152,7 @@ static enum err check_item(const struct conf_def *def, slice_t s, const char *wh
 			return refuse(def, where, d, "wants a time, such as 500ms, 30s or 5m");
 		break;
 	case CONF_WORD:
-		if (!is_word_of(s, def->words))
+		if (!conf_is_word_of(s, slice_str(def->words)))
 			return diag_set(d, E_INVALID, "%s: %s: wants one of: %s", where, def->name,
 					def->words);
 		return E_OK;
@@ -165,7 +163,7 @@ static enum err check_item(const struct conf_def *def, slice_t s, const char *wh
 				      "[2001:db8::1]:25 or host.example:25");
 		return E_OK;
 	case CONF_STRINGS:
-		return E_OK;
+		return conf_form_check(def, s, where, d);
 	}
 	return out_of_bounds(def, *num) ? refuse_bounds(def, where, d, "the value") : E_OK;
 }

@@ -278,10 +278,18 @@ static void session_name(struct session *s)
 	log_ctx_init(&s->log, NULL, LOG_FIELDS(LF_STR("session", s->id_hex), LF_STR("peer", peer)));
 }
 
+/* LMTP and ODMR are the service's default server's: another one that has the port by mistake would
+ * rename, limit and pause what is no SMTP of clients. */
+static struct server *find_server(const struct endpoint *e, const struct stream *stream)
+{
+	uint16_t port = e->lmtp || e->odmr ? 0 : stream_local_port(stream);
+
+	return servers_find(e->service, stream_local(stream), port);
+}
+
 void session_accept(const struct protocol *p, struct endpoint *e, struct stream *stream)
 {
-	struct server *sv =
-		servers_find(p->service, stream_local(stream), stream_local_port(stream));
+	struct server *sv = find_server(e, stream);
 	struct refusal r = {.server = sv};
 	struct session *s;
 	uint32_t nth;

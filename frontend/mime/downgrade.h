@@ -9,7 +9,8 @@
  * multipart/encrypted (RFC 1847 section 2: not a byte may change), in structured fields, where the
  * encoding that is declared is not the one that is there, in message types that must not be encoded
  * (RFC 2046 section 5.2), and where a header's line is too long. Then the message bounces (5.6.3).
- * A DKIM signature of the message is not looked at; it will not hold (RFC 6376 section 5.3).
+ * A DKIM signature of the message is not looked at; it will not hold (RFC 6376 section 5.3), and
+ * whoever made it here leaves it out before.
  *
  * What a part needs must be known before its header is written. So the message is read three times:
  * by the parser, for the tree of parts; by us, for what each needs; and to be written. Memory: the

@@ -122,6 +122,36 @@ enum err handin_address(slice_t text, slice_t domain, struct arena *mem, slice_t
 			 list.items[0].domain.n != 0 ? list.items[0].domain : domain, mem, out, d);
 }
 
+slice_t handin_list_take(slice_t *list)
+{
+	bool quoted = false, angle = false;
+	unsigned depth = 0; /* of comments */
+	slice_t taken;
+	size_t i = 0;
+
+	for (; i < list->n; i++) {
+		char c = list->p[i];
+
+		if (c == '\\')
+			i++;
+		else if (c == '"' && depth == 0)
+			quoted = !quoted;
+		else if (quoted)
+			continue;
+		else if (c == '(')
+			depth++;
+		else if (c == ')' && depth != 0)
+			depth--;
+		else if (c == '<' || c == '>')
+			angle = c == '<';
+		else if (c == ',' && !angle && depth == 0)
+			break;
+	}
+	taken = slice_sub(*list, 0, i);
+	*list = slice_from(*list, i + 1);
+	return taken;
+}
+
 static enum err names_add(struct reader *r, struct names *to, slice_t address)
 {
 	if (map_get(&to->seen, address) != NULL)

@@ -65,6 +65,9 @@ enum err handin_read(slice_t s, const struct handin_opts *o, struct arena *mem, 
  * in the envelope; into the arena. Empty, and <>: the empty address. E_INVALID. */
 enum err handin_address(slice_t text, slice_t domain, struct arena *mem, slice_t *out,
 			struct diag *d) MUST_USE;
+/* Takes the next of several with commas between them off *list, for handin_address; a comma within
+ * quotes, a comment or < and > is none of these. Borrowed. */
+slice_t handin_list_take(slice_t *list);
 
 /* Lines of any system's to lines that end in CRLF; NUL is left out, a CR alone ends a line. Any cut
  * of the input gives the same. */

@@ -54,8 +54,9 @@ void route_apply(const struct outbound_route *r, struct route_own *own, struct s
 {
 	o->kind = r->lmtp ? SMTP_KIND_LMTP : SMTP_KIND_SMTP;
 	o->source = source_for(r, o->addr.family, &own->source);
+	/* One that is too long is none, as another that is no name. */
 	if (!slice_to_str(slice_str(helo_for(r)), own->helo, sizeof own->helo))
-		LOG_SELDOM(LOG_ERROR, NULL, "outbound.bad_helo");
+		own->helo[0] = '\0';
 	o->helo = own->helo;
 	own->wait = smtp_timeouts_default;
 	own->wait.connect_ms = policy()->outbound.connect_timeout_ms;

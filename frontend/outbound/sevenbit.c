@@ -1,11 +1,32 @@
 #include "frontend/outbound/sevenbit.h"
 
+#include "frontend/mime/hdr.h"
+
+static void begin(struct sevenbit *s)
+{
+	outbound_body_init(&s->body, s->job);
+	s->body.prefix = buf_slice(&s->prefix);
+}
+
+static void leave_out_signatures(struct sevenbit *s)
+{
+	struct hdr_iter it;
+	slice_t name, raw;
+
+	buf_init(&s->prefix, s->job->prefix.n, NULL);
+	hdr_iter_init(&it, s->job->prefix);
+	while (hdr_iter_next(&it, &name, &raw)) {
+		if (!slice_ieq(name, SL("DKIM-Signature")))
+			buf_put(&s->prefix, raw);
+	}
+}
+
 WAITS static enum err restart(void *arg)
 {
 	struct sevenbit *s = arg;
 
 	outbound_body_fini(&s->body);
-	outbound_body_init(&s->body, s->job);
+	begin(s);
 	return E_OK;
 }
 
@@ -26,7 +47,8 @@ WAITS enum err sevenbit_open(struct sevenbit *s, const struct outbound_job *j)
 	scope_init(&s->scope);
 	event_init(&s->full);
 	event_init(&s->empty);
-	outbound_body_init(&s->body, j);
+	leave_out_signatures(s);
+	begin(s);
 	e = downgrade_new(&s->source, NULL, &s->downgrade, &d);
 	LOG(e == E_OK ? LOG_DEBUG : LOG_INFO, NULL, "outbound.made_7bit",
 	    LF_HEX("trace", slice(j->trace_id, sizeof j->trace_id)), LF_ERR("result", e),
@@ -84,4 +106,5 @@ WAITS void sevenbit_close(struct sevenbit *s)
 	fiber_shield_end();
 	downgrade_free(&s->downgrade);
 	outbound_body_fini(&s->body);
+	buf_fini(&s->prefix);
 }

@@ -1,6 +1,8 @@
 /*
  * sevenbit: a job's message made 7-bit on its way (mime/downgrade), for a server without 8BITMIME.
  * The converter writes and the client reads: a fiber of its own writes, one piece ahead at most.
+ * Our own signatures go, since they would not hold (RFC 6376 section 5.3): a broken one is worth
+ * nothing. Others' stay: whether they held before is not known here.
  */
 #ifndef FRONTEND_OUTBOUND_SEVENBIT_H
 #define FRONTEND_OUTBOUND_SEVENBIT_H
@@ -12,6 +14,7 @@
 struct sevenbit {
 	struct outbound_body body;
 	const struct outbound_job *job;
+	struct buf prefix; /* the job's without signatures: what is there is ours */
 	struct downgrade_source source;
 	struct downgrade *downgrade;
 	struct scope scope;

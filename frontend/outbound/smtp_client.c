@@ -190,6 +190,17 @@ static bool is_name(const char *name)
 	return cur_span(&c, CC_VCHAR, SMTP_PEER_NAME_MAX, &all) && cur_end(&c);
 }
 
+/* What settings and routes say was checked where they were set; an older release may not have. */
+static enum err check_name(const struct smtp_client_opts *o, struct smtp_result *why)
+{
+	if (is_name(o->helo))
+		return E_OK;
+	LOG_SELDOM(LOG_ERROR, o->log, "smtp_client.bad_helo", LF_STR("helo", o->helo));
+	smtp_result_own(why, SMTP_AT_CONNECT, SMTP_LATER, "4.3.5",
+			"our own name in EHLO is none: an administrator has to set another");
+	return E_INVALID;
+}
+
 WAITS static enum err dial(struct smtp_client *c, struct smtp_result *why)
 {
 	const struct smtp_client_opts *o = c->opts;
@@ -217,8 +228,10 @@ WAITS static enum err begin(struct smtp_client *c, struct smtp_client_why *why)
 {
 	const struct smtp_client_opts *o = c->opts;
 	bool started = false;
-	enum err e = c->adopted ? E_OK : dial(c, &why->result);
+	enum err e = check_name(o, &why->result);
 
+	if (e == E_OK && !c->adopted)
+		e = dial(c, &why->result);
 	if (e == E_OK)
 		why->local = *stream_local(c->s);
 	if (e == E_OK && o->tls != SMTP_TLS_NONE && o->tls_start == SMTP_TLS_AT_ONCE)
@@ -261,7 +274,6 @@ WAITS static enum err open_on(struct stream *s, const struct smtp_client_opts *o
 	struct smtp_client *c = xcalloc(1, sizeof *c);
 	enum err e;
 
-	invariant(is_name(opts->helo));
 	invariant(opts->tls == SMTP_TLS_NONE || opts->tls_ctx != NULL);
 	c->magic = SMTP_CLIENT_MAGIC;
 	c->s = s;

@@ -74,7 +74,7 @@ struct smtp_client_opts {
 	struct ipaddr addr;
 	uint16_t port;
 	const struct ipaddr *source; /* NULL: the system's choice */
-	const char *helo;            /* our name: a domain or an address literal */
+	const char *helo;            /* our name, a domain; what is none fails for now (4.3.5) */
 	enum smtp_kind kind;
 	enum smtp_tls_demand tls;
 	enum smtp_tls_start tls_start;

@@ -416,8 +416,11 @@ void call_turn_close(struct call_turn *t)
 
 void outbound_body_init(struct outbound_body *b, const struct outbound_job *j)
 {
-	*b = (struct outbound_body){
-		.job = j, .stored = j->stored, .blocks = j->blocks, .nblocks = j->nblocks};
+	*b = (struct outbound_body){.job = j,
+				    .prefix = j->prefix,
+				    .stored = j->stored,
+				    .blocks = j->blocks,
+				    .nblocks = j->nblocks};
 	arena_init(&b->mem, NULL);
 }
 
@@ -493,8 +496,8 @@ WAITS enum err outbound_body_read(void *arg, slice_t *out)
 
 	if (!b->begun) {
 		b->begun = true;
-		if (b->job->prefix.n != 0) {
-			*out = b->job->prefix;
+		if (b->prefix.n != 0) {
+			*out = b->prefix;
 			return E_OK;
 		}
 	}

@@ -157,6 +157,7 @@ struct outbound_body {
 	const uint32_t *blocks; /* the job's, or in mem */
 	uint32_t nblocks;
 	struct record_read record;
+	slice_t prefix; /* the job's, or what its owner puts in its place before the first read */
 	slice_t stored; /* not opened yet: the job's, or of the newest frame */
 	bool begun;     /* the prefix is over */
 	bool opened;    /* record is initialised */

@@ -1,6 +1,7 @@
 #include <getopt.h>
 #include <stdarg.h>
 
+#include "common/parse/cclass.h"
 #include "frontend/outbound/smtp_msg.h"
 #include "frontend/sendmail/sendmail.h"
 
@@ -93,6 +94,19 @@ static int set_ret(struct sm_args *a, const char *text)
 	return EX_OK;
 }
 
+/* What could not be passed on is told, not left out in silence. */
+static int set_envid(struct sm_args *a, const char *text)
+{
+	size_t n = 0; /* in xtext */
+
+	for (const char *p = text; *p != '\0'; p++)
+		n += cclass(*p, CC_XCHAR) ? 1 : 3;
+	if (n > SMTP_ENVID_SENT_MAX)
+		return sm_fail(EX_USAGE, "-V: at most %d characters", SMTP_ENVID_SENT_MAX);
+	a->envid = text;
+	return EX_OK;
+}
+
 static int set_option(struct sm_args *a, int letter)
 {
 	switch (letter) {
@@ -129,8 +143,7 @@ static int set_option(struct sm_args *a, int letter)
 	case 'R':
 		return set_ret(a, optarg);
 	case 'V':
-		a->envid = optarg;
-		break;
+		return set_envid(a, optarg);
 	case '?':
 		return EX_USAGE; /* getopt has said it */
 	default:

@@ -98,26 +98,55 @@ static int spool_all(FILE *in, const struct sm_args *a, const struct conf *c, st
 
 /* ---- header and envelope ---- */
 
+/* How many addresses the arguments may hold: cron gives MAILTO as it is, a list with commas. */
+static size_t count_named(const struct sm_args *a)
+{
+	size_t n = a->nrcpts;
+
+	for (size_t i = 0; i < a->nrcpts; i++) {
+		for (const char *p = a->rcpts[i]; *p != '\0'; p++)
+			n += *p == ',';
+	}
+	return n;
+}
+
+static void add_rcpt(struct sm_letter *l, struct map *seen, slice_t address)
+{
+	if (address.n != 0 && map_put(seen, address, l) == NULL)
+		l->rcpts[l->nrcpts++] = address;
+}
+
+static int add_named(const struct sm_args *a, slice_t domain, struct arena *mem, struct map *seen,
+		     struct sm_letter *l)
+{
+	slice_t address;
+	struct diag d;
+
+	for (size_t i = 0; i < a->nrcpts; i++) {
+		slice_t rest = slice_str(a->rcpts[i]);
+
+		while (rest.n != 0) {
+			if (handin_address(handin_list_take(&rest), domain, mem, &address, &d) !=
+			    E_OK)
+				return sm_fail(EX_USAGE, "%s", d.text);
+			add_rcpt(l, seen, address);
+		}
+	}
+	return EX_OK;
+}
+
 static int add_rcpts(const struct sm_args *a, slice_t domain, const struct handin *h,
 		     struct arena *mem, struct sm_letter *l)
 {
-	slice_t *all = arena_alloc(mem, (a->nrcpts + h->nrcpts + 1) * sizeof *all);
-	int status = EX_OK;
 	struct map seen;
-	struct diag d;
+	int status;
 
+	l->rcpts = arena_alloc(mem, (count_named(a) + h->nrcpts + 1) * sizeof *l->rcpts);
 	map_init(&seen);
-	for (size_t i = 0; status == EX_OK && i < a->nrcpts + h->nrcpts; i++) {
-		slice_t address = i < a->nrcpts ? SLICE_NONE : h->rcpts[i - a->nrcpts];
-
-		if (i < a->nrcpts &&
-		    handin_address(slice_str(a->rcpts[i]), domain, mem, &address, &d) != E_OK)
-			status = sm_fail(EX_USAGE, "%s", d.text);
-		else if (address.n != 0 && map_put(&seen, address, all) == NULL)
-			all[l->nrcpts++] = address;
-	}
+	status = add_named(a, domain, mem, &seen, l);
+	for (size_t i = 0; i < h->nrcpts; i++)
+		add_rcpt(l, &seen, h->rcpts[i]);
 	map_fini(&seen);
-	l->rcpts = all;
 	if (status == EX_OK && l->nrcpts == 0)
 		return sm_fail(EX_USAGE, "no recipients: name them%s",
 			       a->from_header ? " in the header" : ", or use -t");

@@ -11,6 +11,7 @@
 #include "common/log/log.h"
 #include "common/loop/fiber.h"
 #include "common/net/tls.h"
+#include "common/parse/idn.h"
 #include "frontend/outbound/smtp_client.h"
 #include "frontend/sendmail/sendmail.h"
 
@@ -162,14 +163,16 @@ static enum smtp_tls_start tls_start(const struct conf *c)
 /* What does not fit the certificate would not fit EHLO either. */
 static const char *helo_name(const struct submission *s)
 {
-	static char host[HOST_BYTES];
+	static char name[DOMAIN_MAX + 1];
+	char host[HOST_BYTES] = "";
 	const char *domain = conf_str(s->c, "mail.domain");
 
 	if (domain[0] != '\0')
 		return domain;
-	if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
+	if (gethostname(host, sizeof host - 1) != 0 ||
+	    domain_normalise(slice_str(host), name) != E_OK)
 		return "localhost";
-	return host;
+	return name;
 }
 
 /* One address. True: it is settled, well or not. */

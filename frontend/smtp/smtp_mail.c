@@ -11,7 +11,9 @@ static enum smtp_say limits_check(const struct smtp *s, const struct smtp_mail_a
 
 	if (p->messages_max != 0 && s->messages >= p->messages_max)
 		return SAY_MESSAGES;
-	if (s->bytes >= p->session_bytes_max)
+	/* A session's first message has its own limit alone: in another it would fit no better. */
+	if (s->bytes >= p->session_bytes_max ||
+	    (s->bytes != 0 && m->size > p->session_bytes_max - s->bytes))
 		return SAY_SESSION_BYTES;
 	if (m->requiretls && !stream_is_tls(s->base.stream))
 		return SAY_REQUIRETLS;

@@ -289,13 +289,14 @@ static void accepted(struct stream *s, void *arg)
 	session_accept(worker.protocol, arg, s);
 }
 
-/* For who looks whether a virtual server's listeners are there. */
-static void note_bound(int fd)
+/* For who looks whether a virtual server's listeners are there: no server names one of LMTP or
+ * ODMR. */
+static void note_bound(const struct endpoint *ep, int fd)
 {
 	struct server_listener l = {.port = 0};
 	struct buf text;
 
-	if (!listen_address(fd, &l.address, &l.port))
+	if (ep->lmtp || ep->odmr || !listen_address(fd, &l.address, &l.port))
 		return;
 	buf_init(&text, SERVER_LISTENER_MAX, NULL);
 	server_listener_format(&l, &text);
@@ -317,7 +318,7 @@ static enum err open_listeners(void)
 		ep->implicit_tls = slice_ends(worker.setup.listeners[i], SL("s"));
 		ep->lmtp = slice_eq(worker.setup.listeners[i], SL("lmtp"));
 		ep->odmr = slice_eq(worker.setup.listeners[i], SL("odmr"));
-		note_bound(WORKER_FIRST_FD + (int)i);
+		note_bound(ep, WORKER_FIRST_FD + (int)i);
 		e = listen_fd(WORKER_FIRST_FD + (int)i, &opts, accepted, ep, &ep->listener);
 		if (e != E_OK)
 			return e;

@@ -622,7 +622,12 @@ class Settings(unittest.TestCase):
         self.assertNotIn("perhaps", run("setting", "set", "zzzzzzzzzz", "3", want=NOUSER))
         for key, value in (("smtp.recipients_max", "many"), ("smtp.recipients_max", "0"),
                            ("smtp.message_bytes_max", "1"), ("auth.plain", "maybe"),
-                           ("imap.idle_timeout", "-3"), ("directory.plus", "++")):
+                           ("imap.idle_timeout", "-3"), ("directory.plus", "++"),
+                           ("hostname", "mail.bücher.example"), ("hostname", "a b"),
+                           ("hostname", "x\r\n554 no"), ("outbound.helo", "a b"),
+                           ("outbound.source4", "::1"), ("alert.to", "nonsense"),
+                           ("blocklists.own", "192.0.2.1,abc"),
+                           ("tlsrpt.organization", "two\nlines")):
             err = run("setting", "set", key, value, want=DATA)
             self.assertIn(key, err)
             self.assertNotIn("command line", err)

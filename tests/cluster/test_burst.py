@@ -238,6 +238,8 @@ class Burst(unittest.TestCase):
 
     def test_by_hand(self):
         hand = account(HAND)["address"]
+        for why in ("two\r\nlines", "x" * 201):
+            self.assertEqual(postern("account", "hold", hand, "--why", why)[0], 65)
         run("account", "hold", hand, "--why", "asked by phone")
         self.assertEqual(rows("account", "show", hand)["held_why"], "asked by phone")
         everybody_knows()

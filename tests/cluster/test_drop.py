@@ -126,7 +126,12 @@ class Drop(unittest.TestCase):
         dropped(last)
 
     def test_there_is_no_such_server(self):
-        change("route", "edit", self.domain, "--target", "no-such-server")
+        status, _, err = postern("route", "edit", self.domain, "--target", "nosuch")
+        self.assertEqual(status, 67)
+        self.assertIn("there is no virtual server nosuch", err)
+        run("server", "add", "going", "--listen", ":2601")
+        change("route", "edit", self.domain, "--target", "going")
+        change("server", "remove", "going")
         subject = submit(["x@" + self.domain])
         self.assertEqual(waiting("x@" + self.domain)["status"], "4.3.0")
         change("route", "edit", self.domain, "--target", SERVER)

@@ -343,6 +343,26 @@ class Signed(unittest.TestCase):
         submit([address], who=who)
         return notice_bytes(who, address)
 
+    def test_what_is_made_7bit_has_none(self):
+        raw = ("From: %s\r\nSubject: 8\r\nMIME-Version: 1.0\r\nContent-Type: text/plain;"
+               " charset=utf-8\r\nDKIM-Signature: v=1; d=other.test; s=x; a=rsa-sha256; h=From;"
+               " bh=AA==; b=AA==\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\u00e4\r\n"
+               % account(0)["address"]).encode()
+
+        def sent(domain):
+            submit_bytes(0, ["x@" + domain], raw, options=["BODY=8BITMIME"])
+            return good.wait(1 + (domain != "out.test"))[-1].data
+
+        with Sink(GOOD, PORT) as good:
+            whole = sent("out.test")
+            self.assertEqual(whole.count(b"DKIM-Signature:"), 1 + len(self.keys), whole)
+            good.offers.remove("8BITMIME")
+            made = sent("plain.out.test")
+        self.assertTrue(made.isascii())
+        self.assertEqual(made.count(b"DKIM-Signature:"), 1, made)
+        self.assertIn(b"d=other.test", made)
+        self.assertIn(b"Received:", made)
+
     def test_notices(self):
         self.assertEqual(self.verified(self.told()), set())  # fe1 is below no domain
         postern.put_in_force("hostname", "MX.deep.%s" % self.domain)

@@ -175,6 +175,15 @@ class Queue(unittest.TestCase):
         self.assertEqual(self.ordered("requeue", "--to", "@" + self.domain), (1, 0, 0))
         self.assertEqual([r["kind"] for r in self.listed()], ["outside"])
 
+    def test_columns_line_up_across_back_ends(self):
+        for i, (be, skip) in enumerate(BOTH):
+            self.fill(account_of(be, skip), "a" * (5 + 15 * i), "b" * (5 + 15 * i))
+        lines = run("queue", "list", "--to", "@" + self.domain).splitlines()
+        self.assertEqual(len(lines), 1 + 2 * len(BOTH))
+        at = lines[0].index("destination")
+        for line in lines[1:]:
+            self.assertEqual(line[at:].split()[0], self.domain, lines)
+
     def test_reroute(self):
         self.fill(0, "a")
         mine = ["--to", "@" + self.domain]
@@ -184,7 +193,7 @@ class Queue(unittest.TestCase):
             self.assertEqual(self.ordered("reroute", "--via", via, *mine), (1, 0, 0))
             self.assertEqual([r["destination"] for r in self.listed()], [want])
             self.assertEqual(rows("queue", "show", self.listed()[0]["id"])["destination"], want)
-        for via in ("", "a b", "x:0", "x:65536", "[x", "[x]y", "[]", ":25"):
+        for via in ("", "*", "-x", "<notices>", "127.0.1.1:25:1", "a_b", "a b", "x:0", "x:65536", "[x", "[x]y", "[]", ":25"):
             run("queue", "reroute", "--via", via, *mine, want=DATA)
 
     def test_usage(self):
@@ -195,6 +204,18 @@ class Queue(unittest.TestCase):
             run("queue", *argv, want=USAGE)
         run("queue", "list", "--id", "7", want=DATA)
         run("queue", "list", "--trace", "00", want=DATA)
+        for empty in ([x, ""] for x in ("--sender", "--to", "--destination", "--server", "--trace",
+                                        "--id")):
+            for verb in ("list", "remove"):
+                status, _, err = postern("queue", verb, "--state", "down", *empty)
+                self.assertEqual(status, DATA, err)
+                self.assertIn("%s: the condition is empty" % empty[0][2:], err)
+        for nothing in (["--older", "0"], ["--older", "500ms"], ["--larger", "0"],
+                        ["--limit", "0"], ["--limit", "none"]):
+            run("queue", "remove", "--state", "down", *nothing, want=DATA)
+        run("queue", "remove", "--all", "--limit", "0", want=DATA)
+        run("queue", "list", "--state", "", want=USAGE)
+        run("queue", "list", "--state", "STATE_HELD", want=USAGE)
         for reason in ("two\nlines", "x" * 513):
             run("queue", "hold", "--to", "x@y.test", "--reason", reason, want=DATA)
 

@@ -87,6 +87,14 @@ class Sendmail(unittest.TestCase):
         self.assertTrue(m["Date"] and m["Message-ID"])
         self.assertEqual(m.get_payload(), "out\r\n.\r\nput\r\n")
 
+    def test_cron_with_several(self):
+        who = [account(n)["address"] for n in (BOB, 2)]
+        self.send(EX_OK, "-FCronDaemon", "-i", "-B8BITMIME", "-oem", ",".join(who),
+                  text="From: root (Cron Daemon)\nTo: %s\nSubject: %s\n\nout\n" %
+                  (", ".join(who), self.subject))
+        for n in (BOB, 2):
+            self.assertEqual(received(self.subject, n).get_payload(), "out\r\n")
+
     def test_git(self):
         self.send(EX_OK, "-i", account(BOB)["address"],
                   text="From: A <%s>\nTo: list@elsewhere.example\nBcc: x@elsewhere.example\n"
@@ -225,6 +233,15 @@ class Sendmail(unittest.TestCase):
         self.send(EX_USAGE, "-t", text="Subject: x\n\n")
         self.send(EX_USAGE, "-bs")
         self.send(EX_CONFIG, "x", path=os.path.join(self.folder, "none"))
+
+    def test_a_file_with_a_name_that_is_none(self):
+        path = conf(self.folder)
+        with open(path) as f:
+            text = f.read()
+        with open(path, "w") as f:
+            f.write(re.sub('domain = "[^"]*"', 'domain = "bü.example"', text))
+        out = self.send(EX_CONFIG, account(BOB)["address"], text="Subject: x\n\nx\n", path=path)
+        self.assertIn("mail.domain: a name is written in ASCII: xn--b-eha.example", out)
 
     def test_newaliases(self):
         self.assertIn("directory", self.send(EX_OK, name="newaliases", path="/nowhere"))

@@ -396,6 +396,23 @@ class Servers(unittest.TestCase):
         self.assertEqual((made["listeners"], made["settings"], made["operators"]),
                          ([":%d" % port], ["tls=none"], ["eve"]))
 
+    def test_lmtp_and_odmr_are_not_offered(self):
+        ports = frontend()["ports"]
+        for service, other in (("smtp", "lmtp"), ("submission", "odmr")):
+            _, seen = self.at_terminal([b"x", service.encode(), None])
+            offered = seen.partition("other server's: ")[2].partition("\r\n")[0] + " "
+            self.assertIn(":%d " % ports[service], offered)
+            self.assertNotIn(":%d " % ports[other], offered)
+        # Nor are they another server's that names them.
+        self.add("a", second("smtp"), more=("--listen", ":%d" % ports["lmtp"]))
+        lacks = ["fe%d: listen.smtp lacks :%d" % (n + 1, ports["lmtp"]) for n in everywhere()]
+        self.assertTrue(until(lambda: [s["unbound"] for s in rows("list") if s["name"] == "a"] ==
+                              [lacks]))
+        run("pause", "a")
+        self.await_words(second("smtp"), "421 4.3.2 x service paused")
+        for fe in everywhere():
+            self.assertEqual(first_words(ports["lmtp"], fe), "220 fe%d LMTP" % (fe + 1))
+
     def test_nothing_is_made_without_an_answer(self):
         before = rows("list")
         for answers in ([None], [b"name", None], [b"name", b"smtp", b":99", b"", b"", b"", None]):

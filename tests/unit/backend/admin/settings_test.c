@@ -74,6 +74,55 @@ TEST(values_are_checked_by_the_table)
 	CHECK_ERR(settings_check(def, SL("64m"), &d), E_OK);
 }
 
+TEST(names_and_addresses_are_checked)
+{
+	static const struct {
+		const char *key, *good, *bad;
+	} rows[] = {
+		{"hostname", "MX1.example.org", "a b"},
+		{"hostname", "mx", "x\r\n554 no"},
+		{"hostname", "", "192.0.2.1"},
+		{"default_domain", "example.org", "a b"},
+		{"directory.plus", "-", "@"},
+		{"directory.plus", "", "a"},
+		{"directory.postmaster", "root@example.org", "nonsense"},
+		{"alert.to", "root@example.org", "nonsense"},
+		{"alert.to", "off", "on"},
+		{"masquerade.domain", "example.org", "@@"},
+		{"masquerade.from", ".example.org,pc.example.net", "pc.example.org,,x"},
+		{"outbound.bounce_copy", "", "not an address"},
+		{"outbound.suspended_destinations", "dead.test,relay:[192.0.2.1]:25", "dead test"},
+		{"outbound.suspended_senders", "a@x.test", "a@x.test,b"},
+		{"outbound.helo", "all.example.org", "a b"},
+		{"outbound.source4", "192.0.2.1", "abc"},
+		{"outbound.source4", "", "::1"},
+		{"outbound.source6", "2001:db8::1", "127.0.0.1"},
+		{"outbound.source6", "", "::ffff:127.0.0.1"},
+		{"outbound.masquerade", "example.org  example.net", "@@ ,,"},
+		{"srs.domain", "example.org", "a b"},
+		{"srs.domain", "off", "off off"},
+		{"tlsrpt.read", "tls@example.org", "tls"},
+		{"tlsrpt.contact", "tls@example.org", "zz"},
+		{"tlsrpt.organization",
+		 "B\xc3\xbc"
+		 "cher & Co.",
+		 "two\nlines"},
+		{"dns.mx_hosts", "mx1.example.org, mx2.example.org", "a b"},
+		{"blocklists.addresses", "zen.spamhaus.org", "a b"},
+		{"blocklists.domains", "dbl.spamhaus.org", "https://dbl.spamhaus.org"},
+		{"blocklists.own", "192.0.2.1,2001:db8::1", "192.0.2.1,abc"},
+	};
+	const struct conf_def *def;
+	struct diag d = {""};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		check_note("%s=%s", rows[i].key, rows[i].good);
+		REQUIRE(settings_find(slice_str(rows[i].key), &def, &d) == E_OK);
+		CHECK_ERR(settings_check(def, slice_str(rows[i].good), &d), E_OK);
+		check_refused(rows[i].key, rows[i].bad);
+	}
+}
+
 TEST(nets_are_checked)
 {
 	static const struct {

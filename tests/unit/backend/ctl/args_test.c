@@ -191,9 +191,41 @@ TEST(a_filter_of_the_queue)
 	CHECK_INT(m.older_s, 7200);
 	CHECK_INT(m.larger_bytes, 1 << 20);
 	CHECK_INT(m.limit, 5);
+	CHECK(m.has_sender && m.has_older_s && m.has_larger_bytes && m.has_limit);
+	CHECK(!m.has_id && !m.has_to && !m.has_destination && !m.has_trace && !m.has_server);
+	m = filter_of(&r, "--id||--to||--destination||--trace||--server||--sender||--all");
+	CHECK(m.has_id && m.has_to && m.has_destination && m.has_trace && m.has_server);
+	CHECK(m.has_sender);
+	m = filter_of(&r, "--older|0|--larger|0|--limit|none");
+	CHECK(m.has_older_s && m.has_larger_bytes && m.has_limit);
 	CHECK_INT(filter_of(&r, "--older|90").older_s, 90);
 	CHECK_INT(filter_of(&r, "--older|3d|--all").older_s, 3 * 86400);
 	rig_fini(&r);
+}
+
+/* As it is shown, in any case; not the end of a word, and not more than it. */
+TEST(words_are_whole)
+{
+	static const struct {
+		const char *line;
+		int status;
+	} cases[] = {
+		{"--state|HELD", EX_OK},          {"--state|held", EX_OK},
+		{"--state|STATE_HELD", EX_USAGE}, {"--state|queue_state_held", EX_USAGE},
+		{"--state||--count", EX_USAGE},   {"--state|eld", EX_USAGE},
+		{"--state|none", EX_USAGE},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		Postern__AdminQueueList m = POSTERN__ADMIN_QUEUE_LIST__INIT;
+		struct rig r;
+
+		check_note("%s", cases[i].line);
+		rig_init(&r);
+		CHECK_INT(parse(&r, "queue", "list", cases[i].line), EX_OK);
+		CHECK_INT(ctl_args_fill(&r.c, &r.args, &m.base), cases[i].status);
+		rig_fini(&r);
+	}
 }
 
 /* A filter, or all; never both, never neither. */

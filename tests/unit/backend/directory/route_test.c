@@ -106,6 +106,7 @@ TEST_FIBER(route_forms)
 		{"a9.test", "", DIR_ROUTE_HOLD, "", E_OK, ""},
 		{"a10.test", "", DIR_ROUTE_DROP, "default-smtp", E_OK, "default-smtp"},
 		{"", "", DIR_ROUTE_MX, "", E_INVALID, NULL},
+		{"b.test", "", DIR_ROUTE_DROP, "nosuch", E_NOT_FOUND, NULL},
 		{"b.test", "", DIR_ROUTE_DROP, "", E_INVALID, NULL},
 		{"b.test", "", DIR_ROUTE_DROP, "..", E_INVALID, NULL},
 		{"b.test", "", DIR_ROUTE_DROP, "a/b", E_INVALID, NULL},

@@ -179,7 +179,7 @@ TEST_FIBER(servers_together_are_bounded)
 	REQUIRE(rig_open(&r));
 	memset(long_text, 'x', sizeof long_text);
 	s.settings = slice(long_text, DIR_SERVER_TEXT_MAX + 1);
-	CHECK_ERR(dir_server_add(r.d, &rig_actor, &s, &d), E_LIMIT);
+	CHECK_ERR(dir_server_add(r.d, &rig_actor, &s, &d), E_TOO_BIG);
 	s.settings.n = DIR_SERVER_TEXT_MAX;
 	for (unsigned i = 0; i < 2; i++) {
 		char listener[16];
@@ -192,7 +192,7 @@ TEST_FIBER(servers_together_are_bounded)
 	}
 	s.name = SL("long2");
 	s.listeners = SL(":102");
-	CHECK_ERR(dir_server_add(r.d, &rig_actor, &s, &d), E_LIMIT);
+	CHECK_ERR(dir_server_add(r.d, &rig_actor, &s, &d), E_TOO_BIG);
 	CHECK_ERR(drop(&r, "long0"), E_OK);
 	CHECK_ERR(drop(&r, "long1"), E_OK);
 	for (unsigned i = 2; e == E_OK && i <= SERVERS_MAX; i++) {
@@ -201,7 +201,7 @@ TEST_FIBER(servers_together_are_bounded)
 		(void)snprintf(name, sizeof name, "s%u", i);
 		(void)snprintf(listener, sizeof listener, ":%u", 100 + i);
 		e = add(&r, name, listener);
-		CHECK_ERR(e, i < SERVERS_MAX ? E_OK : E_LIMIT);
+		CHECK_ERR(e, i < SERVERS_MAX ? E_OK : E_TOO_BIG);
 	}
 	CHECK_INT(dir_server_count(r.d), SERVERS_MAX);
 	rig_close(&r);

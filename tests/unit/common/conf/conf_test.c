@@ -209,6 +209,82 @@ TEST(conf_command_line_wins)
 	conf_free(&c);
 }
 
+TEST(conf_forms)
+{
+	static const struct {
+		const char *form, *good, *bad, *said;
+	} rows[] = {
+		{"host", "mx-1.Example.org", "a b", "wants the name of a host, such as"},
+		{"host", "localhost",
+		 "mail.b\xc3\xbc"
+		 "cher.example",
+		 "a name is written in ASCII: mail.xn--bcher-kva.example"},
+		{"host", "1", "10.0.0.1", ", not 10.0.0.1"},
+		{"host", "a.b", "a.b.", ", not a.b."},
+		{"host", "a.b", "a\r\nb", "wants the name of a host, such as mail.example.org"},
+		{"domain", "example.org", "-a.org", "wants a domain name"},
+		{"domain off on", "off", "o_f",
+		 "wants a domain name, such as example.org; or off on"},
+		{"domain off on", "on", "off on", ", not off on"},
+		{"suffix", ".example.org", "..example.org", "all below it"},
+		{"suffix", "example.org", "*.example.org", "all below it"},
+		{"domains", "a.org  b.org ", "a.org,b.org", "spaces between them"},
+		{"address", "a.b@example.org", "a", "wants a mail address"},
+		{"address", "\xc3\xbc@b\xc3\xbc.example", "a@[192.0.2.1]", "wants a mail address"},
+		{"ip", "192.0.2.1", "192.0.2.1/24", "an IP address"},
+		{"ip", "::1", "[::1]", "an IP address"},
+		{"ip4", "192.0.2.1", "::1", "an IPv4 address"},
+		{"ip6", "2001:db8::1", "::ffff:192.0.2.1", "an IPv6 address"},
+		{"mark", "+", "+-", "one character"},
+		{"mark", ".", "@", "one character"},
+		{"mark", "=", "7", "one character"},
+		{"text",
+		 "B\xc3\xbc"
+		 "cher a b",
+		 "a\tb", "without control characters"},
+		{"text", "a", "\xff", "without control characters"},
+		{"ascii", "Welcome all", "B\xc3\xbc", "printable ASCII"},
+		{"word", "relay:[192.0.2.1]:25", "a b", "without spaces"},
+	};
+	struct diag d;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct conf_def def[] = {
+			{"one", CONF_STRING, "", 0, 255, 0, "", rows[i].form},
+			{"list", CONF_STRINGS, NULL, 0, 3, 0, "", rows[i].form},
+		};
+		struct conf *c = conf_new(def, ARRAY_LEN(def));
+		char set[128];
+
+		check_note("%s: %s", rows[i].form, rows[i].bad);
+		(void)snprintf(set, sizeof set, "one=%s", rows[i].good);
+		CHECK_ERR(conf_set(c, slice_str(set), &d), E_OK);
+		CHECK_ERR(conf_set(c, SL("one="), &d), E_OK);
+		(void)snprintf(set, sizeof set, "one=%s", rows[i].bad);
+		CHECK_ERR(conf_set(c, slice_str(set), &d), E_INVALID);
+		check_note("%s", d.text);
+		CHECK(slice_find(slice_str(d.text), slice_str(rows[i].said)) < strlen(d.text));
+		CHECK_STR(conf_str(c, "one"), "");
+		CHECK_ERR(conf_set(c, SL("list="), &d), E_OK);
+		(void)snprintf(set, sizeof set, "list=%s,", rows[i].good);
+		CHECK_ERR(conf_set(c, slice_str(set), &d), E_OK);
+		(void)snprintf(set, sizeof set, "list=%s,,%s", rows[i].good, rows[i].good);
+		CHECK_ERR(conf_set(c, slice_str(set), &d), E_INVALID);
+		conf_free(&c);
+	}
+}
+
+TEST(conf_forms_are_known)
+{
+	static const struct conf_def unknown = {"x", CONF_STRING, "", 0, 9, 0, "", "hots"};
+	static const struct conf_def number = {"x", CONF_INT, "1", 0, 9, 0, "", "host"};
+	static const struct conf_def value = {"x", CONF_STRING, "a b", 0, 9, 0, "", "host"};
+
+	CHECK_DIES(conf_new(&unknown, 1));
+	CHECK_DIES(conf_new(&number, 1));
+	CHECK_DIES(conf_new(&value, 1));
+}
+
 TEST(conf_limits)
 {
 	struct conf *c = conf_of();

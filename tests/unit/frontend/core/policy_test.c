@@ -143,16 +143,39 @@ TEST(policy_changes_are_logged)
 	policy_apply();
 }
 
+/* What an older back-end lets through does not become our name: the default stays. */
+TEST(policy_names_that_are_none)
+{
+	static const char *const names[] = {"hostname", "outbound.helo"};
+	static const char *const bad[] = {"a b", "mail.b\xc3\xbc.example", "x\r\n554 no", "-x",
+					  "192.0.2.1"};
+
+	policy_init("fe1");
+	for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+		for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+			check_note("%s = %s", names[k], bad[i]);
+			policy_begin();
+			CHECK_ERR(policy_set(slice_str(names[k]), slice_str(bad[i])), E_INVALID);
+			policy_apply();
+			CHECK_STR(policy()->hostname, "fe1");
+			CHECK_STR(policy()->outbound.helo, "");
+		}
+	}
+}
+
 TEST(policy_long_values)
 {
 	char text[5000];
 
 	memset(text, 'x', sizeof text);
+	for (size_t i = 63; i < 255; i += 64)
+		text[i] = '.';
 	policy_init("fe1");
 	policy_begin();
 	CHECK_ERR(policy_set(SL("hostname"), slice(text, 255)), E_OK);
 	CHECK_ERR(policy_set(SL("hostname"), slice(text, 256)), E_INVALID);
 	CHECK_ERR(policy_set(SL("hostname"), slice(text, sizeof text)), E_TOO_BIG);
+	memset(text, 'x', 255);
 	/* A list of the longest kind: 16 elements, each with its comma but for the last one. */
 	for (size_t i = 255; i < SETTINGS_VALUE_MAX; i += 256)
 		text[i] = ',';

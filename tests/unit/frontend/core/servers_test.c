@@ -266,6 +266,20 @@ TEST(who_may_log_in_and_how)
 	servers_forget();
 }
 
+/* Of an older back-end: the cluster's name stands for one that is none. */
+TEST(names_that_are_none_are_left_out)
+{
+	policy_init("fe1");
+	servers_forget();
+	put("old", SERVICE_SMTP, SERVER_RUNNING, LIST(":4"),
+	    LIST("hostname=a b", "default_domain=a b", "messages_max=3"));
+	servers_apply();
+	CHECK_STR(server_hostname(at(SERVICE_SMTP, "192.0.2.1", 4)), "fe1");
+	CHECK_STR(server_default_domain(at(SERVICE_SMTP, "192.0.2.1", 4)), "");
+	CHECK_INT(server_smtp(at(SERVICE_SMTP, "192.0.2.1", 4), SERVICE_SMTP)->messages_max, 3);
+	servers_forget();
+}
+
 /* A server none of whose listeners can be read must not answer for everything. */
 TEST(odd_pushes_are_left_out)
 {

@@ -1,5 +1,7 @@
 #include "frontend/core/session.h"
 
+#include <stdio.h>
+
 #include "common/base/buf.h"
 #include "common/loop/fiber.h"
 #include "frontend/core/iplimit.h"
@@ -286,6 +288,51 @@ TEST_FIBER(session_of_a_paused_server)
 	CHECK(wire_is_closed(&w));
 	wire_close(&w);
 	CHECK(was_logged("server=a"));
+	stop();
+}
+
+/* A paused server names the port; the default one runs. */
+static void name_port(uint16_t port)
+{
+	struct server_push all = {.name = SL("a"), .service = SERVICE_SMTP};
+	struct server_push odd = {.name = SL("odd"), .service = SERVICE_SMTP};
+	char text[16];
+
+	snprintf(text, sizeof text, ":%u", port);
+	all.state = SERVER_RUNNING;
+	odd.state = SERVER_PAUSED;
+	odd.listeners[odd.nlisteners++] = slice_str(text);
+	servers_begin();
+	servers_put(&all);
+	servers_put(&odd);
+	servers_apply();
+}
+
+/* No virtual server has it by naming its port. */
+TEST_FIBER(session_of_lmtp_is_the_default_servers)
+{
+	start("10", "0");
+	for (int i = 0; i < 3; i++) {
+		struct wire w;
+
+		check_note("%d", i);
+		endpoint.lmtp = i == 1;
+		endpoint.odmr = i == 2;
+		wire_open(&w, NULL);
+		name_port(stream_local_port(w.server));
+		session_accept(&echo, &endpoint, w.server);
+		w.server = NULL;
+		if (i == 0) {
+			CHECK(wire_line(&w) == E_OK);
+			CHECK_STR(w.line, "no: service paused");
+		} else {
+			answers(&w);
+			wire_send(&w, SL("end\r\n"));
+		}
+		CHECK(wire_is_closed(&w));
+		wire_close(&w);
+	}
+	endpoint.odmr = false;
 	stop();
 }
 

@@ -170,6 +170,32 @@ TEST(addresses_that_cannot_be)
 }
 
 /* One more than may be is refused, as many as may be are not. */
+TEST(lists_are_cut_at_commas)
+{
+	static const struct {
+		const char *list, *parts[5];
+	} lists[] = {
+		{"a@x,b@x", {"a@x", "b@x"}},
+		{",a,", {"", "a"}},
+		{"\"a,\\\",b\"@x,c", {"\"a,\\\",b\"@x", "c"}},
+		{"A (b, (c), \"d) <a@x>,e", {"A (b, (c), \"d) <a@x>", "e"}},
+		{"<@a,@b:c@x>,d", {"<@a,@b:c@x>", "d"}},
+		{"a\\,b,c", {"a\\,b", "c"}},
+		{"a)>,b", {"a)>", "b"}},
+		{"\"a,b", {"\"a,b"}},
+		{"a\\", {"a\\"}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		slice_t rest = slice_str(lists[i].list);
+
+		check_note("row %zu", i);
+		for (size_t k = 0; lists[i].parts[k] != NULL; k++)
+			CHECK_SLICE(handin_list_take(&rest), slice_str(lists[i].parts[k]));
+		CHECK_INT(rest.n, 0);
+	}
+}
+
 TEST(limits)
 {
 	struct buf b;

@@ -125,6 +125,31 @@ static const struct {
 	 "reply has more than 100 lines"},
 };
 
+/* Our own fault, which no other side is asked about; and none to die of. */
+TEST_FIBER(a_name_that_is_none)
+{
+	static const char *const bad[] = {"", "a b", "x\r\n554 no", "b\xc3\xbc.example"};
+	static const char *const nothing[] = {NULL};
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct smtp_client_why why;
+		struct smtp_client *client;
+		struct rig r;
+
+		check_note("%s", bad[i]);
+		rig_start(&r, nothing);
+		r.opts.helo = bad[i];
+		CHECK_ERR(smtp_client_open(&r.opts, &client, &why), E_RETRY);
+		CHECK(client == NULL);
+		CHECK_INT(why.result.verdict, SMTP_LATER);
+		CHECK_STR(why.result.status, "4.3.5");
+		CHECK(slice_starts(slice_str(why.result.text), SL("our own name in EHLO")));
+		CHECK(!why.try_clear);
+		scope_cancel(&r.scope);
+		rig_end(&r);
+	}
+}
+
 TEST_FIBER(no_session)
 {
 	for (size_t i = 0; i < ARRAY_LEN(dead); i++) {

@@ -106,6 +106,24 @@ TEST(notices)
 		CHECK_INT(parse(bad[i], &a), EX_USAGE);
 }
 
+TEST(an_identifier_has_a_length)
+{
+	static const char plain[] = "0123456789012345678901234567890123456789012345678901234567"
+				    "890123456789012345678901234567890123456789x";
+	char odd[] = "=================================x"; /* 33 of them take three each */
+	const char *words[] = {"sendmail", "-V", plain + 1, "x@y", NULL};
+	struct sm_args a;
+
+	CHECK_INT(strlen(plain + 1), 100);
+	CHECK_INT(parse(words, &a), EX_OK);
+	words[2] = plain;
+	CHECK_INT(parse(words, &a), EX_USAGE);
+	words[2] = odd;
+	CHECK_INT(parse(words, &a), EX_OK);
+	odd[33] = ' ';
+	CHECK_INT(parse(words, &a), EX_USAGE);
+}
+
 /* ---- letters ---- */
 
 struct rig {
@@ -169,6 +187,26 @@ TEST(a_letter)
 	CHECK(r.l.eight && !r.l.eight_header);
 	CHECK_INT(r.l.body_size, 4); /* up to the dot */
 	CHECK(slice_starts(r.l.header, SL("To: c@x.example,\r\n\td@host.example\r\nFrom: ")));
+	rig_fini(&r);
+}
+
+/* As cron gives MAILTO: one argument, commas in it. */
+TEST(arguments_that_are_lists)
+{
+	char first[] = "bob, \"a,b\"@x.example,,Who (me, too) <c@x.example>,", second[] = "bob";
+	char bad[] = "bob,a@b@c", *who[] = {first, second};
+	struct sm_args a = {.rcpts = who, .nrcpts = 2, .sender = "alice"};
+	struct rig r;
+
+	rig_init(&r, "");
+	CHECK_INT(rig_read(&r, &a, "\n"), EX_OK);
+	REQUIRE(r.l.nrcpts == 3);
+	CHECK_SLICE(r.l.rcpts[0], SL("bob@host.example"));
+	CHECK_SLICE(r.l.rcpts[1], SL("\"a,b\"@x.example"));
+	CHECK_SLICE(r.l.rcpts[2], SL("c@x.example"));
+	sm_letter_fini(&r.l);
+	who[0] = bad;
+	CHECK_INT(rig_read(&r, &a, "\n"), EX_USAGE);
 	rig_fini(&r);
 }
 
@@ -236,6 +274,10 @@ TEST(files_that_cannot_be)
 		"server = { address = [\"h:25\"]; user = \"u\"; };",
 		"server = { address = [\"h:25\"]; user = \"u\"; password_file = \"f\"; "
 		"tls = \"none\"; };",
+		"server = { address = [\"h:25\"]; }; mail = { domain = \"b\xc3\xbc.example\"; };",
+		"server = { address = [\"h:25\"]; }; mail = { domain = \"a b\"; };",
+		"server = { address = [\"h:25\"]; }; mail = { from = \"nobody\"; };",
+		"server = { address = [\"h:25\"]; name = \"a b\"; };",
 	};
 	char path[600];
 

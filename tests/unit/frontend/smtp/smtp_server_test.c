@@ -323,6 +323,30 @@ TEST_FIBER(smtp_some_are_refused)
 	mx_close(&w);
 }
 
+/* What would not fit any more is told before it is sent. */
+TEST_FIBER(smtp_session_size)
+{
+	static const char *const rows[] = {"smtp.message_bytes_max=2k", "smtp.session_bytes_max=1k",
+					   NULL};
+	struct wire w;
+
+	smtp_policy(rows);
+	mx_open(&w, PORT_25);
+	ASK(&w, NULL, "220 ");
+	ASK(&w, "EHLO c.example", "250 ");
+	ASK(&w, "MAIL FROM:<x@far.example> SIZE=2048", "250 ");
+	ASK(&w, "RSET", "250 ");
+	begin(&w);
+	ASK(&w, "DATA", "354 ");
+	ASK(&w, MESSAGE ".", "250 2.0.0");
+	ASK(&w, "MAIL FROM:<x@far.example> SIZE=900", "250 ");
+	ASK(&w, "RSET", "250 ");
+	ASK(&w, "MAIL FROM:<x@far.example>", "250 ");
+	ASK(&w, "RSET", "250 ");
+	ASK(&w, "MAIL FROM:<x@far.example> SIZE=1024", "421 4.7.0");
+	mx_close(&w);
+}
+
 TEST_FIBER(smtp_size_limits)
 {
 	static const char *const rows[] = {"smtp.message_bytes_max=2k", "smtp.session_bytes_max=4k",
