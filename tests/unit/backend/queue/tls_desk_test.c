@@ -159,7 +159,7 @@ TEST_FIBER(tls_desk_keeps_reports)
 		bool given;
 	} rows[] = {
 		{"tlsrpt.send=false", false},
-		{"tlsrpt.contact=nobody", false},
+		{"default_domain=", false},
 		{"tlsrpt.contact=tls@our.test", true},
 	};
 

@@ -85,10 +85,11 @@ TEST_FIBER(way_names)
 	j.address = SL("x@i.test");
 	CHECK_SLICE(name(&r, &j, &w), SL("reject:i.test"));
 	CHECK(w.kind == WAY_REJECT);
-	add(&r, (struct dir_route){
-			.domain = SL("k.test"), .action = DIR_ROUTE_DROP, .target = SL("one")});
+	add(&r, (struct dir_route){.domain = SL("k.test"),
+				   .action = DIR_ROUTE_DROP,
+				   .target = SL("default-smtp")});
 	j.address = SL("x@k.test");
-	CHECK_SLICE(name(&r, &j, &w), SL("drop:one"));
+	CHECK_SLICE(name(&r, &j, &w), SL("drop:default-smtp"));
 	CHECK(w.kind == WAY_ROUTE);
 	way_down_fini(&down);
 	rig_close(&r);
