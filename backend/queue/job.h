@@ -107,6 +107,11 @@ static inline int64_t job_start_us(const struct job *j)
 
 const char *job_kind_name(enum job_kind k);
 const char *job_action_name(enum job_action a);
+/* Bits in words, with commas, as an operator reads them; in the arena. Of content: 7bit, if it is
+ * neither 8bit, utf8 nor binary. */
+char *job_notify_text(uint32_t notify, struct arena *mem);
+char *job_by_text(uint32_t by, struct arena *mem);
+char *job_content_text(uint32_t content, struct arena *mem);
 /* One line about an item. */
 void job_log(const char *event, enum log_level level, uint64_t item, const struct job *j);
 /* Where it goes, as the scheduler groups items: its route, or its address's domain; JOB_NOTICES for
