@@ -7,6 +7,7 @@ import sys
 import tempfile
 
 import csource
+import errors
 import layers
 import limits
 import man
@@ -55,8 +56,20 @@ TABLE = """static const struct conf_def table[] = {{
 \t "How long", NULL}},{}
 }};
 """
+OWN = """| 250 2.0.0 | OK |
+| LIMIT | NO [LIMIT] | Over a limit |
+## SMTP to other hosts: results
+| 4.4.1, {} | no connection |
+## Another
+| 5.9.9 | elsewhere |
+"""
 PAGE = ".It Ic data Pq Ar string , required\nWhere.\n.It Ic wait Pq Ar duration , default Li {}\n"
 MORE = {
+    errors: {"frontend/smtp/smtp_reply.c": '[SAY_OK] = {250, 0, "2.0.0", "OK"},\n',
+             "frontend/imap/imap_resp.c": '{E_LIMIT, IMAP_RC_NO, "LIMIT", "Over a limit"},\n',
+             "frontend/outbound/a.c": 'say(x, "4.4.1", "250 2.0.0"); /* "5.1.1" */\n',
+             "backend/queue/b.h": 'say(SL("5.7.0"));\n',
+             "docs/errors.md": OWN.format("5.7.0")},
     limits: {"common/base/a.c": "#define THINGS_MAX (2 * 1024u) /* why */\n",
              "tests/unit/common/base/a_test.c": "",
              "docs/limits.md": ROW.format("2 KiB", "a_test")},
@@ -132,6 +145,10 @@ CASES = [
     (limits, "common/base/b.c", "#define OTHERS_MAX 5\n", "OTHERS_MAX is missing"),
     (limits, "docs/limits.md", ROW.format("2,048", "b_test"), "no test b_test"),
     (limits, "docs/limits.md", ROW.format("2,048", ""), "without a test"),
+    (errors, "frontend/smtp/smtp_reply.c", '[SAY_OK] = {250, 0, "2.0.0", "Well"},\n', "Well is missing"),
+    (errors, "frontend/outbound/c.c", 'say("5.1.1");\n', "no row for our own 5.1.1"),
+    (errors, "frontend/outbound/c.c", 'say("5.9.9");\n', "no row for our own 5.9.9"),
+    (errors, "docs/errors.md", OWN.format("5.7.0, 5.7.30"), "nobody says 5.7.30"),
     (man, "frontend/fe_conf.c", TABLE.format('\n\t{"more", CONF_INT, "1", 0, 9, 0, "x", NULL},'),
      "more is missing"),
     (man, "docs/man/postern-frontend.conf.5", PAGE.format("6m"), "'5m'"),
@@ -154,7 +171,7 @@ def run(program, extra):
 def main():
     passed = failed = 0
     for program, path, text, want in [(p, "docs/none.md", "", None) for p in
-                                      (layers, style, waits, limits, man)] + CASES:
+                                      (errors, layers, style, waits, limits, man)] + CASES:
         found = run(program, {path: text})
         ok = not found if want is None else any(want in f for f in found)
         if ok:
