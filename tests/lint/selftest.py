@@ -11,6 +11,7 @@ import errors
 import layers
 import limits
 import man
+import rooms
 import style
 import waits
 
@@ -63,6 +64,14 @@ OWN = """| 250 2.0.0 | OK |
 ## Another
 | 5.9.9 | elsewhere |
 """
+ROOM = """ * common/base: what all stand on.
+ *
+ *   b*   words of which c is none   d.c
+ *   c    what else; c_two: more
+ *        of it
+ *
+ * More.
+"""
 PAGE = ".It Ic data Pq Ar string , required\nWhere.\n.It Ic wait Pq Ar duration , default Li {}\n"
 MORE = {
     errors: {"frontend/smtp/smtp_reply.c": '[SAY_OK] = {250, 0, "2.0.0", "OK"},\n',
@@ -73,6 +82,8 @@ MORE = {
     limits: {"common/base/a.c": "#define THINGS_MAX (2 * 1024u) /* why */\n",
              "tests/unit/common/base/a_test.c": "",
              "docs/limits.md": ROW.format("2 KiB", "a_test")},
+    rooms: {"common/base/a.h": "/*\n" + ROOM + " */\n", "common/base/b_one.c": "", "common/base/c.c": "",
+            "common/base/c_two.c": "", "common/base/d.c": "", "common/base/a_priv.h": ""},
     man: {"frontend/fe_conf.c": TABLE.format(""),
           "backend/be_conf.c": "#define LIMITS(svc, n) \\\n\t{svc \".max\", CONF_INT, n, 1, 9, CONF_LIVE"
                                ", \"Most\", NULL}, \\\n\t{svc \".per_ip\", CONF_INT, n, 1, 9, 0, \"\", "
@@ -154,6 +165,12 @@ CASES = [
     (man, "docs/man/postern-frontend.conf.5", PAGE.format("6m"), "'5m'"),
     (man, "docs/man/postern-frontend.conf.5", PAGE.format("5m") + ".It Ic other Pq Ar string\n",
      "no setting other"),
+    (rooms, "common/base/e.c", "", "its table lacks e"),
+    (rooms, "common/base/b.h", header("common/base/b.h"), None),
+    (rooms, "common/base/a.h", "/*\n" + ROOM.replace("*   c  ", "*   e  ") + " */\n", "is called e"),
+    (rooms, "common/base/a.h", "/*\n" + ROOM.replace("c_two: more", "more") + " */\n", "lacks c_two"),
+    (rooms, "common/base/a.h", "/*\n" + ROOM.replace("   d.c", "") + " */\n", "lacks d"),
+    (rooms, "common/base/a.h", "/*\n * common/base: without a table.\n */\n", None),
 ]
 
 
@@ -171,7 +188,7 @@ def run(program, extra):
 def main():
     passed = failed = 0
     for program, path, text, want in [(p, "docs/none.md", "", None) for p in
-                                      (errors, layers, style, waits, limits, man)] + CASES:
+                                      (errors, layers, style, waits, limits, man, rooms)] + CASES:
         found = run(program, {path: text})
         ok = not found if want is None else any(want in f for f in found)
         if ok:
