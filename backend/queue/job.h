@@ -2,7 +2,7 @@
  * backend/queue: what transactions left for later.
  *
  *   job           the payload of a queue item, packed and unpacked
- *   runner        takes due items that stay inside and works on them; retries with growing pauses
+ *   runner        takes due items that stay inside; runner_item: what becomes of one
  *   sched         what of the way out may be tried now, by whom: in memory, no I/O; its parts
  *                 are in sched_priv.h, its indexes in sched_index
  *   outbound      the way out: items, leases to workers of front-ends, what became of them
