@@ -17,7 +17,8 @@
  *   tls_tally         what became of TLS, told to the back-ends
  *   questions         what back-ends want to know of DNS
  *   pickup            files that are to be messages
- *   send              one job over one connection, and its report
+ *   send              one job over one connection
+ *   report_of         what is reported of one
  *   turn              held mail over the connection of its host (of the submission workers)
  *   sevenbit          a message made 7-bit on its way
  *   reports           results on their way back
