@@ -1,7 +1,8 @@
 /*
  * backend/auth: is this user who he says he is (docs/architecture.md).
  *
- *   auth       SASL exchanges relayed by front-ends, and what follows a good one
+ *   auth       SASL exchanges relayed by front-ends; auth_login: who it is, and what follows;
+ *              auth_last: the last good log-in of each account
  *   sasl       the server's side of the mechanisms, bytes only
  *   krb        the door to the Kerberos library; auth_krb has the steps of GSSAPI
  *   krb_relay  log-ins of ours at relays, with GSSAPI

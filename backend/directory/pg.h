@@ -2,14 +2,21 @@
  * backend/directory: who exists, where they live, and what the cluster's policy is.
  *
  *   pg         the only door to PostgreSQL: asynchronous connections on the loop (pg_conn), in a
- *              pool (pg_pool), or apart, to hear of changes (pg_listen)
+ *              pool (pg_pool), or apart, to hear of changes (pg_listen); pg_args, pg_result: what
+ *              goes in and comes out
  *   dir_sql    every SQL text of the project
  *   dir_schema applies deploy/sql/NNN_*.sql under an advisory lock
  *   dir_rec    the rows that delivery needs, and their stored form
- *   dir_copy   the image of these rows: in memory, mirrored in the node's environment
+ *   dir_image  these rows in memory; dir_rows: made of PostgreSQL's answers
+ *   dir_copy   the image, mirrored in the node's environment (dir_kv_node; dir_kv_mem)
  *   dir_sync   follows dir_change and keeps the image true
- *   dir        the directory as a whole; resolution and look-ups; never waits for PostgreSQL
- *   dir_admin  management calls: each one transaction with its audit row
+ *   dir        the directory as a whole; look-ups, dir_resolve; never waits for PostgreSQL
+ *   dir_admin  management calls: each one transaction with its audit row (dir_call); of
+ *              dir_accounts, dir_aliases, dir_domains, dir_cluster
+ *   dir_rights, dir_route*, dir_servers, dir_tls*, dir_dkim  who may send as whom, ways out,
+ *              virtual servers, what TLS is demanded and was reported, keys that sign: each with
+ *              its management
+ *   dir_claim  work of the whole cluster that one node does at a time
  *   dir_keys   credentials, ticket keys, ended sessions: rows that ticket/ and auth/ own
  *
  * PostgreSQL is the truth. A back-end answers from its image; the image is complete (or not) and

@@ -4,6 +4,9 @@
  *   asking     a question on its way through a front-end, and its answer
  *   dkim_text  a key's record: as it is to be, and whether DNS has it
  *   zone       which records a domain needs, and what is wrong with those it has
+ *   zone_spf   the same of SPF
+ *   sts_own    the MTA-STS policies of our own domains
+ *   autoconfig what programs of mail set themselves up by
  *   rotate     what is to be done with a domain's keys: decisions alone
  *   rotation   does it, again and again
  *   hosts      which hosts take mail, by the settings

@@ -7,6 +7,7 @@
 #include "backend/dns/dkim_text.h"
 #include "backend/dns/sts_own.h"
 #include "backend/dns/zone_priv.h"
+#include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/parse/cclass.h"
 
@@ -86,8 +87,10 @@ WAITS bool zone_ask(struct zone_look *l, struct zone_row *r, slice_t name, enum 
 	enum err e = E_RETRY;
 
 	*a = (struct ask_answer){.outcome = ASK_FAILED};
+	if (l->away.text[0] == '\0' && clock_mono_ms() >= l->w->deadline_ms)
+		diag_set(&l->away, E_RETRY, "there was no time left to ask");
 	if (l->away.text[0] == '\0')
-		e = l->w->ask(l->w->arg, name, type, l->mem, a, &l->away);
+		e = l->w->ask(l->w->arg, name, type, l->w->deadline_ms, l->mem, a, &l->away);
 	if (e != E_OK && l->away.text[0] == '\0')
 		diag_set(&l->away, e, "%s", err_name(e));
 	if (e != E_OK) {

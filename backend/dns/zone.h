@@ -53,11 +53,12 @@ struct zone_wants {
 	size_t nkeys;
 	const uint8_t (*tls_keys)[SHA256_LEN]; /* of the certificates that front-ends present */
 	size_t ntls_keys;                      /* 0: none is known */
-	slice_t reports; /* an address for reports of TLS; empty: the domain's postmaster */
-	slice_t sts_id;  /* of its MTA-STS policy (dns/sts_own); empty: it has none */
+	slice_t reports;     /* an address for reports of TLS; empty: the domain's postmaster */
+	slice_t sts_id;      /* of its MTA-STS policy (dns/sts_own); empty: it has none */
+	int64_t deadline_ms; /* of all questions */
 	/* dns_ask(), or its like. */
-	WAITS enum err (*ask)(void *arg, slice_t name, enum ask_type type, struct arena *mem,
-			      struct ask_answer *out, struct diag *d);
+	WAITS enum err (*ask)(void *arg, slice_t name, enum ask_type type, int64_t deadline_ms,
+			      struct arena *mem, struct ask_answer *out, struct diag *d);
 	void *arg;
 };
 
@@ -67,7 +68,8 @@ struct zone_rows {
 };
 
 /* Looks at all of them. What cannot be asked is ZONE_UNKNOWN, with the reason; after a question
- * that could not be asked no other is, nor when none of the first ZONE_SILENT_MAX was answered.
+ * that could not be asked no other is, nor when none of the first ZONE_SILENT_MAX was answered, nor
+ * after the deadline.
  * E_CANCELLED. */
 WAITS enum err zone_check(const struct zone_wants *w, struct arena *mem,
 			  struct zone_rows *out) MUST_USE;

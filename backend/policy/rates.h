@@ -6,6 +6,7 @@
  *   guard       limits, holds, alarms: the room that the others ask
  *   guard_keep  what a restart finds of it
  *   live        the settings of the directory over their defaults
+ *   chore       what is looked at again and again
  *
  * It counts and decides; it sees no message, no address but as a hash, and opens no token.
  *

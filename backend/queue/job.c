@@ -46,6 +46,71 @@ const char *job_action_name(enum job_action a)
 	return "unknown";
 }
 
+struct word {
+	uint32_t bit;
+	const char *text;
+};
+
+static void put_words(struct buf *b, uint32_t bits, const struct word *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((bits & words[i].bit) == 0)
+			continue;
+		if (b->n != 0)
+			buf_putc(b, ',');
+		buf_puts(b, words[i].text);
+	}
+}
+
+static char *text_of(struct buf *b, struct arena *mem)
+{
+	char *text = arena_str(mem, buf_slice(b));
+
+	buf_fini(b);
+	return text;
+}
+
+char *job_notify_text(uint32_t notify, struct arena *mem)
+{
+	static const struct word words[] = {{NOTIFY_NEVER, "never"},
+					    {NOTIFY_SUCCESS, "success"},
+					    {NOTIFY_FAILURE, "failure"},
+					    {NOTIFY_DELAY, "delay"}};
+	struct buf b;
+
+	buf_init(&b, 64, NULL);
+	put_words(&b, notify, words, ARRAY_LEN(words));
+	return text_of(&b, mem);
+}
+
+char *job_by_text(uint32_t by, struct arena *mem)
+{
+	static const struct word words[] = {
+		{BY_RETURN, "return"}, {BY_NOTIFY, "notify"}, {BY_TRACE, "trace"}};
+	struct buf b;
+
+	buf_init(&b, 64, NULL);
+	put_words(&b, by, words, ARRAY_LEN(words));
+	return text_of(&b, mem);
+}
+
+char *job_content_text(uint32_t content, struct arena *mem)
+{
+	static const struct word words[] = {{CONTENT_8BIT, "8bit"},
+					    {CONTENT_UTF8, "utf8"},
+					    {CONTENT_BINARY, "binary"},
+					    {CONTENT_REQUIRETLS, "requiretls"},
+					    {CONTENT_TLS_OPTIONAL, "tls-optional"},
+					    {CONTENT_LOSABLE, "losable"}};
+	struct buf b;
+
+	buf_init(&b, 64, NULL);
+	if ((content & (CONTENT_8BIT | CONTENT_UTF8 | CONTENT_BINARY)) == 0)
+		buf_puts(&b, "7bit");
+	put_words(&b, content, words, ARRAY_LEN(words));
+	return text_of(&b, mem);
+}
+
 void job_log(const char *event, enum log_level level, uint64_t item, const struct job *j)
 {
 	LOG(level, NULL, event, LF_UINT("item", item),

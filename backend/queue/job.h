@@ -1,14 +1,24 @@
 /*
  * backend/queue: what transactions left for later.
  *
- *   job      the payload of a queue item, packed and unpacked
- *   runner   takes due items that stay inside and works on them; retries with growing pauses
- *   sched    what of the way out may be tried now, by whom: in memory, no I/O
- *   outbound the way out: items, leases to workers of front-ends, what became of them
- *   outcome  what a try's result makes of an item: gone, later, a notice
- *   delay    the notice of a delay, beside the item
- *   queue_filter  which items an administrator means; queue_walk finds them in the store
+ *   job           the payload of a queue item, packed and unpacked
+ *   runner        takes due items that stay inside; runner_item: what becomes of one
+ *   sched         what of the way out may be tried now, by whom: in memory, no I/O; its parts
+ *                 are in sched_priv.h, its indexes in sched_index
+ *   outbound      the way out: items, leases to workers of front-ends, what became of them
+ *   outbound_take, outbound_self     jobs for workers; those that no worker decides
+ *   outbound_report, outbound_rows   results, and the rows that they change
+ *   outbound_route, outbound_server, outbound_suspend   what changes where, and whether, items go
+ *   outbound_ask, outbound_turn      held mail is asked for (asks: what, by whom), or fetched
+ *   outbound_alert, outbound_bad     word to an administrator; what nobody could be told
  *   outbound_admin  what the scheduler says of an item, and an administrator's orders
+ *   way           where an item goes; queue_server: what its virtual server says of that
+ *   outcome       what a try's result makes of an item: gone, later, a notice
+ *   notice_put    a notice that is an item of its own: of a delay, or an alert
+ *   queue_filter  which items an administrator means; queue_walk finds them in the store
+ *   sts_cache     MTA-STS policies that workers have found
+ *   tls_sums      what TLS did, summed up; tls_sum_pack: its rows; tls_sums_send: which are due
+ *   tls_desk      the reports of that, on their way
  *
  * Items lie in the partition of the account that caused them (backend/store), so whatever keeps
  * that partition safe keeps them.
@@ -107,6 +117,11 @@ static inline int64_t job_start_us(const struct job *j)
 
 const char *job_kind_name(enum job_kind k);
 const char *job_action_name(enum job_action a);
+/* Bits in words, with commas, as an operator reads them; in the arena. Of content: 7bit, if it is
+ * neither 8bit, utf8 nor binary. */
+char *job_notify_text(uint32_t notify, struct arena *mem);
+char *job_by_text(uint32_t by, struct arena *mem);
+char *job_content_text(uint32_t content, struct arena *mem);
 /* One line about an item. */
 void job_log(const char *event, enum log_level level, uint64_t item, const struct job *j);
 /* Where it goes, as the scheduler groups items: its route, or its address's domain; JOB_NOTICES for

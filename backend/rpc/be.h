@@ -8,8 +8,10 @@
  *   mcall         one call in progress, and its answer
  *   limits        counts and lengths for the walker
  *   m_auth m_policy m_delivery m_outbound m_dns m_mailbox m_message m_append m_admin*   handlers,
- *                 by service
- *   m_ingest m_drop   files of pickup folders, and of drop folders
+ *                 by service; m_ask: held mail is asked for; m_read: many messages' bytes; m_watch:
+ *                 news of a mailbox; begin: what deliveries share; submit: what they count; leased:
+ *                 what a lease stands for; policy_push: the streams of m_policy
+ *   m_ingest m_drop   files of pickup folders, and of drop folders; m_ingest_tls: reports in mail
  *   m_sts         MTA-STS policies that workers bring and ask for
  *   m_tls_report  what TLS did on the way out, and the reports of it
  *   m_web         what the web worker serves

@@ -7,17 +7,10 @@
 
 #define SHOW_MS (60 * 1000) /* all questions; a person waits */
 
-struct showing {
-	struct mcall *c;
-	int64_t deadline_ms;
-};
-
-WAITS static enum err ask(void *arg, slice_t name, enum ask_type type, struct arena *mem,
-			  struct ask_answer *out, struct diag *d)
+WAITS static enum err ask(void *arg, slice_t name, enum ask_type type, int64_t deadline_ms,
+			  struct arena *mem, struct ask_answer *out, struct diag *d)
 {
-	struct showing *s = arg;
-
-	return dns_ask(s->c->be->asking, name, type, s->deadline_ms, mem, out, d);
+	return dns_ask(arg, name, type, deadline_ms, mem, out, d);
 }
 
 static enum err find_hosts(struct mcall *c, slice_t hosts[ZONE_HOSTS_MAX], size_t *n_out)
@@ -73,10 +66,12 @@ static slice_t policy_id(const struct dir_domain_row *d, const slice_t *hosts, s
 WAITS enum err m_admin_dns_show(struct mcall *c)
 {
 	const Postern__AdminDnsShow *m = (const void *)c->msg;
-	struct showing s = {.c = c, .deadline_ms = deadline_in(SHOW_MS)};
 	slice_t hosts[ZONE_HOSTS_MAX];
 	uint8_t(*tls_keys)[SHA256_LEN] = arena_alloc(&c->mem, ZONE_KEYS_MAX * SHA256_LEN);
-	struct zone_wants w = {.hosts = hosts, .ask = ask, .arg = &s};
+	struct zone_wants w = {.hosts = hosts,
+			       .deadline_ms = deadline_in(SHOW_MS),
+			       .ask = ask,
+			       .arg = c->be->asking};
 	struct dir_domain_row domain;
 	struct dir_dkim_page keys;
 	struct zone_rows rows;

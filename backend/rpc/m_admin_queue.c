@@ -388,69 +388,6 @@ WAITS enum err m_peer_queue_list(struct mcall *c)
 
 /* ---- one item ---- */
 
-static void put_word(struct buf *b, const char *word)
-{
-	if (b->n != 0)
-		buf_putc(b, ',');
-	buf_puts(b, word);
-}
-
-/* RFC 3461 section 4.1, as it is written there. */
-static char *notify_text(const struct job *j, struct arena *mem)
-{
-	struct buf b;
-	char *text;
-
-	buf_init(&b, 64, NULL);
-	if ((j->notify & NOTIFY_NEVER) != 0)
-		put_word(&b, "never");
-	if ((j->notify & NOTIFY_SUCCESS) != 0)
-		put_word(&b, "success");
-	if ((j->notify & NOTIFY_FAILURE) != 0)
-		put_word(&b, "failure");
-	if ((j->notify & NOTIFY_DELAY) != 0)
-		put_word(&b, "delay");
-	text = arena_str(mem, buf_slice(&b));
-	buf_fini(&b);
-	return text;
-}
-
-static char *by_text(const struct job *j, struct arena *mem)
-{
-	struct buf b;
-	char *text;
-
-	buf_init(&b, 64, NULL);
-	if ((j->by & BY_RETURN) != 0)
-		put_word(&b, "return");
-	if ((j->by & BY_NOTIFY) != 0)
-		put_word(&b, "notify");
-	if ((j->by & BY_TRACE) != 0)
-		put_word(&b, "trace");
-	text = arena_str(mem, buf_slice(&b));
-	buf_fini(&b);
-	return text;
-}
-
-static char *content_text(const struct job *j, struct arena *mem)
-{
-	struct buf b;
-	char *text;
-
-	buf_init(&b, 64, NULL);
-	if ((j->content & CONTENT_8BIT) != 0)
-		put_word(&b, "8bit");
-	if ((j->content & CONTENT_UTF8) != 0)
-		put_word(&b, "utf8");
-	if ((j->content & CONTENT_BINARY) != 0)
-		put_word(&b, "binary");
-	if (b.n == 0)
-		put_word(&b, "7bit");
-	text = arena_str(mem, buf_slice(&b));
-	buf_fini(&b);
-	return text;
-}
-
 static void fill_accounts(const struct be *be, const struct job *j, Postern__AdminQueueDetail *m,
 			  struct arena *mem)
 {
@@ -473,11 +410,11 @@ static void fill_message(const struct be *be, const struct job *j, Postern__Admi
 	m->origin = admin_queue_text(mem, j->origin);
 	m->server = admin_queue_text(mem, j->server);
 	m->submitter = j->account != 0 ? account_name(be, j->account, mem) : m->submitter;
-	m->notify = notify_text(j, mem);
+	m->notify = job_notify_text(j->notify, mem);
 	m->orcpt = admin_queue_text(mem, j->orcpt);
 	m->ret = (char *)(uintptr_t)(j->ret == 0 ? "" : j->ret == 1 ? "full" : "hdrs");
 	m->envid = admin_queue_text(mem, j->envid);
-	m->content = content_text(j, mem);
+	m->content = job_content_text(j->content, mem);
 	m->priority = j->priority;
 	m->depth = j->depth;
 	m->junk = j->junk;
@@ -502,7 +439,7 @@ static void fill_tries(const struct be *be, const struct partition *part, const 
 	m->remote = admin_queue_text(mem, found.remote);
 	m->warned = j->warned;
 	m->release_us = j->release_us;
-	m->by_mode = by_text(j, mem);
+	m->by_mode = job_by_text(j->by, mem);
 	m->by_us = j->by_us;
 	if (j->kind == JOB_NOTICE || j->notice_us != 0)
 		m->action = arena_str(mem, slice_str(job_action_name(j->action)));

@@ -8,15 +8,25 @@
  *   stage       a record on its way in, before the change that makes it a message
  *   change      every change that can be asked for, with its results
  *   mbox        reads of mailboxes: list, open, status, changes
- *   msg         reads of messages: columns by slice, block tables, stored bytes
+ *   msg         reads of messages: columns by slice, block tables, stored bytes (msg_read)
  *   search      a search program over one mailbox, slice by slice
  *   due         reads of the queue's items
  *   node        the node's own environment: hints, and the directory's durable copy
- *   fsck        walks every invariant
+ *   fsck        walks every invariant: fsck_account, fsck_bytes
+ *   store_wait  the calls for fibers
  *
- *   inside: kv (LMDB's only door), rec (rows), op and apply_* (what a decided change is, and does),
- *   decide_* (how it is decided), writer (group commit), volume, compact, keeper, uidset, rset,
- *   summary, thread, snapshot
+ * Inside:
+ *
+ *   kv, kv_lmdb     LMDB's only door
+ *   rec, rec_lists  rows as bytes; tab: typed gets and puts of them
+ *   decide*         how a change is decided
+ *   op, apply*      what a decided change is, and does
+ *   writer          group commit
+ *   keeper, keep    what can wait; compact: of volumes
+ *   volume          the records' files; disk: whole reads, writes, syncs
+ *   uidset, rset    sets of UIDs: for results, and in rows
+ *   summary, text   what a front-end found in a message; its search text
+ *   thread          which thread an email belongs to
  *
  * How a change happens. A caller fills a struct of change.h and submits it. On the writer's thread,
  * inside the write transaction, decide() looks at the state, fixes every number and time, and

@@ -3,6 +3,7 @@
  *
  *   ticket       session tickets: issue, open, renew, end
  *   rcpt_token   recipient tokens: what Resolve hands out and Deliver takes
+ *   lease_token  which queue items were given to whom, on the way out
  *   ticket_keys  the shared sealing keys: rotation, and handing them to new nodes
  *
  * A ticket is made only after this back-end has verified the user's proof itself. It says: this

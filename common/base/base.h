@@ -14,9 +14,10 @@
  *   num       checked arithmetic, decimal and big-endian numbers
  *   codec     base64, hex
  *   utf8      validation and counting
- *   fold      case folding of Unicode text
+ *   fold      case folding of Unicode text; fold_table: Unicode's data
  *   clock     monotonic and wall time, replaceable in tests
  *   civil     the calendar
+ *   fault     named points at which tests make something fail
  *
  * Ownership: a `slice_t` borrows; its field's comment names the arena or buffer that it borrows
  * from. Small allocations never fail (the process dies); what a peer can size goes through a

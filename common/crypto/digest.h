@@ -6,6 +6,7 @@
  *   digest    SHA-256, HMAC-SHA-256, PBKDF2 (OpenSSL)
  *   random    the only door to randomness; replaceable in tests
  *   secret    wiped memory, comparison in constant time
+ *   password  one form for the same password, however it was typed
  *   pwhash    password verifiers, Argon2id (libsodium)
  *   scram     the server's (and client's) arithmetic of SCRAM-SHA-256
  *   seal      authenticated encryption with key ids; boxes to a node's key

@@ -1,9 +1,7 @@
 /*
  * How a switch is made. A stack is entered once through makecontext/setcontext; every later
  * switch is a _setjmp/_longjmp pair, which does not touch the signal mask and so makes no system
- * call. A fiber that ended leaves its stack parked inside trampoline(), ready to run the next
- * one. struct fiber lies at the top of its own stack: an idle fiber touches two or three pages and
- * nothing else.
+ * call. A fiber that ended leaves its stack parked inside trampoline(), ready to run the next one.
  *
  * Compiled without _FORTIFY_SOURCE: its longjmp refuses to jump to another stack.
  *
@@ -12,28 +10,14 @@
  */
 #include "common/loop/fiber.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 #include "common/base/asan.h"
 #include "common/base/clock.h"
+#include "common/loop/fiber_priv.h"
 #include "common/loop/loan.h"
-#include "common/loop/loop_priv.h"
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WITH_TSAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define WITH_TSAN 1
-#endif
 
 #ifdef WITH_ASAN
 #include <sanitizer/common_interface_defs.h>
@@ -41,209 +25,15 @@
 #else
 #define NO_ASAN
 #endif
-#ifdef WITH_TSAN
-#include <sanitizer/tsan_interface.h>
-#endif
 
-#define FIBER_MAGIC 0x46494252u /* "FIBR" */
-/* Instrumented frames are several times larger. */
-#if defined(WITH_ASAN) || defined(WITH_TSAN)
-#define STACK_BYTES (4 * (size_t)FIBER_STACK)
-#else
-#define STACK_BYTES ((size_t)FIBER_STACK)
-#endif
-#define STACKS_KEPT 128 /* unused stacks a loop keeps for the next fibers */
-
-/* Mappings left for everything else: thread stacks, large allocations, libraries, the store's
- * files. */
-#define MAPPINGS_RESERVE 4096
-#define MAPPINGS_DEFAULT 65530 /* the kernel's own default, when /proc may not be read */
-#define CAPACITY_LEAST   64
-
-enum fiber_state { FIBER_READY, FIBER_RUNNING, FIBER_WAITING, FIBER_ENDED };
-
-struct fiber {
-	uint32_t magic;
-	enum fiber_state state;
-	unsigned shield;
-	bool cancelled;
-	bool entered; /* its stack has run before: env is good */
-	const char *name;
-	fiber_fn fn;
-	void *arg;
-	struct loop *loop;
-	struct list ready;   /* in the loop's ready list, or among its unused stacks */
-	struct list all;     /* in the loop's fibers */
-	struct list sibling; /* in the scope's children */
-	struct scope *scope;
-
-	const char *waits_for;
-	int64_t since_ms, deadline_ms; /* of that wait */
-	const struct log_ctx *log;
-	struct event *event; /* what it waits for, if an event */
-	struct list queued;  /* in a waitq, if one */
-	struct timer timer;
-	enum err result;
-
-	char *low; /* the lowest byte of the stack */
-	jmp_buf env;
-	void *fake_stack;
-	void *tsan;
-};
-
-static atomic_uint live;   /* fibers */
-static atomic_uint stacks; /* mapped, in use or not */
-static atomic_uint limit;  /* by fiber_capacity_limit(); 0: none */
-static unsigned capacity;  /* what the kernel grants */
-
-/* ---- capacity ---- */
-
-static long read_max_map_count(void)
-{
-	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
-	char text[32];
-	long n = MAPPINGS_DEFAULT;
-
-	if (f == NULL)
-		return n;
-	if (fgets(text, sizeof text, f) != NULL)
-		n = strtol(text, NULL, 10);
-	fclose(f);
-	return n;
-}
-
-static long count_mappings(void)
-{
-	FILE *f = fopen("/proc/self/maps", "re");
-	long n = 0;
-	int c;
-
-	if (f == NULL)
-		return 0;
-	while ((c = getc(f)) != EOF)
-		n += c == '\n';
-	fclose(f);
-	return n;
-}
-
-static void learn_capacity(void)
-{
-	long n = (read_max_map_count() - count_mappings() - MAPPINGS_RESERVE) / 2;
-
-	n = MIN(n, FIBER_MAX);
-	capacity = (unsigned)MAX(n, CAPACITY_LEAST);
-}
-
-void fiber_learn_capacity(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, learn_capacity);
-}
-
-unsigned fiber_capacity(void)
-{
-	unsigned max = atomic_load_explicit(&limit, memory_order_relaxed);
-
-	fiber_learn_capacity();
-	return max != 0 && max < capacity ? max : capacity;
-}
-
-void fiber_capacity_limit(unsigned max)
-{
-	atomic_store_explicit(&limit, max, memory_order_relaxed);
-}
+static atomic_uint live; /* fibers */
 
 unsigned fiber_count(void)
 {
 	return atomic_load_explicit(&live, memory_order_relaxed);
 }
 
-/* ---- stacks ---- */
-
 static void on_timeout(struct timer *t);
-
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static struct fiber *stack_map(struct loop *l)
-{
-	size_t page = page_size();
-	size_t top = (STACK_BYTES - sizeof(struct fiber)) & ~(size_t)63;
-	struct fiber *f;
-	char *p;
-
-	if (atomic_fetch_add(&stacks, 1) >= fiber_capacity())
-		goto refused;
-	p = mmap(NULL, page + STACK_BYTES, PROT_NONE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (p == MAP_FAILED)
-		goto refused;
-	if (mprotect(p + page, STACK_BYTES, PROT_READ | PROT_WRITE) != 0) {
-		munmap(p, page + STACK_BYTES);
-		goto refused;
-	}
-	f = (struct fiber *)(void *)(p + page + top);
-	f->low = p + page;
-	f->loop = l;
-	list_init(&f->ready);
-	list_init(&f->all);
-	list_init(&f->sibling);
-	list_init(&f->queued);
-	timer_init(&f->timer, on_timeout);
-#ifdef WITH_TSAN
-	f->tsan = __tsan_create_fiber(0);
-#endif
-	return f;
-refused:
-	atomic_fetch_sub(&stacks, 1);
-	return NULL;
-}
-
-static void stack_unmap(struct fiber *f)
-{
-	size_t page = page_size();
-
-#ifdef WITH_TSAN
-	__tsan_destroy_fiber(f->tsan);
-#endif
-	munmap(f->low - page, page + STACK_BYTES);
-	atomic_fetch_sub(&stacks, 1);
-}
-
-static struct fiber *stack_get(struct loop *l)
-{
-	struct list *n = list_pop(&l->stacks);
-
-	if (n == NULL)
-		return stack_map(l);
-	l->stacks_n--;
-	return list_entry(n, struct fiber, ready);
-}
-
-static void stack_put(struct fiber *f)
-{
-	struct loop *l = f->loop;
-
-	f->magic = 0;
-	if (l->stacks_n >= STACKS_KEPT) {
-		stack_unmap(f);
-		return;
-	}
-	list_prepend(&l->stacks, &f->ready);
-	l->stacks_n++;
-}
-
-void fiber_drop_stacks(struct loop *l)
-{
-	struct list *n;
-
-	while ((n = list_pop(&l->stacks)) != NULL)
-		stack_unmap(list_entry(n, struct fiber, ready));
-	l->stacks_n = 0;
-}
 
 /* ---- the switch ---- */
 
@@ -363,7 +153,7 @@ void fiber_run_ready(struct loop *l)
 
 		enter(l, f);
 		if (f->state == FIBER_ENDED)
-			stack_put(f);
+			fiber_stack_put(f);
 	}
 }
 
@@ -393,11 +183,12 @@ static enum err start(const char *name, fiber_fn fn, void *arg, struct scope *sc
 		      struct fiber **out)
 {
 	struct loop *l = loop_current();
-	struct fiber *f = stack_get(l);
+	struct fiber *f = fiber_stack_get(l);
 
 	if (f == NULL)
 		return E_LIMIT;
 	f->magic = FIBER_MAGIC;
+	timer_init(&f->timer, on_timeout);
 	f->shield = 0;
 	f->cancelled = scope == NULL && l->stopping;
 	f->name = name;
@@ -506,30 +297,6 @@ WAITS void fiber_yield(void)
 	list_append(&f->loop->yielded, &f->ready);
 	loop_hold(f->loop);
 	leave(f);
-}
-
-void fiber_trim_stack(void)
-{
-	struct fiber *f = running();
-	size_t page = page_size();
-	char *here = (char *)__builtin_frame_address(0);
-	/* A page of slack: the red zone and the frames of the calls below. */
-	size_t unused = ((size_t)(here - f->low) & ~(page - 1));
-
-	if (unused > page)
-		madvise(f->low, unused - page, MADV_DONTNEED);
-}
-
-size_t fiber_stack_peak(void)
-{
-	struct fiber *f = running();
-	size_t page = page_size();
-	unsigned char in_memory;
-
-	for (char *p = f->low; p < f->low + STACK_BYTES; p += page)
-		if (mincore(p, page, &in_memory) == 0 && (in_memory & 1) != 0)
-			return (size_t)(f->low + STACK_BYTES - p);
-	return 0;
 }
 
 /* ---- events, queues ---- */

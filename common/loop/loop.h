@@ -3,9 +3,12 @@
  *
  *   loop    the uv loop, the ready list, posts from other threads, orderly stop
  *   timer   deadlines in a heap
- *   fiber   stacks, switch, wait, cancel, scope: the only file that knows how a switch is made
+ *   fiber   switch, wait, cancel, scope: the only file that knows how a switch is made;
+ *           fiber_stack: the stacks, and how many there may be
  *   work    jobs on a thread pool, whose asker may vanish
  *   sig     signals as events
+ *   loan    memory that is the borrower's until its next wait
+ *   waits   what each fiber waits for, into the log
  *   folder  files that have come to be whole, as events
  *
  * Rules. Nobody runs protocol code inside a libuv callback: a completion stores its result, sets

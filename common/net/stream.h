@@ -7,8 +7,9 @@
  *   tls          OpenSSL contexts
  *   tls_check    whom a client wants to find at the other end
  *   tls_conn     OpenSSL through an own BIO_METHOD on the stream's windows; both roles
+ *   tls_names    which of a server's certificates a client gets
  *   listen       accepting sockets
- *   ipaddr   addresses and nets
+ *   ipaddr       addresses and nets
  *
  * A stream has one reading fiber at most; any number may write, each write is kept together only
  * up to the high water. Bytes move on the loop's own stack:

@@ -4,9 +4,12 @@
  *
  *   cclass    a class table of the 256 bytes
  *   cursor    the reader: takes what matches, within a limit, or leaves the cursor where it was
- *   addr      addresses of RFC 5321 and of RFC 5322 headers
+ *   addr      addresses of RFC 5321 and of RFC 5322 headers; addr_list: lists of them
  *   idn       domain names with non-ASCII labels
  *   date      dates of RFC 5322 and RFC 3501
+ *   uaddr     addresses in Unicode, escaped (RFC 6533)
+ *   dkim_sig  the frame of the DKIM-Signature fields that we make
+ *   json      JSON as tokens, bounded
  *
  * All of it is attacker's input. Rules: a reader advances only on success; every repetition has a
  * limit in the parser itself; nesting is counted, never recursed; a function says in its header

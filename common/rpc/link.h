@@ -6,6 +6,7 @@
  *   identity  "frontend/fe1/smtp" and its parts
  *   link      one mutually authenticated connection: hello, streams, credit, deadlines, cancel,
  *             ping, drain; both the asking and the answering side
+ *   dial      keeps a link up, or takes what others dial
  *
  * The wire format, and the rules that a peer may be closed for, are in docs/rpc.md.
  *

@@ -3,6 +3,7 @@
  *
  *   resolver  typed questions and answers: MX, addresses, TXT, TLSA, CNAME, PTR, SRV
  *   ask       one question on its way: libunbound, deadlines, who asks and who has left
+ *   names     the names of an address, confirmed
  *   ubevent   the loop as libunbound's event base
  *   dnsmsg    an answer's bytes, read without trust
  *

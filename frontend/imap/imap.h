@@ -10,6 +10,7 @@
  *   imap_caps      CAPABILITY
  *   imap_seq       sequence sets           imap_view   sequence numbers <-> UIDs
  *   imap_utf7      mailbox names           imap_match  LIST patterns
+ *   imap_special   names of special uses   imap_status  the items of STATUS
  *   imap_flags     flag lists, keywords and their bits
  *   imap_sync      the selected mailbox: what happened in it, told at the right moment
  *   imap_fetch_att FETCH items             imap_cut    which bytes a section is

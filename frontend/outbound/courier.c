@@ -8,6 +8,7 @@
 #include "frontend/core/policy.h"
 #include "frontend/outbound/drop.h"
 #include "frontend/outbound/hosts.h"
+#include "frontend/outbound/report_of.h"
 #include "frontend/outbound/reports.h"
 #include "frontend/outbound/route.h"
 #include "frontend/outbound/send.h"
@@ -365,12 +366,12 @@ static void nobody_there(struct courier *k, struct outbound_job *j, const struct
 
 	k->gave_up = true;
 	if (why->verdict != SMTP_REFUSED) {
-		send_report_unreachable(j, why, d->connected != 0);
+		report_of_unreachable(j, why, d->connected != 0);
 		give_all_back(d);
 		return;
 	}
 	do
-		send_report_refused(j, why);
+		report_of_refused(j, why);
 	while ((j = pop(d)) != NULL);
 }
 
@@ -385,7 +386,7 @@ WAITS static bool reach(struct courier *k, struct outbound_job *j)
 	if (e == E_CANCELLED || outbound_job_is_lost(j) || (e == E_OK && outbound_job_is_late(j)))
 		reports_put_untried(j);
 	else if (e == E_DENIED || (e == E_RETRY && asks_too_much(k, &why)))
-		send_report_refused(j, &why);
+		report_of_refused(j, &why);
 	else if (e != E_OK)
 		nobody_there(k, j, &why);
 	else
@@ -421,7 +422,7 @@ WAITS static void carry(struct courier *k, struct outbound_job *j)
 		/* A server that has closed a connection which was idle has not seen the message. */
 	} while (e == E_NOT_FOUND && !fresh);
 	if (e == E_NOT_FOUND)
-		send_report_untaken(j, k->remote, &why);
+		report_of_untaken(j, k->remote, &why);
 }
 
 /* One too many: it ends. */

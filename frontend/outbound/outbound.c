@@ -3,7 +3,7 @@
 #include "common/loop/fiber.h"
 #include "frontend/dns/resolver.h"
 #include "frontend/outbound/courier.h"
-#include "frontend/outbound/notice_post.h"
+#include "frontend/outbound/notices.h"
 #include "frontend/outbound/https.h"
 #include "frontend/outbound/pickup.h"
 #include "frontend/outbound/questions.h"
@@ -17,7 +17,6 @@
 #define BACKENDS_MAX   64  /* as rpc_client has */
 #define AGAIN_MS       500 /* before a stream that has ended is opened again */
 #define FLUSH_FIRST_MS 1000
-#define NOTICES_MAX    16 /* composed at a time */
 /* At the end: what is under way has so long to end, and then its results to be told. */
 #define FINISH_MS      5000
 #define FLUSH_MS       3000
@@ -26,41 +25,12 @@ static struct {
 	struct rpc_link *links[BACKENDS_MAX]; /* that have a stream; for comparison alone */
 	size_t nlinks;
 	struct scope streams;
-	unsigned notices;
-	struct waitq notice_room;
-	bool stopping;
 } out;
-
-/* ---- jobs ---- */
-
-WAITS static void notice_run(void *arg)
-{
-	notice_post(arg);
-	out.notices--;
-	waitq_wake_all(&out.notice_room);
-}
-
-WAITS static void take_notice(struct outbound_job *j)
-{
-	while (!out.stopping && out.notices >= NOTICES_MAX) {
-		if (waitq_wait(&out.notice_room, "outbound.notices", NO_DEADLINE) != E_OK)
-			break;
-	}
-	if (out.stopping || fiber_cancelled()) {
-		reports_put_untried(j);
-		return;
-	}
-	out.notices++;
-	if (fiber_start("outbound.notice", notice_run, j, NULL) == E_OK)
-		return;
-	out.notices--;
-	reports_put_untried(j);
-}
 
 WAITS static void take(struct outbound_job *j, void *arg UNUSED)
 {
 	if (j->kind == OUTBOUND_NOTICE)
-		take_notice(j);
+		notices_take(j);
 	else
 		couriers_take(j);
 }
@@ -137,10 +107,9 @@ static void open_streams(void)
  * would go out twice. */
 WAITS static void finish(void)
 {
-	out.stopping = true;
+	notices_stop();
 	fiber_shield_begin();
 	scope_cancel(&out.streams);
-	waitq_wake_all(&out.notice_room);
 	(void)scope_join(&out.streams, NO_DEADLINE);
 	couriers_stop(deadline_in(FINISH_MS));
 	reports_flush(deadline_in(FLUSH_MS));
@@ -206,7 +175,7 @@ WAITS static void serve(const struct serve_conf *conf)
 	struct diag d = {""};
 	enum err e = resolver_start(&dns, &d);
 
-	waitq_init(&out.notice_room);
+	notices_init();
 	scope_init(&out.streams);
 	if (e != E_OK) {
 		LOG(LOG_ERROR, NULL, "outbound.start_refused", LF_ERR("error", e),

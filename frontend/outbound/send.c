@@ -2,10 +2,8 @@
 
 #include "common/base/clock.h"
 #include "common/parse/addr.h"
-#include "frontend/outbound/reports.h"
+#include "frontend/outbound/report_of.h"
 #include "frontend/outbound/sevenbit.h"
-
-#define TLS_STR 96
 
 void send_remote_name(const struct smtp_client *client, const struct host *h,
 		      char out[OUTBOUND_REMOTE_STR])
@@ -68,119 +66,6 @@ static void fill_msg(struct outbound_job *j, struct smtp_msg *m)
 			.orcpt = j->rcpts[i].orcpt,
 		};
 }
-
-/* ---- reports ---- */
-
-/* A server's words begin with its code: that is how they are known for a server's. */
-static void put(struct outbound_rcpt_result *out, const struct smtp_result *r, struct arena *mem)
-{
-	struct buf b;
-
-	buf_init(&b, SMTP_TEXT_MAX, NULL);
-	if (r->code != 0)
-		buf_printf(&b, "%u ", (unsigned)r->code);
-	buf_put(&b, slice_sub(slice_str(r->text), 0, SMTP_TEXT_MAX - b.n));
-	*out = (struct outbound_rcpt_result){.code = r->code,
-					     .status = slice_str(r->status),
-					     .text = arena_dup(mem, buf_slice(&b))};
-	buf_fini(&b);
-}
-
-/* A server that wants fewer connections says so before it hears of a recipient. */
-static bool is_crowded(const struct smtp_result *r)
-{
-	return r->verdict == SMTP_LATER && r->phase <= SMTP_AT_MAIL &&
-	       (r->code == 421 || (r->code / 100 == 4 && r->phase < SMTP_AT_MAIL));
-}
-
-static slice_t tls_words(const struct smtp_client *client, struct arena *mem)
-{
-	const struct tls_facts *tls = smtp_client_tls(client);
-	char text[TLS_STR];
-	struct buf b;
-
-	if (tls == NULL)
-		return SLICE_NONE;
-	buf_init(&b, sizeof text - 1, NULL);
-	buf_printf(&b, "%s %s", tls->version, tls->cipher);
-	if (tls->verified != TLS_UNVERIFIED)
-		buf_printf(&b, " %s", tls_verified_name(tls->verified));
-	invariant(slice_to_str(buf_slice(&b), text, sizeof text));
-	buf_fini(&b);
-	return arena_dup(mem, slice_str(text));
-}
-
-static void report(const struct outbound_report *base, struct outbound_job *j,
-		   const struct smtp_msg *m)
-{
-	struct outbound_rcpt_result *rows = arena_alloc(&j->mem, j->n * sizeof *rows);
-	struct outbound_report r = *base;
-
-	for (size_t i = 0; i < j->n; i++) {
-		put(&rows[i], m->rcpts[i].result, &j->mem);
-		r.crowded = r.crowded || is_crowded(m->rcpts[i].result);
-	}
-	r.results = rows;
-	r.n = j->n;
-	r.no_dsn = !m->dsn_passed;
-	r.no_by = m->by != 0 && !m->by_passed;
-	reports_put(j, &r);
-}
-
-/* One result for all. */
-static void report_same(const struct outbound_report *base, struct outbound_job *j,
-			const struct smtp_result *why)
-{
-	struct outbound_rcpt_result *rows = arena_alloc(&j->mem, j->n * sizeof *rows);
-	struct outbound_report r = *base;
-
-	for (size_t i = 0; i < j->n; i++)
-		put(&rows[i], why, &j->mem);
-	r.results = rows;
-	r.n = j->n;
-	reports_put(j, &r);
-}
-
-static struct smtp_result *keep(struct outbound_job *j, const struct smtp_result *r)
-{
-	struct smtp_result *copy = arena_new(&j->mem, struct smtp_result);
-
-	*copy = *r;
-	return copy;
-}
-
-void send_report_unreachable(struct outbound_job *j, const struct smtp_result *why, bool crowded)
-{
-	struct outbound_rcpt_result *row = arena_new(&j->mem, struct outbound_rcpt_result);
-	struct outbound_report r = {
-		.end = crowded ? OUTBOUND_UNTRIED : OUTBOUND_UNREACHABLE,
-		.results = row,
-		.n = crowded ? 0 : 1,
-		.crowded = crowded,
-	};
-
-	put(row, keep(j, why), &j->mem);
-	reports_put(j, &r);
-}
-
-void send_report_refused(struct outbound_job *j, const struct smtp_result *why)
-{
-	const struct outbound_report base = {.end = OUTBOUND_TRIED};
-
-	report_same(&base, j, keep(j, why));
-}
-
-void send_report_untaken(struct outbound_job *j, const char *remote, const struct smtp_result *why)
-{
-	const struct outbound_report base = {
-		.end = OUTBOUND_TRIED,
-		.remote = arena_dup(&j->mem, slice_str(remote)),
-	};
-
-	report_same(&base, j, keep(j, why));
-}
-
-/* ---- sending ---- */
 
 /* The connection ended before the server answered anything about this message. */
 static bool unheard(const struct smtp_msg *m, enum err e)
@@ -284,7 +169,6 @@ WAITS static enum err send_once(struct smtp_client *client, struct outbound_job 
 WAITS enum err send_job(struct smtp_client *client, const char *remote, struct outbound_job *j,
 			struct smtp_result *why)
 {
-	struct outbound_report base = {.end = OUTBOUND_TRIED};
 	int64_t begun_ms = clock_mono_ms();
 	struct smtp_msg m;
 	enum err e;
@@ -298,9 +182,6 @@ WAITS enum err send_job(struct smtp_client *client, const char *remote, struct o
 		*why = *m.rcpts[0].result;
 		return E_NOT_FOUND;
 	}
-	base.remote = arena_dup(&j->mem, slice_str(remote));
-	base.tls = tls_words(client, &j->mem);
-	base.ms = (uint32_t)MIN(clock_mono_ms() - begun_ms, (int64_t)UINT32_MAX);
-	report(&base, j, &m);
+	report_of_sent(j, &m, client, remote, clock_mono_ms() - begun_ms);
 	return e;
 }

@@ -1,6 +1,4 @@
-/*
- * send: one job over one connection, and what is reported of it.
- */
+/* send: one job over one connection. What is reported of it: report_of. */
 #ifndef FRONTEND_OUTBOUND_SEND_H
 #define FRONTEND_OUTBOUND_SEND_H
 
@@ -18,11 +16,5 @@ void send_remote_name(const struct smtp_client *client, const struct host *h,
  * still the caller's. */
 WAITS enum err send_job(struct smtp_client *client, const char *remote, struct outbound_job *j,
 			struct smtp_result *why) MUST_USE;
-
-/* Reports without a try; they take the job. */
-void send_report_unreachable(struct outbound_job *j, const struct smtp_result *why, bool crowded);
-void send_report_refused(struct outbound_job *j, const struct smtp_result *why);
-/* What send_job() said of a fresh connection, with E_NOT_FOUND. */
-void send_report_untaken(struct outbound_job *j, const char *remote, const struct smtp_result *why);
 
 #endif

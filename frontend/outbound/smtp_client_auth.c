@@ -80,7 +80,10 @@ WAITS static enum err auth_plain(struct smtp_client *c, struct smtp_result *why)
 	buf_put(&clear, o->user);
 	buf_putc(&clear, '\0');
 	buf_put(&clear, o->password);
-	e = say(c, "AUTH PLAIN ", buf_slice(&clear), &a, why);
+	if (buf_failed(&clear))
+		e = give_up(c, why, "name or password is too long");
+	else
+		e = say(c, "AUTH PLAIN ", buf_slice(&clear), &a, why);
 	secret_wipe_buf(&clear);
 	buf_fini(&clear);
 	return e == E_OK ? verdict(c, &a, why) : e;

@@ -5,6 +5,7 @@
  *
  *   record_write  plain bytes in chunks of any size -> stored bytes, one block of memory
  *   record_read   stored blocks -> plain slices, one block at a time
+ *   record_text   a message's search text, compressed
  *
  * A process keeps one compression and one decompression context for all its records: a block is
  * compressed without a wait in between, and workers are single-threaded.

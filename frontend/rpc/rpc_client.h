@@ -6,6 +6,7 @@
  *   policy_watch the stream of settings, map, revocations and ended sessions
  *   call_ticket  renewal of a logged-in session's ticket
  *   call_*       typed wrappers: auth, delivery, mailbox, message
+ *   client_facts, summary_pack, uid_set  what several of them carry
  *   limits       how long and how many, for the walker of answers (the interior is hostile too)
  */
 #ifndef FRONTEND_RPC_RPC_CLIENT_H

@@ -15,10 +15,11 @@
  *   smtp_sender  may this sender be used? (ours without AUTH; a user's own)
  *   smtp_tx      the transaction: sender, recipients by owner; one reset
  *   smtp_edit    a submission's header, changed on its way: what is hidden, masqueraded domains
- *   smtp_data    DATA and BDAT: the message's bytes, read once and passed on as they come
+ *   smtp_peer    the names of a client's address
+ *   smtp_data    DATA and BDAT; smtp_intake: the bytes, read once and passed on as they come
  *   smtp_header  what the end of data must know of the message's own header
  *   smtp_sign    what the owners need to sign a submission
- *   smtp_eom     end of data: the checks, the trace field, the commits, the reply
+ *   smtp_eom     end of data: the checks, the commits, the reply; smtp_prefix: the trace field
  *   smtp_lmtp    ... or a reply for each recipient
  *
  * A message is never kept here: its bytes go through the MIME parser and the record's blocks to

@@ -36,31 +36,49 @@ class CrashOut(unittest.TestCase):
 class Judge(unittest.TestCase):
     """What the test above calls wrong."""
     KEY = ("%032x" % 7, "r@d0.out.test")
+    OWNERS = {"a@example.org": "be1"}
 
-    def sink(self, *times, body=b"text\r\n"):
+    def came(self, *taken, body=b"text\r\n", keys=(KEY,)):
+        """Of one message, whose transaction takes two seconds each time: arrivals and mails."""
         digest = hashlib.sha256(b"text\r\n").hexdigest().encode()
         mail = types.SimpleNamespace(
             data=b"From: x\r\nMessage-ID: <%s@crash.example>\r\nX-Digest: %s\r\n\r\n%s" %
             (self.KEY[0].encode(), digest, body))
-        return types.SimpleNamespace(arrivals={self.KEY: times} if times else {},
-                                     mails=[mail] * len(times))
+        times = [crash_out.Arrival(t - 2, t, "fe1", "a@example.org") for t in taken]
+        return {key: times for key in keys if times}, [mail] * len(times)
+
+    def judge(self, came, moments):
+        return crash_out.judge(*came, {self.KEY}, moments, self.OWNERS)
 
     def test_nothing_is_wrong(self):
-        self.assertEqual(crash_out.judge(self.sink(50), {self.KEY}, []), ([], 0))
-        self.assertEqual(crash_out.judge(self.sink(50, 60), {self.KEY}, [(51, "be1")]), ([], 1))
-        self.assertEqual(crash_out.too_few(self.sink(50), {self.KEY}, 1), [])
+        self.assertEqual(self.judge(self.came(50), []), ([], 0))
+        for moment in ((51, "be1"), (51, "fe1/outbound"), (51, "fe1"), (47.5, "be1"), (54.5, "be1")):
+            self.assertEqual(self.judge(self.came(50, 60), [moment]), ([], 1), moment)
+        self.assertEqual(crash_out.too_few([1], {self.KEY}, 1), [])
 
     def test_something_is_wrong(self):
-        for words, sink, moments in (("lost: ", self.sink(), []),
-                                     ("twice without a kill: ", self.sink(50, 60), [(58, "be1")]),
-                                     ("not whole: ", self.sink(50, body=b"tex\r\n"), [])):
-            wrong, _ = crash_out.judge(sink, {self.KEY}, moments)
-            self.assertEqual(len(wrong), 1, wrong)
-            self.assertTrue(wrong[0].startswith(words), wrong)
+        twice = "twice without a kill: "
+        for words, came, moments in (
+                ("lost: ", self.came(), []),
+                (twice, self.came(50, 60), [(58, "be1")]),
+                (twice, self.came(50, 60), [(46.5, "be1")]),  # it was not begun yet
+                (twice, self.came(50, 60), [(51, "be2"), (51, "fe2"), (51, "fe1/submission")]),
+                ("not whole: ", self.came(50, body=b"tex\r\n"), [])):
+            wrong, _ = self.judge(came, moments)
+            self.assertTrue(wrong and all(w.startswith(words) for w in wrong), (words, wrong))
+
+    def test_too_often_for_one_kill(self):
+        many = [(self.KEY[0], "r%d@d0.out.test" % i) for i in range(crash_out.TWICE_MAX)]
+        came = self.came(50, 60, keys=[self.KEY, *many])
+        wrong, twice = self.judge(came, [(51, "be1")])
+        self.assertEqual((len(wrong), twice), (1, crash_out.TWICE_MAX + 1))
+        self.assertIn("came twice of one kill, of be1", wrong[0])
+        wrong, twice = crash_out.judge(*self.came(50, 60, keys=many), set(), [(51, "be1")], self.OWNERS)
+        self.assertEqual((wrong, twice), ([], crash_out.TWICE_MAX))
 
     def test_nothing_happened(self):
-        self.assertEqual(len(crash_out.too_few(self.sink(), set(), 1)), 2)
-        self.assertEqual(len(crash_out.too_few(self.sink(50), {self.KEY}, 2)), 2)
+        self.assertEqual(len(crash_out.too_few([], set(), 1)), 2)
+        self.assertEqual(len(crash_out.too_few([1], {self.KEY}, 2)), 2)
 
 
 if __name__ == "__main__":

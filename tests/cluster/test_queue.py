@@ -121,6 +121,29 @@ class Queue(unittest.TestCase):
         run("queue", "show", "99999.1", want=NOUSER)
         run("queue", "show", "nonsense", want=DATA)
 
+    def test_show_what_is_asked_of_servers(self):
+        """Of the message and of its sender: each is a word, and 7bit what has none of the first."""
+        a = account(0)["address"]
+        plain = "From: %s\r\nSubject: x\r\n%%s\r\nx\r\n" % a
+        for name, options, header, content in (
+                ("plain", [], "", "7bit"),
+                ("eight", ["BODY=8BITMIME"], "X-Eight: \u00fc\r\n", "8bit"),
+                ("utf", ["BODY=8BITMIME", "SMTPUTF8"], "X-Eight: \u00fc\r\n", "8bit,utf8"),
+                ("tls", ["REQUIRETLS"], "", "7bit,requiretls"),
+                ("any", [], "TLS-Required: No\r\n", "7bit,tls-optional"),
+                ("bits", ["BODY=BINARYMIME"], "", "binary")):
+            with self.subTest(name), smtp(service="submission") as s:
+                s.starttls(context=tls())
+                s.login(a, account(0)["password"])
+                s.ehlo()
+                self.assertEqual(s.mail(a, options)[0], 250)
+                self.assertEqual(s.rcpt("%s@%s" % (name, self.domain))[0], 250)
+                text = (plain % header).encode()
+                s.send(b"BDAT %d LAST\r\n%s" % (len(text), text))
+                self.assertEqual(s.getreply()[0], 250)
+                one, = [r for r in self.listed() if r["address"].startswith(name)]
+                self.assertEqual(rows("queue", "show", one["id"])["content"], content)
+
     def test_hold_and_release(self):
         self.fill(0, "a", "b")
         self.fill(1, "c")

@@ -21,6 +21,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 
 FLOOD = b"250-" + b"x" * 1000 + b"\r\n"
 
@@ -29,6 +30,7 @@ class Mail:
     def __init__(self, sender):
         self.sender, self.rcpts, self.data, self.tls = sender, [], b"", None
         self.user, self.helo, self.peer = None, b"", None
+        self.begun = time.monotonic()
 
 
 class Sink:

@@ -22,7 +22,8 @@ A file holds cases, each begun by `== what it shows`, with connections of its ow
     1 close                         we close
 
 In sent lines and patterns $name is a variable: $domain, $user1, $password1, ... of the cluster, or
-one kept by a pattern before; $b64(text) is text in base64. \\r \\n \\t \\0 \\\\ and \\xNN are bytes.
+one kept by a pattern before; $b64(text) is text in base64; $times(n,text) is text n times. \\r \\n
+\\t \\0 \\\\ and \\xNN are bytes.
 
 `--mode bytes` sends every byte in a segment of its own.
 """
@@ -40,7 +41,7 @@ SECONDS = 15
 LINE_MAX = 1 << 20
 
 ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|(.))")
-VARIABLE = re.compile(r"\$b64\(([^)]*)\)|\$(\w+)")
+VARIABLE = re.compile(r"\$b64\(([^)]*)\)|\$times\((\d+),([^)]*)\)|\$(\w+)")
 SIMPLE = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\", "$": "$"}
 
 
@@ -113,9 +114,11 @@ class Case:
             if m[1] is not None:
                 inner = unescape(VARIABLE.sub(variable, m[1]))
                 return base64.b64encode(inner.encode("latin-1")).decode()
-            if m[2] not in self.variables:
-                raise Failed(f"no variable ${m[2]}")
-            return self.variables[m[2]].replace("\\", "\\\\")
+            if m[2] is not None:
+                return m[3] * int(m[2])
+            if m[4] not in self.variables:
+                raise Failed(f"no variable ${m[4]}")
+            return self.variables[m[4]].replace("\\", "\\\\")
         utf8 = text.encode("utf-8").decode("latin-1")
         return unescape(VARIABLE.sub(variable, utf8))
 

@@ -15,6 +15,7 @@ lint: ## banned functions, lengths, comments, WAITS, and the pages against the s
 	@$(PYTHON) tests/lint/man.py
 	@$(PYTHON) tests/lint/errors.py
 	@$(PYTHON) tests/lint/pages.py
+	@$(PYTHON) tests/lint/rooms.py
 
 layers: ## who includes whom (docs/layers.txt)
 	@$(PYTHON) tests/lint/layers.py

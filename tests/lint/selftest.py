@@ -7,9 +7,11 @@ import sys
 import tempfile
 
 import csource
+import errors
 import layers
 import limits
 import man
+import rooms
 import style
 import waits
 
@@ -55,11 +57,33 @@ TABLE = """static const struct conf_def table[] = {{
 \t "How long", NULL}},{}
 }};
 """
+OWN = """| 250 2.0.0 | OK |
+| LIMIT | NO [LIMIT] | Over a limit |
+## SMTP to other hosts: results
+| 4.4.1, {} | no connection |
+## Another
+| 5.9.9 | elsewhere |
+"""
+ROOM = """ * common/base: what all stand on.
+ *
+ *   b*   words of which c is none   d.c
+ *   c    what else; c_two: more
+ *        of it
+ *
+ * More.
+"""
 PAGE = ".It Ic data Pq Ar string , required\nWhere.\n.It Ic wait Pq Ar duration , default Li {}\n"
 MORE = {
+    errors: {"frontend/smtp/smtp_reply.c": '[SAY_OK] = {250, 0, "2.0.0", "OK"},\n',
+             "frontend/imap/imap_resp.c": '{E_LIMIT, IMAP_RC_NO, "LIMIT", "Over a limit"},\n',
+             "frontend/outbound/a.c": 'say(x, "4.4.1", "250 2.0.0"); /* "5.1.1" */\n',
+             "backend/queue/b.h": 'say(SL("5.7.0"));\n',
+             "docs/errors.md": OWN.format("5.7.0")},
     limits: {"common/base/a.c": "#define THINGS_MAX (2 * 1024u) /* why */\n",
              "tests/unit/common/base/a_test.c": "",
              "docs/limits.md": ROW.format("2 KiB", "a_test")},
+    rooms: {"common/base/a.h": "/*\n" + ROOM + " */\n", "common/base/b_one.c": "", "common/base/c.c": "",
+            "common/base/c_two.c": "", "common/base/d.c": "", "common/base/a_priv.h": ""},
     man: {"frontend/fe_conf.c": TABLE.format(""),
           "backend/be_conf.c": "#define LIMITS(svc, n) \\\n\t{svc \".max\", CONF_INT, n, 1, 9, CONF_LIVE"
                                ", \"Most\", NULL}, \\\n\t{svc \".per_ip\", CONF_INT, n, 1, 9, 0, \"\", "
@@ -132,11 +156,21 @@ CASES = [
     (limits, "common/base/b.c", "#define OTHERS_MAX 5\n", "OTHERS_MAX is missing"),
     (limits, "docs/limits.md", ROW.format("2,048", "b_test"), "no test b_test"),
     (limits, "docs/limits.md", ROW.format("2,048", ""), "without a test"),
+    (errors, "frontend/smtp/smtp_reply.c", '[SAY_OK] = {250, 0, "2.0.0", "Well"},\n', "Well is missing"),
+    (errors, "frontend/outbound/c.c", 'say("5.1.1");\n', "no row for our own 5.1.1"),
+    (errors, "frontend/outbound/c.c", 'say("5.9.9");\n', "no row for our own 5.9.9"),
+    (errors, "docs/errors.md", OWN.format("5.7.0, 5.7.30"), "nobody says 5.7.30"),
     (man, "frontend/fe_conf.c", TABLE.format('\n\t{"more", CONF_INT, "1", 0, 9, 0, "x", NULL},'),
      "more is missing"),
     (man, "docs/man/postern-frontend.conf.5", PAGE.format("6m"), "'5m'"),
     (man, "docs/man/postern-frontend.conf.5", PAGE.format("5m") + ".It Ic other Pq Ar string\n",
      "no setting other"),
+    (rooms, "common/base/e.c", "", "its table lacks e"),
+    (rooms, "common/base/b.h", header("common/base/b.h"), None),
+    (rooms, "common/base/a.h", "/*\n" + ROOM.replace("*   c  ", "*   e  ") + " */\n", "is called e"),
+    (rooms, "common/base/a.h", "/*\n" + ROOM.replace("c_two: more", "more") + " */\n", "lacks c_two"),
+    (rooms, "common/base/a.h", "/*\n" + ROOM.replace("   d.c", "") + " */\n", "lacks d"),
+    (rooms, "common/base/a.h", "/*\n * common/base: without a table.\n */\n", None),
 ]
 
 
@@ -154,7 +188,7 @@ def run(program, extra):
 def main():
     passed = failed = 0
     for program, path, text, want in [(p, "docs/none.md", "", None) for p in
-                                      (layers, style, waits, limits, man)] + CASES:
+                                      (errors, layers, style, waits, limits, man, rooms)] + CASES:
         found = run(program, {path: text})
         ok = not found if want is None else any(want in f for f in found)
         if ok:

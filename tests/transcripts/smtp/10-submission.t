@@ -250,3 +250,21 @@
 1>
 1> .
 1= 250 2.3.6 0 is its priority now
+
+== the longest line of AUTH, and one that is longer
+1 open submissions tls
+1= 220
+1> EHLO client.example
+1= 250
+1> AUTH PLAIN $times(12275,A)
+1= 501 5.5.2
+1> AUTH PLAIN $times(12276,A)
+1= 500 5.5.2 Line too long
+1> AUTH LOGIN
+1= 334 VXNlcm5hbWU6
+1> $times(12287,A)
+1= 500 5.5.6
+1> NOOP
+1= 250
+1> NOOP $times(2042,A)
+1= 500 5.5.2 Line too long

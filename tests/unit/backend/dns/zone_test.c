@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "common/base/clock.h"
 #include "tests/lib/check.h"
 
 #define KEY "0123456789abcdef0123456789abcdef"
@@ -51,8 +52,19 @@ struct table {
 	bool away, insecure;
 	unsigned silent; /* so many questions from the first on are left open */
 	slice_t reports;
-	size_t nkeys; /* of tls_keys */
+	size_t nkeys;     /* of tls_keys */
+	unsigned in_time; /* after so many questions the time is over; 0: there is enough */
 };
+
+/* Time stands still, but when a question takes all of it. */
+static int64_t now_us;
+
+static int64_t told_mono(void)
+{
+	return now_us;
+}
+
+#define DEADLINE_MS 60000
 
 static const uint8_t tls_keys[2][SHA256_LEN] = {{0xab, 0x01}, {0xcd}};
 
@@ -68,14 +80,17 @@ static const struct fact *find(const struct table *t, slice_t name, enum ask_typ
 	return NULL;
 }
 
-static enum err ask(void *arg, slice_t name, enum ask_type type, struct arena *mem,
-		    struct ask_answer *out, struct diag *d)
+static enum err ask(void *arg, slice_t name, enum ask_type type, int64_t deadline_ms,
+		    struct arena *mem, struct ask_answer *out, struct diag *d)
 {
 	struct table *t = arg;
 	const struct fact *f = find(t, name, type);
 	slice_t rest = slice_str(f != NULL ? f->records : "");
 
 	t->asked++;
+	CHECK_INT(deadline_ms, DEADLINE_MS);
+	if (t->asked == t->in_time)
+		now_us = DEADLINE_MS * 1000;
 	if (t->away)
 		return diag_set(d, E_RETRY, "nobody asks");
 	*out = (struct ask_answer){.outcome = ASK_ABSENT, .secure = !t->insecure};
@@ -109,11 +124,15 @@ WAITS static struct zone_rows look(struct table *t, struct arena *mem, enum dir_
 			       .reports = t->reports,
 			       .tls_keys = tls_keys,
 			       .ntls_keys = t->nkeys,
+			       .deadline_ms = DEADLINE_MS,
 			       .ask = ask,
 			       .arg = t};
 	struct zone_rows rows;
 
+	now_us = 0;
+	clock_replace(NULL, told_mono);
 	CHECK_ERR(zone_check(&w, mem, &rows), E_OK);
+	clock_replace(NULL, NULL);
 	return rows;
 }
 
@@ -313,6 +332,26 @@ TEST_FIBER(nobody_answers)
 	arena_reset(&mem);
 }
 
+/* What was answered in time counts; for the rest there is none. */
+TEST_FIBER(the_time_is_over)
+{
+	struct table t = {.in_time = 5};
+	struct zone_rows rows;
+	struct arena mem;
+	size_t late = 0;
+
+	arena_init(&mem, NULL);
+	rows = look(&t, &mem, DIR_DOMAIN_LOCAL);
+	CHECK_INT(t.asked, 5);
+	CHECK(with(&rows, ZONE_OK) > 0);
+	for (size_t i = 0; i < rows.n; i++)
+		late += slice_eq(rows.rows[i].note, SL("there was no time left to ask"));
+	CHECK(late > 0);
+	CHECK_INT(with(&rows, ZONE_UNKNOWN), late);
+	CHECK_INT(with(&rows, ZONE_OK), rows.n - late);
+	arena_reset(&mem);
+}
+
 /* One answer, and all are asked for, whatever is left open: some servers never tell of TLSA. */
 TEST_FIBER(somebody_answers)
 {
@@ -386,8 +425,9 @@ TEST_FIBER(keys_of_front_ends)
 }
 
 /* The longest answers there can be: rows and addresses have their places. */
-static enum err ask_much(void *arg, slice_t name UNUSED, enum ask_type type, struct arena *mem,
-			 struct ask_answer *out, struct diag *d UNUSED)
+static enum err ask_much(void *arg, slice_t name UNUSED, enum ask_type type,
+			 int64_t deadline_ms UNUSED, struct arena *mem, struct ask_answer *out,
+			 struct diag *d UNUSED)
 {
 	unsigned *asked = arg;
 	char text[64];
@@ -410,6 +450,7 @@ TEST_FIBER(much_of_everything)
 			       .kind = DIR_DOMAIN_LOCAL,
 			       .hosts = hosts,
 			       .nhosts = ZONE_HOSTS_MAX,
+			       .deadline_ms = deadline_in(DEADLINE_MS),
 			       .ask = ask_much,
 			       .arg = &asked};
 	struct zone_rows rows;

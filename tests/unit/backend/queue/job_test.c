@@ -1,6 +1,9 @@
 /* A queue item's payload: back as it went in, and refused when it is anything else. */
 #include "backend/queue/job.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "tests/lib/check.h"
 
 static const uint64_t accounts[] = {1, 300, UINT64_MAX};
@@ -203,4 +206,45 @@ TEST(job_hostile_bytes)
 	CHECK(taken > 0);
 	xfree(&copy);
 	arena_reset(&made);
+}
+
+/* Every bit has its word, in this order; a bit that nobody knows has none. */
+TEST(job_bits_in_words)
+{
+	static const struct {
+		char *(*text)(uint32_t bits, struct arena *mem);
+		const char *words[6];
+		uint32_t bits[6];
+		uint32_t plain; /* without these bits a word of its own comes first */
+		const char *plain_word;
+	} of[] = {
+		{job_notify_text, {"never", "success", "failure", "delay"}, {8, 1, 2, 4}, 0, ""},
+		{job_by_text, {"return", "notify", "trace"}, {1, 2, 4}, 0, ""},
+		{job_content_text,
+		 {"8bit", "utf8", "binary", "requiretls", "tls-optional", "losable"},
+		 {1, 2, 32, 4, 8, 16},
+		 1 | 2 | 32,
+		 "7bit"},
+	};
+	struct arena mem;
+
+	arena_init(&mem, NULL);
+	for (size_t k = 0; k < ARRAY_LEN(of); k++) {
+		for (uint32_t bits = 0; bits < 256; bits++) {
+			char want[128] = "";
+
+			if ((bits & of[k].plain) == 0)
+				snprintf(want, sizeof want, "%s", of[k].plain_word);
+			for (size_t i = 0; i < 6 && of[k].words[i] != NULL; i++) {
+				size_t n = strlen(want);
+
+				if ((bits & of[k].bits[i]) != 0)
+					snprintf(want + n, sizeof want - n, "%s%s",
+						 n != 0 ? "," : "", of[k].words[i]);
+			}
+			check_note("table %zu, bits %u", k, bits);
+			CHECK_STR(of[k].text(bits, &mem), want);
+		}
+	}
+	arena_reset(&mem);
 }

@@ -109,6 +109,7 @@ TEST_FIBER(outbound_gives_reports_to_read)
 			  .address = SL("reports@example.org")};
 	struct queue_add item = {.key = SL("report"), .due_us = QUEUE_PARKED_US};
 	struct change_deliver c;
+	size_t reports = 0;
 
 	REQUIRE(works_open(&w));
 	room_mail(&w.room, &m, 1, 0, 1);
@@ -129,12 +130,14 @@ TEST_FIBER(outbound_gives_reports_to_read)
 		j = works_take(&w);
 		REQUIRE(j != NULL);
 		if (slice_eq(j->destination, JOB_TLS_REPORTS)) {
+			reports++;
 			CHECK(j->route == NULL);
 			CHECK_INT(j->n, 1);
 			CHECK(j->record.plain_size != 0);
 		}
 		CHECK_ERR(works_tell(&w, j, OUTBOUND_TRIED, "2.0.0", "250 ok"), E_OK);
 	}
+	CHECK_INT(reports, 1);
 	CHECK_INT(works_items(&w), 0);
 	CHECK_ERR(sched_destination_get(outbound_sched(w.o), JOB_TLS_REPORTS, &about), E_OK);
 	CHECK_INT(about.window, 4);

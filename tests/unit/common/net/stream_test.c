@@ -660,6 +660,31 @@ TEST_FIBER(an_impolite_close_drops_what_was_queued)
 	close(fd);
 }
 
+/* A megabyte; what the kernel holds of both ends comes on top. */
+TEST_FIBER(a_peer_that_goes_on_sending_is_reset)
+{
+	static char bytes[65536];
+	size_t sent = 0;
+	struct stream *s;
+	ssize_t n;
+	int fd = net_raw_pair(NULL, &s);
+
+	CHECK_ERR(stream_fill(s, 0, "t.begin", deadline_in(5)), E_TIMEOUT);
+	stream_close(&s, CLOSE_LIMIT);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (sent < 256u << 20) {
+		n = send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN)
+			break;
+		sent += n > 0 ? (size_t)n : 0;
+		fiber_yield();
+	}
+	CHECK(errno == ECONNRESET || errno == EPIPE);
+	CHECK(sent > 1 << 20);
+	CHECK(sent < 64u << 20);
+	close(fd);
+}
+
 TEST_FIBER(a_peer_that_does_not_read_is_left_after_a_while)
 {
 	struct budget budget;

@@ -75,6 +75,43 @@ TEST_FIBER(log_ins)
 	}
 }
 
+/* The longest line of AUTH, and one that would be longer, by each mechanism. */
+TEST_FIBER(long_log_ins)
+{
+	static const struct {
+		size_t user, password;
+		enum err e;
+		const char *script[12];
+	} cases[] = {
+		{4, 9198, E_OK, {OPEN("PLAIN"), "!bytes 12285", "> 235 ok", "!end"}},
+		{4, 9199, E_RETRY, {OPEN("PLAIN"), "< QUIT"}},
+		{4, 20000, E_RETRY, {OPEN("PLAIN"), "< QUIT"}},
+		{4,
+		 20000,
+		 E_RETRY,
+		 {OPEN("LOGIN"), "< AUTH LOGIN eHh4eA==", "> 334 UA==", "< QUIT"}},
+		{20000, 4, E_RETRY, {OPEN("LOGIN"), "< QUIT"}},
+		{20000, 4, E_RETRY, {OPEN("SCRAM-SHA-256"), "< QUIT"}},
+	};
+	static char bytes[20000];
+
+	memset(bytes, 'x', sizeof bytes);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rig r;
+
+		check_note("case %zu", i);
+		rig_start(&r, cases[i].script);
+		open_as_user(&r);
+		r.opts.user = slice(bytes, cases[i].user);
+		r.opts.password = slice(bytes, cases[i].password);
+		CHECK_ERR(rig_open(&r), cases[i].e);
+		if (cases[i].e != E_OK)
+			CHECK_RESULT(&r.why.result, SMTP_AT_AUTH, SMTP_LATER, 0, "4.7.0",
+				     "name or password is too long");
+		rig_end(&r);
+	}
+}
+
 TEST_FIBER(no_log_in_without_tls)
 {
 	static const char *const script[] = {"> 220 mx.example.org ESMTP",

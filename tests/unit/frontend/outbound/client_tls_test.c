@@ -408,6 +408,32 @@ TEST_FIBER(dane)
 	}
 }
 
+/* The record that matches is the last that is looked at, or the first that is not. */
+TEST_FIBER(dane_with_many_records)
+{
+	const char *names[] = {"x.example"};
+	struct tls_tlsa records[TLS_TLSA_MAX + 1];
+
+	pki_make();
+	for (size_t at = TLS_TLSA_MAX - 1; at <= TLS_TLSA_MAX; at++) {
+		bool counts = at < TLS_TLSA_MAX;
+		struct rig r;
+
+		check_note("at %zu", at);
+		for (size_t i = 0; i < ARRAY_LEN(records); i++)
+			records[i] = (struct tls_tlsa){
+				3, 1, 1, slice((i == at ? &p.self : &p.ca)->key_sha256, 32)};
+		rig_start(&r, counts ? good : bad);
+		r.opts.tls = SMTP_TLS_DANE;
+		r.opts.check.names = names;
+		r.opts.check.nnames = 1;
+		r.opts.check.records = records;
+		r.opts.check.nrecords = ARRAY_LEN(records);
+		meet(&r, &p.self, NULL, counts ? TLS_VERIFIED_DANE_EE : TLS_UNVERIFIED,
+		     counts ? NULL : "no TLSA record matches");
+	}
+}
+
 static const struct {
 	const struct cert *leaf, *ca;
 	const uint8_t *pin;

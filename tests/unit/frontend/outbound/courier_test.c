@@ -20,6 +20,7 @@ static const char *const map[] = {"be1"};
 /* What the back-end heard last. */
 struct heard {
 	unsigned reports, results;
+	unsigned refused; /* results of what nobody took */
 	Postern__OutboundOutcome outcome;
 	char status[16]; /* of the first recipient */
 	char text[128], remote[64];
@@ -102,6 +103,7 @@ WAITS static void answer(struct played_node *n, struct rpc_req *r)
 		}
 		hear(one->remote, h->remote, sizeof h->remote);
 		h->results++;
+		h->refused += one->outcome != POSTERN__OUTBOUND_OUTCOME__OUTBOUND_TRIED;
 	}
 	protobuf_c_message_free_unpacked(m, NULL);
 	played_reply(r, E_OK, NULL);
@@ -282,6 +284,96 @@ TEST_FIBER(courier_without_another)
 	CHECK_INT(h.outcome, POSTERN__OUTBOUND_OUTCOME__OUTBOUND_UNREACHABLE);
 	rig_end(&x);
 	rig_end(&y);
+	end(&be);
+}
+
+/* ---- limits ---- */
+
+WAITS static void hear_results(struct heard *h, unsigned n)
+{
+	int64_t deadline = deadline_in(WIRE_MS);
+
+	while (h->results < n && event_wait(&h->now, "test.heard", deadline) == E_OK)
+		continue;
+	CHECK_INT(h->results, n);
+}
+
+/* Though there is more to send, a connection has had enough at some time. */
+TEST_FIBER(courier_many_messages)
+{
+	enum { MESSAGES = 200 };
+	static const char *const hello[] = {"> 220 mx.example.org ESMTP", "~ EHLO ",
+					    "> 250 mx.example.org"};
+	static const char *const message[] = {
+		"~ MAIL FROM:", "> 250 ok", "~ RCPT TO:", "> 250 ok",
+		"< DATA",       "> 354 go", "!body",      "> 250 taken"};
+	static const char *const bye[] = {"< QUIT", "> 221 bye", "!end", NULL};
+	static const char *script[3 + 8 * MESSAGES + 4];
+	struct played_node be;
+	struct heard h;
+	struct rig r;
+	size_t n = 3;
+
+	memcpy(script, hello, sizeof hello);
+	for (size_t i = 0; i < MESSAGES; i++, n += 8)
+		memcpy(script + n, message, sizeof message);
+	memcpy(script + n, bye, sizeof bye);
+	begin(&be, &h);
+	played_up(&be);
+	rig_start(&r, script);
+	for (size_t i = 0; i <= MESSAGES; i++)
+		couriers_take(job_for(&r));
+	/* The last one goes over a new connection, which this server does not take. */
+	hear_results(&h, MESSAGES + 1);
+	CHECK_INT(h.refused, 1);
+	rig_end(&r);
+	end(&be);
+}
+
+struct taking {
+	struct outbound_job *job;
+	bool over;
+};
+
+WAITS static void take_one(void *arg)
+{
+	struct taking *t = arg;
+
+	couriers_take(t->job);
+	t->over = true;
+}
+
+/* As much as may wait in line: what comes then waits outside, wherever it goes. */
+TEST_FIBER(courier_holds_so_much)
+{
+	static const char *const script[] = {"!stall", "!close", NULL};
+	static char byte;
+	struct taking next = {.over = false};
+	struct outbound_job *large;
+	struct played_node be;
+	struct scope scope;
+	struct heard h;
+	struct rig r;
+
+	begin(&be, &h);
+	played_up(&be);
+	rig_start(&r, script);
+	large = job_for(&r);
+	large->stored = slice(&byte, (size_t)128 << 20); /* nobody will read it */
+	couriers_take(job_for(&r));
+	couriers_take(large);
+	next.job = job_of(0);
+	scope_init(&scope);
+	REQUIRE(scope_start(&scope, "test.take", take_one, &next) == E_OK);
+	for (unsigned i = 0; i < 10; i++)
+		fiber_yield();
+	CHECK(!next.over);
+	CHECK_INT(h.results, 0);
+	event_set(&r.resume);
+	hear_results(&h, 3);
+	CHECK(next.over);
+	CHECK_ERR(scope_join(&scope, deadline_in(WIRE_MS)), E_OK);
+	rig_end(&r);
 	end(&be);
 }
 
