@@ -3,7 +3,8 @@
  * nothing but a file system.
  *
  *   area     their paths, and what is done with a file in them; blocking, for work threads
- *   pickup   files that are to be messages: who has which (pickup_lease), what became of it
+ *   pickup   files that are to be messages: which there are (pickup_look), which wait
+ *            (pickup_wait), who has which (pickup_lease), what became of it
  *   drop     messages that are to be files
  *
  * FOLDER/HOME/pickup: a file there is taken as a message. FOLDER/HOME/badmail: one that could

@@ -4,7 +4,7 @@
  *   asking     a question on its way through a front-end, and its answer
  *   dkim_text  a key's record: as it is to be, and whether DNS has it
  *   zone       which records a domain needs, and what is wrong with those it has
- *   zone_spf   the same of SPF
+ *   zone_spf   the same of SPF; zone_policy: of DMARC and TLS-RPT; zone_fault: the words for it
  *   sts_own    the MTA-STS policies of our own domains
  *   autoconfig what programs of mail set themselves up by
  *   rotate     what is to be done with a domain's keys: decisions alone

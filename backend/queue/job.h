@@ -12,6 +12,7 @@
  *   outbound_ask, outbound_turn      held mail is asked for (asks: what, by whom), or fetched
  *   outbound_alert, outbound_bad     word to an administrator; what nobody could be told
  *   outbound_admin  what the scheduler says of an item, and an administrator's orders
+ *   troubles      why destinations are not reached, for those who wait for them
  *   way           where an item goes; queue_server: what its virtual server says of that
  *   outcome       what a try's result makes of an item: gone, later, a notice
  *   notice_put    a notice that is an item of its own: of a delay, or an alert

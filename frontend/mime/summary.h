@@ -14,6 +14,7 @@
  *   qp        streaming transfer decoders: quoted-printable, base64; decode: either, or none
  *   encode    the other way: both transfer encodings, and encoded words
  *   downgrade 8-bit messages made 7-bit
+ *   tls_field the field TLS-Required (RFC 8689)
  *   handin    the header of what programs of ours hand in, made one that a server takes
  *   html      markup removal, entities
  *   text      what a message says, for search
