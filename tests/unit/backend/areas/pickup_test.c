@@ -507,7 +507,7 @@ WAITS static void sent_by(struct works *x, size_t i, uint64_t account)
 
 WAITS static void put_numbered(struct works *x, char letter, size_t n)
 {
-	char name[16];
+	char name[24];
 
 	for (size_t i = 0; i < n; i++) {
 		snprintf(name, sizeof name, "%c%zu", letter, i);
