@@ -33,7 +33,8 @@ WARN     += -Wlogical-op -Wduplicated-cond -Wduplicated-branches
 endif
 ifneq (,$(findstring clang,$(CC)))
 # clang looks into the initializers of protobuf-c and libseccomp; gcc checks our own code for these.
-WARN     += -Wno-missing-field-initializers -Wno-cast-qual
+# A string as a truth value is invariant(!"why this cannot be").
+WARN     += -Wno-missing-field-initializers -Wno-cast-qual -Wno-string-conversion
 endif
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
