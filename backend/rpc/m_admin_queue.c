@@ -204,9 +204,10 @@ WAITS enum err admin_queue_closed(struct mcall *c, const ProtobufCMessageDescrip
 char *admin_queue_text(struct arena *mem, slice_t s)
 {
 	char *copy = arena_str(mem, s);
+	bool valid = utf8_valid(s);
 
 	for (size_t i = 0; i < s.n; i++) {
-		if (copy[i] == '\0' || (!utf8_valid(s) && (copy[i] & 0x80) != 0))
+		if (copy[i] == '\0' || (!valid && (copy[i] & 0x80) != 0))
 			copy[i] = '?';
 	}
 	return copy;

@@ -31,6 +31,8 @@ size_t utf8_decode(slice_t s, uint32_t *cp_out)
 
 bool utf8_valid(slice_t s)
 {
+	if (utf8_is_ascii(s))
+		return true;
 	while (s.n != 0) {
 		uint32_t cp;
 		size_t n = utf8_decode(s, &cp);
