@@ -123,7 +123,7 @@ WAITS enum err imap_run_rename(struct session *s, slice_t args UNUSED, void *arg
 	struct imap_cmd *c = arg;
 	struct diag d = {""};
 	slice_t from, to;
-	enum err e;
+	enum err e, told = E_OK;
 
 	if (!imap_arg_mailbox(&c->args, &from) || !imap_sp(&c->args))
 		return imap_bad(c, "Two mailbox names expected");
@@ -134,7 +134,10 @@ WAITS enum err imap_run_rename(struct session *s, slice_t args UNUSED, void *arg
 	e = call_mailbox_rename(s->ticket, from, to, &d);
 	if (e == E_OK)
 		renamed(im->sel, from, to);
-	return done(im, c, e, &d);
+	/* INBOX stays, and loses its messages (RFC 3501 section 6.3.5): told before the end. */
+	if (e == E_OK && im->sel != NULL && slice_eq(from, SL("INBOX")))
+		told = imap_sync(im, IMAP_SYNC_NOW, IMAP_TELL_EXPUNGES);
+	return told == E_OK ? done(im, c, e, &d) : told;
 }
 
 WAITS static enum err subscribe(struct imap *im, struct imap_cmd *c, enum mailbox_subscribe how)

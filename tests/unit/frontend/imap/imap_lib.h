@@ -34,6 +34,7 @@ struct played_box {
 	bool used, subscribed;
 	char path[128];
 	uint64_t id, highest;
+	bool unheard; /* watches tell of the newest when it is woken */
 	enum special_use special;
 	uint32_t uidvalidity, uidnext, recent_from;
 	struct played_message msgs[PLAYED_MESSAGES]; /* ascending, gone ones too */
@@ -68,6 +69,8 @@ struct played_message *played_find(struct played_box *b, uint32_t uid);
 /* Changes by someone else. */
 void played_flag(const char *path, uint32_t uid, uint32_t flags);
 void played_vanish(const char *path, uint32_t uid);
+/* The same before any watch tells of it. */
+void played_vanish_unheard(const char *path, uint32_t uid);
 void played_wake(struct played_box *b);
 /* Ends all watches, as when the link breaks. */
 void played_drop_watches(void);

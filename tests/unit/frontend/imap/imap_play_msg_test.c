@@ -80,14 +80,21 @@ void played_flag(const char *path, uint32_t uid, uint32_t flags)
 	touch(b, m);
 }
 
-void played_vanish(const char *path, uint32_t uid)
+void played_vanish_unheard(const char *path, uint32_t uid)
 {
 	struct played_box *b = played_box(path);
 	struct played_message *m = played_find(b, uid);
 
 	invariant(m != NULL);
 	m->gone = true;
-	touch(b, m);
+	m->modseq = b->highest = ++played.modseq;
+	b->unheard = true;
+}
+
+void played_vanish(const char *path, uint32_t uid)
+{
+	played_vanish_unheard(path, uid);
+	played_wake(played_box(path));
 }
 
 static bool in_set(const struct message_set *s, uint32_t uid)

@@ -169,6 +169,12 @@ WAITS enum err call_mailbox_rename(struct ticket *t UNUSED, slice_t from, slice_
 		return E_NOT_FOUND;
 	if (find(to) != NULL)
 		return E_EXISTS;
+	/* Its messages go, and who watches it hears of that later than the answer. */
+	if (slice_eq(from, SL("INBOX"))) {
+		for (size_t i = 0; i < b->nmsgs; i++)
+			played_vanish_unheard(b->path, b->msgs[i].uid);
+		return E_OK;
+	}
 	return slice_to_str(to, b->path, sizeof b->path) ? E_OK : E_INVALID;
 }
 
@@ -355,6 +361,8 @@ WAITS enum err mailbox_watch_poll(struct mailbox_watch *w, uint64_t *modseq_out)
 		return E_RETRY;
 	if (b == NULL)
 		return E_NOT_FOUND;
+	if (b->unheard)
+		return E_OK;
 	w->told = b->highest;
 	*modseq_out = MAX(*modseq_out, b->highest);
 	return E_OK;
@@ -364,7 +372,7 @@ static bool readable(const struct mailbox_watch *w)
 {
 	const struct played_box *b = by_id(w->mailbox);
 
-	return w->ended || b == NULL || b->highest > w->told;
+	return w->ended || b == NULL || (b->highest > w->told && !b->unheard);
 }
 
 void mailbox_watch_notify(struct mailbox_watch *w, struct event *e)
@@ -384,6 +392,7 @@ void mailbox_watch_free(struct mailbox_watch **w)
 
 void played_wake(struct played_box *b)
 {
+	b->unheard = false;
 	list_for_each(i, &watches) {
 		struct mailbox_watch *w = list_entry(i, struct mailbox_watch, node);
 

@@ -280,6 +280,20 @@ TEST_FIBER(session_mailboxes)
 	imap_played_end();
 }
 
+/* Whoever has it selected hears of it before the end, though no watch has told of it yet. */
+TEST_FIBER(session_inbox_renamed)
+{
+	struct wire w;
+
+	imap_play();
+	(void)played_add("INBOX", "Subject: x\r\n\r\ntext\r\n");
+	conv_select(&w, "INBOX");
+	SAY(&w, "RENAME INBOX old", "* 1 EXPUNGE\nx OK Done");
+	SAY(&w, "FETCH 1 FLAGS", "x BAD No such message");
+	conv_close(&w);
+	imap_played_end();
+}
+
 TEST_FIBER(session_own_mailbox_deleted)
 {
 	struct wire w, v;
