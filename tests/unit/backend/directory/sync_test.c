@@ -1,10 +1,10 @@
 /* The image follows PostgreSQL, survives without it, and knows how much it knows. */
 #include "common/base/clock.h"
 #include "backend/directory/pg.h"
+#include "tests/lib/moved_clock.h"
 #include "tests/unit/backend/directory/rig.h"
 
 #include <stdio.h>
-#include <time.h>
 
 static enum err resolve(const struct dir *d, const char *address)
 {
@@ -18,31 +18,10 @@ static enum err resolve(const struct dir *d, const char *address)
 	return e;
 }
 
-/* Times that a test moves. */
-static int64_t wall_ahead_us, mono_ahead_us;
-
-static int64_t real_us(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static int64_t moved_wall(void)
-{
-	return real_us(CLOCK_REALTIME) + wall_ahead_us;
-}
-
-static int64_t moved_mono(void)
-{
-	return real_us(CLOCK_MONOTONIC) + mono_ahead_us;
-}
-
 static void move_clocks(int64_t us)
 {
-	wall_ahead_us = mono_ahead_us = us;
-	clock_replace(moved_wall, moved_mono);
+	moved_clock_begin();
+	moved_clock_pass(us);
 }
 
 TEST_FIBER(sync_first_start_without_postgresql)
@@ -93,7 +72,7 @@ TEST_FIBER(sync_postgresql_stopped)
 	/* Nor does it have to be, to take a stranger's mail for alice. */
 	CHECK_ERR(dir_domain_is_ours(r.d, SL("elsewhere.test")), E_DENIED);
 	CHECK_ERR(dir_domain_is_ours(r.d, SL("example.org")), E_OK);
-	clock_replace(NULL, NULL);
+	moved_clock_end();
 	pgserver_start();
 	CHECK(rig_synced(&r));
 	CHECK_ERR(resolve(r.d, "nobody@example.org"), E_NOT_FOUND);
@@ -130,8 +109,8 @@ TEST_FIBER(sync_restart_from_the_copy)
 	REQUIRE(rig_start(&r, "be1"));
 	CHECK_ERR(resolve(r.d, "alice@example.org"), E_OK);
 	dir_get_status(r.d, &s);
-	CHECK(s.confirmed_us <= moved_wall());
-	clock_replace(NULL, NULL);
+	CHECK(s.confirmed_us <= clock_wall_us());
+	moved_clock_end();
 	pgserver_start();
 	CHECK(rig_synced(&r));
 	rig_close(&r);

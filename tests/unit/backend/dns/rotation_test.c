@@ -2,34 +2,15 @@
  * for this node alone: PostgreSQL's stays. */
 #include "backend/dns/rotation.h"
 
-#include <time.h>
-
 #include "backend/directory/dir_claim.h"
 #include "backend/sign/sign.h"
-#include "common/base/clock.h"
 #include "proto/settings.h"
+#include "tests/lib/moved_clock.h"
 #include "tests/unit/backend/directory/rig.h"
 
 #define DAY_US (24 * 3600 * 1000000LL)
 
-static int64_t ahead_us;
 static const char worker_link[1];
-
-static int64_t moved_wall(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + ahead_us;
-}
-
-static int64_t real_mono(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 struct world {
 	struct rig r;
@@ -80,10 +61,9 @@ WAITS static void worker_run(void *arg)
 WAITS static bool open_world(struct world *w)
 {
 	*w = (struct world){.published = false};
-	ahead_us = 0;
 	if (!rig_open(&w->r))
 		return false;
-	clock_replace(moved_wall, real_mono);
+	moved_clock_begin();
 	w->asking = asking_new();
 	w->overrides = conf_new(settings_table, settings_table_len);
 	scope_init(&w->scope);
@@ -100,7 +80,7 @@ WAITS static void close_world(struct world *w)
 	asker_free(&w->asker);
 	asking_free(&w->asking);
 	conf_free(&w->overrides);
-	clock_replace(NULL, NULL);
+	moved_clock_end();
 	rig_close(&w->r);
 }
 
@@ -138,11 +118,11 @@ TEST_FIBER(rotation_on_a_directory)
 	CHECK_ERR(rotation_look(w.rotation), E_OK);
 	CHECK_INT(dir_dkim_count(w.r.d), 2);
 	CHECK_INT(w.asked, 0);
-	ahead_us = 181 * DAY_US;
+	moved_clock_add(181 * DAY_US);
 	CHECK_ERR(rotation_look(w.rotation), E_OK);
 	CHECK_INT(in_state(&w, DIR_DKIM_NEW), 2);
 	/* However long it waits. */
-	ahead_us += 30 * DAY_US;
+	moved_clock_add(30 * DAY_US);
 	CHECK_ERR(rotation_look(w.rotation), E_OK);
 	CHECK_ERR(rotation_look(w.rotation), E_OK);
 	CHECK_INT(in_state(&w, DIR_DKIM_NEW), 2);
@@ -159,11 +139,11 @@ TEST_FIBER(rotation_on_a_directory)
 	CHECK_INT(in_state(&w, DIR_DKIM_PUBLISHED), 2);
 	CHECK_ERR(rotation_look(w.rotation), E_OK);
 	CHECK_INT(in_state(&w, DIR_DKIM_ACTIVE), 4);
-	ahead_us = 0;
+	moved_clock_begin();
 	CHECK_ERR(rotation_look(w.rotation), E_OK);
 	CHECK_INT(in_state(&w, DIR_DKIM_ACTIVE), 2);
 	CHECK_INT(in_state(&w, DIR_DKIM_RETIRED), 2);
-	ahead_us = 8 * DAY_US;
+	moved_clock_add(8 * DAY_US);
 	CHECK_ERR(rotation_look(w.rotation), E_OK);
 	CHECK_INT(dir_dkim_count(w.r.d), 2);
 	CHECK_INT(in_state(&w, DIR_DKIM_ACTIVE), 2);

@@ -2,33 +2,13 @@
  * PostgreSQL's absence, leaves of it. */
 #include "backend/policy/guard.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 
-#include "common/base/clock.h"
+#include "tests/lib/moved_clock.h"
 #include "tests/unit/backend/directory/rig.h"
 
 #define SECOND 1000000LL
 #define HOUR   (3600 * SECOND)
-
-static _Atomic int64_t ahead_us;
-
-static int64_t moved_wall(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + atomic_load(&ahead_us);
-}
-
-static int64_t real_mono(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 struct play {
 	struct rig rig;
@@ -78,8 +58,7 @@ WAITS static bool start(struct play *p)
 WAITS static bool play_open(struct play *p)
 {
 	*p = (struct play){.txid = 0};
-	atomic_store(&ahead_us, 0);
-	clock_replace(moved_wall, real_mono);
+	moved_clock_begin();
 	event_init(&p->told);
 	return rig_open(&p->rig) && rig_account(&p->rig, "alice@example.org", &p->alice) == E_OK &&
 	       rig_account(&p->rig, "bob@example.org", &p->bob) == E_OK && start(p);
@@ -89,7 +68,7 @@ WAITS static void play_close(struct play *p)
 {
 	guard_close(&p->g);
 	rig_close(&p->rig);
-	clock_replace(NULL, NULL);
+	moved_clock_end();
 }
 
 WAITS static void set(struct play *p, const char *key, const char *value)
@@ -160,7 +139,7 @@ TEST_FIBER(guard_limits)
 	CHECK(slice_ends(slice_str(p.words.text), SL(" UTC")));
 	CHECK_ERR(submit(&p, p.bob, 1, 0), E_OK);
 	/* Over it is over. */
-	atomic_fetch_add(&ahead_us, HOUR + HOUR / 12 + SECOND);
+	moved_clock_add(HOUR + HOUR / 12 + SECOND);
 	CHECK_ERR(guard_may_send(p.g, p.alice, &d), E_OK);
 	CHECK_ERR(submit(&p, p.alice, 1, 0), E_OK);
 	/* Her own: ten messages, of five recipients in all. */

@@ -2,29 +2,9 @@
  * however often the runner tries. The time of day is the tests' own: moving it makes items due. */
 #include "backend/queue/runner.h"
 
-#include <stdatomic.h>
-#include <time.h>
-
 #include "common/base/clock.h"
+#include "tests/lib/moved_clock.h"
 #include "tests/unit/backend/delivery/room.h"
-
-static _Atomic int64_t ahead_us;
-
-static int64_t moved_wall(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + atomic_load(&ahead_us);
-}
-
-static int64_t real_mono(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 /* A room with a runner of its queues; the other node is played. */
 struct works {
@@ -53,8 +33,7 @@ WAITS static enum err played_remote(void *arg, const char *backend, const struct
 WAITS static bool works_open(struct works *w)
 {
 	*w = (struct works){.answer = E_OK};
-	atomic_store(&ahead_us, 0);
-	clock_replace(moved_wall, real_mono);
+	moved_clock_begin();
 	arena_init(&w->mem, NULL);
 	buf_init(&w->bytes, 4 << 20, NULL);
 	if (!room_open(&w->room))
@@ -70,7 +49,7 @@ WAITS static void works_close(struct works *w)
 	arena_reset(&w->mem);
 	buf_fini(&w->bytes);
 	room_close(&w->room);
-	clock_replace(NULL, NULL);
+	moved_clock_end();
 }
 
 static void works_start(struct works *w)
@@ -133,7 +112,7 @@ WAITS static bool until(struct works *w, size_t n, int64_t due_us)
 
 static void move_clock(struct works *w, int64_t us)
 {
-	atomic_fetch_add(&ahead_us, us);
+	moved_clock_add(us);
 	runner_wake(w->runner);
 }
 

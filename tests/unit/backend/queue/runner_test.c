@@ -6,30 +6,12 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "common/base/clock.h"
+#include "tests/lib/moved_clock.h"
 #include "tests/unit/backend/delivery/room.h"
 
 #define DAY_US (86400 * 1000000LL)
-
-static _Atomic int64_t ahead_us;
-
-static int64_t moved_wall(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + atomic_load(&ahead_us);
-}
-
-static int64_t real_mono(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 /* A room with a runner; the other node is played. */
 struct works {
@@ -67,8 +49,7 @@ WAITS static enum err played_remote(void *arg, const char *backend, const struct
 WAITS static bool works_open(struct works *w)
 {
 	*w = (struct works){.answer = E_OK};
-	atomic_store(&ahead_us, 0);
-	clock_replace(moved_wall, real_mono);
+	moved_clock_begin();
 	arena_init(&w->mem, NULL);
 	buf_init(&w->bytes, 4 << 20, NULL);
 	event_init(&w->asked_now);
@@ -86,7 +67,7 @@ WAITS static void works_close(struct works *w)
 	arena_reset(&w->mem);
 	buf_fini(&w->bytes);
 	room_close(&w->room);
-	clock_replace(NULL, NULL);
+	moved_clock_end();
 }
 
 static void works_start(struct works *w)
@@ -151,7 +132,7 @@ WAITS static bool until(struct works *w, size_t n, int64_t due_us)
 
 WAITS static void move_clock(struct works *w, int64_t us)
 {
-	atomic_fetch_add(&ahead_us, us);
+	moved_clock_add(us);
 	if (w->runner != NULL)
 		runner_wake(w->runner);
 }

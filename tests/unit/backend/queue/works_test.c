@@ -1,32 +1,14 @@
 #include "tests/unit/backend/queue/works.h"
 
 #include <stdatomic.h>
-#include <time.h>
 
 #include "backend/queue/outbound_priv.h"
 #include "common/base/clock.h"
 #include "proto/settings.h"
+#include "tests/lib/moved_clock.h"
 
 const struct rpc_identity works_fe1 = {ROLE_FRONTEND, SERVICE_OUTBOUND, "fe1"};
 const struct rpc_identity works_fe2 = {ROLE_FRONTEND, SERVICE_OUTBOUND, "fe2"};
-
-static _Atomic int64_t ahead_us, mono_ahead_us;
-
-static int64_t moved_wall(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + atomic_load(&ahead_us);
-}
-
-static int64_t moved_mono(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + atomic_load(&mono_ahead_us);
-}
 
 static struct works *now;
 
@@ -52,9 +34,7 @@ WAITS static bool start(struct works *w)
 WAITS bool works_open(struct works *w)
 {
 	*w = (struct works){.o = NULL};
-	atomic_store(&ahead_us, 0);
-	atomic_store(&mono_ahead_us, 0);
-	clock_replace(moved_wall, moved_mono);
+	moved_clock_begin();
 	arena_init(&w->mem, NULL);
 	buf_init(&w->bytes, 4 << 20, NULL);
 	w->batch = xcalloc(1, sizeof *w->batch);
@@ -76,7 +56,7 @@ WAITS void works_close(struct works *w)
 	buf_fini(&w->bytes);
 	room_close(&w->room);
 	conf_free(&w->none);
-	clock_replace(NULL, NULL);
+	moved_clock_end();
 }
 
 WAITS bool works_restart(struct works *w, const char *setting)
@@ -100,14 +80,14 @@ WAITS bool works_known(struct works *w, size_t n)
 
 void works_move_clock(struct works *w, int64_t us)
 {
-	atomic_fetch_add(&ahead_us, us);
+	moved_clock_add(us);
 	outbound_wake(w->o);
 }
 
 void works_pass(struct works *w, int64_t ms)
 {
-	atomic_fetch_add(&mono_ahead_us, ms * 1000);
-	works_move_clock(w, ms * 1000);
+	moved_clock_pass(ms * 1000);
+	outbound_wake(w->o);
 }
 
 slice_t works_outside(struct works *w, const char *address)

@@ -1,29 +1,10 @@
 /* Signatures: which keys sign what, when they stop, on which node, and without PostgreSQL. */
 #include "backend/sign/sign.h"
 
-#include <time.h>
-
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "tests/lib/moved_clock.h"
 #include "tests/unit/backend/directory/rig.h"
-
-static int64_t ahead_us;
-
-static int64_t moved_wall(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + ahead_us;
-}
-
-static int64_t real_mono(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 struct world {
 	struct rig r;
@@ -46,7 +27,7 @@ WAITS static bool world_open(struct world *w)
 
 WAITS static void world_close(struct world *w)
 {
-	clock_replace(NULL, NULL);
+	moved_clock_end();
 	signer_close(&w->s);
 	rig_close(&w->r);
 }
@@ -260,10 +241,10 @@ TEST_FIBER(sign_after_retirement)
 		CHECK_INT(keys(&w, none), 0);
 	}
 	CHECK(signs(&w, &k[0]) > 0);
-	ahead_us = (SIGN_GRACE_S + 5) * 1000000LL;
-	clock_replace(moved_wall, real_mono);
+	moved_clock_begin();
+	moved_clock_add((SIGN_GRACE_S + 5) * 1000000LL);
 	CHECK_INT(signs(&w, &k[0]), 0);
-	clock_replace(NULL, NULL);
+	moved_clock_end();
 	CHECK_ERR(dir_dkim_remove(w.r.d, &rig_actor, SL("example.org"), SL("old"), &d), E_OK);
 	CHECK_INT(signs(&w, &k[0]), 0);
 	world_close(&w);

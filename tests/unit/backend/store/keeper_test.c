@@ -1,12 +1,10 @@
 /* What the keeper lets go, and when: the time of day is the tests' own. Limits are the defaults. */
 #include <linux/magic.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
-#include <time.h>
 
 #include "backend/store/partition_priv.h"
-#include "common/base/clock.h"
+#include "tests/lib/moved_clock.h"
 #include "tests/unit/backend/store/util.h"
 
 #define MINUTE_US (60 * 1000000LL)
@@ -14,31 +12,12 @@
 #define DAY_US    (24 * HOUR_US)
 #define PAGE      4096
 
-static _Atomic int64_t ahead_us;
-
-static int64_t moved_wall(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + atomic_load(&ahead_us);
-}
-
-static int64_t real_mono(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static struct partition *open_timed(void)
 {
 	struct partition_conf conf = util_conf(check_tmpdir());
 
 	conf.expunged_ms = 0; /* the default */
-	atomic_store(&ahead_us, 0);
-	clock_replace(moved_wall, real_mono);
+	moved_clock_begin();
 	return util_open(&conf);
 }
 
@@ -46,12 +25,12 @@ static void close_timed(struct partition **p)
 {
 	CHECK(util_fsck(*p));
 	partition_close(p);
-	clock_replace(NULL, NULL);
+	moved_clock_end();
 }
 
 static void pass(struct partition *p, int64_t us)
 {
-	atomic_fetch_add(&ahead_us, us);
+	moved_clock_add(us);
 	CHECK_ERR(partition_keep(p), E_OK);
 }
 
@@ -343,7 +322,7 @@ TEST(keeper_goes_past_a_bad_row)
 	key_pair(&k, 1, 2);
 	CHECK_ERR(kv_put(t, T_LOG, rec_key(&k), SL("broken")), E_OK);
 	CHECK_ERR(kv_commit(&t), E_OK);
-	atomic_fetch_add(&ahead_us, 31 * DAY_US);
+	moved_clock_add(31 * DAY_US);
 	CHECK_ERR(partition_keep(p), E_CORRUPT);
 	CHECK_INT(records(p), 0);
 	CHECK_ERR(kv_read(p->kv, &t), E_OK);
@@ -351,5 +330,5 @@ TEST(keeper_goes_past_a_bad_row)
 	CHECK_INT(acct.log_rows, 0);
 	kv_abort(&t);
 	partition_close(&p);
-	clock_replace(NULL, NULL);
+	moved_clock_end();
 }

@@ -2,39 +2,20 @@
 #include "backend/ticket/ticket.h"
 #include "backend/ticket/lease_token.h"
 #include "backend/ticket/rcpt_token.h"
-#include "common/base/clock.h"
+#include "tests/lib/moved_clock.h"
 #include "tests/unit/backend/directory/rig.h"
 
 #include <stdio.h>
-#include <time.h>
 
 static const struct rpc_identity fe1 = {ROLE_FRONTEND, SERVICE_IMAP, "fe1"};
 static const struct rpc_identity fe1_pop = {ROLE_FRONTEND, SERVICE_POP3, "fe1"};
 static const struct rpc_identity fe2 = {ROLE_FRONTEND, SERVICE_IMAP, "fe2"};
 static const struct rpc_identity be1 = {ROLE_BACKEND, SERVICE_NONE, "be1"};
 
-static int64_t ahead_us;
-
-static int64_t moved_wall(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + ahead_us;
-}
-
-static int64_t real_mono(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static void move_clock(int64_t s)
 {
-	ahead_us = s * 1000000;
-	clock_replace(moved_wall, real_mono);
+	moved_clock_begin();
+	moved_clock_add(s * 1000000);
 }
 
 struct world {
@@ -61,7 +42,7 @@ WAITS static bool world_open(struct world *w)
 
 WAITS static void world_close(struct world *w)
 {
-	clock_replace(NULL, NULL);
+	moved_clock_end();
 	tickets_close(&w->t);
 	rig_close(&w->r);
 }
